@@ -1,0 +1,157 @@
+"""Every error that this package raises on purpose.
+
+Each one is written for the person who typed the input: its text is a whole message, without a traceback, that names
+what is wrong and what to do. No text ever holds a secret.
+
+    KsailPulumiError
+    ├── InputError                 what the user wrote is wrong; names the field
+    │   └── ConfigFileError        ... in a file; names file and line too
+    ├── SettingsError              how to reach Omni is missing or wrong (endpoint, key, CA file)
+    ├── OmniError                  Omni answered with an error, or did not answer
+    │   ├── UnreachableError       no connection, or no answer in time
+    │   ├── AuthenticationError    Omni did not accept the signature
+    │   ├── PermissionDeniedError
+    │   ├── NotFoundError
+    │   ├── AlreadyExistsError
+    │   ├── ConflictError          version conflict or pending finalizers
+    │   ├── RefusedError           Omni's validation refused the request
+    │   └── UnsupportedError       this Omni does not know the call
+    └── LifecycleError             the cluster cannot be brought where it was asked to be
+        ├── NotEnoughMachinesError
+        ├── ForeignClusterError    a cluster of this name exists and belongs to somebody else
+        ├── ClusterFailedError     a failure stood for longer than the grace time
+        ├── WaitTimeoutError       the deadline passed
+        └── CancelledError         the user interrupted the wait
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class KsailPulumiError(Exception):
+    """The root of the tree: `except KsailPulumiError` catches all that this package raises on purpose."""
+
+
+class InputError(KsailPulumiError):
+    """What the user wrote cannot be used.
+
+    Attributes:
+        field: The path of the field in wire names (`controlPlane.machines[0]`), `""` for the whole.
+        reason: What is wrong with it and what to do.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        self.reason = reason
+        super().__init__(f"{field}: {reason}" if field else reason)
+
+
+class ConfigFileError(InputError):
+    """A file that the user wrote cannot be used.
+
+    Attributes:
+        path: The file, as the user named it.
+        line: The line in it, counted from 1; 0 where none is known.
+    """
+
+    def __init__(self, path: str, line: int, field: str, reason: str) -> None:
+        self.path = path
+        self.line = line
+        super().__init__(field, reason)
+        where = f"{path}:{line}" if line else path
+        self.args = (f"{where}: {self.args[0]}",)
+
+
+class SettingsError(KsailPulumiError):
+    """How to reach Omni is missing or wrong."""
+
+
+class OmniError(KsailPulumiError):
+    """Omni answered with an error, or did not answer.
+
+    Attributes:
+        method: The gRPC method, `""` where no call was made.
+        detail: Omni's own text.
+    """
+
+    def __init__(self, message: str, *, method: str = "", detail: str = "") -> None:
+        self.method = method
+        self.detail = detail or message
+        super().__init__(message)
+
+
+class UnreachableError(OmniError):
+    """There was no connection, or no answer in time."""
+
+
+class AuthenticationError(OmniError):
+    """Omni did not accept the signature of the call."""
+
+
+class PermissionDeniedError(OmniError):
+    """The service account's role does not allow the call."""
+
+
+class NotFoundError(OmniError):
+    """The resource does not exist."""
+
+
+class AlreadyExistsError(OmniError):
+    """A resource of this type and ID exists."""
+
+
+class ConflictError(OmniError):
+    """The resource was changed by somebody else, or its finalizers are pending."""
+
+
+class RefusedError(OmniError):
+    """Omni's validation refused the request."""
+
+
+class UnsupportedError(OmniError):
+    """This Omni does not know the call."""
+
+
+class LifecycleError(KsailPulumiError):
+    """The cluster cannot be brought where it was asked to be."""
+
+
+class NotEnoughMachinesError(LifecycleError):
+    """The pool has fewer machines to give than the cluster asks for.
+
+    Attributes:
+        needed: How many machines the cluster still needs.
+        available: How many could serve it.
+        excluded: Why the others do not count, one phrase a reason (`"2 allocated to cluster staging"`).
+    """
+
+    def __init__(self, needed: int, available: int, excluded: Sequence[str] = ()) -> None:
+        self.needed = needed
+        self.available = available
+        self.excluded = tuple(excluded)
+        message = (
+            f"not enough available machines in Omni for the requested node count: need {needed}, got {available}"
+        )
+        if excluded:
+            message += f" (others do not count: {'; '.join(excluded)})"
+        super().__init__(message)
+
+
+class ForeignClusterError(LifecycleError):
+    """A cluster of this name exists and was not made by this resource."""
+
+
+class ClusterFailedError(LifecycleError):
+    """A failure stood for longer than the grace time, so it is not a passing one."""
+
+
+class WaitTimeoutError(LifecycleError):
+    """The deadline passed before the cluster was where it was asked to be."""
+
+
+class CancelledError(LifecycleError):
+    """The user interrupted the wait; what was written to Omni stays."""

@@ -1,0 +1,243 @@
+"""Omni's resources as data: their types, labels and annotations, and how they look on the wire (COSI)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ksail_pulumi.omni.api import resource_pb2, siderolink_pb2, specs_pb2, system_pb2, virtual_pb2
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+PREFIX = "omni.sidero.dev/"
+LABEL_CLUSTER = PREFIX + "cluster"
+LABEL_MACHINE_SET = PREFIX + "machine-set"
+LABEL_CLUSTER_MACHINE = PREFIX + "cluster-machine"
+LABEL_MACHINE = PREFIX + "machine"
+LABEL_CONTROL_PLANE = PREFIX + "role-controlplane"
+LABEL_WORKER = PREFIX + "role-worker"
+LABEL_HOSTNAME = PREFIX + "hostname"
+LABEL_NODE_NAME = PREFIX + "node-name"
+LABEL_AVAILABLE = PREFIX + "available"
+LABEL_CONNECTED = PREFIX + "connected"
+LABEL_DISCONNECTED = PREFIX + "disconnected"
+LABEL_READY_TO_USE = PREFIX + "ready-to-use"
+LABEL_REPORTING_EVENTS = PREFIX + "reporting-events"
+LABEL_INVALID_STATE = PREFIX + "invalid-state"
+LABEL_INSTALLED = PREFIX + "installed"
+LABEL_TALOS_VERSION = PREFIX + "talos-version"
+LABEL_NO_MANUAL_ALLOCATION = PREFIX + "no-manual-allocation"
+LABEL_MANAGED_NODE = PREFIX + "managed-by-machine-set-node-controller"
+LABEL_SYSTEM_PATCH = PREFIX + "system-patch"
+LABEL_CLUSTER_UUID = PREFIX + "cluster-uuid"
+ANNOTATION_LOCKED = PREFIX + "locked"
+ANNOTATION_CLUSTER_LOCKED = PREFIX + "cluster-locked"
+ANNOTATION_MANAGED_BY_TEMPLATES = PREFIX + "managed-by-cluster-templates"
+ANNOTATION_MANAGED_BY_GITOPS = PREFIX + "managed-by-gitops-tools"
+ANNOTATION_NAME = "name"
+ANNOTATION_DESCRIPTION = "description"
+
+RUNNING = "running"
+TEARING_DOWN = "tearingDown"
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """One of Omni's resource types.
+
+    Attributes:
+        name: The type's name on the wire, `Clusters.omni.sidero.dev`.
+        namespace: Where its resources live.
+        spec: The protobuf message that holds a resource's spec.
+    """
+
+    name: str
+    namespace: str
+    spec: type[Message]
+
+
+def _type(name: str, spec: type[Message], namespace: str = "default") -> ResourceType:
+    return ResourceType(name if "." in name else f"{name}.omni.sidero.dev", namespace, spec)
+
+
+CLUSTER = _type("Clusters", specs_pb2.ClusterSpec)
+MACHINE_SET = _type("MachineSets", specs_pb2.MachineSetSpec)
+MACHINE_SET_NODE = _type("MachineSetNodes", specs_pb2.MachineSetNodeSpec)
+CONFIG_PATCH = _type("ConfigPatches", specs_pb2.ConfigPatchSpec)
+EXTENSIONS_CONFIGURATION = _type("ExtensionsConfigurations", specs_pb2.ExtensionsConfigurationSpec)
+KERNEL_ARGS = _type("KernelArgs", specs_pb2.KernelArgsSpec)
+KUBERNETES_MANIFEST_GROUP = _type("KubernetesManifestGroups", specs_pb2.KubernetesManifestGroupSpec)
+KUBERNETES_HEALTH_CHECK = _type("KubernetesHealthChecks", specs_pb2.KubernetesHealthCheckSpec)
+MACHINE_INSTALL_DISK_CONFIG = _type("MachineInstallDiskConfigs", specs_pb2.MachineInstallDiskConfigSpec)
+MACHINE_CLASS = _type("MachineClasses", specs_pb2.MachineClassSpec)
+MACHINE_LABELS = _type("MachineLabels", specs_pb2.MachineLabelsSpec)
+ETCD_MANUAL_BACKUP = _type("EtcdManualBackups", specs_pb2.EtcdManualBackupSpec, "ephemeral")
+NODE_FORCE_DESTROY_REQUEST = _type("NodeForceDestroyRequests", specs_pb2.NodeForceDestroyRequestSpec)
+
+MACHINE = _type("Machines", specs_pb2.MachineSpec)
+MACHINE_STATUS = _type("MachineStatuses", specs_pb2.MachineStatusSpec)
+CLUSTER_STATUS = _type("ClusterStatuses", specs_pb2.ClusterStatusSpec)
+CLUSTER_MACHINE = _type("ClusterMachines", specs_pb2.ClusterMachineSpec)
+CLUSTER_MACHINE_STATUS = _type("ClusterMachineStatuses", specs_pb2.ClusterMachineStatusSpec)
+CLUSTER_MACHINE_IDENTITY = _type("ClusterMachineIdentities", specs_pb2.ClusterMachineIdentitySpec)
+MACHINE_SET_STATUS = _type("MachineSetStatuses", specs_pb2.MachineSetStatusSpec)
+CONTROL_PLANE_STATUS = _type("ControlPlaneStatuses", specs_pb2.ControlPlaneStatusSpec)
+CLUSTER_BOOTSTRAP_STATUS = _type("ClusterBootstrapStatuses", specs_pb2.ClusterBootstrapStatusSpec)
+LOAD_BALANCER_STATUS = _type("LoadBalancerStatuses", specs_pb2.LoadBalancerStatusSpec)
+TALOS_UPGRADE_STATUS = _type("TalosUpgradeStatuses", specs_pb2.TalosUpgradeStatusSpec)
+KUBERNETES_UPGRADE_STATUS = _type("KubernetesUpgradeStatuses", specs_pb2.KubernetesUpgradeStatusSpec)
+KUBERNETES_STATUS = _type("KubernetesStatuses", specs_pb2.KubernetesStatusSpec)
+CLUSTER_DESTROY_STATUS = _type("ClusterDestroyStatuses", specs_pb2.DestroyStatusSpec)
+MACHINE_SET_DESTROY_STATUS = _type("MachineSetDestroyStatuses", specs_pb2.DestroyStatusSpec, "ephemeral")
+CLUSTER_UUID = _type("ClusterUUIDs", specs_pb2.ClusterUUID)
+CLUSTER_CONFIG_VERSION = _type("ClusterConfigVersions", specs_pb2.ClusterConfigVersionSpec)
+CLUSTER_ENDPOINT = _type("ClusterEndpoints", specs_pb2.ClusterEndpointSpec)
+CLUSTER_KUBERNETES_MANIFESTS_STATUS = _type(
+    "ClusterKubernetesManifestsStatuses", specs_pb2.ClusterKubernetesManifestsStatusSpec
+)
+MACHINE_PENDING_UPDATES = _type("MachinePendingUpdates", specs_pb2.MachinePendingUpdatesSpec)
+ETCD_BACKUP = _type("EtcdBackups", specs_pb2.EtcdBackupSpec, "external")
+ETCD_BACKUP_STATUS = _type("EtcdBackupStatuses", specs_pb2.EtcdBackupStatusSpec, "metrics")
+TALOS_VERSION = _type("TalosVersions", specs_pb2.TalosVersionSpec)
+KUBERNETES_VERSION = _type("KubernetesVersions", specs_pb2.KubernetesVersionSpec)
+TALOS_EXTENSIONS = _type("TalosExtensions", specs_pb2.TalosExtensionsSpec)
+FEATURES_CONFIG = _type("FeaturesConfigs", specs_pb2.FeaturesConfigSpec)
+LINK = _type("Links", siderolink_pb2.SiderolinkSpec)
+SYS_VERSION = _type("SysVersions.system.sidero.dev", system_pb2.SysVersionSpec, "ephemeral")
+CURRENT_USER = _type("CurrentUsers", virtual_pb2.CurrentUserSpec, "virtual")
+
+TYPES: Mapping[str, ResourceType] = {
+    value.name: value for value in list(globals().values()) if isinstance(value, ResourceType)
+}
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource of Omni, with the metadata of COSI (https://github.com/cosi-project/specification).
+
+    Attributes:
+        type: Which of Omni's types it is.
+        id: Its ID, unique in type and namespace.
+        spec: Its spec, a message of `type.spec`. Not to be changed in place.
+        version: Grows with every write; 0 before the first one.
+        phase: `RUNNING` or `TEARING_DOWN`.
+        owner: The controller that alone may write it; `""` for resources of users.
+        finalizers: Who must let go before it can be destroyed.
+    """
+
+    type: ResourceType
+    id: str
+    spec: Any
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    version: int = 0
+    phase: str = RUNNING
+    owner: str = ""
+    finalizers: tuple[str, ...] = ()
+    created: datetime | None = None
+    updated: datetime | None = None
+
+    def __str__(self) -> str:
+        """The way Omni itself names a resource: `Clusters.omni.sidero.dev(default/prod)`."""
+        return f"{self.type.name}({self.type.namespace}/{self.id})"
+
+    @property
+    def tearing_down(self) -> bool:
+        return self.phase == TEARING_DOWN
+
+    @property
+    def cluster(self) -> str:
+        """The cluster that it belongs to, by its label; `""` for none."""
+        return self.labels.get(LABEL_CLUSTER, "")
+
+
+def to_wire(resource: Resource) -> resource_pb2.Resource:
+    """Encode a resource for Create or Update."""
+    metadata = resource_pb2.Metadata(
+        namespace=resource.type.namespace,
+        type=resource.type.name,
+        id=resource.id,
+        version=str(resource.version) if resource.version else "undefined",
+        owner=resource.owner,
+        phase=resource.phase,
+        finalizers=resource.finalizers,
+        labels=resource.labels,
+        annotations=resource.annotations,
+    )
+    if resource.created:
+        metadata.created.FromDatetime(resource.created)
+    if resource.updated:
+        metadata.updated.FromDatetime(resource.updated)
+    return resource_pb2.Resource(
+        metadata=metadata, spec=resource_pb2.Spec(proto_spec=resource.spec.SerializeToString(deterministic=True))
+    )
+
+
+def from_wire(wire: resource_pb2.Resource) -> Resource:
+    """Decode a resource of a known type.
+
+    Raises:
+        KeyError: The type is not in `TYPES`.
+        google.protobuf.message.DecodeError: The spec is not a message of that type.
+    """
+    metadata = wire.metadata
+    resource_type = TYPES[metadata.type]
+    spec = resource_type.spec()
+    spec.ParseFromString(wire.spec.proto_spec)
+    if metadata.namespace != resource_type.namespace:
+        resource_type = replace(resource_type, namespace=metadata.namespace)
+    return Resource(
+        type=resource_type,
+        id=metadata.id,
+        spec=_decompressed(spec, wire.spec.yaml_spec),
+        labels=dict(metadata.labels),
+        annotations=dict(metadata.annotations),
+        version=int(metadata.version) if metadata.version.isdecimal() else 0,
+        phase=metadata.phase,
+        owner=metadata.owner,
+        finalizers=tuple(metadata.finalizers),
+        created=metadata.created.ToDatetime(UTC) if metadata.HasField("created") else None,
+        updated=metadata.updated.ToDatetime(UTC) if metadata.HasField("updated") else None,
+    )
+
+
+def _decompressed(spec: Any, yaml_spec: str) -> Any:
+    """Replace a compressed payload by its text, which Omni also sends in the YAML form of the spec.
+
+    Omni compresses patches and manifests above 2 KiB with a dictionary of its own.
+    """
+    fields = spec.DESCRIPTOR.fields_by_name
+    if "compressed_data" in fields and "data" in fields and spec.compressed_data and not spec.data and yaml_spec:
+        spec.data = yaml.load(yaml_spec, Loader=yaml.CSafeLoader)["data"]
+        spec.ClearField("compressed_data")
+    return spec
+
+
+def with_known_fields(actual: Any, desired: Any) -> Any:
+    """The actual spec with every field that this client knows set as in `desired`.
+
+    Fields that a newer Omni knows and this client does not stay as they are, at every depth.
+    """
+    merged = type(actual)()
+    merged.CopyFrom(actual)
+    for descriptor in merged.DESCRIPTOR.fields:
+        name = descriptor.name
+        if not descriptor.is_repeated and descriptor.message_type is not None:
+            if not desired.HasField(name):
+                merged.ClearField(name)
+            elif merged.HasField(name):
+                getattr(merged, name).CopyFrom(with_known_fields(getattr(merged, name), getattr(desired, name)))
+            else:
+                getattr(merged, name).CopyFrom(getattr(desired, name))
+            continue
+        merged.ClearField(name)
+        if descriptor.is_repeated:
+            getattr(merged, name).MergeFrom(getattr(desired, name))
+        elif desired.HasField(name) if descriptor.has_presence else getattr(desired, name):
+            setattr(merged, name, getattr(desired, name))
+    return merged
