@@ -1,0 +1,104 @@
+"""What can be made to go wrong in a simulated Omni, at any time while it runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, MutableSet
+
+Listener = Callable[[], None]
+
+
+class MachineSelection(MutableSet[str | int]):
+    """Some of the emulated machines, each by its ID or by its number (from 0); tells its listeners when it changes."""
+
+    def __init__(self, machines: Iterable[str | int] = ()) -> None:
+        """Select some machines."""
+        self._machines = set(machines)
+        self._listeners: list[Listener] = []
+
+    def __contains__(self, machine: object) -> bool:
+        return machine in self._machines
+
+    def __iter__(self) -> Iterator[str | int]:
+        return iter(tuple(self._machines))
+
+    def __len__(self) -> int:
+        return len(self._machines)
+
+    def add(self, value: str | int) -> None:
+        """Select one more."""
+        if value not in self._machines:
+            self._machines.add(value)
+            self._tell()
+
+    def discard(self, value: str | int) -> None:
+        """Select one less."""
+        if value in self._machines:
+            self._machines.discard(value)
+            self._tell()
+
+    def listen(self, listener: Listener) -> None:
+        """Have a function called after every change, in the thread that made it."""
+        self._listeners.append(listener)
+
+    def _tell(self) -> None:
+        for listener in tuple(self._listeners):
+            listener()
+
+
+class Faults:
+    """What goes wrong. All of it can be changed while the simulator runs.
+
+    Attributes:
+        never_join: Machines which, once they have a cluster's configuration, never come up.
+        disconnected: Machines that Omni has lost: label `disconnected`, nothing reaches them.
+        unreachable: Machines that nothing reaches although Omni still takes them for connected.
+        reject_config: Machines that refuse every new configuration.
+        unavailable: How many of the next calls are answered with UNAVAILABLE; the server counts down.
+        round_trip: Seconds that every call takes longer, as over a slow link.
+    """
+
+    def __init__(
+        self,
+        *,
+        never_join: Iterable[str | int] = (),
+        disconnected: Iterable[str | int] = (),
+        unreachable: Iterable[str | int] = (),
+        reject_config: Iterable[str | int] = (),
+        unavailable: int = 0,
+        round_trip: float = 0.0,
+    ) -> None:
+        """Start with these faults."""
+        self.never_join = MachineSelection(never_join)
+        self.disconnected = MachineSelection(disconnected)
+        self.unreachable = MachineSelection(unreachable)
+        self.reject_config = MachineSelection(reject_config)
+        self.unavailable = unavailable
+        self.round_trip = round_trip
+        self._breakers: list[Listener] = []
+        self._lock = threading.Lock()
+
+    def take_unavailable(self) -> bool:
+        """Whether this call is to be answered with UNAVAILABLE; counts it."""
+        with self._lock:
+            if self.unavailable <= 0:
+                return False
+            self.unavailable -= 1
+            return True
+
+    def break_watches(self) -> None:
+        """Break every watch that is open now, as a dropped connection does."""
+        with self._lock:
+            breakers = tuple(self._breakers)
+        for breaker in breakers:
+            breaker()
+
+    def on_break(self, callback: Listener) -> None:
+        """Have a function called by every `break_watches()`."""
+        with self._lock:
+            self._breakers.append(callback)
+
+    def listen(self, listener: Listener) -> None:
+        """Have a function called whenever the faults of machines change."""
+        for selection in (self.never_join, self.disconnected, self.unreachable, self.reject_config):
+            selection.listen(listener)
