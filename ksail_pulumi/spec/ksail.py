@@ -1,0 +1,187 @@
+"""Reads a KSail project, ksail.yaml and its folder of Talos patches, as the inputs of one `OmniCluster`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.spec import ksail_file
+from ksail_pulumi.spec.documents import Document, parse_documents, read_text
+from ksail_pulumi.spec.shape import read_model
+from ksail_pulumi.spec.talos import TalosPatches, read_patches
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ksail_pulumi.spec.ksail_file import KsailFile
+
+DEFAULT_ENDPOINT_VARIABLE = "OMNI_ENDPOINT"
+DEFAULT_PATCH_FOLDER = "talos"
+
+
+@dataclass(frozen=True)
+class KsailConfig:
+    """What a KSail project says about its Omni cluster.
+
+    Attributes:
+        spec: The cluster as inputs on the wire. Without `name` where the file has none.
+        endpoint: The Omni to use; `""` where the file leaves that to the stack or to `OMNI_ENDPOINT`.
+        endpoint_env_var: The variable that may name the endpoint.
+        service_account_key_env_var: The variable that holds the key; `""` for the default one.
+        warnings: What is odd without being wrong, each a whole sentence.
+    """
+
+    spec: Mapping[str, Any]
+    endpoint: str = ""
+    endpoint_env_var: str = DEFAULT_ENDPOINT_VARIABLE
+    service_account_key_env_var: str = ""
+    warnings: tuple[str, ...] = field(default=())
+
+
+def load_ksail(path: str | os.PathLike[str] = "ksail.yaml", environ: Mapping[str, str] | None = None) -> KsailConfig:
+    """Read a ksail.yaml and the patches beside it.
+
+    As in KSail, a variable that names the endpoint wins over the file.
+
+    Args:
+        path: The file.
+        environ: Where variables are looked up, the process's environment by default.
+
+    Raises:
+        ConfigFileError: A file is missing or wrong; names file, line and field.
+    """
+    environ = os.environ if environ is None else environ
+    name = os.fspath(path)
+    documents = parse_documents(read_text(Path(path), name), name)
+    if len(documents) != 1:
+        raise ConfigFileError(name, 0, "", f"one document is expected, not {len(documents)}")
+    return _Reader(documents[0], environ).config()
+
+
+class _Reader:
+    def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
+        self.document = document
+        self.environ = environ
+        file = read_model(document, ksail_file.KsailFile)
+        self.file: KsailFile = file
+        spec = file.spec or ksail_file.Spec()
+        self.cluster = spec.cluster or ksail_file.Cluster()
+        self.provider = spec.provider or ksail_file.Provider()
+        self.warnings: list[str] = []
+
+    def config(self) -> KsailConfig:
+        omni, place = self._omni()
+        control_planes, workers = self._counts()
+        spec: dict[str, Any] = {}
+        if self.file.metadata and self.file.metadata.name:
+            spec["name"] = self.file.metadata.name
+        if omni.talos_version:
+            spec["talosVersion"] = omni.talos_version
+        if kubernetes := omni.kubernetes_version or self.cluster.kubernetes_version:
+            spec["kubernetesVersion"] = kubernetes
+        spec["controlPlane"], worker_set = self._machine_sets(omni, place, control_planes, workers)
+        patches = self._patches(workers)
+        if patches.scopes["cluster"]:
+            spec["patches"] = patches.scopes["cluster"]
+        if patches.scopes["control-planes"]:
+            spec["controlPlane"]["patches"] = patches.scopes["control-planes"]
+        if workers:
+            if patches.scopes["workers"]:
+                worker_set["patches"] = patches.scopes["workers"]
+            spec["workers"] = [worker_set]
+        endpoint_variable = omni.endpoint_env_var or DEFAULT_ENDPOINT_VARIABLE
+        return KsailConfig(
+            spec=spec,
+            endpoint=self._endpoint(omni, endpoint_variable),
+            endpoint_env_var=endpoint_variable,
+            service_account_key_env_var=omni.service_account_key_env_var or "",
+            warnings=(*self.warnings, *patches.warnings),
+        )
+
+    def _omni(self) -> tuple[ksail_file.Omni, tuple[str, ...]]:
+        """The Omni part and its path, from either of its two places."""
+        old, new = self.cluster.omni, self.provider.omni
+        if old and new:
+            reason = "spec.cluster.omni and spec.provider.omni are both set: keep spec.provider.omni only"
+            raise self.document.error(("spec", "cluster", "omni"), reason)
+        if old:
+            return old, ("spec", "cluster", "omni")
+        return new or ksail_file.Omni(), ("spec", "provider", "omni")
+
+    def _counts(self) -> tuple[int, int]:
+        control_planes = self._count("control_planes", "controlPlanes")
+        workers = self._count("workers", "workers")
+        # KSail takes 0 control planes for "not said".
+        return control_planes or 1, workers or 0
+
+    def _count(self, attribute: str, name: str) -> int | None:
+        value: int | None = getattr(self.cluster, attribute)
+        old: int | None = getattr(self.cluster.talos, attribute) if self.cluster.talos else None
+        if old is None:
+            return value
+        if value is not None and value != old:
+            reason = (
+                f"spec.cluster.talos.{name}={old} conflicts with spec.cluster.{name}={value} "
+                f"(set only spec.cluster.{name})"
+            )
+            raise self.document.error(("spec", "cluster", "talos", name), reason)
+        # While Omni stood in spec.cluster.omni this was the only place for the counts: nothing to warn of.
+        if self.cluster.omni is None:
+            self.warnings.append(
+                f"{self.document.path}: spec.cluster.talos.{name} is deprecated; use spec.cluster.{name}."
+            )
+        return old
+
+    def _machine_sets(
+        self, omni: ksail_file.Omni, place: tuple[str, ...], control_planes: int, workers: int
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The control plane and the workers with where their machines come from."""
+        if omni.machine_class and omni.machines:
+            reason = "MachineClass and Machines are mutually exclusive (set one or the other)"
+            raise self.document.error((*place, "machines"), reason)
+        if omni.machine_class:
+            sizes = (control_planes, workers)
+            return tuple({"machineClass": {"name": omni.machine_class, "size": size}} for size in sizes)  # type: ignore[return-value]
+        if omni.machines:
+            machines = self._machines(omni.machines, place, control_planes, workers)
+            return {"machines": machines[:control_planes]}, {"machines": machines[control_planes:]}
+        return {"count": control_planes}, {"count": workers}
+
+    def _machines(self, machines: list[str], place: tuple[str, ...], control_planes: int, workers: int) -> list[str]:
+        needed = control_planes + workers
+        for index, machine in enumerate(machines):
+            if machine in machines[:index]:
+                raise self.document.error((*place, "machines", index), f"machine {machine} is listed twice")
+        if len(machines) < needed:
+            reason = (
+                "not enough machines for the requested control plane and worker node counts: "
+                f"need {needed} (controlPlanes={control_planes} + workers={workers}), got {len(machines)}"
+            )
+            raise self.document.error((*place, "machines"), reason)
+        if spare := machines[needed:]:
+            self.warnings.append(
+                f"{self.document.path}: machines beyond the node counts are not used: {', '.join(spare)}"
+            )
+        return machines[:needed]
+
+    def _patches(self, workers: int) -> TalosPatches:
+        shown = self.cluster.distribution_config or DEFAULT_PATCH_FOLDER
+        folder = Path(self.document.path).parent / shown
+        if folder.is_dir():
+            return read_patches(folder, os.fspath(folder), self.environ)
+        if self.cluster.distribution_config:
+            raise self.document.error(("spec", "cluster", "distributionConfig"), f"there is no folder {folder}")
+        patches = TalosPatches()
+        if not workers:
+            # Without a folder KSail lets workloads onto the control plane of a cluster that has no workers.
+            text = "cluster:\n  allowSchedulingOnControlPlanes: true\n"
+            patches.scopes["cluster"].append({"name": "allow-scheduling-on-control-planes", "inline": text})
+        return patches
+
+    def _endpoint(self, omni: ksail_file.Omni, variable: str) -> str:
+        if self.environ.get(variable):
+            return "" if variable == DEFAULT_ENDPOINT_VARIABLE else self.environ[variable]
+        return omni.endpoint or ""

@@ -1,0 +1,128 @@
+"""Checks a YAML document against a model and says of every mistake in which line it stands."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.spec.documents import field_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic_core import ErrorDetails
+
+    from ksail_pulumi.spec.documents import Document
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_EXPECTED = {
+    "string_type": "text is expected",
+    "int_type": "a whole number is expected",
+    "int_from_float": "a whole number is expected",
+    "bool_type": "true or false is expected",
+    "bool_parsing": "true or false is expected",
+    "list_type": "a list is expected",
+    "dict_type": "a mapping is expected",
+    "model_type": "a mapping is expected",
+    "literal_error": "must be {expected}",
+    "greater_than_equal": "must be at least {ge}",
+}
+
+
+def read_model(document: Document, model: type[Model]) -> Model:
+    """Make a model of a document.
+
+    Where text is expected, a scalar counts as it was written: `talosVersion: 1.10` is `"1.10"`, not 1.1.
+
+    Raises:
+        ConfigFileError: The document does not fit. Names the first mistake in the file and lists the others.
+    """
+    mistakes = _mistakes(document.value, model)
+    texts = [mistake["loc"] for mistake in mistakes if mistake["type"] == "string_type"]
+    value = _with_texts(document, texts) if texts else document.value
+    mistakes = _mistakes(value, model) if texts else mistakes
+    if mistakes:
+        raise _error(document, model, mistakes)
+    return model.model_validate(value)
+
+
+def _mistakes(value: Any, model: type[BaseModel]) -> list[ErrorDetails]:
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        return error.errors(include_url=False)
+    return []
+
+
+def _with_texts(document: Document, fields: Sequence[tuple[str | int, ...]]) -> Any:
+    """The document's data with the scalars at these paths as they were written; null stays null."""
+    value = copy.deepcopy(document.value)
+    for field in fields:
+        node = document.node(field)
+        if field and node.text is not None and node.value is not None:
+            parent = value
+            for part in field[:-1]:
+                parent = parent[part]
+            parent[field[-1]] = node.text
+    return value
+
+
+def _error(document: Document, model: type[BaseModel], mistakes: Sequence[ErrorDetails]) -> ConfigFileError:
+    found = sorted(
+        (document.node(mistake["loc"]).line, mistake["loc"], _reason(mistake, model)) for mistake in mistakes
+    )
+    _, field, reason = found[0]
+    others = (f"\n{document.path}:{line}: {field_name(path)}: {text}" for line, path, text in found[1:])
+    return document.error(field, reason + "".join(others))
+
+
+def _reason(mistake: ErrorDetails, model: type[BaseModel]) -> str:
+    kind = mistake["type"]
+    context = mistake.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _unknown_field(mistake["loc"], model)
+    if kind == "missing":
+        return "is required"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in _EXPECTED:
+        return f"{_EXPECTED[kind].format(**context)}, not {_shown(mistake['input'])}"
+    return mistake["msg"]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else repr(value)[:80]
+
+
+def _unknown_field(field: Sequence[str | int], model: type[BaseModel]) -> str:
+    known = _field_names(field[:-1], model)
+    close = difflib.get_close_matches(str(field[-1]), known, n=1)
+    return f"there is no such field; did you mean {close[0]}?" if close else "there is no such field"
+
+
+def _field_names(field: Sequence[str | int], model: type[BaseModel]) -> list[str]:
+    """The fields that a model has at a path, as they are written in files."""
+    current: Any = model
+    for part in field:
+        if isinstance(part, str):
+            names = {info.alias or name: info.annotation for name, info in current.model_fields.items()}
+            current = _model_in(names.get(part))
+        if current is None:
+            return []
+    return [info.alias or name for name, info in current.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model in an annotation such as `Omni | None` or `list[Omni]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

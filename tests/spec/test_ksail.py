@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.spec.ksail import load_ksail
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SEED = """\
+apiVersion: ksail.io/v1alpha1
+kind: Cluster
+metadata:
+  name: my-omni-cluster
+spec:
+  cluster:
+    distribution: Talos
+    provider: Omni
+    omni:
+      # Required: your Omni API endpoint
+      endpoint: "https://<account>.omni.siderolabs.io:443"
+      # Optional: override the default env var name (default: OMNI_SERVICE_ACCOUNT_KEY)
+      # serviceAccountKeyEnvVar: "MY_CUSTOM_OMNI_KEY"
+    talos:
+      controlPlanes: 1
+      workers: 2
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "ksail.yaml"
+    path.write_text(text)
+    return path
+
+
+def patch(folder: Path, name: str, text: str) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def cluster(fields: str, *, where: str = "cluster") -> str:
+    """A ksail.yaml with these lines in `spec.cluster` or in `spec.<where>`."""
+    lines = "".join(f"    {line}\n" for line in fields.splitlines())
+    return f"spec:\n  {where}:\n{lines}"
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigFileError) as caught:
+        load_ksail(write(folder, text), {})
+    return str(caught.value).replace(f"{folder}/", "")
+
+
+def test_the_seed_example_is_read_word_for_word(tmp_path):
+    config = load_ksail(write(tmp_path, SEED), {})
+    assert config.spec == {"name": "my-omni-cluster", "controlPlane": {"count": 1}, "workers": [{"count": 2}]}
+    assert config.endpoint == "https://<account>.omni.siderolabs.io:443"
+    assert config.endpoint_env_var == "OMNI_ENDPOINT"
+    assert config.service_account_key_env_var == ""
+    assert config.warnings == ()
+
+
+def test_the_name_of_the_key_variable_can_be_chosen(tmp_path):
+    config = load_ksail(write(tmp_path, SEED.replace("# serviceAccount", "serviceAccount")), {})
+    assert config.service_account_key_env_var == "MY_CUSTOM_OMNI_KEY"
+
+
+def test_the_variable_for_the_endpoint_wins_over_the_file(tmp_path):
+    path = write(tmp_path, SEED)
+    assert load_ksail(path, {"OMNI_ENDPOINT": "https://other"}).endpoint == ""
+    assert load_ksail(path, {"OMNI_ENDPOINT": ""}).endpoint.startswith("https://<account>")
+    own = write(tmp_path, SEED.replace("    omni:\n", "    omni:\n      endpointEnvVar: MINE\n"))
+    assert load_ksail(own, {"MINE": "https://mine", "OMNI_ENDPOINT": "https://other"}).endpoint == "https://mine"
+
+
+def test_patches_keep_their_text_and_are_ordered_by_file_name(tmp_path):
+    text = (
+        "# why\nmachine:\n  files:\n    - content: |\n        one\n\n        two\n---\napiVersion: v1alpha1\nkind: X\n"
+    )
+    patch(tmp_path, "talos/cluster/b.yaml", text)
+    patch(tmp_path, "talos/cluster/a.yml", "cluster: {}\n")
+    patch(tmp_path, "talos/control-planes/cp.yaml", "machine: {}\n")
+    patch(tmp_path, "talos/workers/w.yaml", "machine: {}\n")
+    patch(tmp_path, "talos/workers/.gitkeep", "")
+    patch(tmp_path, "talos/workers/deeper/no.yaml", "machine: {}\n")
+    spec = load_ksail(write(tmp_path, SEED), {}).spec
+    assert spec["patches"] == [{"name": "a", "inline": "cluster: {}\n"}, {"name": "b", "inline": text}]
+    assert spec["controlPlane"]["patches"] == [{"name": "cp", "inline": "machine: {}\n"}]
+    assert spec["workers"] == [{"count": 2, "patches": [{"name": "w", "inline": "machine: {}\n"}]}]
+
+
+def test_patches_that_omni_would_refuse_are_left_out(tmp_path):
+    patch(tmp_path, "talos/cluster/cluster-name.yaml", "cluster: {clusterName: x}\n")
+    patch(tmp_path, "talos/cluster/image-verification.yaml", "kind: ImageVerificationConfig\n")
+    patch(tmp_path, "talos/cluster/empty.yaml", "# nothing yet\n---\n")
+    config = load_ksail(write(tmp_path, SEED), {})
+    assert "patches" not in config.spec
+    assert config.warnings == (f"{tmp_path}/talos/cluster/empty.yaml: the patch is empty and left out",)
+
+
+def test_variables_in_patches_are_expanded(tmp_path):
+    patch(
+        tmp_path, "talos/cluster/a.yaml", "a: ${SET}\nb: ${NOT:-x y}\nc: ${EMPTY:=z}\nd: $SET ${} $$\ne: '${MISSING}'\n"
+    )
+    config = load_ksail(write(tmp_path, SEED), {"SET": "1", "EMPTY": ""})
+    assert config.spec["patches"][0]["inline"] == "a: 1\nb: x y\nc: \nd: $SET ${} $$\ne: ''\n"
+    assert config.warnings == (f"{tmp_path}/talos/cluster/a.yaml:5: environment variable MISSING is not set",)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [\n", "talos/workers/p.yaml:2: this is not YAML: did not find expected node content"),
+        ("- op: add\n", "talos/workers/p.yaml:1: this is a list (a JSON patch), which Omni does not take"),
+        ("a: 1\n---\ntext\n", "talos/workers/p.yaml:3: a Talos patch must be a mapping"),
+    ],
+)
+def test_a_patch_that_cannot_be_one_is_refused_with_its_line(tmp_path, text, message):
+    patch(tmp_path, "talos/workers/p.yaml", text)
+    assert refusal(tmp_path, SEED).startswith(message)
+
+
+def test_todays_path_and_all_its_fields_are_read(tmp_path):
+    text = (
+        cluster(
+            "omni:\n  endpoint: https://o\n  talosVersion: 1.10\n  kubernetesVersion: v1.34.2\n  machineClass: big",
+            where="provider",
+        )
+        + "  cluster:\n    controlPlanes: 3\n    workers: 2\n"
+    )
+    config = load_ksail(write(tmp_path, text), {})
+    assert config.spec == {
+        "talosVersion": "1.10",
+        "kubernetesVersion": "v1.34.2",
+        "controlPlane": {"machineClass": {"name": "big", "size": 3}},
+        "workers": [{"machineClass": {"name": "big", "size": 2}}],
+    }
+
+
+def test_listed_machines_are_shared_out_control_planes_first(tmp_path):
+    text = cluster("controlPlanes: 1\nworkers: 2\nomni:\n  machines: [a, b, c, d]")
+    config = load_ksail(write(tmp_path, text), {})
+    assert config.spec["controlPlane"] == {"machines": ["a"]}
+    assert config.spec["workers"] == [{"machines": ["b", "c"]}]
+    assert config.warnings == (f"{tmp_path}/ksail.yaml: machines beyond the node counts are not used: d",)
+
+
+def test_a_lone_control_plane_without_patches_takes_workloads_as_in_ksail(tmp_path):
+    spec = load_ksail(write(tmp_path, cluster("omni: {endpoint: https://o}")), {}).spec
+    assert spec["controlPlane"] == {"count": 1}
+    assert "workers" not in spec
+    assert [item["name"] for item in spec["patches"]] == ["allow-scheduling-on-control-planes"]
+
+
+def test_the_old_counts_are_deprecated_beside_todays_path(tmp_path):
+    text = cluster("omni: {}", where="provider") + "  cluster:\n    talos:\n      workers: 2\n"
+    config = load_ksail(write(tmp_path, text), {})
+    assert config.spec["workers"] == [{"count": 2}]
+    assert config.warnings == (
+        f"{tmp_path}/ksail.yaml: spec.cluster.talos.workers is deprecated; use spec.cluster.workers.",
+    )
+
+
+MISTAKES = {
+    "17: spec.cluster.talos.worker: there is no such field; did you mean workers?": SEED + "      worker: 3\n",
+    "16: spec.cluster.talos.workers: a whole number is expected, not 'two'": SEED.replace("workers: 2", "workers: two"),
+    "16: spec.cluster.talos.workers: must be at least 0, not -2": SEED.replace("workers: 2", "workers: -2"),
+    "16: spec.cluster.talos.workers: a whole number is expected, not True": SEED.replace("workers: 2", "workers: true"),
+    "8: spec.cluster.provider: must be 'Omni', not 'Docker'": SEED.replace("provider: Omni", "provider: Docker"),
+    "2: kind: must be 'Cluster', not 'Pod'": SEED.replace("kind: Cluster", "kind: Pod"),
+    '4: metadata.name: cluster name is invalid: "My_cluster" must be DNS': SEED.replace(
+        "my-omni-cluster", "My_cluster"
+    ),
+    "4: metadata.name: cluster name is too long:": SEED.replace("my-omni-cluster", "a" * 64),
+    "17: the key workers stands twice, first in line 16": SEED + "      workers: 3\n",
+    "16: spec.cluster.talos.workers: spec.cluster.talos.workers=2 conflicts with spec.cluster.workers=3": (
+        SEED + "    workers: 3\n"
+    ),
+    "9: spec.cluster.omni: spec.cluster.omni and spec.provider.omni are both set": (
+        SEED + "  provider:\n    omni: {endpoint: x}\n"
+    ),
+    "17: spec.cluster.distributionConfig: there is no folder tallos": SEED + "    distributionConfig: tallos\n",
+    "5: spec.cluster.omni.machines: MachineClass and Machines are mutually exclusive": (
+        cluster("omni:\n  machineClass: a\n  machines: [b]")
+    ),
+    "5: spec.cluster.omni.machines: not enough machines for the requested control plane and worker node counts: "
+    "need 3 (controlPlanes=1 + workers=2), got 2": cluster("workers: 2\nomni:\n  machines: [a, b]"),
+    "7: spec.cluster.omni.machines[1]: machine a is listed twice": (
+        cluster("workers: 1\nomni:\n  machines:\n  - a\n  - a")
+    ),
+    "3: spec.cluster.omni: a mapping is expected, not 'text'": cluster("omni: text"),
+    "1: a mapping is expected, not a list": "- a\n",
+    " one document is expected, not 0": "",
+    " one document is expected, not 2": "a: 1\n---\nb: 2\n",
+    "2: this is not YAML: did not find expected ',' or '}'": "a: {b\n",
+}
+
+
+@pytest.mark.parametrize(("message", "text"), MISTAKES.items())
+def test_mistakes_are_named_with_file_line_and_field(tmp_path, text, message):
+    assert refusal(tmp_path, text).startswith("ksail.yaml:" + message)
+
+
+def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
+    text = SEED.replace("workers: 2", "workers: two").replace("kind: Cluster", "kind: Pod")
+    first, second = refusal(tmp_path, text).splitlines()
+    assert first.startswith("ksail.yaml:2: kind:")
+    assert second.startswith("ksail.yaml:16: spec.cluster.talos.workers:")
+
+
+def test_a_missing_file_is_a_clear_error(tmp_path):
+    with pytest.raises(ConfigFileError, match=r"nowhere\.yaml: there is no such file"):
+        load_ksail(tmp_path / "nowhere.yaml", {})
