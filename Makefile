@@ -24,7 +24,7 @@ setup: .venv/.ready ## make the development environment (.venv)
 lowest: .venv-lowest/.ready ## make the environment with the oldest supported releases (.venv-lowest)
 .venv-lowest/.ready: pyproject.toml
 	rm -rf .venv-lowest
-	tools/uv venv --quiet --python '>=3.11,<3.14' .venv-lowest
+	tools/uv venv --quiet .venv-lowest
 	tools/uv pip install --quiet --python .venv-lowest --resolution lowest-direct --editable .
 	@touch $@
 
