@@ -38,7 +38,7 @@ _ROOT = obtain_pulumi.TOOLS.parent
 def _prepare_lowest() -> None:
     done = subprocess.run(["make", "-s", "lowest"], cwd=_ROOT, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        raise obtain_pulumi.UnavailableError(f"`make lowest` failed: {done.stderr.strip()}")
+        raise obtain_pulumi.UnavailableError(f"`make lowest` failed: {' '.join(done.stderr.split())}")
 
 
 if __name__ == "__main__":
