@@ -1,4 +1,4 @@
-"""`make test` runs what it can and says what it could not: here in a checkout with one test, without `pulumi` or `go`."""
+"""`make test` runs what it can and says what it could not, here in a checkout of one test without `pulumi` and `go`."""
 
 from __future__ import annotations
 
