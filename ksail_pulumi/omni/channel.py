@@ -1,0 +1,201 @@
+"""The one channel to an Omni: opened late, signed, with deadlines and retries."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import namedtuple
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import grpc
+
+from ksail_pulumi.errors import OmniError
+from ksail_pulumi.omni.endpoint import Endpoint, normalise_endpoint
+from ksail_pulumi.omni.signature import ServiceAccountKey, signed_metadata
+from ksail_pulumi.omni.status import omni_error
+from ksail_pulumi.omni.tls import Trust, file_roots, system_roots, trust_whoever_answers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["UNARY_DEADLINE", "Call", "Channel", "Connection", "Endpoint", "normalise_endpoint"]
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+UNARY_DEADLINE = 30.0
+"""Seconds that a call may take in all, with its retries; Omni answers in milliseconds."""
+
+# The retries of one call reuse its signature, which Omni accepts for 5 minutes; 4 retries are over after about 6 s.
+_SERVICE_CONFIG = {
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.25s",
+                "maxBackoff": "5s",
+                "backoffMultiplier": 2.5,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        },
+        {"name": [{"service": "cosi.resource.State", "method": "Watch"}]},  # opened again by Watch, signed anew
+    ]
+}
+_OPTIONS: tuple[tuple[str, Any], ...] = (
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    ("grpc.max_receive_message_length", 32 * 1024 * 1024),  # as Omni's own client
+    ("grpc.max_metadata_size", 1024 * 1024),  # validation errors of many lines travel as metadata
+    ("grpc.keepalive_time_ms", 60_000),  # as Omni's own client
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),  # a quiet watch must not lose its keepalive
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.use_local_subchannel_pool", 1),  # a new channel must not inherit another one's backoff
+    ("grpc.primary_user_agent", "ksail-pulumi"),
+)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach an Omni, as the user gave it.
+
+    Attributes:
+        endpoint: Its URL.
+        service_account_key: The value of `OMNI_SERVICE_ACCOUNT_KEY`; not shown.
+        ca_file: A PEM file with the authorities to trust instead of the system's.
+        insecure_skip_tls_verify: Trust the certificate that the server happens to show.
+    """
+
+    endpoint: str
+    service_account_key: str = field(repr=False)
+    ca_file: str = ""
+    insecure_skip_tls_verify: bool = False
+
+
+class Channel:
+    """A gRPC channel on which every call is signed; opened when the first call is made, safe to use from any thread.
+
+    Raises:
+        SettingsError: The endpoint, the key or the CA file of the connection is not usable.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.endpoint = normalise_endpoint(connection.endpoint)
+        self.key = ServiceAccountKey.parse(connection.service_account_key)
+        self._trust: Trust | None = None
+        if self.endpoint.secure and not connection.insecure_skip_tls_verify:
+            self._trust = Trust(file_roots(connection.ca_file) if connection.ca_file else system_roots())
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+        self._stubs: dict[Any, Any] = {}
+        self._closed = False
+
+    def stub(self, kind: Callable[[grpc.Channel], S]) -> S:
+        """The generated stub of a service on this channel, `channel.stub(StateStub)`.
+
+        Raises:
+            UnreachableError: The server's certificate was to be fetched, and that failed.
+            OmniError: The channel is closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise OmniError(f"the connection to Omni at {self.endpoint.url} is closed")
+            if self._channel is None:
+                self._channel = grpc.intercept_channel(self._connect(), _SigningInterceptor(self.key))
+            if kind not in self._stubs:
+                self._stubs[kind] = kind(self._channel)
+            stub: S = self._stubs[kind]
+            return stub
+
+    def close(self) -> None:
+        """End all calls and watches, for good."""
+        with self._lock:
+            self._closed = True
+            if self._channel is not None:
+                self._channel.close()
+
+    def error(self, error: grpc.RpcError, doing: str, method: str) -> OmniError:
+        """Our error for one of gRPC."""
+        return omni_error(
+            error.code(), error.details() or "", doing=doing, method=method, endpoint=self.endpoint, key=self.key
+        )
+
+    def _connect(self) -> grpc.Channel:
+        options = list(_OPTIONS)
+        if self.endpoint.loopback:
+            options.append(("grpc.enable_http_proxy", 0))
+        if not self.endpoint.secure:
+            return grpc.insecure_channel(self.endpoint.target, options)
+        trust = self._trust or trust_whoever_answers(self.endpoint)
+        if trust.name:
+            options.append(("grpc.ssl_target_name_override", trust.name))
+        return grpc.secure_channel(self.endpoint.target, grpc.ssl_channel_credentials(trust.roots), options)
+
+
+class Call(Generic[T]):
+    """A call that is under way: start many, then collect their results."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        outcome: Callable[[], T],
+        *,
+        doing: str,
+        method: str,
+        recover: Callable[[OmniError], T] | None = None,
+    ) -> None:
+        self._channel = channel
+        self._outcome = outcome
+        self._doing = doing
+        self._method = method
+        self._recover = recover
+
+    def result(self) -> T:
+        """Wait for the answer. To be asked once.
+
+        Raises:
+            OmniError: The class says what kind of failure it was, see `ksail_pulumi.errors`.
+        """
+        try:
+            return self._outcome()
+        except grpc.RpcError as error:
+            failure = self._channel.error(error, self._doing, self._method)
+        if self._recover is None:
+            raise failure
+        return self._recover(failure)
+
+
+class _CallDetails(
+    namedtuple("_CallDetails", ("method", "timeout", "metadata", "credentials", "wait_for_ready", "compression")),
+    grpc.ClientCallDetails,
+):
+    """What an interceptor passes on about a call; gRPC gives only the interface."""
+
+
+class _SigningInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    """Signs every call when it is made, a stream when it is opened."""
+
+    def __init__(self, key: ServiceAccountKey) -> None:
+        self._key = key
+
+    def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return continuation(self._signed(client_call_details), request)
+
+    def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return continuation(self._signed(client_call_details), request)
+
+    def _signed(self, details: Any) -> _CallDetails:
+        method = details.method.decode() if isinstance(details.method, bytes) else details.method
+        metadata = list(details.metadata or ())
+        metadata += signed_metadata(self._key, method, metadata, datetime.now(UTC))
+        return _CallDetails(
+            details.method,
+            details.timeout,
+            metadata,
+            details.credentials,
+            details.wait_for_ready,
+            details.compression,
+        )

@@ -1,0 +1,77 @@
+"""What Omni does beside keeping resources: access to clusters, and checking patches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ksail_pulumi.omni.api import management_pb2
+from ksail_pulumi.omni.api.management_pb2_grpc import ManagementServiceStub
+from ksail_pulumi.omni.channel import UNARY_DEADLINE, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import timedelta
+
+    from ksail_pulumi.omni.channel import Channel
+
+T = TypeVar("T")
+
+_SERVICE = "/management.ManagementService/"
+
+
+class Management:
+    """Calls of `management.ManagementService`. All raise subclasses of `OmniError`; `start_…` as in `State`."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def kubeconfig(self, cluster: str, *, user: str, groups: Sequence[str], ttl: timedelta) -> str:
+        """A kubeconfig with a token of its own, that goes through Omni's proxy and needs no browser.
+
+        Args:
+            cluster: The cluster's name.
+            user: Who the token speaks for in Kubernetes.
+            groups: That user's groups, as `system:masters`.
+            ttl: For how long the token is good; Omni allows up to 10 years.
+        """
+        return self.start_kubeconfig(cluster, user=user, groups=groups, ttl=ttl).result()
+
+    def talosconfig(self, cluster: str) -> str:
+        """A talosconfig that reaches the cluster's machines through Omni, signed for by the service account."""
+        return self.start_talosconfig(cluster).result()
+
+    def validate_config(self, text: str) -> None:
+        """Have Omni check a config patch; `RefusedError` says what is wrong with it."""
+        return self.start_validate_config(text).result()
+
+    def start_kubeconfig(self, cluster: str, *, user: str, groups: Sequence[str], ttl: timedelta) -> Call[str]:
+        request = management_pb2.KubeconfigRequest(
+            service_account=True, service_account_user=user, service_account_groups=groups
+        )
+        request.service_account_ttl.FromTimedelta(ttl)
+        return self._start(
+            "Kubeconfig",
+            request,
+            lambda response: str(response.kubeconfig.decode()),
+            doing=f"make a kubeconfig for cluster {cluster!r}",
+            cluster=cluster,
+        )
+
+    def start_talosconfig(self, cluster: str) -> Call[str]:
+        return self._start(
+            "Talosconfig",
+            management_pb2.TalosconfigRequest(),
+            lambda response: str(response.talosconfig.decode()),
+            doing=f"make a talosconfig for cluster {cluster!r}",
+            cluster=cluster,
+        )
+
+    def start_validate_config(self, text: str) -> Call[None]:
+        request = management_pb2.ValidateConfigRequest(config=text)
+        return self._start("ValidateConfig", request, lambda _: None, doing="accept the config patch")
+
+    def _start(self, rpc: str, request: Any, convert: Callable[[Any], T], *, doing: str, cluster: str = "") -> Call[T]:
+        future = getattr(self._channel.stub(ManagementServiceStub), rpc).future(
+            request, timeout=UNARY_DEADLINE, metadata=[("context", cluster)] if cluster else None
+        )
+        return Call(self._channel, lambda: convert(future.result()), doing=doing, method=_SERVICE + rpc)

@@ -1,0 +1,203 @@
+"""How a service account proves to Omni who it is: by an OpenPGP signature over every call's method and metadata.
+
+The rules are those of Omni's own clients (https://github.com/siderolabs/go-api-signature, `pkg/message`, `pkg/pgp`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pysequoia
+
+from ksail_pulumi.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TIMESTAMP_HEADER = "x-sidero-timestamp"
+PAYLOAD_HEADER = "x-sidero-payload"
+SIGNATURE_HEADER = "x-sidero-signature"
+SIGNATURE_VERSION = "siderov1"
+SIGNED_HEADERS = (
+    "authorization",
+    "cluster",
+    "context",
+    "fieldSelectors",
+    "namespace",
+    "nodes",
+    "runtime",
+    "selectors",
+    "uid",
+    TIMESTAMP_HEADER,
+)
+"""The metadata that the signature covers; a call that carries other metadata is not protected there."""
+
+
+class Signer(Protocol):
+    """What can sign for a service account."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the primary key, in lowercase hex: the ID that Omni knows the key by."""
+        ...
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When Omni stops accepting the key, `None` for never."""
+        ...
+
+    def sign(self, data: bytes) -> bytes:
+        """A detached, binary OpenPGP signature over `data`."""
+        ...
+
+
+@dataclass(frozen=True)
+class ServiceAccountKey:
+    """The key of an Omni service account, ready to sign.
+
+    Attributes:
+        name: The service account's name, the identity in every signature.
+        signer: Holds the secret part; not shown.
+    """
+
+    name: str
+    signer: Signer = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        return self.signer.fingerprint
+
+    @property
+    def expires_at(self) -> datetime | None:
+        return self.signer.expires_at
+
+    @classmethod
+    def parse(cls, text: str) -> ServiceAccountKey:
+        """Read the value that Omni hands out as `OMNI_SERVICE_ACCOUNT_KEY`: base64 of JSON with `name` and `pgp_key`.
+
+        Raises:
+            SettingsError: It is not such a value, or the key in it cannot sign: encrypted, expired, revoked.
+        """
+        document = _decode(text)
+        name, key = document.get("name"), document.get("pgp_key")
+        if not isinstance(name, str) or not name:
+            raise _invalid("it has no `name`")
+        if not name.isascii() or not name.isprintable() or " " in name:
+            raise _invalid(f"its `name` {name!r} may not have spaces or other than printable ASCII characters")
+        if not isinstance(key, str) or not key:
+            raise _invalid("it has no `pgp_key`")
+        return cls(name, _OpenPGPSigner(name, key))
+
+
+class _OpenPGPSigner:
+    """Signs with a private key in ASCII armor, by pysequoia; safe to use from several threads."""
+
+    def __init__(self, name: str, armored: str) -> None:
+        try:
+            certificate = pysequoia.Cert.from_bytes(armored.encode())
+        except RuntimeError as error:
+            raise _invalid(f"its `pgp_key` is not an OpenPGP key: {_reason(error)}") from None
+        self.fingerprint = certificate.fingerprint.lower()
+        self.expires_at = certificate.expiration
+        if not certificate.has_secret_keys:
+            raise _invalid("its `pgp_key` is a public key; the private one is needed")
+        if certificate.is_revoked:
+            raise _invalid(f"the key {self.fingerprint} is revoked; {_renew(name)}")
+        if self.expires_at and self.expires_at <= datetime.now(UTC):
+            raise expired(name, self.expires_at)
+        try:
+            self._signer = pysequoia.Tsk.from_bytes(armored.encode()).signer()
+        except RuntimeError as error:
+            reason = _reason(error)
+            if "encrypted" in reason:
+                reason = "it is protected by a passphrase; Omni's service account keys have none"
+            raise _invalid(f"its `pgp_key` cannot sign: {reason}") from None
+        self._lock = threading.Lock()
+
+    def sign(self, data: bytes) -> bytes:
+        with self._lock:
+            return pysequoia.sign(self._signer, data, mode=pysequoia.SignatureMode.DETACHED, armor=False)
+
+
+def signed_metadata(
+    key: ServiceAccountKey, method: str, metadata: Iterable[tuple[str, str]], now: datetime
+) -> list[tuple[str, str]]:
+    """The three headers that sign one call.
+
+    Args:
+        key: Who signs.
+        method: The full gRPC method, `/cosi.resource.State/Get`.
+        metadata: All other metadata that is sent with the call.
+        now: The time of the call; Omni accepts it within 5 minutes of its own clock.
+
+    Raises:
+        SettingsError: The key has expired meanwhile.
+    """
+    if key.expires_at and key.expires_at <= now:
+        raise expired(key.name, key.expires_at)
+    timestamp = int(now.timestamp())
+    payload = canonical_payload(method, timestamp, metadata)
+    signature = base64.b64encode(key.signer.sign(payload)).decode()
+    return [
+        (TIMESTAMP_HEADER, str(timestamp)),
+        (PAYLOAD_HEADER, payload.decode()),
+        (SIGNATURE_HEADER, f"{SIGNATURE_VERSION} {key.name} {key.fingerprint} {signature}"),
+    ]
+
+
+def canonical_payload(method: str, timestamp: int, metadata: Iterable[tuple[str, str]]) -> bytes:
+    """The bytes that are signed: JSON with sorted keys and no spaces, in which a header that is not sent is null.
+
+    Null and not `[]`: Omni compares with what it received, and refuses an empty list.
+    """
+    headers: dict[str, list[str] | None] = dict.fromkeys(SIGNED_HEADERS)
+    for name, value in (*metadata, (TIMESTAMP_HEADER, str(timestamp))):
+        if name in headers:
+            headers[name] = [*(headers[name] or ()), value]
+    return json.dumps({"headers": headers, "method": method}, separators=(",", ":"), sort_keys=True).encode()
+
+
+def expired(name: str, expires_at: datetime) -> SettingsError:
+    """The error for a key that is past its date."""
+    return SettingsError(
+        f"the key of omni service account {name!r} has expired on {expires_at:%Y-%m-%d at %H:%M:%S} UTC; {_renew(name)}"
+    )
+
+
+def _decode(text: str) -> dict[str, Any]:
+    compact = "".join(text.split())
+    if not compact:
+        raise _invalid("it is empty")
+    try:
+        decoded = base64.b64decode(compact, validate=True)
+    except (binascii.Error, ValueError):
+        raise _invalid("it is not base64") from None
+    try:
+        document = json.loads(decoded)
+    except ValueError:  # also what is not UTF-8
+        raise _invalid("it is base64, but not of JSON") from None
+    if not isinstance(document, dict):
+        raise _invalid("it is base64 of JSON, but not of an object")
+    return document
+
+
+def _invalid(reason: str) -> SettingsError:
+    return SettingsError(
+        f"omni service account key is not valid: {reason}. Use the whole value of OMNI_SERVICE_ACCOUNT_KEY as "
+        "Omni shows it when the service account is created or renewed"
+    )
+
+
+def _renew(name: str) -> str:
+    return f"renew it in Omni (Settings, Service Accounts, or `omnictl serviceaccount renew {name}`)"
+
+
+def _reason(error: RuntimeError) -> str:
+    """The message of an error of pysequoia, without the backtrace that RUST_BACKTRACE appends."""
+    return str(error).partition("\n\nStack backtrace")[0]

@@ -1,0 +1,209 @@
+"""Omni's resources over the wire: the service `cosi.resource.State`, that omnictl and Omni's own providers use too."""
+
+# ruff: noqa: A002 -- `type` and `id` are what Omni calls them
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ksail_pulumi.errors import ConflictError, NotFoundError, UnsupportedError
+from ksail_pulumi.omni.api import resource_pb2, state_pb2
+from ksail_pulumi.omni.api.state_pb2_grpc import StateStub
+from ksail_pulumi.omni.channel import UNARY_DEADLINE, Call
+from ksail_pulumi.omni.resources import RUNNING, TEARING_DOWN, Resource, ResourceType, from_wire, to_wire
+from ksail_pulumi.omni.watch import Query, Watch, label_query
+
+if TYPE_CHECKING:
+    import threading
+
+    from ksail_pulumi.errors import OmniError
+    from ksail_pulumi.omni.channel import Channel
+
+T = TypeVar("T")
+Resources = list[Resource]
+
+_SERVICE = "/cosi.resource.State/"
+_MODIFY_ATTEMPTS = 10
+_MODIFY_PAUSE = 0.05
+
+
+class State:
+    """Reads, writes and watches resources.
+
+    Every verb has a twin `start_…` that sends the request and gives a `Call`: a loop of those puts thousands of calls
+    on the wire at once, without threads; `Call.result()` then waits for each.
+
+    A call that finds no connection is tried again for some seconds. Where a first try was carried out and only its
+    answer was lost, the repeated one meets its own work: a create raises `AlreadyExistsError`, an update
+    `ConflictError`, a destroy `NotFoundError`.
+
+    All verbs raise subclasses of `OmniError`.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def get(self, type: ResourceType, id: str) -> Resource:
+        """Read one resource; `NotFoundError` where there is none."""
+        return self.start_get(type, id).result()
+
+    def find(self, type: ResourceType, id: str) -> Resource | None:
+        """Read one resource, `None` where there is none."""
+        return self.start_find(type, id).result()
+
+    def list(self, type: ResourceType, labels: Mapping[str, str | None] | None = None) -> Resources:
+        """All resources of a type that have all these labels; the value `None` means any value."""
+        return self.start_list(type, labels).result()
+
+    def create(self, resource: Resource) -> Resource:
+        """Write a new resource, and give it as it is stored."""
+        return self.start_create(resource).result()
+
+    def update(self, resource: Resource) -> Resource:
+        """Replace a resource; `ConflictError` where its version is not the stored one any more."""
+        return self.start_update(resource).result()
+
+    def modify(self, type: ResourceType, id: str, change: Callable[[Resource], Resource]) -> Resource:
+        """Read a resource, change it, and write it back; again from the start where somebody else was faster.
+
+        Nothing is written where `change` gives back what it got. Finalizers are kept, whatever it does with them.
+        """
+        attempt = 0
+        while True:
+            actual = self.get(type, id)
+            desired = replace(change(actual), version=actual.version, finalizers=actual.finalizers)
+            if desired == actual:
+                return actual
+            try:
+                return self.update(desired)
+            except ConflictError:
+                attempt += 1
+                if attempt == _MODIFY_ATTEMPTS:
+                    raise
+                time.sleep(random.uniform(0, _MODIFY_PAUSE * attempt))  # noqa: S311
+
+    def teardown(self, type: ResourceType, id: str) -> bool:
+        """Mark a resource for removal; true if nothing holds it any more.
+
+        Omni (since 1.2, and for all types since 1.9) destroys it by itself once its finalizers are gone.
+        """
+        return self.start_teardown(type, id).result()
+
+    def destroy(self, type: ResourceType, id: str) -> None:
+        """Remove a resource; `ConflictError` while it has finalizers."""
+        return self.start_destroy(type, id).result()
+
+    def watch(
+        self,
+        type: ResourceType,
+        *,
+        id: str | None = None,
+        labels: Mapping[str, str | None] | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> Watch:
+        """Follow one resource, or all of a type with these labels; see `Watch`."""
+        return self.watch_many([Query(type, id=id, labels=labels)], cancelled=cancelled)
+
+    def watch_many(self, queries: Sequence[Query], *, cancelled: threading.Event | None = None) -> Watch:
+        """Follow several queries in one stream of events; see `Watch`."""
+        return Watch(self._channel, queries, cancelled=cancelled)
+
+    def start_get(self, type: ResourceType, id: str) -> Call[Resource]:
+        return self._start_get(type, id, recover=None)
+
+    def start_find(self, type: ResourceType, id: str) -> Call[Resource | None]:
+        return self._start_get(type, id, recover=_none_if_missing)
+
+    def start_list(self, type: ResourceType, labels: Mapping[str, str | None] | None = None) -> Call[Resources]:
+        options = state_pb2.ListOptions(label_query=label_query(labels))
+        request = state_pb2.ListRequest(namespace=type.namespace, type=type.name, options=options)
+        stream = self._channel.stub(StateStub).List(request, timeout=UNARY_DEADLINE)
+        return Call(
+            self._channel,
+            lambda: [from_wire(response.resource) for response in stream],
+            doing=f"list {type.name}",
+            method=_SERVICE + "List",
+        )
+
+    def start_create(self, resource: Resource) -> Call[Resource]:
+        request = state_pb2.CreateRequest(resource=to_wire(resource), options=state_pb2.CreateOptions())
+        return self._start("Create", request, _resource, doing=f"create {resource}")
+
+    def start_update(self, resource: Resource) -> Call[Resource]:
+        options = state_pb2.UpdateOptions(expected_phase=RUNNING)
+        request = state_pb2.UpdateRequest(new_resource=to_wire(resource), options=options)
+        return self._start("Update", request, _resource, doing=f"update {resource}")
+
+    def start_teardown(self, type: ResourceType, id: str) -> Call[bool]:
+        def without_rpc(failure: OmniError) -> bool:
+            if not isinstance(failure, UnsupportedError):
+                raise failure
+            # Before Omni 1.8 there is no Teardown: setting the phase does the same.
+            torn_down = self.modify(type, id, lambda resource: replace(resource, phase=TEARING_DOWN))
+            return not torn_down.finalizers
+
+        return self._start(
+            "Teardown",
+            state_pb2.TeardownRequest(
+                namespace=type.namespace, type=type.name, id=id, options=state_pb2.TeardownOptions()
+            ),
+            lambda response: bool(response.destroy_ready),
+            doing=f"tear down {type.name}({type.namespace}/{id})",
+            recover=without_rpc,
+        )
+
+    def start_destroy(self, type: ResourceType, id: str) -> Call[None]:
+        return self._start(
+            "Destroy",
+            state_pb2.DestroyRequest(
+                namespace=type.namespace, type=type.name, id=id, options=state_pb2.DestroyOptions()
+            ),
+            lambda _: None,
+            doing=f"destroy {type.name}({type.namespace}/{id})",
+        )
+
+    def _start_get(
+        self,
+        type: ResourceType,
+        id: str,
+        recover: Callable[[OmniError], T] | None,
+    ) -> Call[Any]:
+        return self._start(
+            "Get",
+            state_pb2.GetRequest(namespace=type.namespace, type=type.name, id=id, options=state_pb2.GetOptions()),
+            _resource,
+            doing=f"read {type.name}({type.namespace}/{id})",
+            recover=recover,
+        )
+
+    def _start(
+        self,
+        rpc: str,
+        request: Any,
+        convert: Callable[[Any], T],
+        *,
+        doing: str,
+        recover: Callable[[OmniError], T] | None = None,
+    ) -> Call[T]:
+        future = getattr(self._channel.stub(StateStub), rpc).future(request, timeout=UNARY_DEADLINE)
+        return Call(
+            self._channel,
+            lambda: convert(future.result()),
+            doing=doing,
+            method=_SERVICE + rpc,
+            recover=recover,
+        )
+
+
+def _resource(response: Any) -> Resource:
+    wire: resource_pb2.Resource = response.resource
+    return from_wire(wire)
+
+
+def _none_if_missing(failure: OmniError) -> None:
+    if not isinstance(failure, NotFoundError):
+        raise failure

@@ -1,0 +1,156 @@
+"""What Omni's refusals mean: the one table from gRPC status to our errors, and texts that say what to do."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import grpc
+
+from ksail_pulumi.errors import (
+    AlreadyExistsError,
+    AuthenticationError,
+    ConflictError,
+    NotFoundError,
+    OmniError,
+    PermissionDeniedError,
+    RefusedError,
+    UnreachableError,
+    UnsupportedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ksail_pulumi.omni.endpoint import Endpoint
+    from ksail_pulumi.omni.signature import ServiceAccountKey
+
+STATUS: Mapping[grpc.StatusCode, type[OmniError]] = {
+    grpc.StatusCode.CANCELLED: OmniError,
+    grpc.StatusCode.UNKNOWN: OmniError,
+    grpc.StatusCode.INVALID_ARGUMENT: RefusedError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: UnreachableError,
+    grpc.StatusCode.NOT_FOUND: NotFoundError,
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyExistsError,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDeniedError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: OmniError,
+    grpc.StatusCode.FAILED_PRECONDITION: ConflictError,
+    grpc.StatusCode.ABORTED: ConflictError,
+    grpc.StatusCode.OUT_OF_RANGE: RefusedError,
+    grpc.StatusCode.UNIMPLEMENTED: UnsupportedError,
+    grpc.StatusCode.INTERNAL: OmniError,
+    grpc.StatusCode.UNAVAILABLE: UnreachableError,
+    grpc.StatusCode.DATA_LOSS: OmniError,
+    grpc.StatusCode.UNAUTHENTICATED: AuthenticationError,
+}
+
+_PREFIX = re.compile(r"^(?:failed to (?:validate|create|update|destroy|get): )+")
+_COUNT = re.compile(r"\d+ errors? occurred:\n\t\* ")
+_NEXT = re.compile(r"\n+\t\* ")
+_NESTED_STATUS = re.compile(r"rpc error: code = \w+ desc = ")
+_PROXY_ANSWER = re.compile(r"Received http2 header with status: (\d+)")
+
+# What gRPC says about a connection that does not come about, and what it means. The first that is found counts.
+_REASONS = (
+    (
+        re.compile("WRONG_VERSION_NUMBER"),
+        "it does not speak TLS",
+        "Does it listen without TLS? Then write http://{host}:{port}.",
+    ),
+    (
+        re.compile(r"CERTIFICATE_VERIFY_FAILED(?:: (?P<what>[\w ,.'-]+))?"),
+        "its TLS certificate is not trusted ({what})",
+        "Where Omni has a certificate of your own authority, name its file: omni:caFile or OMNI_CA_FILE.",
+    ),
+    (re.compile("Hostname Verification|not in peer certificate"), "its TLS certificate is for another host name", ""),
+    (re.compile("[Hh]andshake failed"), "the TLS handshake failed", ""),
+    (
+        re.compile("Domain name not found|DNS resolution failed|errors? resolving"),
+        "the host name {host} is not known",
+        "",
+    ),
+    (re.compile("Connection refused"), "the connection was refused", ""),
+    (re.compile("http1.x server"), "it is a web server, but not Omni's API", ""),
+    (re.compile("No route to host|[Nn]etwork is unreachable"), "there is no route to it", ""),
+    (re.compile("Socket closed|[Cc]onnection reset|[Bb]roken pipe"), "the server closed the connection", ""),
+    (re.compile("[Tt]imed? ?out"), "the connection attempt timed out", ""),
+)
+
+
+def omni_error(
+    code: grpc.StatusCode, details: str, *, doing: str, method: str, endpoint: Endpoint, key: ServiceAccountKey
+) -> OmniError:
+    """The error for a call that did not succeed.
+
+    Args:
+        code: The gRPC status.
+        details: Its text.
+        doing: What the call was to do, in words that follow "cannot".
+        method: The full gRPC method.
+        endpoint: Where it went.
+        key: Who signed it.
+    """
+    kind = UnreachableError if _PROXY_ANSWER.search(details) else STATUS[code]
+    detail = plain_text(details)
+    if kind is UnreachableError:
+        text = _unreachable(code, details, doing, endpoint)
+    elif kind is AuthenticationError:
+        text = _unauthenticated(detail, endpoint, key)
+    elif kind is PermissionDeniedError:
+        text = f"service account {key.name!r} may not {doing}: {detail}"
+    elif kind is UnsupportedError:
+        text = f"this version of Omni cannot {doing}: {detail}"
+    else:
+        text = f"cannot {doing}: {_indented(detail)}"
+    return kind(text, method=method, detail=detail)
+
+
+def plain_text(details: str) -> str:
+    """Omni's text without the wrapping of its libraries; several errors are one a line."""
+    text = _COUNT.sub("", _PREFIX.sub("", details))
+    return _NESTED_STATUS.sub("", "\n".join(part.strip() for part in _NEXT.split(text))) or "no reason given"
+
+
+def _indented(detail: str) -> str:
+    return "".join(f"\n  - {line}" for line in detail.splitlines()) if "\n" in detail else detail
+
+
+def _unreachable(code: grpc.StatusCode, details: str, doing: str, endpoint: Endpoint) -> str:
+    hints: list[str] = []
+    if answer := _PROXY_ANSWER.search(details):
+        reason = f"what answers there is not Omni's API, or a proxy in front of it (HTTP status {answer[1]})"
+    elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        reason = "there was no answer in time"
+    else:
+        reason = details
+        for pattern, meaning, hint in _REASONS:
+            if found := pattern.search(details):
+                facts = {"host": endpoint.host, "port": endpoint.port, **found.groupdict()}
+                reason, hints = meaning.format(**facts), [hint.format(**facts)]
+                break
+    hints.append(_address_hint(endpoint))
+    return " ".join(filter(None, (f"cannot connect to Omni at {endpoint.url} to {doing}: {reason}.", *hints)))
+
+
+def _address_hint(endpoint: Endpoint) -> str:
+    if endpoint.loopback:
+        return ""
+    if not endpoint.secure:
+        return f"Omni usually listens with TLS: is it https://{endpoint.host}:443?"
+    if endpoint.port != 443:
+        return f"Omni usually listens on port 443: is it https://{endpoint.host}:443?"
+    return (
+        f"Is https://{endpoint.host}:443 the right URL, and does a firewall or proxy let HTTPS (HTTP/2) through to it?"
+    )
+
+
+def _unauthenticated(detail: str, endpoint: Endpoint, key: ServiceAccountKey) -> str:
+    now = datetime.now(UTC)
+    expiry = f"it expires on {key.expires_at:%Y-%m-%d}" if key.expires_at else "it has no expiry date"
+    return (
+        f"Omni at {endpoint.url} does not accept the key of service account {key.name!r} ({detail}). Check that "
+        f"this machine's clock is right (it says {now:%Y-%m-%d %H:%M:%S} UTC; Omni allows 5 minutes), that the key "
+        f"(fingerprint {key.fingerprint}, {expiry}) is one of this Omni, and that it was not revoked, and the service "
+        f"account not renewed (which makes a new key) or deleted: `omnictl serviceaccount list` shows what Omni knows"
+    )

@@ -1,0 +1,109 @@
+"""Whom to trust when connecting with TLS: the system's authorities, a CA file, or whoever answers."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.errors import SettingsError, UnreachableError
+
+if TYPE_CHECKING:
+    from ksail_pulumi.omni.endpoint import Endpoint
+
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, Arch
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # macOS, BSD
+)
+_NAME_MISMATCH = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+_CONNECT_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a server's certificate is checked against.
+
+    Attributes:
+        roots: The trusted certificates in PEM; `None` for those that gRPC brings along.
+        name: The name that the certificate must have, `""` for the host that is dialled.
+    """
+
+    roots: bytes | None
+    name: str = ""
+
+
+def system_roots() -> bytes | None:
+    """The authorities that this system trusts, in PEM, as OpenSSL finds them; `SSL_CERT_FILE` is honoured.
+
+    gRPC itself looks at none of this, but only at a list of its own, so a company's authority would be unknown to it.
+    """
+    candidates = (ssl.get_default_verify_paths().cafile, *_BUNDLES)
+    for bundle in (Path(candidate) for candidate in candidates if candidate):
+        if bundle.is_file():
+            return bundle.read_bytes()
+    certificates = ssl.create_default_context().get_ca_certs(binary_form=True)  # on Windows, those of its store
+    return "".join(map(ssl.DER_cert_to_PEM_cert, certificates)).encode() or None
+
+
+def file_roots(path: str) -> bytes:
+    """The authorities in a file of the user, in PEM.
+
+    Raises:
+        SettingsError: There is no such file, or no certificate in it.
+    """
+    try:
+        pem = Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise SettingsError(f"omni CA file {path!r} cannot be read: {error.strerror}") from None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem.decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        raise SettingsError(f"omni CA file {path!r} holds no certificate in PEM form") from None
+    return pem
+
+
+def trust_whoever_answers(endpoint: Endpoint) -> Trust:
+    """Fetch the certificate that the server shows now, and trust that one, under the name that it has.
+
+    gRPC for Python cannot leave verification out. So this is what `insecureSkipTlsVerify` does: it protects against
+    listeners, not against somebody who answers in Omni's place.
+
+    Raises:
+        UnreachableError: No connection, or the certificate cannot be used even so (it has expired).
+    """
+    try:
+        pem = ssl.get_server_certificate((endpoint.host, endpoint.port), timeout=_CONNECT_TIMEOUT)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.verify_flags = ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.load_verify_locations(cadata=pem)
+        try:
+            _handshake(endpoint, context)
+        except ssl.SSLCertVerificationError as error:
+            if error.verify_code not in _NAME_MISMATCH:
+                raise
+            context.check_hostname = False
+            return Trust(pem.encode(), _handshake(endpoint, context))
+    except ssl.SSLCertVerificationError as error:
+        reason = f"its certificate cannot be used even with insecureSkipTlsVerify: {error.verify_message}"
+        raise UnreachableError(f"cannot connect to Omni at {endpoint.url}: {reason}") from None
+    except OSError as error:
+        reason = f"its certificate could not be fetched (insecureSkipTlsVerify is set): {error}"
+        raise UnreachableError(f"cannot connect to Omni at {endpoint.url}: {reason}") from None
+    return Trust(pem.encode())
+
+
+def _handshake(endpoint: Endpoint, context: ssl.SSLContext) -> str:
+    """Connect once, and give the first name in the server's certificate."""
+    with (
+        socket.create_connection((endpoint.host, endpoint.port), timeout=_CONNECT_TIMEOUT) as plain,
+        context.wrap_socket(plain, server_hostname=endpoint.host) as secure,
+    ):
+        certificate = secure.getpeercert() or {}
+    for entry in certificate.get("subjectAltName", ()):
+        if entry[0] in ("DNS", "IP Address"):
+            return str(entry[1]).replace("*", "omni", 1)
+    return endpoint.host

@@ -1,0 +1,279 @@
+"""Following resources of Omni as they change, over connections that may break."""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import grpc
+
+from ksail_pulumi.errors import OmniError, UnreachableError
+from ksail_pulumi.omni.api import resource_pb2, state_pb2
+from ksail_pulumi.omni.api.state_pb2_grpc import StateStub
+from ksail_pulumi.omni.resources import Resource, ResourceType, from_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+    from typing import Self
+
+    from ksail_pulumi.omni.channel import Channel
+
+_METHOD = "/cosi.resource.State/Watch"
+_PATIENCE = 300.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_ODD_FAILURES = 5
+_CANCEL_CHECK = 0.1
+
+# A stream ends with one of these when the connection under it breaks, a proxy loses patience or the server is stopped.
+_BROKEN = (
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.DATA_LOSS,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+)
+_KINDS: Mapping[int, Literal["created", "updated", "destroyed"]] = {
+    state_pb2.CREATED: "created",
+    state_pb2.UPDATED: "updated",
+    state_pb2.DESTROYED: "destroyed",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """What to watch: one resource by its ID, or all of a type with all these labels (value `None`: any value)."""
+
+    type: ResourceType
+    id: str | None = None
+    labels: Mapping[str, str | None] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.type.name}({self.type.namespace}/{self.id or '*'})"
+
+
+@dataclass(frozen=True)
+class WatchEvent:
+    """One thing that happened.
+
+    Attributes:
+        kind: `created`, `updated` and `destroyed` carry the resource as it is (was) then. `bootstrapped`: all that
+            existed when the watch began has been told. `resync`: the thread was lost; forget what is known for this
+            query, it is told again from the start.
+        query: The query that it answers.
+    """
+
+    kind: Literal["created", "updated", "destroyed", "bootstrapped", "resync"]
+    resource: Resource | None
+    query: Query
+
+
+class Watch:
+    """Events of one or more queries, as they come; iterable, and a context manager.
+
+    For each query: `created` for everything that exists, one `bootstrapped`, then what changes. A query for one ID
+    begins with `created` or, where there is none, `destroyed`; `bootstrapped` follows. With labels, a resource that
+    begins or ceases to match is told as `created` or `destroyed`.
+
+    A stream that breaks is opened again with a fresh signature and goes on where it was, by Omni's bookmarks; where
+    Omni does not know the bookmark any more, a `resync` is told and the query starts over. While there is no connection
+    `trouble` says why. After 5 minutes without one, `next` raises.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        queries: Sequence[Query],
+        *,
+        cancelled: threading.Event | None = None,
+        patience: float = _PATIENCE,
+    ) -> None:
+        """Begin to watch.
+
+        Args:
+            channel: The way to Omni.
+            queries: What to watch.
+            cancelled: Ends the watch when it is set, within 0.1 s.
+            patience: For how many seconds a stream may be without connection.
+        """
+        self._events: queue.SimpleQueue[WatchEvent | Exception | None] = queue.SimpleQueue()
+        self._closed = threading.Event()
+        self._cancelled = cancelled
+        self._streams = [_Stream(channel, query, self._events.put, patience) for query in queries]
+        for stream in self._streams:
+            stream.start()
+
+    @property
+    def trouble(self) -> OmniError | None:
+        """Why a stream is without connection at this moment, `None` if all are well."""
+        return next((stream.trouble for stream in self._streams if stream.trouble), None)
+
+    def next(self, timeout: float | None = None) -> WatchEvent | None:
+        """The next event; `None` if none came within `timeout` seconds, or the watch was closed or cancelled.
+
+        Raises:
+            UnreachableError: There was no connection for longer than the patience.
+            OmniError: Omni does not allow or does not know such a watch.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._ended():
+            wait = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if self._cancelled is not None:
+                wait = _CANCEL_CHECK if wait is None else min(wait, _CANCEL_CHECK)
+            try:
+                event = self._events.get(timeout=wait)
+            except queue.Empty:
+                if deadline is not None and time.monotonic() >= deadline:
+                    return None
+                continue
+            if isinstance(event, Exception):
+                self.close()
+                raise event
+            return event
+        return None
+
+    def close(self) -> None:
+        """End the watch, from any thread; whoever waits in `next` gets `None` at once."""
+        self._closed.set()
+        for stream in self._streams:
+            stream.stop()
+        self._events.put(None)
+
+    def __iter__(self) -> Iterator[WatchEvent]:
+        while (event := self.next()) is not None:
+            yield event
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ended(self) -> bool:
+        return self._closed.is_set() or (self._cancelled is not None and self._cancelled.is_set())
+
+
+class _Stream(threading.Thread):
+    """Reads the events of one query, in a thread because gRPC for Python can only be read by waiting."""
+
+    def __init__(
+        self, channel: Channel, query: Query, put: Callable[[WatchEvent | Exception], None], patience: float
+    ) -> None:
+        super().__init__(name=f"watch {query}", daemon=True)
+        self.trouble: OmniError | None = None
+        self._channel = channel
+        self._query = query
+        self._put = put
+        self._patience = patience
+        self._bookmark: bytes | None = None
+        self._told_something = False
+        self._bootstrapped = False
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._call: Any = None
+
+    def run(self) -> None:
+        try:
+            self._follow()
+        except Exception as error:  # the consumer must learn of it, whatever it is
+            if not self._stopped.is_set():
+                self._put(error)
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped.set()
+            if self._call is not None:
+                self._call.cancel()
+
+    def _follow(self) -> None:
+        pause, odd_failures, connected_at = _FIRST_PAUSE, 0, time.monotonic()
+        while not self._stopped.is_set():
+            opened_at = time.monotonic()
+            failure, code = self._read()
+            if failure is None:
+                continue
+            if self.trouble is None:  # it was connected
+                connected_at, odd_failures = time.monotonic(), 0
+            odd_failures += code in _BROKEN
+            lasting = time.monotonic() - connected_at > self._patience or odd_failures > _ODD_FAILURES
+            if lasting or not (isinstance(failure, UnreachableError) or code in _BROKEN):
+                raise failure
+            self.trouble = failure
+            pause = _FIRST_PAUSE if time.monotonic() - opened_at > pause else min(2 * pause, _LONGEST_PAUSE)
+            self._stopped.wait(pause * random.uniform(0.5, 1))  # noqa: S311
+
+    def _read(self) -> tuple[OmniError | None, grpc.StatusCode | None]:
+        """Read one stream to its end, and say why it ended; nothing if the next one may follow at once."""
+        try:
+            self._open()
+            for message in self._call:
+                self.trouble = None  # the first message is empty and says that the watch stands
+                for event in message.event:
+                    if event.event_type == state_pb2.ERRORED:
+                        self._bookmark = None
+                        self._call.cancel()
+                        return UnreachableError(f"Omni ended the watch of {self._query}: {event.error}"), None
+                    self._tell(event)
+        except grpc.RpcError as error:
+            code = error.code()
+            if code is grpc.StatusCode.FAILED_PRECONDITION and self._bookmark is not None:
+                self._bookmark = None
+                return None, code
+            return self._channel.error(error, f"watch {self._query}", _METHOD), code
+        return UnreachableError(f"Omni ended the watch of {self._query}"), None
+
+    def _open(self) -> None:
+        if self._bookmark is None and self._told_something:
+            self._put(WatchEvent("resync", None, self._query))
+            self._told_something = self._bootstrapped = False
+        options = state_pb2.WatchOptions(
+            label_query=label_query(self._query.labels),
+            bootstrap_contents=self._query.id is None and self._bookmark is None,
+            start_from_bookmark=self._bookmark,
+        )
+        request = state_pb2.WatchRequest(
+            namespace=self._query.type.namespace,
+            type=self._query.type.name,
+            id=self._query.id,
+            options=options,
+            api_version=1,  # without it Omni leaves BOOTSTRAPPED and ERRORED out
+        )
+        stub = self._channel.stub(StateStub)
+        with self._lock:
+            if self._stopped.is_set():
+                raise OmniError("the watch is closed")
+            self._call = stub.Watch(request)
+
+    def _tell(self, event: state_pb2.Event) -> None:
+        if kind := _KINDS.get(event.event_type):
+            self._told_something = True
+            self._put(WatchEvent(kind, from_wire(event.resource), self._query))
+        if not self._bootstrapped and (event.event_type == state_pb2.BOOTSTRAPPED or (kind and self._query.id)):
+            self._told_something = self._bootstrapped = True
+            self._put(WatchEvent("bootstrapped", None, self._query))
+        if event.HasField("bookmark"):
+            self._bookmark = event.bookmark
+
+
+def label_query(labels: Mapping[str, str | None] | None) -> list[resource_pb2.LabelQuery]:
+    """A query on the wire for resources that have all these labels; the value `None` means any value.
+
+    Only EQUAL and EXISTS are used: every Omni knows them.
+    """
+    if not labels:
+        return []
+    terms = [
+        resource_pb2.LabelTerm(key=key, op=resource_pb2.LabelTerm.EXISTS)
+        if value is None
+        else resource_pb2.LabelTerm(key=key, op=resource_pb2.LabelTerm.EQUAL, value=[value])
+        for key, value in labels.items()
+    ]
+    return [resource_pb2.LabelQuery(terms=terms)]
