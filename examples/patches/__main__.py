@@ -1,0 +1,41 @@
+"""Talos patches in every form, for the cluster and for its sets of machines; two sets of workers."""
+
+import pulumi
+
+from ksail_pulumi import MachineSetArgs, OmniCluster, OmniClusterArgs, PatchArgs, WorkersArgs
+
+KUBELET_ARGUMENTS = """\
+# YAML text goes to Omni as it is written, comments included.
+machine:
+  kubelet:
+    extraArgs:
+      max-pods: "200"
+"""
+
+cluster = OmniCluster(
+    "platform",
+    OmniClusterArgs(
+        labels={"team": "platform"},
+        patches=[
+            PatchArgs(file="talos/registry-mirrors.yaml", description="pull through the mirror in the house"),
+            PatchArgs(
+                name="time-and-files",
+                inline=[
+                    {"machine": {"time": {"servers": ["time.cloudflare.com"]}}},
+                    {"machine": {"sysctls": {"fs.inotify.max_user_watches": "524288"}}},
+                ],
+            ),
+        ],
+        control_plane=MachineSetArgs(count=1, patches=[PatchArgs(name="kubelet", inline=KUBELET_ARGUMENTS)]),
+        workers=[
+            WorkersArgs(count=1),
+            WorkersArgs(
+                name="batch",
+                count=1,
+                patches=[PatchArgs(name="labels", inline={"machine": {"nodeLabels": {"example.com/pool": "batch"}}})],
+            ),
+        ],
+    ),
+)
+
+pulumi.export("nodes", cluster.nodes)

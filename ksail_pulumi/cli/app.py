@@ -1,0 +1,120 @@
+"""The parser, and the one place where errors become messages and exit codes.
+
+Exit codes: 0 done, 1 an error that is told in one message, 2 wrong usage, 130 interrupted; `simulate -- COMMAND` hands
+on the command's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.errors import KsailPulumiError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: What was typed after the program's name, `sys.argv[1:]` by default.
+
+    Returns:
+        The exit code.
+    """
+    options = _options(sys.argv[1:] if arguments is None else list(arguments))
+    try:
+        # The commands pull in gRPC or the simulator: what does not run is not loaded.
+        command: Any = import_module(f"ksail_pulumi.cli.{options.command}")
+        code: int = command.run(options)
+        sys.stdout.flush()
+    except KsailPulumiError as error:
+        print(f"ksail-pulumi: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output (`| head`) has seen enough. Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    """Parse; what follows `--` is a command of its own, whose options are none of ours."""
+    parser = _parser()
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = parser.parse_args(arguments[:end])
+    options.program = arguments[end + 1 :]
+    if end < len(arguments) and options.command != "simulate":
+        parser.error(f"{options.command} takes no command after --")
+    if end < len(arguments) and not options.program:
+        parser.error("a command is expected after --")
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ksail-pulumi", description="Talos Kubernetes clusters on Sidero Omni, beside `pulumi up`."
+    )
+    parser.add_argument("--version", action="version", version=metadata.version("ksail-pulumi"))
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_list(commands)
+    _add_info(commands)
+    _add_simulate(commands)
+    return parser
+
+
+_ENVIRONMENT = "Omni is found by OMNI_ENDPOINT and OMNI_SERVICE_ACCOUNT_KEY (and OMNI_CA_FILE)."
+
+
+def _add_list(commands: Any) -> None:
+    command = commands.add_parser("list", help="all clusters of the account", epilog=_ENVIRONMENT)
+    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _add_info(commands: Any) -> None:
+    command = commands.add_parser("info", help="one cluster and its nodes", epilog=_ENVIRONMENT)
+    command.add_argument("name", metavar="NAME", help="the cluster's name")
+    command.add_argument("--json", action="store_true", help="print JSON instead of tables")
+
+
+def _add_simulate(commands: Any) -> None:
+    command = commands.add_parser(
+        "simulate",
+        help="an Omni with emulated machines on this computer, no account needed",
+        description="Run an Omni with emulated machines until Ctrl-C, or for as long as COMMAND runs. The command "
+        "finds it by OMNI_ENDPOINT and OMNI_SERVICE_ACCOUNT_KEY.",
+        usage="ksail-pulumi simulate [-h] [--machines N] [--speed real|fast] [--port PORT] [-- COMMAND ...]",
+    )
+    command.add_argument("--machines", type=_positive, default=6, metavar="N", help="how many machines (default: 6)")
+    command.add_argument(
+        "--speed",
+        choices=("real", "fast"),
+        default="fast",
+        help="fast: a cluster is ready in seconds; real: as long as with virtual machines (default: fast)",
+    )
+    command.add_argument(
+        "--port", type=_port, default=0, metavar="PORT", help="the port on 127.0.0.1 (default: a free one)"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 65536:
+        raise ValueError
+    return number

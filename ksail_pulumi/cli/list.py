@@ -1,0 +1,41 @@
+"""`ksail-pulumi list`: all clusters of the account, whoever made them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.cli.output import print_table
+from ksail_pulumi.cli.overview import list_clusters
+from ksail_pulumi.cli.settings import client_from_environment
+
+if TYPE_CHECKING:
+    import argparse
+
+COLUMNS = ("name", "phase", "ready", "machines", "Talos", "Kubernetes", "Pulumi resource")
+
+
+def run(options: argparse.Namespace) -> int:
+    client = client_from_environment()
+    clusters = list_clusters(client)
+    if options.json:
+        print(json.dumps([asdict(cluster) for cluster in clusters], indent=2))
+        return 0
+    if not clusters:
+        print(f"{client.endpoint} has no clusters.")
+        return 0
+    rows = [
+        (
+            cluster.name,
+            cluster.phase,
+            "yes" if cluster.ready else "no",
+            f"{cluster.healthy}/{cluster.machines}",
+            cluster.talos_target,
+            cluster.kubernetes_target,
+            cluster.owner,
+        )
+        for cluster in clusters
+    ]
+    print_table(COLUMNS, rows)
+    return 0

@@ -1,0 +1,65 @@
+"""Tables on a terminal: with rich where it is installed, in plain columns everywhere else."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+
+def rich_terminal() -> bool:
+    """Whether to print with rich. What a pipe or a file gets is plain, so that scripts can read it."""
+    return sys.stdout.isatty() and importlib.util.find_spec("rich") is not None
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """Print rows under their column names."""
+    if rich_terminal():
+        from rich.console import Console
+
+        Console().print(rich_table(columns, rows, title))
+    else:
+        print("\n".join(plain_table(columns, rows, title)))
+
+
+def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> list[str]:
+    """The lines of a table in plain text."""
+    lines = [[column.upper() for column in columns], *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return [title, *text] if title else text
+
+
+def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> Table:
+    """The table for rich, with words of trouble and of success in colour."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(_coloured, row))
+    return table
+
+
+_COLOURS = {
+    "running": "green",
+    "yes": "green",
+    "no": "yellow",
+    "available": "cyan",
+    "disconnected": "red",
+    "failed": "red",
+}
+
+
+def _coloured(text: str) -> str:
+    from rich.markup import escape
+
+    colour = _COLOURS.get(text.lower())
+    return f"[{colour}]{text}[/]" if colour else escape(text)

@@ -1,0 +1,44 @@
+"""Which Omni the commands talk to: the environment says it, as for KSail's own `cluster list`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.errors import SettingsError
+from ksail_pulumi.omni.channel import Connection
+from ksail_pulumi.omni.client import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ksail_pulumi.omni.client import Client
+
+ENDPOINT = "OMNI_ENDPOINT"
+KEY = "OMNI_SERVICE_ACCOUNT_KEY"
+# Where Omni's own tools look first.
+OTHER_KEY = "SIDERO_SERVICE_ACCOUNT_KEY"
+CA_FILE = "OMNI_CA_FILE"
+
+
+def client_from_environment(environ: Mapping[str, str] = os.environ) -> Client:
+    """A client for the Omni that the environment names.
+
+    Raises:
+        SettingsError: The endpoint or the key is not set (says which, or both), or is not one.
+    """
+    key = environ.get(OTHER_KEY) or environ.get(KEY)
+    missing = []
+    if not environ.get(ENDPOINT):
+        missing.append(
+            f"omni endpoint is required: environment variable {ENDPOINT} is not set "
+            f"(export {ENDPOINT}=https://<account>.omni.siderolabs.io:443)"
+        )
+    if not key:
+        missing.append(
+            f"omni service account key is not set: environment variable {KEY} is not set "
+            "(create one in Omni under Settings → Service Accounts)"
+        )
+    if missing or not key:
+        raise SettingsError("\n".join(missing))
+    return connect(Connection(environ[ENDPOINT], key, ca_file=environ.get(CA_FILE, "")))

@@ -1,0 +1,112 @@
+"""`ksail-pulumi simulate`: an Omni with emulated machines in this process, to look at or to run a command in."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.cli.live import ChangeLog, view
+from ksail_pulumi.cli.output import rich_terminal
+from ksail_pulumi.errors import InputError, SettingsError
+from ksail_pulumi.simulator.server import Simulator
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+REFRESH_SECONDS = 0.25
+
+
+def run(options: argparse.Namespace) -> int:
+    program: list[str] = options.program
+    if program and shutil.which(program[0]) is None:
+        raise InputError("", f"{program[0]}: there is no such command")
+    with _started(options) as omni:
+        environment = {"OMNI_ENDPOINT": omni.endpoint, "OMNI_SERVICE_ACCOUNT_KEY": omni.service_account_key}
+        if program:
+            return _run_program(program, environment)
+        for name, value in environment.items():
+            print(f"export {name}={shlex.quote(value)}")
+        _watch(omni)
+    return 0
+
+
+@contextmanager
+def _started(options: argparse.Namespace) -> Iterator[Simulator]:
+    omni = Simulator(machines=options.machines, speed=options.speed, port=options.port)
+    try:
+        omni.start()
+    except OSError as error:
+        raise SettingsError(f"port {options.port} of 127.0.0.1 cannot be used: is it taken?") from error
+    try:
+        yield omni
+    finally:
+        omni.stop()
+
+
+def _run_program(program: Sequence[str], environment: dict[str, str]) -> int:
+    """Run a command on this terminal, which is its alone; its exit code.
+
+    Ctrl-C reaches it by the terminal: what to do about it is its own affair.
+    """
+    process = subprocess.Popen(program, env=_without_other_omni(os.environ) | environment)
+    with _signals(lambda number: process.send_signal(number) if number == signal.SIGTERM else None):
+        code = process.wait()
+    return 128 - code if code < 0 else code
+
+
+def _without_other_omni(environ: Mapping[str, str]) -> dict[str, str]:
+    """What would send the command to another Omni, or have it speak with another key, is left out."""
+    return {name: value for name, value in environ.items() if not name.startswith(("OMNI_", "SIDERO_"))}
+
+
+def _watch(omni: Simulator) -> None:
+    """Show what happens until somebody says stop."""
+    stop = threading.Event()
+    with _signals(lambda _: stop.set()):
+        if rich_terminal():
+            _watch_live(omni, stop)
+        else:
+            _watch_plain(omni, stop)
+
+
+def _watch_live(omni: Simulator, stop: threading.Event) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console()
+    console.print("[dim]Paste these two lines into another terminal. Ctrl-C stops this Omni.[/]")
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        while not stop.wait(REFRESH_SECONDS):
+            live.update(view(omni.store.list, console.height), refresh=True)
+
+
+def _watch_plain(omni: Simulator, stop: threading.Event) -> None:
+    log = ChangeLog(omni.store.list)
+    sys.stdout.flush()
+    while not stop.wait(REFRESH_SECONDS):
+        for line in log.changes():
+            print(line, file=sys.stderr)
+
+
+@contextmanager
+def _signals(handle: Callable[[int], None]) -> Iterator[None]:
+    """Have SIGINT and SIGTERM handled by `handle` for a while.
+
+    A handler, not SIG_IGN: that one would be inherited by the command.
+    """
+    before: dict[int, Any] = {
+        number: signal.signal(number, lambda caught, _: handle(caught)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
