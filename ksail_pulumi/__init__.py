@@ -1,0 +1,67 @@
+"""Talos Kubernetes clusters on Sidero Omni as Pulumi resources.
+
+Names are loaded when they are first used: the command line does without Pulumi, and a program without the rest.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ksail_pulumi.errors import KsailPulumiError
+    from ksail_pulumi.provider.args import (
+        KubeconfigArgs,
+        KubeconfigArgsDict,
+        MachineArgs,
+        MachineArgsDict,
+        MachineClassArgs,
+        MachineClassArgsDict,
+        MachineSetArgs,
+        MachineSetArgsDict,
+        OmniClusterArgs,
+        OmniClusterArgsDict,
+        OnDeleteArgs,
+        OnDeleteArgsDict,
+        PatchArgs,
+        PatchArgsDict,
+        WorkersArgs,
+        WorkersArgsDict,
+    )
+    from ksail_pulumi.provider.cluster import OmniCluster
+
+__all__ = [
+    "KsailPulumiError",
+    "KubeconfigArgs",
+    "KubeconfigArgsDict",
+    "MachineArgs",
+    "MachineArgsDict",
+    "MachineClassArgs",
+    "MachineClassArgsDict",
+    "MachineSetArgs",
+    "MachineSetArgsDict",
+    "OmniCluster",
+    "OmniClusterArgs",
+    "OmniClusterArgsDict",
+    "OnDeleteArgs",
+    "OnDeleteArgsDict",
+    "PatchArgs",
+    "PatchArgsDict",
+    "WorkersArgs",
+    "WorkersArgsDict",
+]
+
+_ELSEWHERE = {"KsailPulumiError": "ksail_pulumi.errors", "OmniCluster": "ksail_pulumi.provider.cluster"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(_ELSEWHERE.get(name, "ksail_pulumi.provider.args"))
+    value = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

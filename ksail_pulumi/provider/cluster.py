@@ -1,0 +1,233 @@
+"""`OmniCluster`, and the provider behind it.
+
+The provider's import path is written into every state file; it is public for ever. What it needs is imported when it is
+called: a program that only declares a cluster loads neither gRPC calls nor pydantic.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pulumi
+from pulumi import Output, ResourceOptions, dynamic
+
+from ksail_pulumi.errors import InputError
+from ksail_pulumi.provider import host
+from ksail_pulumi.provider.args import OmniClusterArgs, to_wire
+from ksail_pulumi.provider.properties import ADOPT, FACTS, OWNER, PREVIEW, SECRETS, VERSIONS, to_properties
+from ksail_pulumi.provider.settings import Settings
+from ksail_pulumi.spec.files import with_files
+
+if TYPE_CHECKING:
+    import os
+    from typing import Self, Unpack
+
+    from ksail_pulumi.provider.args import OmniClusterArgsDict
+
+
+class OmniClusterProvider(dynamic.ResourceProvider):
+    """Carries the life of an `OmniCluster` in Pulumi's provider process."""
+
+    # Pickled by its import path, without state: readable in the state file, and the same for ever.
+    serialize_as_secret_always = False
+    _settings = Settings()
+
+    def configure(self, req: dynamic.ConfigureRequest) -> None:
+        """Remember how to reach Omni; no call is made."""
+        host.prepare()
+        self._settings = Settings.of(req.config)
+
+    def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
+        """Are the inputs right, and would Omni take them?"""
+        from ksail_pulumi.provider.checking import check
+
+        with host.call() as call:
+            return check(call, self._settings, olds, news)
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
+        """What differs in meaning; makes no call."""
+        from ksail_pulumi.provider.comparing import diff
+
+        with host.call():
+            return diff(self._settings, olds, news)
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        """Make the cluster and wait until it is what it was asked to be."""
+        from ksail_pulumi.provider import verbs
+
+        with host.call() as call:
+            return verbs.create(call, self._settings, props)
+
+    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
+        """Look at the cluster as it is."""
+        from ksail_pulumi.provider import verbs
+
+        with host.call():
+            return verbs.read(self._settings, id_, props)
+
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
+        """Bring the cluster to the new inputs and wait."""
+        from ksail_pulumi.provider import verbs
+
+        with host.call() as call:
+            return verbs.update(call, self._settings, olds, news)
+
+    def delete(self, id_: str, props: dict[str, Any]) -> None:
+        """Delete the cluster and wait until it is gone."""
+        from ksail_pulumi.provider import verbs
+
+        with host.call() as call:
+            verbs.delete(call, self._settings, id_, props)
+
+
+class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
+    """A Talos Kubernetes cluster on Sidero Omni.
+
+    Its Omni is found by the stack's configuration (`omni:endpoint`, secret `omni:serviceAccountKey`) or by the
+    environment (`OMNI_ENDPOINT`, `OMNI_SERVICE_ACCOUNT_KEY`).
+
+        cluster = OmniCluster("west", control_plane={"count": 3}, workers=2)
+        pulumi.export("kubeconfig", cluster.kubeconfig)
+    """
+
+    def __init__(
+        self,
+        resource_name: str,
+        args: OmniClusterArgs | OmniClusterArgsDict | None = None,
+        opts: ResourceOptions | None = None,
+        **inputs: Unpack[OmniClusterArgsDict],
+    ) -> None:
+        """Declare a cluster.
+
+        Args:
+            resource_name: Its name in Pulumi, and in Omni too unless the input `name` says otherwise.
+            args: The inputs, see `OmniClusterArgs`; keyword arguments go on top.
+            opts: Pulumi's options. `import_` takes over a cluster that exists: its name is the ID.
+            **inputs: The inputs as keyword arguments.
+
+        Raises:
+            InputError: One input is given in two spellings, or `import_` names another cluster than `name`.
+            ConfigFileError: The file of a patch cannot be read.
+        """
+        wire = to_wire(args or {}) | to_wire(OmniClusterArgs(**inputs))
+        opts = ResourceOptions.merge(ResourceOptions(additional_secret_outputs=list(SECRETS)), opts)
+        hidden: dict[str, Any] = {}
+        if opts.id is None:
+            # The provider may run in another folder.
+            wire = with_files({"name": resource_name, **wire})
+            hidden[OWNER] = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}/{resource_name}"
+            if pulumi.runtime.is_dry_run():
+                hidden[PREVIEW] = True
+        if opts.import_ is not None:
+            # The engine's import cannot reach a dynamic provider; create takes the cluster over instead.
+            wire["name"] = _imported_name(opts.import_, wire["name"], resource_name)
+            hidden[ADOPT] = True
+            opts.import_ = None
+        # Outputs come to be for the keys that are named here.
+        facts = dict.fromkeys((*FACTS, *VERSIONS))
+        super().__init__(OmniClusterProvider(), resource_name, {**facts, **to_properties(wire), **hidden}, opts)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Pulumi would give each subclass a type token of its own, and lose the clusters in existing states with it.
+        super().__init_subclass__(module="ksail", name="OmniCluster", **kwargs)
+
+    @classmethod
+    def get(cls, resource_name: str, id: pulumi.Input[str], opts: ResourceOptions | None = None) -> Self:  # noqa: A002
+        """A cluster that exists and that this program does not manage; `id` is its name.
+
+        Raises at deployment if there is none.
+        """
+        return cls(resource_name, opts=ResourceOptions.merge(opts, ResourceOptions(id=id)))
+
+    @classmethod
+    def from_ksail(
+        cls,
+        path: str | os.PathLike[str] = "ksail.yaml",
+        resource_name: str | None = None,
+        opts: ResourceOptions | None = None,
+        **inputs: Unpack[OmniClusterArgsDict],
+    ) -> Self:
+        """A cluster from a KSail project: its ksail.yaml and the folder of Talos patches beside it.
+
+        Args:
+            path: The ksail.yaml.
+            resource_name: The name in Pulumi; the cluster's name in the file, or else the project's, by default.
+            opts: Pulumi's options.
+            **inputs: Inputs that win over the file.
+
+        Raises:
+            ConfigFileError: A file is missing or wrong; names file, line and field.
+        """
+        from ksail_pulumi.spec.ksail import load_ksail
+
+        config = load_ksail(path)
+        wire: dict[str, Any] = dict(config.spec)
+        if config.endpoint and not pulumi.Config("omni").get("endpoint"):
+            wire["endpoint"] = config.endpoint
+        if config.service_account_key_env_var:
+            wire["serviceAccountKeyEnvVar"] = config.service_account_key_env_var
+        cluster = cls(
+            resource_name or wire.get("name") or pulumi.get_project(),
+            cast("OmniClusterArgsDict", wire),
+            opts,
+            **inputs,
+        )
+        for warning in config.warnings:
+            pulumi.log.warn(warning, cluster)
+        return cluster
+
+    @property
+    def name(self) -> Output[str]:
+        """The cluster's name in Omni."""
+        return self._output("name")
+
+    @property
+    def cluster_uuid(self) -> Output[str]:
+        """Omni's UUID of the cluster."""
+        return self._output("clusterUuid")
+
+    @property
+    def kubernetes_version(self) -> Output[str]:
+        """The cluster's Kubernetes version."""
+        return self._output("kubernetesVersion")
+
+    @property
+    def talos_version(self) -> Output[str]:
+        """The cluster's Talos version."""
+        return self._output("talosVersion")
+
+    @property
+    def phase(self) -> Output[str]:
+        """Omni's name for where the cluster is, `RUNNING`."""
+        return self._output("phase")
+
+    @property
+    def ready(self) -> Output[bool]:
+        """Whether all of the cluster was ready when it was last looked at."""
+        return self._output("ready")
+
+    @property
+    def nodes(self) -> Output[list[dict[str, Any]]]:
+        """The machines, control plane first: `id`, `hostname`, `role`, `set`, `stage`, `addresses`."""
+        return self._output("nodes")
+
+    @property
+    def kubeconfig(self) -> Output[str]:
+        """A kubeconfig for the cluster, a secret."""
+        return self._output("kubeconfig")
+
+    @property
+    def talosconfig(self) -> Output[str]:
+        """A talosconfig for the cluster, a secret."""
+        return self._output("talosconfig")
+
+    def _output(self, key: str) -> Output[Any]:
+        return cast("Output[Any]", self.__dict__[key])
+
+
+def _imported_name(imported: object, name: object, resource_name: str) -> str:
+    if not isinstance(imported, str):
+        raise InputError("name", "what `import_` takes over must be known when the program runs, not an output")
+    if name not in (imported, resource_name):
+        raise InputError("name", f"is {name!r}, but `import_` takes over cluster {imported!r}")
+    return imported

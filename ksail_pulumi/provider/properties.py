@@ -1,0 +1,117 @@
+"""The properties of an `OmniCluster` as Pulumi stores them: inputs, facts, and some hidden ones of ours.
+
+Pulumi hides what begins with two underscores. Inputs and outputs share one namespace, and a preview shows the inputs in
+place of outputs that do not exist yet; so the inputs `kubeconfig` and `talosconfig` have other names in here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pulumi.output import Unknown
+from pulumi.runtime import rpc
+
+from ksail_pulumi.lifecycle.outputs import KUBECONFIG_INPUT, TALOSCONFIG_INPUT, inputs_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ksail_pulumi.lifecycle.outputs import ClusterOutputs
+
+OWNER = "__owner"
+"""`organization/project/stack/resource`, the mark on everything that the resource makes in Omni. Set for life."""
+
+ADOPT = "__adopt"
+"""An existing cluster is taken over by create (`opts.import_`)."""
+
+PREVIEW = "__preview"
+"""The program runs in a preview. Never leaves `check`."""
+
+PINNED = "__pinned"
+"""In outputs: the versions that the user left to us."""
+
+VERSIONS = ("kubernetesVersion", "talosVersion")
+SECRETS = ("kubeconfig", "talosconfig")
+FACTS = ("clusterUuid", "phase", "ready", "nodes", *SECRETS, "schema")
+_HIDDEN = object()
+_RENAMED = {"kubeconfig": KUBECONFIG_INPUT, "talosconfig": TALOSCONFIG_INPUT}
+
+
+def to_properties(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs on the wire as properties."""
+    return {_RENAMED.get(key, key): value for key, value in inputs.items()}
+
+
+def inputs_of(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs in properties, inputs or outputs, under their names on the wire."""
+    return inputs_in(properties)
+
+
+def stored(outputs: ClusterOutputs, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs of a cluster that was made from `inputs` (properties): these as they are, the facts, the versions."""
+    found = outputs.to_wire()
+    pinned = [version for version in VERSIONS if version not in inputs and version in found]
+    return {
+        **{key: _guarded(key, found[key]) for key in (*FACTS, *pinned) if key in found},
+        **{key: value for key, value in inputs.items() if key not in (ADOPT, PREVIEW)},
+        PINNED: pinned,
+    }
+
+
+def refreshed(outputs: ClusterOutputs, old: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Outputs and inputs of a cluster as it was found, given the outputs that are stored of it.
+
+    Where the cluster is as it was asked to be, the user's own spelling of the input stays.
+    """
+    from ksail_pulumi.spec.cluster import parse_cluster, to_wire
+
+    asked = to_properties(to_wire(parse_cluster(inputs_of(old))))
+    live = to_properties(outputs.inputs)
+    inputs: dict[str, Any] = {OWNER: old[OWNER]} if OWNER in old else {}
+    for key in {**asked, **live}:
+        kept = old if live.get(key) == asked.get(key) else live
+        if key in kept:
+            inputs[key] = kept[key]
+    pinned = [version for version in old.get(PINNED, ()) if version in inputs]
+    versions = {version: inputs.pop(version) for version in pinned}
+    return {**stored(outputs, inputs), **versions, PINNED: pinned}, inputs
+
+
+def found(outputs: ClusterOutputs) -> dict[str, Any]:
+    """The outputs of a cluster that nobody asked for in this state (`OmniCluster.get`)."""
+    return {key: _guarded(key, value) for key, value in outputs.to_wire().items()}
+
+
+def without_unknowns(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What a preview knows of the inputs: without their unknown parts, and the paths of these.
+
+    A list with an unknown item is unknown as a whole: it may get longer or shorter.
+    """
+    unknown: list[str] = []
+    return _known(inputs, "", unknown), unknown
+
+
+def _known(value: Any, path: str, unknown: list[str]) -> Any:
+    if isinstance(value, Unknown):
+        unknown.append(path)
+        return _HIDDEN
+    if isinstance(value, list):
+        items = [_known(item, f"{path}[{index}]", unknown) for index, item in enumerate(value)]
+        return _HIDDEN if any(item is _HIDDEN for item in items) else items
+    if isinstance(value, dict):
+        known = {key: _known(item, f"{path}.{key}" if path else key, unknown) for key, item in value.items()}
+        return {key: item for key, item in known.items() if item is not _HIDDEN}
+    return value
+
+
+def concerns(field: str, unknown: list[str]) -> bool:
+    """Whether what is said of a field may be due to something unknown in it, around it or in it."""
+    return any(_within(field, path) or _within(path, field) for path in unknown)
+
+
+def _within(inner: str, outer: str) -> bool:
+    return not outer or inner == outer or inner.startswith((f"{outer}.", f"{outer}["))
+
+
+def _guarded(key: str, value: Any) -> Any:
+    return rpc.wrap_rpc_secret(value) if key in SECRETS else value

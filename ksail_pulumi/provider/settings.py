@@ -1,0 +1,102 @@
+"""Which Omni a resource lives in.
+
+Its own inputs win over the configuration of stack or provider, and that wins over the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pulumi.dynamic import Config
+
+    from ksail_pulumi.omni.channel import Connection
+
+KEY_VARIABLES = ("SIDERO_SERVICE_ACCOUNT_KEY", "OMNI_SERVICE_ACCOUNT_KEY")
+"""Where the key is looked for, in Omni's own order. The second is the one to tell people about."""
+
+_TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no", "")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The configuration `omni:*` of the stack, or of an explicit provider.
+
+    Attributes:
+        endpoint: `omni:endpoint`.
+        service_account_key: `omni:serviceAccountKey`, to be set as a secret; not shown.
+        ca_file: `omni:caFile`, a PEM file with the authorities to trust.
+        insecure_skip_tls_verify: `omni:insecureSkipTlsVerify`, `"true"` or `"false"`.
+    """
+
+    endpoint: str = ""
+    service_account_key: str = field(default="", repr=False)
+    ca_file: str = ""
+    insecure_skip_tls_verify: str = ""
+
+    @classmethod
+    def of(cls, config: Config) -> Settings:
+        """What Pulumi hands to `configure`."""
+
+        def value(key: str) -> str:
+            return str(config.get(f"omni:{key}") or "").strip()
+
+        return cls(
+            endpoint=value("endpoint"),
+            service_account_key=value("serviceAccountKey"),
+            ca_file=value("caFile"),
+            insecure_skip_tls_verify=value("insecureSkipTlsVerify"),
+        )
+
+    def endpoint_for(self, inputs: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> str:
+        """The endpoint of a resource with these inputs, `""` where none is set."""
+        return _text(inputs.get("endpoint")) or self.endpoint or _text(environ.get("OMNI_ENDPOINT"))
+
+    def connection(self, inputs: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Connection:
+        """How to reach the Omni of a resource with these inputs.
+
+        Raises:
+            SettingsError: The endpoint or the key is not set anywhere.
+        """
+        from ksail_pulumi.omni.channel import Connection
+
+        endpoint = self.endpoint_for(inputs, environ)
+        if not endpoint:
+            raise SettingsError(
+                "omni endpoint is required: set the environment variable OMNI_ENDPOINT, the configuration of the stack "
+                "(`pulumi config set omni:endpoint https://<account>.omni.siderolabs.io:443`) or the input `endpoint`"
+            )
+        return Connection(
+            endpoint=endpoint,
+            service_account_key=self._key(inputs, environ),
+            ca_file=self.ca_file or _text(environ.get("OMNI_CA_FILE")),
+            insecure_skip_tls_verify=_flag(self.insecure_skip_tls_verify),
+        )
+
+    def _key(self, inputs: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+        named = _text(inputs.get("serviceAccountKeyEnvVar"))
+        found = "" if named else self.service_account_key
+        for variable in (named,) if named else KEY_VARIABLES:
+            found = found or _text(environ.get(variable))
+        if found:
+            return found
+        missing = named or KEY_VARIABLES[-1]
+        raise SettingsError(f"omni service account key is not set: environment variable {missing} is not set")
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _flag(value: str) -> bool:
+    if value.lower() in _TRUE:
+        return True
+    if value.lower() in _FALSE:
+        return False
+    raise SettingsError(f"omni:insecureSkipTlsVerify is true or false, not {value!r}")
