@@ -150,11 +150,8 @@ class Store:
         """The resources that carry all these labels (None: with any value), by ID."""
         wanted = dict(labels or {})
         cluster = wanted.pop(LABEL_CLUSTER, None) if wanted.get(LABEL_CLUSTER) else None
-        with self._lock:
-            collection = self._collection(resource_type.name, resource_type.namespace)
-            items = list((collection.items if cluster is None else collection.by_cluster.get(cluster, {})).values())
-        found = [item for item in items if all(_has(item, key, value) for key, value in wanted.items())]
-        return sorted(found, key=lambda item: item.id)
+        items = self.members(resource_type.name, resource_type.namespace, cluster)
+        return [item for item in items if all(_has(item, key, value) for key, value in wanted.items())]
 
     def snapshot(self, type_name: str, namespace: str) -> tuple[Resources, int]:
         """All resources of a type, by ID, and the position in the order of changes at which that was so."""
@@ -162,11 +159,12 @@ class Store:
             items = sorted(self._collection(type_name, namespace).items.values(), key=lambda item: item.id)
             return items, self._sequence
 
-    @property
-    def sequence(self) -> int:
-        """The position of the latest change."""
+    def members(self, type_name: str, namespace: str, cluster: str | None = None) -> Resources:
+        """All resources of a type in a namespace, or those with a cluster's label, by ID."""
         with self._lock:
-            return self._sequence
+            collection = self._collection(type_name, namespace)
+            found = collection.items if cluster is None else collection.by_cluster.get(cluster, {})
+            return sorted(found.values(), key=lambda item: item.id)
 
     def knows(self, sequence: int) -> bool:
         """Whether this store has ever been at a position."""
@@ -310,9 +308,8 @@ class Store:
 
         return unsubscribe
 
-    def record(self, verb: Verb, resource: Resource, actor: str) -> None:
+    def record(self, verb: Verb, resource: Resource, actor: str, cluster: str) -> None:
         """Note a user's write in the audit log."""
-        cluster = resource.id if resource.type.name == "Clusters.omni.sidero.dev" else resource.cluster
         entry = AuditEntry(verb, resource.type.name, resource.id, actor, self._now(), cluster)
         with self._lock:
             self.audit.append(entry)

@@ -1,0 +1,137 @@
+"""What may be read and written at all: Omni's resource types, and what each role may do with them.
+
+The table follows the access rules of Omni v1.10.4; a type that is not in it is closed, whether it exists or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import grpc
+
+from ksail_pulumi.omni import resources
+from ksail_pulumi.omni.api import specs_pb2, virtual_pb2
+from ksail_pulumi.omni.resources import ResourceType
+from ksail_pulumi.simulator.store import StoreError
+from ksail_pulumi.simulator.verification import Identity
+
+Action = Literal["read", "create", "update", "destroy"]
+
+
+@dataclass(frozen=True)
+class Access:
+    """What can be done with resources of a type.
+
+    Attributes:
+        type: The type.
+        actions: What a caller may do.
+        refusal: The words for everything else.
+        reader: The role that reading takes.
+        writer: The role that writing takes.
+    """
+
+    type: ResourceType
+    actions: frozenset[Action]
+    refusal: str
+    reader: str = "Reader"
+    writer: str = "Operator"
+
+
+NAMESPACES = frozenset(
+    ("default", "ephemeral", "metrics", "virtual", "external", "infra-provider", "infra-provider-ephemeral")
+)
+"""The namespaces that an Omni has."""
+
+IMPORTED_CLUSTER_SECRETS = ResourceType(
+    "ImportedClusterSecrets.omni.sidero.dev", "default", specs_pb2.ImportedClusterSecretsSpec
+)
+PERMISSIONS = ResourceType("Permissions.omni.sidero.dev", "virtual", virtual_pb2.PermissionsSpec)
+CLUSTER_PERMISSIONS = ResourceType("ClusterPermissions.omni.sidero.dev", "virtual", virtual_pb2.ClusterPermissionsSpec)
+ADVERTISED_ENDPOINTS = ResourceType(
+    "AdvertisedEndpoints.omni.sidero.dev", "virtual", virtual_pb2.AdvertisedEndpointsSpec
+)
+VIRTUAL = frozenset((resources.CURRENT_USER, PERMISSIONS, CLUSTER_PERMISSIONS, ADVERTISED_ENDPOINTS))
+"""Types whose resources are made for the caller when asked for."""
+
+USER_MANAGED = frozenset((
+    resources.CLUSTER, resources.MACHINE_SET, resources.MACHINE_SET_NODE, resources.CONFIG_PATCH,
+    resources.EXTENSIONS_CONFIGURATION, resources.KERNEL_ARGS, resources.KUBERNETES_MANIFEST_GROUP,
+    resources.KUBERNETES_HEALTH_CHECK, resources.MACHINE_CLASS, resources.MACHINE_LABELS,
+    resources.ETCD_MANUAL_BACKUP, resources.NODE_FORCE_DESTROY_REQUEST, IMPORTED_CLUSTER_SECRETS,
+    ResourceType("MachineRequestSets.omni.sidero.dev", "default", specs_pb2.MachineRequestSetSpec),
+    ResourceType("EtcdBackupS3Configs.omni.sidero.dev", "default", specs_pb2.EtcdBackupS3ConfSpec),
+    ResourceType("RotateTalosCAs.omni.sidero.dev", "default", specs_pb2.RotateTalosCASpec),
+    ResourceType("RotateKubernetesCAs.omni.sidero.dev", "default", specs_pb2.RotateKubernetesCASpec),
+))  # fmt: skip
+"""Types that users own: everything is allowed to an Operator."""
+
+_READ_ONLY = (
+    ("MachineExtensions", specs_pb2.MachineExtensionsSpec, "default"),
+    ("MachineExtensionsStatuses", specs_pb2.MachineExtensionsStatusSpec, "default"),
+    ("ClusterMachineConfigStatuses", specs_pb2.ClusterMachineConfigStatusSpec, "default"),
+    ("LoadBalancerConfigs", specs_pb2.LoadBalancerConfigSpec, "default"),
+    ("KubernetesUpgradeManifestStatuses", specs_pb2.KubernetesUpgradeManifestStatusSpec, "default"),
+    ("ClusterTaints", specs_pb2.ClusterTaintSpec, "default"),
+    ("ClusterDiagnostics", specs_pb2.ClusterDiagnosticsSpec, "default"),
+    ("SchematicConfigurations", specs_pb2.SchematicConfigurationSpec, "default"),
+    ("OngoingTasks", specs_pb2.OngoingTaskSpec, "ephemeral"),
+    ("Notifications", specs_pb2.NotificationSpec, "ephemeral"),
+    ("UpgradeRollouts", specs_pb2.UpgradeRolloutSpec, "ephemeral"),
+    ("MachineConfigDiffs", specs_pb2.MachineConfigDiffSpec, "default"),
+    ("RedactedClusterMachineConfigs", specs_pb2.RedactedClusterMachineConfigSpec, "default"),
+    ("MachineUpgradeStatuses", specs_pb2.MachineUpgradeStatusSpec, "default"),
+    ("EtcdBackupOverallStatuses", specs_pb2.EtcdBackupOverallStatusSpec, "metrics"),
+)
+
+
+def _table() -> Mapping[str, Access]:
+    read: frozenset[Action] = frozenset(("read",))
+    everything: frozenset[Action] = frozenset(("read", "create", "update", "destroy"))
+    open_to_all = (resources.TALOS_VERSION, resources.KUBERNETES_VERSION, resources.FEATURES_CONFIG,
+                   resources.SYS_VERSION, *VIRTUAL)  # fmt: skip
+    table = {
+        kind.name: Access(kind, read, "only read access is permitted")
+        for kind in (
+            *resources.TYPES.values(),
+            *(ResourceType(f"{name}.omni.sidero.dev", namespace, spec) for name, spec, namespace in _READ_ONLY),
+        )
+        # API version 3 of Omni brings this type; version 2 does not know it.
+        if kind is not resources.MACHINE_INSTALL_DISK_CONFIG
+    }
+    table |= {kind.name: Access(kind, read, "only read access is permitted", reader="None") for kind in open_to_all}
+    table |= {kind.name: Access(kind, everything, "") for kind in USER_MANAGED}
+    refusal = "only read and delete access is permitted"
+    table[resources.LINK.name] = Access(resources.LINK, frozenset(("read", "destroy")), refusal)
+    return table
+
+
+TABLE = _table()
+
+
+def check(identity: Identity, action: Action, type_name: str) -> Access:
+    """What may be done with a type, for a caller that wants to do something.
+
+    Raises:
+        StoreError: `PERMISSION_DENIED`, for an unknown or closed type too.
+    """
+    access = TABLE.get(type_name)
+    if access is None:
+        raise _denied("no access is permitted")
+    role = access.reader if action == "read" else access.writer
+    if not identity.may(role):
+        raise _denied(insufficient_role(identity))
+    if action not in access.actions:
+        raise _denied(access.refusal)
+    return access
+
+
+def insufficient_role(identity: Identity) -> str:
+    """Omni's words for a role that is too low."""
+    return f'unauthorized: access denied: insufficient role: "{identity.role}"'
+
+
+def _denied(reason: str) -> StoreError:
+    text = f"failed to validate: 1 error occurred:\n\t* rpc error: code = PermissionDenied desc = {reason}\n\n"
+    return StoreError(grpc.StatusCode.PERMISSION_DENIED, text)

@@ -1,0 +1,63 @@
+"""Resources on the wire, as a server reads and writes them, with its texts for what is malformed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from ksail_pulumi.omni.api import resource_pb2
+from ksail_pulumi.omni.resources import RUNNING, TEARING_DOWN, Resource, ResourceType, to_wire
+from ksail_pulumi.simulator.store import StoreError
+
+encode = to_wire
+
+
+def decode(wire: resource_pb2.Resource, resource_type: ResourceType) -> Resource:
+    """The resource of a request.
+
+    Raises:
+        StoreError: The envelope is broken (Omni answers `UNKNOWN`).
+    """
+    metadata = wire.metadata
+    spec = resource_type.spec()
+    try:
+        spec.ParseFromString(wire.spec.proto_spec)
+    except DecodeError as error:
+        raise StoreError(grpc.StatusCode.UNKNOWN, "unexpected EOF") from error
+    if metadata.namespace != resource_type.namespace:
+        resource_type = replace(resource_type, namespace=metadata.namespace)
+    return Resource(
+        type=resource_type,
+        id=metadata.id,
+        spec=spec,
+        labels=dict(metadata.labels),
+        annotations=dict(metadata.annotations),
+        version=0 if metadata.version == "undefined" else int(metadata.version),
+        phase=metadata.phase,
+        owner=metadata.owner,
+        finalizers=tuple(metadata.finalizers),
+    )
+
+
+def check(has_resource: bool, wire: resource_pb2.Resource) -> None:
+    """Check what Omni looks at before it knows the type.
+
+    Raises:
+        StoreError: Something is missing or has not its form.
+    """
+    if not has_resource:
+        text = "runtime error: invalid memory address or nil pointer dereference"
+        raise StoreError(grpc.StatusCode.INTERNAL, text)
+    if not wire.HasField("metadata"):
+        raise StoreError(grpc.StatusCode.UNKNOWN, "metadata is missing")
+    if not wire.HasField("spec"):
+        raise StoreError(grpc.StatusCode.UNKNOWN, "spec is missing")
+    version, phase = wire.metadata.version, wire.metadata.phase
+    if version != "undefined" and not re.fullmatch(r"[+-]?\d+", version):
+        text = f'error parsing version: strconv.ParseInt: parsing "{version}": invalid syntax'
+        raise StoreError(grpc.StatusCode.UNKNOWN, text)
+    if phase not in (RUNNING, TEARING_DOWN):
+        raise StoreError(grpc.StatusCode.UNKNOWN, f"unknown phase: {phase}")

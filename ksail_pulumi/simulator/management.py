@@ -1,0 +1,299 @@
+"""The Management service: kubeconfigs, talosconfigs, checks before a write, the audit log."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+import yaml
+from google.protobuf.empty_pb2 import Empty
+
+from ksail_pulumi.omni.api import management_pb2
+from ksail_pulumi.omni.resources import CLUSTER_UUID, KUBERNETES_UPGRADE_STATUS
+from ksail_pulumi.simulator import access
+from ksail_pulumi.simulator.catalog import Catalog
+from ksail_pulumi.simulator.store import AuditEntry, Store, StoreError, not_found
+from ksail_pulumi.simulator.validations import clusters, talos_config
+from ksail_pulumi.simulator.validations.faults import Refused, listed
+from ksail_pulumi.simulator.verification import Identity, Verifier
+
+KUBERNETES_PROXY = "https://localhost:8095"
+"""Where this Omni would serve the Kubernetes API of its clusters. Nobody listens there."""
+LONGEST_TTL = timedelta(days=3650)
+GRANT_TYPES = ("", "auto", "authcode", "authcode-keyboard")
+
+_EVENT_TYPES = {"create": 1, "update": 2, "destroy": 4, "teardown": 5}
+_OIDC_KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+clusters:
+  - cluster:
+      server: {server}
+    name: {name}
+contexts:
+  - context:
+      cluster: {name}
+      namespace: default
+      user: {user}
+    name: {name}
+current-context: {name}
+users:
+- name: {user}
+  user:
+    exec:
+      apiVersion: client.authentication.k8s.io/v1
+      args:
+        - oidc-login
+        - get-token
+        - --oidc-issuer-url={issuer}/oidc
+        - --oidc-client-id=native
+        - --oidc-extra-scope=cluster:{cluster}{grant}
+      command: kubectl
+      env: null
+      interactiveMode: IfAvailable
+      provideClusterInfo: false
+"""
+
+
+class _Indented(yaml.SafeDumper):
+    """Writes lists as Go's YAML library does: indented below their key."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        super().increase_indent(flow, False)
+
+
+class Management:
+    """What `management.ManagementService` answers; every method raises `StoreError` where Omni would refuse.
+
+    Attributes:
+        methods: The unary methods by name, each with the type of its request. They take who calls, the request, and
+            the cluster that the call's metadata names.
+    """
+
+    def __init__(self, store: Store, catalog: Catalog, verifier: Verifier, url: Callable[[], str]) -> None:
+        """Answer for an Omni that is reached at `url()`."""
+        self._store = store
+        self._catalog = catalog
+        self._verifier = verifier
+        self._url = url
+        self._token_secret = secrets.token_bytes(32)
+        self.methods: Mapping[str, tuple[Callable[..., Any], Any]] = {
+            "Kubeconfig": (self.kubeconfig, management_pb2.KubeconfigRequest),
+            "Talosconfig": (self.talosconfig, management_pb2.TalosconfigRequest),
+            "Omniconfig": (self.omniconfig, Empty),
+            "ValidateConfig": (self.validate_config, management_pb2.ValidateConfigRequest),
+            "KubernetesUpgradePreChecks": (
+                self.kubernetes_upgrade_pre_checks,
+                management_pb2.KubernetesUpgradePreChecksRequest,
+            ),
+            "DestroyServiceAccount": (
+                self.destroy_service_account,
+                management_pb2.DestroyServiceAccountRequest,
+            ),
+        }
+
+    def kubeconfig(
+        self, identity: Identity, request: management_pb2.KubeconfigRequest, cluster: str
+    ) -> management_pb2.KubeconfigResponse:
+        """A kubeconfig with a static token for a service account, or one that logs a person in."""
+        if not cluster:
+            raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, "cluster name is not in context")
+        if request.break_glass:
+            raise StoreError(grpc.StatusCode.PERMISSION_DENIED, "not allowed")
+        if request.service_account:
+            text = self._service_account_kubeconfig(identity, request, cluster)
+        else:
+            text = self._oidc_kubeconfig(identity, request, cluster)
+        return management_pb2.KubeconfigResponse(kubeconfig=text.encode())
+
+    def talosconfig(
+        self, identity: Identity, request: management_pb2.TalosconfigRequest, cluster: str
+    ) -> management_pb2.TalosconfigResponse:
+        """A talosconfig that reaches a cluster, or all of them, through Omni; the cluster need not exist."""
+        _require(identity, "Reader")
+        if request.raw or request.break_glass:
+            raise StoreError(grpc.StatusCode.PERMISSION_DENIED, "not allowed")
+        name = f"{self._catalog.account}-{cluster}" if cluster else self._catalog.account
+        context: dict[str, Any] = {
+            "endpoints": [self._url()],
+            "auth": {"siderov1": {"identity": identity.email}},
+        }
+        if cluster:
+            context["cluster"] = cluster
+        return management_pb2.TalosconfigResponse(talosconfig=_yaml({"context": name, "contexts": {name: context}}))
+
+    def omniconfig(
+        self, identity: Identity, _request: Empty, _cluster: str
+    ) -> management_pb2.OmniconfigResponse:
+        """The configuration of Omni's own command line."""
+        account = {"url": self._url(), "auth": {"siderov1": {"identity": identity.email}}}
+        config = {"contexts": {self._catalog.account: account}, "context": self._catalog.account}
+        return management_pb2.OmniconfigResponse(omniconfig=_yaml(config))
+
+    def validate_config(
+        self, identity: Identity, request: management_pb2.ValidateConfigRequest, _cluster: str
+    ) -> Empty:
+        """Say of a config patch what creating it would say."""
+        _require(identity, "Reader")
+        faults = talos_config.faults(request.config)
+        if faults:
+            raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, listed(faults))
+        return Empty()
+
+    def kubernetes_upgrade_pre_checks(
+        self, identity: Identity, request: management_pb2.KubernetesUpgradePreChecksRequest, cluster: str
+    ) -> management_pb2.KubernetesUpgradePreChecksResponse:
+        """Say whether Kubernetes can go to a version."""
+        _require(identity, "Operator")
+        status = self._store.find(KUBERNETES_UPGRADE_STATUS, cluster)
+        if status is None:
+            kind = KUBERNETES_UPGRADE_STATUS
+            missing = not_found(kind.name, kind.namespace, cluster, "failed to get: ")
+            raise StoreError(grpc.StatusCode.UNKNOWN, missing.text)
+        if not status.spec.last_upgrade_version:
+            raise StoreError(grpc.StatusCode.FAILED_PRECONDITION, "current version is not known yet")
+        try:
+            fault = clusters.upgrade_path(status.spec.last_upgrade_version, request.new_version)
+        except Refused as refusal:
+            fault = f"invalid upgrade path: {refusal}"
+        if fault:
+            raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, fault)
+        return management_pb2.KubernetesUpgradePreChecksResponse(ok=True)
+
+    def destroy_service_account(
+        self, identity: Identity, request: management_pb2.DestroyServiceAccountRequest, _cluster: str
+    ) -> Empty:
+        """Revoke all keys of a service account."""
+        _require(identity, "Admin")
+        if request.name == identity.name:
+            text = "destroying your own service account is not allowed"
+            raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, text)
+        if not self._verifier.remove(request.name):
+            raise StoreError(grpc.StatusCode.NOT_FOUND, f'service account "{request.name}" not found')
+        return Empty()
+
+    def read_audit_log(
+        self, identity: Identity, request: management_pb2.ReadAuditLogRequest
+    ) -> Iterator[management_pb2.ReadAuditLogResponse]:
+        """What users wrote, one JSON object a line; the end date itself is left out."""
+        _require(identity, "Auditor")
+        start, end = _day("start", request.start_time), _day("end", request.end_time)
+        for number, entry in enumerate(tuple(self._store.audit), 1):
+            at = entry.at.astimezone(UTC)
+            if (start and at < start) or (end and at >= end) or not _asked_for(request, entry):
+                continue
+            row = {
+                "event_type": entry.verb,
+                "resource_type": entry.type,
+                "resource_id": entry.id,
+                "event_data": {"session": {"email": entry.actor}},
+                "event_ts": int(at.timestamp() * 1000),
+            }
+            yield management_pb2.ReadAuditLogResponse(audit_log=json.dumps(row).encode() + b"\n", id=number)
+
+    def _service_account_kubeconfig(
+        self, identity: Identity, request: management_pb2.KubeconfigRequest, cluster: str
+    ) -> str:
+        _require(identity, "Operator")
+        ttl = request.service_account_ttl.ToTimedelta()
+        fault = ""
+        if not request.HasField("service_account_ttl"):
+            fault = "service account ttl is not set"
+        elif ttl <= timedelta(0):
+            fault = "service account ttl is must be positive"
+        elif ttl > LONGEST_TTL:
+            fault = f"service account ttl is too long (max allowed: {clusters.duration(LONGEST_TTL)})"
+        elif not request.service_account_user:
+            fault = "service account user name is not set"
+        if fault:
+            raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, fault)
+        cluster_uuid = self._store.find(CLUSTER_UUID, cluster)
+        if cluster_uuid is None:
+            missing = not_found(CLUSTER_UUID.name, CLUSTER_UUID.namespace, cluster, "failed to get: ")
+            raise StoreError(grpc.StatusCode.UNKNOWN, f"failed to get cluster UUID: {missing.text}")
+        name = f"{self._catalog.account}-{cluster}-{request.service_account_user}"
+        claims = {
+            "cluster": cluster,
+            "cluster_uuid": cluster_uuid.spec.uuid,
+            "groups": list(request.service_account_groups),
+            "service_account": True,
+            "sub": request.service_account_user,
+        }
+        config = {
+            "apiVersion": "v1",
+            "clusters": [{"cluster": {"server": KUBERNETES_PROXY}, "name": name}],
+            "contexts": [{"context": {"cluster": name, "namespace": "default", "user": name}, "name": name}],
+            "current-context": name,
+            "kind": "Config",
+            "users": [{"name": name, "user": {"token": self._token(claims, ttl)}}],
+        }
+        return yaml.safe_dump(config)
+
+    def _oidc_kubeconfig(self, identity: Identity, request: management_pb2.KubeconfigRequest, cluster: str) -> str:
+        _require(identity, "Reader")
+        if request.grant_type not in GRANT_TYPES:
+            text = f'invalid grant type "{request.grant_type}"'
+            raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, text)
+        grant = request.grant_type if request.grant_type != "auto" else ""
+        name = f"{self._catalog.account}-{cluster}"
+        return _OIDC_KUBECONFIG.format(
+            server=KUBERNETES_PROXY,
+            name=name,
+            user=f"{name}-{identity.email}",
+            issuer=self._url(),
+            cluster=cluster,
+            grant=f"\n        - --grant-type={grant}" if grant else "",
+        )
+
+    def _token(self, claims: Mapping[str, Any], ttl: timedelta) -> str:
+        """A JSON web token (RFC 7519) that holds until `ttl` from now, signed by nobody who could be asked."""
+        now = int(time.time())
+        times = {"iat": now, "nbf": now, "exp": now + int(ttl.total_seconds()), "iss": "omni"}
+        parts = [{"alg": "HS256", "typ": "JWT"}, {**claims, **times}]
+        signed = ".".join(_url_safe(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
+        return f"{signed}.{_url_safe(hmac.digest(self._token_secret, signed.encode(), hashlib.sha256))}"
+
+
+def _require(identity: Identity, role: str) -> None:
+    if not identity.may(role):
+        raise StoreError(grpc.StatusCode.PERMISSION_DENIED, access.insufficient_role(identity))
+
+
+def _url_safe(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _yaml(data: Mapping[str, Any]) -> bytes:
+    return yaml.dump(data, Dumper=_Indented, indent=4, sort_keys=False).encode()
+
+
+def _day(which: str, text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC) if len(text) <= 10 else _too_long(text)
+    except ValueError as error:
+        refusal = f'invalid {which} time: parsing time "{text}": {error}'
+        raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, refusal) from error
+
+
+def _too_long(text: str) -> datetime:
+    raise ValueError(f'extra text: "{text[10:]}"')
+
+
+def _asked_for(request: management_pb2.ReadAuditLogRequest, entry: AuditEntry) -> bool:
+    return (
+        request.event_type in (0, _EVENT_TYPES[entry.verb])
+        and request.resource_type in ("", entry.type)
+        and request.resource_id in ("", entry.id)
+        and request.cluster_id in ("", entry.cluster)
+        and request.actor in ("", entry.actor)
+    )

@@ -1,0 +1,175 @@
+"""A simulated Omni as a whole: the gRPC server, its resources, its machines, and the keys that open it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import grpc
+import grpc.aio
+
+from ksail_pulumi.simulator import controllers
+from ksail_pulumi.simulator.catalog import Catalog
+from ksail_pulumi.simulator.clock import Clock, FastClock, ManualClock, RealClock
+from ksail_pulumi.simulator.faults import Faults
+from ksail_pulumi.simulator.machines import Machines, MachineSetup
+from ksail_pulumi.simulator.management import Management
+from ksail_pulumi.simulator.services import Services
+from ksail_pulumi.simulator.state import State
+from ksail_pulumi.simulator.store import Store
+from ksail_pulumi.simulator.validations import Situation
+from ksail_pulumi.simulator.verification import Verifier
+from ksail_pulumi.simulator.virtual import Virtual
+
+LARGEST_MESSAGE = 32 * 1024 * 1024
+"""Bytes; Omni's own limit in both directions."""
+
+YEAR = timedelta(days=365)
+
+_CLOCKS = {"real": RealClock, "fast": FastClock, "manual": ManualClock}
+
+
+class Simulator:
+    """An Omni in this process. Use it as a context manager, or call `start` and `stop`.
+
+    It runs in threads of its own; any number of them can run at once.
+
+    Attributes:
+        endpoint: Where clients reach it, `grpc://127.0.0.1:PORT`, or `https://localhost:PORT` with TLS.
+        service_account_key: The key of an Admin, as in `OMNI_SERVICE_ACCOUNT_KEY`.
+        store: All resources, and the audit log of what users wrote.
+        clock: The time that the machines live in.
+        faults: What goes wrong; can be changed at any time.
+        machines: The emulated machines.
+        catalog: The versions, extensions and features on offer.
+        ca_file: With TLS, the certificate to trust.
+    """
+
+    def __init__(
+        self,
+        *,
+        machines: int | Sequence[MachineSetup] = 6,
+        speed: Literal["real", "fast", "manual"] = "fast",
+        port: int = 0,
+        certificate: tuple[Path, Path] | None = None,
+        faults: Faults | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Prepare an Omni; nothing runs before `start`.
+
+        Args:
+            machines: How many machines have joined, or what each of them is.
+            speed: How time goes by: as it does, quicker, or only when `clock.advance` is called.
+            port: Where to listen on 127.0.0.1; 0 for any free port.
+            certificate: Files with the certificate and the private key (PEM) for TLS; None for plain text.
+            faults: What goes wrong from the start.
+            seed: Makes the machines' IDs and addresses; the same seed gives the same machines.
+        """
+        self.clock: Clock = _CLOCKS[speed]()
+        self.faults = faults or Faults()
+        self.catalog = Catalog()
+        self.store = Store(self.clock.now)
+        self.machines = Machines(machines, seed=seed, talos_version=self.catalog.talos[-1])
+        self.ca_file = str(certificate[0]) if certificate else ""
+        self._certificate = certificate
+        self._port = port
+        self._verifier = Verifier()
+        self.service_account_key = self.issue_key("automation", role="Admin")
+        virtual = Virtual(lambda: self.endpoint, lambda: datetime.now(UTC))
+        state = State(self.store, Situation(self.store, lambda: datetime.now(UTC)), virtual)
+        management = Management(self.store, self.catalog, self._verifier, lambda: self.endpoint)
+        self._services = Services(state, management, self.store, self._verifier, self.faults)
+        self._controllers: controllers.Controllers | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping: asyncio.Event | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """Where clients reach it."""
+        return f"https://localhost:{self._port}" if self._certificate else f"grpc://127.0.0.1:{self._port}"
+
+    def issue_key(self, name: str = "automation", role: str = "Operator", lifetime: timedelta = YEAR) -> str:
+        """Make a service account key with a role (`Reader`, `Operator`, `Admin`, …)."""
+        return self._verifier.issue(name, role, lifetime)
+
+    def revoke_key(self, key: str) -> None:
+        """Let a key open nothing any more."""
+        self._verifier.revoke(key)
+
+    def start(self) -> None:
+        """Listen, and let the machines join.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        self.catalog.populate(self.store)
+        started = threading.Event()
+        failure: list[Exception] = []
+        self._thread = threading.Thread(target=self._run, args=(started, failure), name="simulator-server", daemon=True)
+        self._thread.start()
+        started.wait()
+        if failure:
+            self._thread.join()
+            self._thread = None
+            raise failure[0]
+        self._controllers = controllers.start(self.store, self.clock, self.machines, self.faults, self.catalog)
+
+    def stop(self) -> None:
+        """End all calls and all threads."""
+        if self._controllers is not None:
+            self._controllers.stop()
+            self._controllers = None
+        self.clock.close()
+        if self._thread is not None and self._loop is not None and self._stopping is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join()
+            self._thread = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _run(self, started: threading.Event, failure: list[Exception]) -> None:
+        asyncio.run(self._serve(started, failure))
+
+    async def _serve(self, started: threading.Event, failure: list[Exception]) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+                ("grpc.max_send_message_length", LARGEST_MESSAGE),
+                ("grpc.so_reuseport", 0),
+            ]
+        )
+        server.add_generic_rpc_handlers((self._services,))
+        try:
+            self._port = self._listen(server)
+            self._services.begin(self._loop)
+            await server.start()
+        except (OSError, RuntimeError) as error:
+            failure.append(OSError(f"cannot listen on 127.0.0.1:{self._port}: {error}"))
+            return
+        finally:
+            started.set()
+        await self._stopping.wait()
+        self._services.end()
+        await server.stop(grace=1)
+
+    def _listen(self, server: grpc.aio.Server) -> int:
+        address = f"127.0.0.1:{self._port}"
+        if self._certificate is None:
+            return server.add_insecure_port(address)
+        certificate, key = self._certificate
+        credentials = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
+        return server.add_secure_port(address, credentials)

@@ -1,0 +1,56 @@
+"""What Omni refuses of manual backups, forced removals and imported clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, timedelta
+
+import yaml
+
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_MACHINE, Resource, ResourceType
+from ksail_pulumi.simulator.validations.faults import listed
+from ksail_pulumi.simulator.validations.situation import Situation
+
+IMPORTED_CLUSTER_SECRETS = ResourceType(
+    "ImportedClusterSecrets.omni.sidero.dev", "default", specs_pb2.ImportedClusterSecretsSpec
+)
+BACKUP_SKEW = timedelta(minutes=1)
+"""How far from now a manual backup may be asked for."""
+
+
+def manual_backup_on_create(situation: Situation, backup: Resource) -> Iterator[str]:
+    """What is wrong with the wish for a backup; whether its cluster exists is not asked."""
+    wanted = backup.spec.backup_at.ToDatetime(UTC)
+    if wanted < situation.now() - BACKUP_SKEW:
+        yield "backup time must not be more than 1 minute in the past"
+    elif wanted > situation.now() + BACKUP_SKEW:
+        yield "backup time must not be more than 1 minute in the future"
+
+
+def force_destroy_on_create(situation: Situation, request: Resource) -> Iterator[str]:
+    """What is wrong with the wish to remove a node by force."""
+    if situation.find(CLUSTER_MACHINE, request.id) is None:
+        yield (
+            f'cannot create/update a NodeForceDestroyRequest for node "{request.id}", '
+            "as there is no matching cluster machine"
+        )
+
+
+def imported_secrets_on_create(situation: Situation, secrets: Resource) -> Iterator[str]:
+    """What is wrong with the secrets of a cluster that is to be imported."""
+    if situation.find(CLUSTER, secrets.id) is not None:
+        yield (
+            "cannot create an ImportedClusterSecrets, as there is already an existing cluster "
+            f'with name: "{secrets.id}"'
+        )
+        return
+    try:
+        bundle = yaml.load(secrets.spec.data, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        yield f"failed to unmarshal imported cluster secrets: {error}"
+        return
+    given = bundle if isinstance(bundle, dict) else {}
+    missing = [f"{name} is required" for name in ("cluster", "secrets", "trustdinfo", "certs") if not given.get(name)]
+    if missing:
+        yield f"failed to validate imported cluster secret: {listed(missing)}"

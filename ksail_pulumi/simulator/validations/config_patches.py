@@ -1,0 +1,36 @@
+"""What Omni refuses of config patches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ksail_pulumi.omni.resources import CLUSTER, LABEL_MACHINE_SET, MACHINE_SET, Resource
+from ksail_pulumi.simulator.validations import talos_config
+from ksail_pulumi.simulator.validations.situation import Situation
+
+
+def on_create(situation: Situation, patch: Resource) -> Iterator[str]:
+    """What is wrong with a new patch; a cluster or set that does not exist is no fault."""
+    cluster = situation.find(CLUSTER, patch.cluster)
+    if cluster is not None and cluster.tearing_down:
+        yield f'cluster "{cluster.id}" is tearing down'
+        return
+    machine_set = situation.find(MACHINE_SET, patch.labels.get(LABEL_MACHINE_SET, ""))
+    if machine_set is not None and machine_set.tearing_down:
+        yield f'machine set "{machine_set.id}" is tearing down'
+        return
+    yield from _data(patch)
+
+
+def on_update(_situation: Situation, old: Resource, new: Resource) -> Iterator[str]:
+    """What is wrong with a change of a patch; what stays as it is is not judged again."""
+    if old.spec != new.spec:
+        yield from _data(new)
+
+
+def _data(patch: Resource) -> Iterator[str]:
+    if patch.spec.compressed_data and not patch.spec.data:
+        # Omni compresses with a dictionary of its own, which is not at hand here.
+        yield "unexpected EOF"
+        return
+    yield from talos_config.faults(patch.spec.data)

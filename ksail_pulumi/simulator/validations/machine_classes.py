@@ -1,0 +1,56 @@
+"""What Omni refuses of machine classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import LABEL_NO_MANUAL_ALLOCATION, MACHINE_SET, Resource, ResourceType
+from ksail_pulumi.simulator import selectors
+from ksail_pulumi.simulator.validations.machine_sets import allocation_of
+from ksail_pulumi.simulator.validations.situation import Situation
+
+INFRA_PROVIDER_STATUS = ResourceType(
+    "InfraProviderStatuses.omni.sidero.dev", "infra-provider", specs_pb2.InfraProviderCombinedStatusSpec
+)
+"""Nobody can write it, so no provider is ever there; the type is here for its name."""
+
+
+def on_create(situation: Situation, machine_class: Resource) -> Iterator[str]:
+    """What is wrong with a machine class, new or changed."""
+    spec = machine_class.spec
+    if spec.HasField("auto_provision") and spec.match_labels:
+        yield "can't set both auto provision and match labels at the same time"
+    elif spec.HasField("auto_provision"):
+        provider = spec.auto_provision.provider_id
+        if not provider:
+            yield "providerID can not be empty"
+        elif situation.find(INFRA_PROVIDER_STATUS, provider) is None:
+            yield f"failed to get provider: {situation.missing(INFRA_PROVIDER_STATUS, provider)}"
+    elif spec.match_labels:
+        yield from _selectors(spec.match_labels)
+    else:
+        yield "machine class should either have auto provision or match labels set"
+
+
+def on_destroy(situation: Situation, machine_class: Resource) -> Iterator[str]:
+    """Why a machine class must stay."""
+    users = [
+        machine_set.id
+        for machine_set in situation.store.list(MACHINE_SET)
+        if (allocation := allocation_of(machine_set)) is not None and allocation.name == machine_class.id
+    ]
+    if users:
+        yield f"can not delete the machine class as it is still in use by machine sets: {', '.join(users)}"
+
+
+def _selectors(texts: list[str]) -> Iterator[str]:
+    for text in texts:
+        try:
+            selector = selectors.parse(text)
+        except selectors.SelectorError as error:
+            yield f"failed to parse matchLabels: rpc error: code = InvalidArgument desc = {error}"
+            return
+        if LABEL_NO_MANUAL_ALLOCATION in selector.keys:
+            yield f"selectors using label {LABEL_NO_MANUAL_ALLOCATION} are not allowed"
+            return

@@ -1,0 +1,177 @@
+"""What Omni refuses of machine sets: their cluster, ID and role, classes, restoring from a backup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import (
+    ANNOTATION_CLUSTER_LOCKED,
+    CLUSTER,
+    CLUSTER_BOOTSTRAP_STATUS,
+    CLUSTER_UUID,
+    LABEL_CLUSTER,
+    LABEL_CLUSTER_UUID,
+    LABEL_CONTROL_PLANE,
+    LABEL_MACHINE_SET,
+    LABEL_WORKER,
+    MACHINE_CLASS,
+    MACHINE_SET_NODE,
+    Resource,
+)
+from ksail_pulumi.simulator.validations import relations
+from ksail_pulumi.simulator.validations.situation import Situation
+
+LONGEST_SNAPSHOT_PATH = 4096
+"""Bytes in the path of a backup."""
+
+_Allocation = specs_pb2.MachineSetSpec.MachineAllocation
+
+
+def on_create(situation: Situation, machine_set: Resource) -> Iterator[str]:
+    """What is wrong with a new machine set."""
+    yield from relations.present(machine_set, (LABEL_CLUSTER,))
+    cluster = situation.find(CLUSTER, machine_set.cluster)
+    if cluster is None:
+        yield f'the cluster "{machine_set.cluster}" does not exist'
+        return
+    if cluster.tearing_down:
+        yield f'the cluster "{cluster.id}" is tearing down'
+        return
+    if ANNOTATION_CLUSTER_LOCKED in cluster.annotations:
+        yield (
+            f'adding machine set "{machine_set.id}" to the cluster "{cluster.id}" is not allowed: the cluster is locked'
+        )
+        return
+    yield from _placed(machine_set)
+    if _is_control_plane_of(machine_set, cluster) and _bootstrapped(situation, cluster.id):
+        yield "adding control plane machine set to an already bootstrapped cluster is not allowed"
+    yield from _allocation(situation, machine_set)
+    yield from _bootstrap_on_create(situation, machine_set)
+
+
+def on_update(situation: Situation, old: Resource, new: Resource) -> Iterator[str]:
+    """What is wrong with a change of a machine set."""
+    yield from relations.unchanged(old, new, (LABEL_CLUSTER,))
+    cluster = situation.find(CLUSTER, new.cluster)
+    if cluster is None:
+        yield f'the cluster "{new.cluster}" does not exist'
+        return
+    if ANNOTATION_CLUSTER_LOCKED in cluster.annotations:
+        yield (f'updating machine set "{new.id}" on the cluster "{cluster.id}" is not allowed: the cluster is locked')
+        return
+    yield from _placed(new)
+    before, after = allocation_of(old), allocation_of(new)
+    if (before is None) != (after is None):
+        yield from _switched(situation, new, to_class=after is not None)
+    else:
+        yield from _allocation(situation, new)
+    yield from _bootstrap_on_update(situation, old, new)
+
+
+def on_destroy(situation: Situation, machine_set: Resource) -> Iterator[str]:
+    """Why a machine set must stay."""
+    cluster = situation.find(CLUSTER, machine_set.cluster)
+    if cluster is not None and not cluster.tearing_down and ANNOTATION_CLUSTER_LOCKED in cluster.annotations:
+        yield (
+            f'removing machine set "{machine_set.id}" from the cluster "{cluster.id}" is not allowed: '
+            "the cluster is locked"
+        )
+
+
+def allocation_of(machine_set: Resource) -> Any:
+    """From which class a set takes its machines, if it does. Omni reads the deprecated field first."""
+    for name in ("machine_class", "machine_allocation"):
+        if machine_set.spec.HasField(name):
+            return getattr(machine_set.spec, name)
+    return None
+
+
+def _placed(machine_set: Resource) -> Iterator[str]:
+    cluster = machine_set.cluster
+    if LABEL_CONTROL_PLANE not in machine_set.labels and LABEL_WORKER not in machine_set.labels:
+        yield f'machine set must have either "{LABEL_CONTROL_PLANE}" or "{LABEL_WORKER}" label'
+        return
+    if not machine_set.id.startswith(f"{cluster}-"):
+        yield f'machine set of cluster "{cluster}" ID must have "{cluster}-" as prefix'
+    elif LABEL_CONTROL_PLANE in machine_set.labels:
+        if machine_set.id != f"{cluster}-control-planes":
+            yield f'control plane machine set must have ID "{cluster}-control-planes"'
+    elif machine_set.id == f"{cluster}-control-planes":
+        yield f'worker machine set must not have ID "{cluster}-control-planes"'
+
+
+def _is_control_plane_of(machine_set: Resource, cluster: Resource) -> bool:
+    return LABEL_CONTROL_PLANE in machine_set.labels and machine_set.id == f"{cluster.id}-control-planes"
+
+
+def _bootstrapped(situation: Situation, cluster: str) -> bool:
+    status = situation.find(CLUSTER_BOOTSTRAP_STATUS, cluster)
+    return status is not None and bool(status.spec.bootstrapped)
+
+
+def _allocation(situation: Situation, machine_set: Resource) -> Iterator[str]:
+    allocation = allocation_of(machine_set)
+    if allocation is None:
+        return
+    unlimited = allocation.allocation_type == _Allocation.Unlimited
+    if not allocation.name:
+        yield "machine allocation source name is not set"
+        return
+    if unlimited and allocation.machine_count:
+        yield "machine count can be set only if static allocation type is used"
+        return
+    machine_class = situation.find(MACHINE_CLASS, allocation.name)
+    if machine_class is None:
+        yield f'machine class with name "{allocation.name}" doesn\'t exist'
+    elif unlimited and machine_class.spec.HasField("auto_provision"):
+        yield (
+            f'machine class "{allocation.name}" is using autoprovision, '
+            "so unlimited machine set allocation is not supported"
+        )
+
+
+def _switched(situation: Situation, machine_set: Resource, *, to_class: bool) -> Iterator[str]:
+    """A set may go from machines by hand to a class, or back, only while it is empty; the class is not looked up."""
+    if not situation.store.list(MACHINE_SET_NODE, {LABEL_MACHINE_SET: machine_set.id}):
+        return
+    now, then = (
+        ("manual nodes management", "machine class mode")
+        if to_class
+        else ("machine class based node management", "manual mode")
+    )
+    yield f"machine set is not empty and is using {now}, updating to {then} is not allowed"
+
+
+def _bootstrap_on_create(situation: Situation, machine_set: Resource) -> Iterator[str]:
+    if not machine_set.spec.HasField("bootstrap_spec"):
+        return
+    if LABEL_WORKER in machine_set.labels:
+        yield "bootstrap spec is not allowed for worker machine sets"
+        return
+    wanted = machine_set.spec.bootstrap_spec
+    size = len(wanted.snapshot.encode())
+    if size > LONGEST_SNAPSHOT_PATH:
+        yield f"bootstrap snapshot path is too long: {size} bytes (max {LONGEST_SNAPSHOT_PATH})"
+    elif wanted.snapshot.startswith("/") or ".." in wanted.snapshot.split("/"):
+        yield "bootstrap snapshot must be a relative path without parent-directory references"
+    elif not situation.store.list(CLUSTER_UUID, {LABEL_CLUSTER_UUID: wanted.cluster_uuid}):
+        yield f'invalid cluster UUID "{wanted.cluster_uuid}"'
+    else:
+        path = f"backups/{wanted.cluster_uuid}/{wanted.snapshot}"
+        # Emulated machines have no etcd, so there never is a backup to restore from.
+        yield (
+            "failed to get backup: failed to download backup: failed to open file: "
+            f"open {path}: no such file or directory"
+        )
+
+
+def _bootstrap_on_update(situation: Situation, old: Resource, new: Resource) -> Iterator[str]:
+    if new.spec.HasField("bootstrap_spec") and LABEL_WORKER in new.labels:
+        yield "bootstrap spec is not allowed for worker machine sets"
+    elif old.spec.HasField("bootstrap_spec") and not new.spec.HasField("bootstrap_spec"):
+        if not _bootstrapped(situation, new.cluster):
+            yield "bootstrap spec can only be removed after the cluster is bootstrapped"
+    elif old.spec.bootstrap_spec != new.spec.bootstrap_spec:
+        yield "bootstrap spec is immutable after creation"

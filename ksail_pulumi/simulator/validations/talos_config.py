@@ -1,0 +1,155 @@
+"""Reads a Talos machine configuration the way Omni does before it takes it as a config patch.
+
+What Talos' loader refuses (https://github.com/siderolabs/talos, `pkg/machinery/config/configloader`) and what Omni does
+not let patches touch. How deep the check of fields goes is written in `talos_schema`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from ksail_pulumi.simulator.validations import talos_schema
+from ksail_pulumi.simulator.validations.faults import Refused
+
+FORBIDDEN_FIELDS = (
+    "cluster.clusterName", "cluster.id", "cluster.controlPlane.endpoint", "cluster.token", "cluster.secret",
+    "cluster.aescbcEncryptionSecret", "cluster.secretboxEncryptionSecret", "cluster.ca", "cluster.acceptedCAs",
+    "cluster.serviceAccount", "machine.token", "machine.ca", "machine.type", "machine.install.extensions",
+    "machine.acceptedCAs",
+)  # fmt: skip
+"""What Omni itself sets; sorted the way in which it names them."""
+
+FORBIDDEN_DOCUMENTS = frozenset((
+    "UnattendedInstallConfig", "DiscoveryIdentityConfig", "KubeClusterConfig", "KubeEtcdEncryptionConfig",
+    "KubeAPIServerCAConfig", "KubeAggregatorCAConfig",
+))  # fmt: skip
+
+_TALOS_API_ROLES = "machine.features.kubernetesTalosAPIAccess.allowedRoles"
+
+
+@dataclass(frozen=True)
+class _Document:
+    """One document of a configuration; `api_version` and `kind` are empty for the old form with `machine:`."""
+
+    line: int
+    api_version: str
+    kind: str
+    name: str
+    value: dict[str, Any]
+    node: yaml.MappingNode
+
+    def __str__(self) -> str:
+        return f"{self.api_version}/{self.kind}/{self.name}" if self.kind else "/v1alpha1/"
+
+
+def faults(text: str) -> list[str]:
+    """All that is wrong with a configuration as a config patch; what cannot be read is named alone."""
+    try:
+        documents = _load(text)
+        if not documents:
+            raise Refused("config not found")
+        for document in documents:
+            _check_fields(document)
+        _refuse_duplicates(documents)
+    except Refused as refusal:
+        return [str(refusal)]
+    return [fault for document in documents for fault in _forbidden(document)]
+
+
+def _load(text: str) -> list[_Document]:
+    documents = []
+    try:
+        for node in yaml.compose_all(text, Loader=yaml.CSafeLoader):
+            if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
+                continue
+            if not isinstance(node, yaml.MappingNode):
+                raise Refused(f"expected a YAML document at line {node.start_mark.line + 1}")
+            if node.value:
+                documents.append(_document(node))
+    except yaml.MarkedYAMLError as error:
+        part = "scanner" if isinstance(error, yaml.scanner.ScannerError) else "parser"
+        mark = error.problem_mark
+        where = f"L{mark.line + 1}.C{mark.column + 1}" if mark else "L1.C1"
+        context = f" ({error.context})" if error.context else ""
+        raise Refused(f"decode error: go-yaml load error in {part}{context} at {where}: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise Refused(f"decode error: go-yaml load error in reader: {error}") from error
+    return documents
+
+
+def _document(node: yaml.MappingNode) -> _Document:
+    loader = yaml.SafeLoader("")
+    try:
+        value = loader.construct_document(node)
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise Refused(f"decode error: {error}") from error
+    api_version, kind = str(value.get("apiVersion") or ""), str(value.get("kind") or "")
+    name = str(value.get("name") or "") if kind else ""
+    return _Document(node.start_mark.line + 1, api_version, kind, name, value, node)
+
+
+def _check_fields(document: _Document) -> None:
+    prefix = f"error decoding document {document} (line {document.line}): "
+    if not document.kind:
+        schema: Mapping[str, Any] = talos_schema.V1ALPHA1
+        target = " to *v1alpha1.Config"
+    else:
+        known = talos_schema.DOCUMENTS.get(document.kind) if document.api_version == "v1alpha1" else None
+        if known is None:
+            raise Refused(f'{prefix}"{document.kind}" "{document.api_version}": not registered')
+        schema, target = {**known, "apiVersion": str, "kind": str}, f"{document.kind} to *{document.kind}"
+    wrong = list(talos_schema.type_faults(document.node, schema))
+    if wrong:
+        raise Refused(f"{prefix}error decoding {target}: yaml: construct errors: {'; '.join(wrong)}")
+    unknown = talos_schema.unknown_keys(document.value, schema)
+    if unknown:
+        dumped = yaml.dump(unknown, indent=4, sort_keys=False, allow_unicode=True)
+        raise Refused(f"{prefix}unknown keys found during decoding:\n{dumped}\n")
+
+
+def _refuse_duplicates(documents: list[_Document]) -> None:
+    seen: set[str] = set()
+    for document in documents:
+        if str(document) in seen:
+            raise Refused(f"duplicate document {document} is not allowed (line {document.line})")
+        seen.add(str(document))
+
+
+def _forbidden(document: _Document) -> Iterator[str]:
+    if document.kind in FORBIDDEN_DOCUMENTS:
+        yield f'the "{document.kind}" document is not allowed in the config patch'
+        return
+    if document.kind == "KubeTalosAPIAccessConfig":
+        yield from _admin(document.value, "allowedRoles", "allowedRoles")
+    elif document.kind == "KubeServiceAccountConfig":
+        if _has(document.value, "issuer.privateKey"):
+            yield 'overriding "issuer.privateKey" is not allowed in the config patch'
+    elif not document.kind:
+        for field in FORBIDDEN_FIELDS:
+            if _has(document.value, field):
+                yield f'overriding "{field}" is not allowed in the config patch'
+        yield from _admin(document.value, _TALOS_API_ROLES, _TALOS_API_ROLES)
+
+
+def _admin(value: dict[str, Any], path: str, shown: str) -> Iterator[str]:
+    roles = _at(value, path)
+    if isinstance(roles, list) and "os:admin" in roles:
+        yield f'element "os:admin" is not allowed in field "{shown}"'
+
+
+def _has(value: dict[str, Any], path: str) -> bool:
+    *parents, last = path.split(".")
+    parent = _at(value, ".".join(parents)) if parents else value
+    return isinstance(parent, dict) and last in parent
+
+
+def _at(value: Any, path: str) -> Any:
+    for key in path.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value

@@ -1,0 +1,97 @@
+"""What Omni refuses of system extensions, kernel arguments, Kubernetes manifests and health checks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import yaml
+
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, PREFIX, TALOS_EXTENSIONS, Resource
+from ksail_pulumi.simulator.validations.metadata import has_control_characters
+from ksail_pulumi.simulator.validations.situation import Situation
+
+MOST_EXTENSIONS = 256
+MOST_KERNEL_ARGS = 64
+LONGEST_KERNEL_ARG = 256
+"""Bytes."""
+SHORTEST_HEALTH_CHECK = timedelta(seconds=5)
+LABEL_SYSTEM_MANIFEST = PREFIX + "system-manifest"
+
+
+def extensions_on_create(situation: Situation, configuration: Resource) -> Iterator[str]:
+    """What is wrong with a list of system extensions, new or changed."""
+    wanted = configuration.spec.extensions
+    if not wanted:
+        return
+    if not configuration.cluster:
+        yield ("extensions configuration with a non-empty extensions list must target a cluster via the cluster label")
+        return
+    cluster = situation.find(CLUSTER, configuration.cluster)
+    if cluster is None:
+        yield f'cluster "{configuration.cluster}" does not exist'
+        return
+    if len(wanted) > MOST_EXTENSIONS:
+        yield f"extensions list has {len(wanted)} entries, exceeds maximum of {MOST_EXTENSIONS}"
+        return
+    talos = cluster.spec.talos_version
+    offered = situation.find(TALOS_EXTENSIONS, talos)
+    known = {item.name for item in offered.spec.items} if offered else set()
+    seen: set[str] = set()
+    for number, name in enumerate(wanted):
+        full = name if "/" in name else f"siderolabs/{name}"
+        if full in seen:
+            yield f'extension "{name}" (entry {number}) is listed more than once'
+            return
+        seen.add(full)
+        if full not in known:
+            yield f'extension "{name}" (entry {number}) is not available for Talos version "{talos}"'
+            return
+
+
+def kernel_args_on_create(_situation: Situation, kernel_args: Resource) -> Iterator[str]:
+    """What is wrong with kernel arguments, new or changed."""
+    args = kernel_args.spec.args
+    if len(args) > MOST_KERNEL_ARGS:
+        yield f"args has too many entries: {len(args)} (max {MOST_KERNEL_ARGS})"
+        return
+    for number, arg in enumerate(args):
+        size = len(arg.encode())
+        if size > LONGEST_KERNEL_ARG:
+            yield f"args[{number}] is too long: {size} bytes (max {LONGEST_KERNEL_ARG})"
+        elif has_control_characters(arg):
+            yield f"args[{number}] contains a control character"
+
+
+def manifest_group_on_create(_situation: Situation, group: Resource) -> Iterator[str]:
+    """What is wrong with a group of manifests, new or changed."""
+    if LABEL_SYSTEM_MANIFEST in group.labels:
+        yield "system manifests can't be created by the user"
+        return
+    if LABEL_CLUSTER not in group.labels:
+        yield f"the resource must have {LABEL_CLUSTER} label set"
+        return
+    if group.spec.mode == specs_pb2.KubernetesManifestGroupSpec.UNKNOWN:
+        yield "the manifest should have mode field set"
+        return
+    try:
+        for _ in yaml.parse(group.spec.data, Loader=yaml.CSafeLoader):
+            pass
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line if error.problem_mark else 0
+        yield f"error converting manifest to JSON: yaml: line {line}: {error.problem}"
+
+
+def health_check_on_create(_situation: Situation, check: Resource) -> Iterator[str]:
+    """What is wrong with a health check, new or changed. Omni does not look whether it is a Job."""
+    if not check.spec.job:
+        yield "healthcheck job manifest must be set"
+        return
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", check.id):
+        yield f'healthcheck ID "{check.id}" must be a valid DNS label'
+        return
+    interval = check.spec.interval.ToTimedelta()
+    if timedelta(0) < interval < SHORTEST_HEALTH_CHECK:
+        yield "healthcheck interval must be at least 5s"

@@ -1,0 +1,89 @@
+"""Resources that exist only for the one who asks: who am I, what may I do, where is the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+import grpc
+
+from ksail_pulumi.omni.api import virtual_pb2
+from ksail_pulumi.omni.resources import CURRENT_USER, Resource, ResourceType
+from ksail_pulumi.simulator.access import ADVERTISED_ENDPOINTS, CLUSTER_PERMISSIONS, PERMISSIONS
+from ksail_pulumi.simulator.store import StoreError, not_found
+from ksail_pulumi.simulator.verification import Identity
+
+# The permissions that each role adds to those of the roles before it, as Omni's user interface uses them.
+_BY_ROLE = {
+    "Reader": (
+        "can_read_clusters", "can_read_machines", "can_read_machine_logs", "can_read_machine_config_patches",
+        "can_read_installation_media", "can_download_kubeconfig", "can_download_talosconfig",
+        "can_read_config_patches", "can_read_kernel_args", "can_read_machine_pending_updates",
+        "can_read_kubernetes_manifests", "can_read_machine_config",
+    ),
+    "Auditor": ("can_read_audit_log",),
+    "Operator": (
+        "can_create_clusters", "can_remove_machines", "can_manage_machine_config_patches",
+        "can_access_maintenance_nodes", "can_read_join_tokens", "can_manage_join_tokens",
+        "can_manage_installation_media", "can_add_machines", "can_reboot_machines", "can_update_kubernetes",
+        "can_sync_kubernetes_manifests", "can_update_talos", "can_manage_config_patches",
+        "can_manage_cluster_features", "can_download_support_bundle", "can_manage_machine_config",
+        "can_manage_kernel_args",
+    ),
+    "Admin": ("can_manage_users", "can_manage_backup_store"),
+}  # fmt: skip
+
+
+Spec = TypeVar("Spec", virtual_pb2.PermissionsSpec, virtual_pb2.ClusterPermissionsSpec)
+
+
+class Virtual:
+    """Makes the virtual resources of one Omni."""
+
+    def __init__(self, url: Callable[[], str], now: Callable[[], datetime]) -> None:
+        """Make them for an API that is reached at `url()`."""
+        self._url = url
+        self._now = now
+
+    def get(self, identity: Identity, kind: ResourceType, resource_id: str) -> Resource:
+        """One virtual resource as this caller sees it.
+
+        Raises:
+            StoreError: `NOT_FOUND`; a cluster's permissions are there for any name.
+        """
+        if kind == CLUSTER_PERMISSIONS:
+            return self._resource(kind, resource_id, _allowed(virtual_pb2.ClusterPermissionsSpec(), identity))
+        for resource in self.list(identity, kind):
+            if resource.id == resource_id:
+                return resource
+        raise not_found(kind.name, kind.namespace, resource_id)
+
+    def list(self, identity: Identity, kind: ResourceType) -> list[Resource]:
+        """All virtual resources of a type as this caller sees them.
+
+        Raises:
+            StoreError: `UNIMPLEMENTED`: a type that cannot be listed.
+        """
+        if kind == CURRENT_USER:
+            spec = virtual_pb2.CurrentUserSpec(identity=identity.email, role=identity.role, user_id=identity.user_id)
+            return [self._resource(kind, "current", spec)]
+        if kind == PERMISSIONS:
+            return [self._resource(kind, "permissions", _allowed(virtual_pb2.PermissionsSpec(), identity))]
+        if kind == ADVERTISED_ENDPOINTS:
+            spec_ = virtual_pb2.AdvertisedEndpointsSpec(grpc_api_url=self._url())
+            return [self._resource(kind, "current", spec_)]
+        text = f'unsupported resource type for list "{kind.name}"'
+        raise StoreError(grpc.StatusCode.UNIMPLEMENTED, text)
+
+    def _resource(self, kind: ResourceType, resource_id: str, spec: object) -> Resource:
+        now = self._now()
+        return Resource(kind, resource_id, spec, version=1, created=now, updated=now)
+
+
+def _allowed(spec: Spec, identity: Identity) -> Spec:
+    for role, permissions in _BY_ROLE.items():
+        for permission in permissions:
+            if permission in spec.DESCRIPTOR.fields_by_name and identity.may(role):
+                setattr(spec, permission, True)
+    return spec
