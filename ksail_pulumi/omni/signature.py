@@ -99,20 +99,21 @@ class _OpenPGPSigner:
     """Signs with a private key in ASCII armor, by pysequoia; safe to use from several threads."""
 
     def __init__(self, name: str, armored: str) -> None:
+        if "PGP PUBLIC KEY BLOCK" in armored:
+            raise _invalid("its `pgp_key` is a public key; the private one is needed")
         try:
-            certificate = pysequoia.Cert.from_bytes(armored.encode())
+            key = pysequoia.Tsk.from_bytes(armored.encode())
         except RuntimeError as error:
-            raise _invalid(f"its `pgp_key` is not an OpenPGP key: {_reason(error)}") from None
+            raise _invalid(f"its `pgp_key` is not an OpenPGP private key: {_reason(error)}") from None
+        certificate = key.extract_certificate()
         self.fingerprint = certificate.fingerprint.lower()
         self.expires_at = certificate.expiration
-        if not certificate.has_secret_keys:
-            raise _invalid("its `pgp_key` is a public key; the private one is needed")
         if certificate.is_revoked:
             raise _invalid(f"the key {self.fingerprint} is revoked; {_renew(name)}")
         if self.expires_at and self.expires_at <= datetime.now(UTC):
             raise expired(name, self.expires_at)
         try:
-            self._signer = pysequoia.Tsk.from_bytes(armored.encode()).signer()
+            self._signer = key.signer()
         except RuntimeError as error:
             reason = _reason(error)
             if "encrypted" in reason:

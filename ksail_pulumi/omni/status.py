@@ -51,6 +51,8 @@ _NEXT = re.compile(r"\n+\t\* ")
 _NESTED_STATUS = re.compile(r"rpc error: code = \w+ desc = ")
 _PROXY_ANSWER = re.compile(r"Received http2 header with status: (\d+)")
 
+_CLOSED = re.compile("Socket closed|[Cc]onnection reset|[Bb]roken pipe")
+
 # What gRPC says about a connection that does not come about, and what it means. The first that is found counts.
 _REASONS = (
     (
@@ -73,7 +75,7 @@ _REASONS = (
     (re.compile("Connection refused"), "the connection was refused", ""),
     (re.compile("http1.x server"), "it is a web server, but not Omni's API", ""),
     (re.compile("No route to host|[Nn]etwork is unreachable"), "there is no route to it", ""),
-    (re.compile("Socket closed|[Cc]onnection reset|[Bb]roken pipe"), "the server closed the connection", ""),
+    (_CLOSED, "the server closed the connection", ""),
     (re.compile("[Tt]imed? ?out"), "the connection attempt timed out", ""),
 )
 
@@ -102,18 +104,21 @@ def omni_error(
     elif kind is UnsupportedError:
         text = f"this version of Omni cannot {doing}: {detail}"
     else:
-        text = f"cannot {doing}: {_indented(detail)}"
+        errors = _errors_in(details)
+        text = f"cannot {doing}:" + (
+            f" {detail}" if len(errors) == 1 else "".join(f"\n  - {error}" for error in errors)
+        )
     return kind(text, method=method, detail=detail)
 
 
 def plain_text(details: str) -> str:
-    """Omni's text without the wrapping of its libraries; several errors are one a line."""
+    """Omni's text without the wrapping of its libraries; where it lists several errors, each begins a line."""
+    return "\n".join(_errors_in(details))
+
+
+def _errors_in(details: str) -> list[str]:
     text = _COUNT.sub("", _PREFIX.sub("", details))
-    return _NESTED_STATUS.sub("", "\n".join(part.strip() for part in _NEXT.split(text))) or "no reason given"
-
-
-def _indented(detail: str) -> str:
-    return "".join(f"\n  - {line}" for line in detail.splitlines()) if "\n" in detail else detail
+    return [_NESTED_STATUS.sub("", part.strip()) or "no reason given" for part in _NEXT.split(text)]
 
 
 def _unreachable(code: grpc.StatusCode, details: str, doing: str, endpoint: Endpoint) -> str:
@@ -129,6 +134,8 @@ def _unreachable(code: grpc.StatusCode, details: str, doing: str, endpoint: Endp
                 facts = {"host": endpoint.host, "port": endpoint.port, **found.groupdict()}
                 reason, hints = meaning.format(**facts), [hint.format(**facts)]
                 break
+        if not endpoint.secure and _CLOSED.search(details):
+            hints.append(f"Does it speak TLS? Then write https://{endpoint.host}:{endpoint.port}.")
     hints.append(_address_hint(endpoint))
     return " ".join(filter(None, (f"cannot connect to Omni at {endpoint.url} to {doing}: {reason}.", *hints)))
 

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+import pytest
+
+from ksail_pulumi.errors import NotFoundError, OmniError, SettingsError, UnreachableError
+from ksail_pulumi.omni import tls
+from ksail_pulumi.omni.api import state_pb2
+from ksail_pulumi.omni.channel import Connection
+from ksail_pulumi.omni.client import Client, connect
+from ksail_pulumi.omni.resources import CLUSTER
+from ksail_pulumi.omni.status import STATUS
+
+DATA = Path(__file__).parent / "data" / "tls"
+CA = str(DATA / "ca.pem")
+
+
+@pytest.fixture
+def call(key_text: str) -> Callable[..., OmniError]:
+    """Reads a cluster at an endpoint, and gives the error."""
+
+    def call(endpoint: str, **options: object) -> OmniError:
+        client = Client(Connection(endpoint, key_text, **options))  # type: ignore[arg-type]
+        try:
+            client.state.get(CLUSTER, "prod")
+        except OmniError as error:
+            return error
+        finally:
+            client.close()
+        pytest.fail("the call succeeded")
+
+    return call
+
+
+def not_found(request: state_pb2.GetRequest, context: grpc.ServicerContext) -> None:
+    context.abort(grpc.StatusCode.NOT_FOUND, f"resource {request.type} doesn't exist")
+
+
+@pytest.fixture
+def start_tls(start_server):
+    """Starts a server with one of the certificates in data, and gives its port."""
+
+    def start(name: str) -> int:
+        pair = (DATA / f"{name}.key").read_bytes(), (DATA / f"{name}.pem").read_bytes()
+        server = start_server(credentials=grpc.ssl_server_credentials([pair]))
+        server.on["Get"] = not_found
+        return server.port
+
+    return start
+
+
+@pytest.fixture
+def quick_retries(monkeypatch):
+    """Gives up after the first try where the failure will stay."""
+    monkeypatch.setattr("ksail_pulumi.omni.channel._OPTIONS", (("grpc.enable_retries", 0),))
+
+
+def test_a_ca_file_is_trusted(start_tls, call):
+    assert isinstance(call(f"https://localhost:{start_tls('localhost')}", ca_file=CA), NotFoundError)
+
+
+def test_the_systems_authorities_are_trusted(start_tls, call, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", CA)
+    assert isinstance(call(f"https://localhost:{start_tls('localhost')}"), NotFoundError)
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_another_authority_is_not_trusted(start_tls, call):
+    error = call(f"https://localhost:{start_tls('localhost')}", ca_file=str(DATA / "other-ca.pem"))
+    assert isinstance(error, UnreachableError)
+    assert "its TLS certificate is not trusted" in str(error)
+    assert "OMNI_CA_FILE" in str(error)
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_a_certificate_for_another_name_is_not_trusted(start_tls, call):
+    error = call(f"https://127.0.0.1:{start_tls('wildcard')}", ca_file=CA)
+    assert isinstance(error, UnreachableError)
+    assert "its TLS certificate is for another host name" in str(error)
+
+
+@pytest.mark.parametrize("name", ["localhost", "wildcard", "other-ip", "self-signed"])
+def test_verification_can_be_left_out_explicitly(start_tls, call, name):
+    error = call(f"https://127.0.0.1:{start_tls(name)}", insecure_skip_tls_verify=True)
+    assert isinstance(error, NotFoundError)
+
+
+def test_without_verification_an_expired_certificate_is_explained(start_tls, call):
+    error = call(f"https://127.0.0.1:{start_tls('expired')}", insecure_skip_tls_verify=True)
+    assert isinstance(error, UnreachableError)
+    assert "certificate has expired" in str(error)
+
+
+def test_without_verification_a_server_that_is_not_there_is_explained(call, free_port):
+    error = call(f"https://127.0.0.1:{free_port}", insecure_skip_tls_verify=True)
+    assert isinstance(error, UnreachableError)
+    assert "its certificate could not be fetched (insecureSkipTlsVerify is set)" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("missing.pem", "cannot be read: No such file or directory"),
+        ("", "cannot be read: Is a directory"),
+        ("../state_get.json", "holds no certificate in PEM form"),
+        ("../state_get.sig", "holds no certificate in PEM form"),
+        ("localhost.key", "holds no certificate in PEM form"),
+    ],
+)
+def test_a_ca_file_that_cannot_be_used_is_a_settings_error(key_text, path, reason):
+    with pytest.raises(SettingsError, match=reason):
+        Client(Connection("https://omni.example", key_text, ca_file=str(DATA / path)))
+
+
+def test_the_systems_authorities_are_found():
+    roots = tls.system_roots()
+    if roots is None:
+        pytest.skip("this system has no authorities")
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=roots.decode())
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_a_refused_connection_is_explained(call, free_port):
+    error = call(f"grpc://127.0.0.1:{free_port}")
+    assert isinstance(error, UnreachableError)
+    assert str(error) == (
+        f"cannot connect to Omni at grpc://127.0.0.1:{free_port} to read Clusters.omni.sidero.dev(default/prod): "
+        "the connection was refused."
+    )
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_an_unknown_host_name_is_explained(call, monkeypatch):
+    for name in ("https_proxy", "HTTPS_PROXY", "grpc_proxy", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    error = call("https://nothing.invalid")
+    assert isinstance(error, UnreachableError)
+    assert "the host name nothing.invalid is not known" in str(error)
+    assert "Is https://nothing.invalid:443 the right URL" in str(error)
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_tls_where_the_server_has_none_is_explained(call, server):
+    error = call(f"https://127.0.0.1:{server.port}")
+    assert isinstance(error, UnreachableError)
+    assert "it does not speak TLS" in str(error)
+    assert f"http://127.0.0.1:{server.port}" in str(error)
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_plain_text_where_the_server_has_tls_is_explained(call, start_tls):
+    error = call(f"http://127.0.0.1:{start_tls('localhost')}")
+    assert isinstance(error, UnreachableError)
+    assert "Does it speak TLS? Then write https://" in str(error)
+
+
+@pytest.mark.usefixtures("quick_retries")
+@pytest.mark.parametrize(
+    ("code", "kind"), STATUS.items(), ids=lambda value: value.__name__ if isinstance(value, type) else value.name
+)
+def test_every_status_that_omni_can_answer_becomes_its_error(call, server, code, kind):
+    server.on["Get"] = lambda request, context: context.abort(code, "the reason")
+    error = call(server.endpoint)
+    assert type(error) is kind
+    assert error.method == "/cosi.resource.State/Get"
+    assert error.detail == "the reason"
+
+
+def test_no_answer_in_time_is_explained(call, monkeypatch, server):
+    monkeypatch.setattr("ksail_pulumi.omni.state.UNARY_DEADLINE", 0.3)
+    over = threading.Event()
+    server.on["Get"] = lambda request, context: over.wait(10)
+    error = call(server.endpoint)
+    over.set()
+    assert isinstance(error, UnreachableError)
+    assert "there was no answer in time" in str(error)
+
+
+def test_there_is_one_client_for_a_connection_until_it_is_closed(key_text):
+    first = connect(Connection("https://omni.example", key_text))
+    assert connect(Connection("https://omni.example", key_text)) is first
+    assert connect(Connection("https://other.example", key_text)) is not first
+    first.close()
+    second = connect(Connection("https://omni.example", key_text))
+    assert second is not first
+    second.close()
+    connect(Connection("https://other.example", key_text)).close()
+
+
+def test_many_threads_that_connect_at_once_share_one_client(key_text):
+    clients: list[Client] = []
+    barrier = threading.Barrier(8)
+
+    def join() -> None:
+        barrier.wait()
+        clients.append(connect(Connection("https://omni.example", key_text)))
+
+    threads = [threading.Thread(target=join) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(id, clients))) == 1
+    clients[0].close()
+
+
+def test_connecting_makes_no_call(key_text, server):
+    Client(Connection(server.endpoint, key_text)).close()
+    assert server.received == []
+
+
+def test_a_closed_client_says_so(client):
+    client.close()
+    with pytest.raises(OmniError, match=r"the connection to Omni at .* is closed"):
+        client.state.get(CLUSTER, "prod")
+
+
+def test_a_connection_does_not_show_its_key(key_text):
+    assert key_text not in repr(Connection("https://omni.example", key_text))
+
+
+def test_resources_can_be_imported_without_grpc():
+    code = "import sys, ksail_pulumi.omni.resources; sys.exit('grpc' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
