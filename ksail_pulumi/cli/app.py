@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=metadata.version("ksail-pulumi"))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_init(commands)
     _add_list(commands)
     _add_info(commands)
     _add_simulate(commands)
@@ -73,6 +74,26 @@ def _parser() -> argparse.ArgumentParser:
 
 
 _ENVIRONMENT = "Omni is found by OMNI_ENDPOINT and OMNI_SERVICE_ACCOUNT_KEY (and OMNI_CA_FILE)."
+
+
+def _add_init(commands: Any) -> None:
+    command = commands.add_parser(
+        "init",
+        help="a new project: Pulumi program, ksail.yaml and talos/",
+        description="Write a Pulumi project with one Omni cluster. Existing files are kept.",
+    )
+    command.add_argument("--name", default="", help="the cluster's name (default: the folder's)")
+    command.add_argument(
+        "--distribution", choices=("Talos",), default="Talos", help="as for KSail; Talos is the only one"
+    )
+    command.add_argument("--provider", choices=("Omni",), default="Omni", help="as for KSail; Omni is the only one")
+    command.add_argument(
+        "--control-planes", type=_positive, default=1, metavar="N", help="control plane nodes (default: 1)"
+    )
+    command.add_argument("--workers", type=_count, default=0, metavar="N", help="workers (default: 0)")
+    command.add_argument("--endpoint", default="", metavar="URL", help="your Omni (default: OMNI_ENDPOINT decides)")
+    command.add_argument("--output", default=".", metavar="FOLDER", help="where to write (default: here)")
+    command.add_argument("--force", action="store_true", help="write over existing files")
 
 
 def _add_list(commands: Any) -> None:
@@ -107,14 +128,18 @@ def _add_simulate(commands: Any) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a number of at least 1 is expected, not {text!r}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a number is expected, not {text!r}")
+    return int(text)
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < 65536:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"a port is expected, not {text!r}")
+    return int(text)

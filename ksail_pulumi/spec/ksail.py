@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.spec import ksail_file
-from ksail_pulumi.spec.documents import Document, parse_documents, read_text
+from ksail_pulumi.spec.documents import Document, field_name, parse_documents, read_text
+from ksail_pulumi.spec.expansion import expand
 from ksail_pulumi.spec.shape import read_model
 from ksail_pulumi.spec.talos import TalosPatches, read_patches
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 DEFAULT_ENDPOINT_VARIABLE = "OMNI_ENDPOINT"
 DEFAULT_PATCH_FOLDER = "talos"
+PLACEHOLDER = "<account>"
+"""What stands for the account's name in the documentation of KSail, and so in many a copied file."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +73,14 @@ class _Reader:
         spec = file.spec or ksail_file.Spec()
         self.cluster = spec.cluster or ksail_file.Cluster()
         self.provider = spec.provider or ksail_file.Provider()
-        self.warnings: list[str] = []
+        self.warnings = self._idle_fields()
 
     def config(self) -> KsailConfig:
         omni, place = self._omni()
         control_planes, workers = self._counts()
         spec: dict[str, Any] = {}
-        if self.file.metadata and self.file.metadata.name:
-            spec["name"] = self.file.metadata.name
+        if name := self._name():
+            spec["name"] = name
         if omni.talos_version:
             spec["talosVersion"] = omni.talos_version
         if kubernetes := omni.kubernetes_version or self.cluster.kubernetes_version:
@@ -93,13 +96,30 @@ class _Reader:
                 worker_set["patches"] = patches.scopes["workers"]
             spec["workers"] = [worker_set]
         endpoint_variable = omni.endpoint_env_var or DEFAULT_ENDPOINT_VARIABLE
+        endpoint = self._endpoint(omni, place, endpoint_variable)
         return KsailConfig(
             spec=spec,
-            endpoint=self._endpoint(omni, endpoint_variable),
+            endpoint=endpoint,
             endpoint_env_var=endpoint_variable,
             service_account_key_env_var=omni.service_account_key_env_var or "",
             warnings=(*self.warnings, *patches.warnings),
         )
+
+    def _idle_fields(self) -> list[str]:
+        idle = [field_name(field) for field in ksail_file.idle_fields(self.file)]
+        return [f"{self.document.path}: has no effect on a cluster in Omni: {', '.join(idle)}"] if idle else []
+
+    def _name(self) -> str:
+        """The cluster's name by KSail's rule: that of the file, else that in the kubeconfig context."""
+        if self.file.metadata and self.file.metadata.name:
+            return self.file.metadata.name
+        context = self.cluster.connection.context if self.cluster.connection else None
+        return self._expanded(context or "").removeprefix("admin@")
+
+    def _expanded(self, text: str) -> str:
+        expanded, missing = expand(text, self.environ)
+        self.warnings += [f"{self.document.path}: environment variable {name} is not set" for name, _ in missing]
+        return expanded
 
     def _omni(self) -> tuple[ksail_file.Omni, tuple[str, ...]]:
         """The Omni part and its path, from either of its two places."""
@@ -168,7 +188,7 @@ class _Reader:
         return machines[:needed]
 
     def _patches(self, workers: int) -> TalosPatches:
-        shown = self.cluster.distribution_config or DEFAULT_PATCH_FOLDER
+        shown = self._expanded(self.cluster.distribution_config or DEFAULT_PATCH_FOLDER)
         folder = Path(self.document.path).parent / shown
         if folder.is_dir():
             return read_patches(folder, os.fspath(folder), self.environ)
@@ -181,7 +201,14 @@ class _Reader:
             patches.scopes["cluster"].append({"name": "allow-scheduling-on-control-planes", "inline": text})
         return patches
 
-    def _endpoint(self, omni: ksail_file.Omni, variable: str) -> str:
+    def _endpoint(self, omni: ksail_file.Omni, place: tuple[str, ...], variable: str) -> str:
         if self.environ.get(variable):
             return "" if variable == DEFAULT_ENDPOINT_VARIABLE else self.environ[variable]
+        if PLACEHOLDER in (omni.endpoint or ""):
+            line = self.document.node((*place, "endpoint")).line
+            self.warnings.append(
+                f"{self.document.path}:{line}: {field_name((*place, 'endpoint'))} still holds the placeholder "
+                f"{PLACEHOLDER}: put the name of your Omni account there, or set {variable}"
+            )
+            return ""
         return omni.endpoint or ""

@@ -42,6 +42,21 @@ Name = Annotated[
 ]
 
 
+def _toggle(value: Any) -> Any:
+    """KSail's switches take YAML's booleans too."""
+    return {True: "Enabled", False: "Disabled"}.get(value, value) if isinstance(value, bool) else value
+
+
+Disabled = Annotated[Literal["Default", "Disabled"], BeforeValidator(_toggle)]
+
+WITHOUT_EFFECT = "without effect"
+Idle = Annotated[Any, WITHOUT_EFFECT]
+"""A field that KSail has and that does nothing for a cluster on Omni: it may stand, and its user is told."""
+
+Other = Any
+"""A part that is about something else than an Omni cluster, and is none of our business."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, defer_build=True)
 
@@ -63,6 +78,23 @@ class Talos(_Part):
 
     control_planes: Count | None = None
     workers: Count | None = None
+    version: Idle = None
+    extensions: Idle = None
+    config: Idle = None
+    iso: Other = None
+    schematic_id: Other = None
+    extra_port_mappings: Other = None
+    image_verification: Idle = None
+    drain_timeout: Other = None
+    storage_health_timeout: Other = None
+
+
+class Connection(_Part):
+    """`spec.cluster.connection`."""
+
+    context: str | None = None
+    kubeconfig: Idle = None
+    timeout: Other = None
 
 
 class Cluster(_Part):
@@ -71,17 +103,43 @@ class Cluster(_Part):
     distribution: Literal["Talos"] | None = None
     provider: Literal["Omni"] | None = None
     distribution_config: str | None = None
+    connection: Connection | None = None
     control_planes: Count | None = None
     workers: Count | None = None
     kubernetes_version: str | None = None
     omni: Omni | None = None
     talos: Talos | None = None
+    cni: Literal["Default"] | None = None
+    csi: Disabled | None = None
+    metrics_server: Disabled | None = None
+    cert_manager: Disabled | None = None
+    policy_engine: Literal["None"] | None = None
+    git_ops_engine: Annotated[Literal["None"] | None, Field(alias="gitOpsEngine")] = None
+    cdi: Idle = None
+    load_balancer: Idle = None
+    local_registry: Idle = None
+    autoscaler: Idle = None
+    node_autoscaling: Idle = None
+    import_images: Idle = None
+    image_verification: Idle = None
+    oidc: Idle = None
+    sops: Other = None
+    workload: Other = None
+    vanilla: Other = None
+    hetzner: Other = None
+    eks: Other = None
 
 
 class Provider(_Part):
     """`spec.provider`."""
 
     omni: Omni | None = None
+    docker: Other = None
+    hetzner: Other = None
+    kubernetes: Other = None
+    aws: Other = None
+    gcp: Other = None
+    azure: Other = None
 
 
 class Spec(_Part):
@@ -89,6 +147,9 @@ class Spec(_Part):
 
     cluster: Cluster | None = None
     provider: Provider | None = None
+    editor: Other = None
+    workload: Other = None
+    chat: Other = None
 
 
 class Metadata(_Part):
@@ -104,3 +165,16 @@ class KsailFile(_Part):
     kind: Literal["Cluster"] | None = None
     metadata: Metadata | None = None
     spec: Spec | None = None
+
+
+def idle_fields(part: BaseModel, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The paths of the fields that are set and do nothing here; what is switched off does nothing anywhere."""
+    found = []
+    for name, info in type(part).model_fields.items():
+        value = getattr(part, name)
+        place = (*path, info.alias or name)
+        if isinstance(value, BaseModel):
+            found += idle_fields(value, place)
+        elif WITHOUT_EFFECT in info.metadata and value not in (None, "", False, "Default", "Disabled"):
+            found.append(place)
+    return found

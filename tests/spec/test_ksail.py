@@ -10,6 +10,7 @@ from ksail_pulumi.spec.ksail import load_ksail
 if TYPE_CHECKING:
     from pathlib import Path
 
+# The example of KSail's documentation, with the account filled in.
 SEED = """\
 apiVersion: ksail.io/v1alpha1
 kind: Cluster
@@ -21,7 +22,7 @@ spec:
     provider: Omni
     omni:
       # Required: your Omni API endpoint
-      endpoint: "https://<account>.omni.siderolabs.io:443"
+      endpoint: "https://mine.omni.siderolabs.io:443"
       # Optional: override the default env var name (default: OMNI_SERVICE_ACCOUNT_KEY)
       # serviceAccountKeyEnvVar: "MY_CUSTOM_OMNI_KEY"
     talos:
@@ -57,7 +58,7 @@ def refusal(folder: Path, text: str) -> str:
 def test_the_seed_example_is_read_word_for_word(tmp_path):
     config = load_ksail(write(tmp_path, SEED), {})
     assert config.spec == {"name": "my-omni-cluster", "controlPlane": {"count": 1}, "workers": [{"count": 2}]}
-    assert config.endpoint == "https://<account>.omni.siderolabs.io:443"
+    assert config.endpoint == "https://mine.omni.siderolabs.io:443"
     assert config.endpoint_env_var == "OMNI_ENDPOINT"
     assert config.service_account_key_env_var == ""
     assert config.warnings == ()
@@ -71,7 +72,7 @@ def test_the_name_of_the_key_variable_can_be_chosen(tmp_path):
 def test_the_variable_for_the_endpoint_wins_over_the_file(tmp_path):
     path = write(tmp_path, SEED)
     assert load_ksail(path, {"OMNI_ENDPOINT": "https://other"}).endpoint == ""
-    assert load_ksail(path, {"OMNI_ENDPOINT": ""}).endpoint.startswith("https://<account>")
+    assert load_ksail(path, {"OMNI_ENDPOINT": ""}).endpoint == "https://mine.omni.siderolabs.io:443"
     own = write(tmp_path, SEED.replace("    omni:\n", "    omni:\n      endpointEnvVar: MINE\n"))
     assert load_ksail(own, {"MINE": "https://mine", "OMNI_ENDPOINT": "https://other"}).endpoint == "https://mine"
 
@@ -214,3 +215,44 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
 def test_a_missing_file_is_a_clear_error(tmp_path):
     with pytest.raises(ConfigFileError, match=r"nowhere\.yaml: there is no such file"):
         load_ksail(tmp_path / "nowhere.yaml", {})
+
+
+def test_fields_of_ksail_that_do_nothing_on_omni_may_stand_and_are_named(tmp_path):
+    text = SEED + (
+        "    loadBalancer: Enabled\n    cdi: Default\n    oidc: {issuerURL: x}\n    csi: false\n    cni: Default\n"
+        "    policyEngine: None\n    localRegistry: {registry: ghcr.io/x}\n    hetzner: {sshKeyName: x}\n"
+        "  editor: vim\n  workload: {sourceDirectory: k8s}\n"
+    )
+    config = load_ksail(write(tmp_path, text), {})
+    assert config.warnings == (
+        f"{tmp_path}/ksail.yaml: has no effect on a cluster in Omni: spec.cluster.loadBalancer, "
+        "spec.cluster.localRegistry, spec.cluster.oidc",
+    )
+
+
+def test_without_a_name_the_context_gives_it(tmp_path):
+    text = cluster("connection: {context: 'admin@${STAGE:-dev}'}\nomni: {endpoint: https://o}")
+    assert load_ksail(write(tmp_path, text), {}).spec["name"] == "dev"
+    assert load_ksail(write(tmp_path, text), {"STAGE": "prod"}).spec["name"] == "prod"
+
+
+def test_the_folder_of_patches_can_be_another(tmp_path):
+    patch(tmp_path, "patches/cluster/a.yaml", "machine: {}\n")
+    text = cluster("distributionConfig: ${FOLDER}\nworkers: 1\nomni: {endpoint: https://o}")
+    assert load_ksail(write(tmp_path, text), {"FOLDER": "patches"}).spec["patches"][0]["name"] == "a"
+
+
+def test_an_empty_variable_name_is_the_default(tmp_path):
+    config = load_ksail(write(tmp_path, cluster("omni:\n  endpointEnvVar: ''\n  serviceAccountKeyEnvVar: ''")), {})
+    assert (config.endpoint_env_var, config.service_account_key_env_var) == ("OMNI_ENDPOINT", "")
+
+
+def test_the_placeholder_of_the_documentation_is_no_endpoint(tmp_path):
+    path = write(tmp_path, SEED.replace("https://mine.", "https://<account>."))
+    config = load_ksail(path, {})
+    assert config.endpoint == ""
+    assert config.warnings == (
+        f"{path}:11: spec.cluster.omni.endpoint still holds the placeholder <account>: "
+        "put the name of your Omni account there, or set OMNI_ENDPOINT",
+    )
+    assert load_ksail(path, {"OMNI_ENDPOINT": "https://mine"}).warnings == ()

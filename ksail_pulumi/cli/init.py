@@ -1,0 +1,59 @@
+"""`ksail-pulumi init`: a new project that `pulumi up` runs as it is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.spec.scaffold import Project, check_project, project_files, write_files
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(options: argparse.Namespace) -> int:
+    folder = Path(options.output)
+    project = Project(
+        name=options.name or folder.resolve().name,
+        control_planes=options.control_planes,
+        workers=options.workers,
+        endpoint=options.endpoint,
+        virtualenv=_virtualenv(folder),
+    )
+    check_project(project)
+    written = write_files(project_files(project), folder, force=options.force)
+    for name, new in written.items():
+        if new:
+            print(f"wrote {folder / name}")
+        else:
+            print(f"kept  {folder / name} (--force writes over it)", file=sys.stderr)
+    print(_next_steps(project, folder))
+    return 0
+
+
+def _virtualenv(folder: Path) -> str:
+    """The virtual environment that this runs in, if the project can name it by a path that others can use too.
+
+    That is one in the project's folder or in one above it; any other is for the user to activate.
+    """
+    environment = Path(sys.prefix)
+    if sys.prefix == sys.base_prefix or environment.parent not in (folder.resolve(), *folder.resolve().parents):
+        return ""
+    return os.path.relpath(environment, folder.resolve())
+
+
+def _next_steps(project: Project, folder: Path) -> str:
+    lines = ["", "Next:"]
+    if folder.resolve() != Path.cwd():
+        lines.append(f"  cd {folder}")
+    if not project.endpoint:
+        lines.append("  export OMNI_ENDPOINT=https://<account>.omni.siderolabs.io:443")
+    lines += [
+        "  export OMNI_SERVICE_ACCOUNT_KEY=<the key of a service account>",
+        f"  pulumi stack init {project.stack}",
+        "  pulumi up",
+        "Without an account: ksail-pulumi simulate -- pulumi up",
+    ]
+    return "\n".join(lines)

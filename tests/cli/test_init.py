@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+import yaml
+
+from ksail_pulumi.cli.app import main
+from ksail_pulumi.spec.ksail import load_ksail
+
+SEED = [
+    "--name",
+    "my-omni-cluster",
+    "--distribution",
+    "Talos",
+    "--provider",
+    "Omni",
+    "--control-planes",
+    "1",
+    "--workers",
+    "2",
+]
+
+
+def files(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_seeds_command_writes_a_project(tmp_path, capsys):
+    assert main(["init", *SEED, "--output", str(tmp_path)]) == 0
+    assert files(tmp_path) == {
+        "Pulumi.yaml", "Pulumi.dev.yaml", "__main__.py", "requirements.txt", "ksail.yaml",
+        "talos/cluster/.gitkeep", "talos/control-planes/.gitkeep", "talos/workers/.gitkeep",
+    }  # fmt: skip
+    config = load_ksail(tmp_path / "ksail.yaml", {})
+    assert config.spec == {"name": "my-omni-cluster", "controlPlane": {"count": 1}, "workers": [{"count": 2}]}
+    assert (config.endpoint, config.warnings) == ("", ())
+    output = capsys.readouterr()
+    assert f"wrote {tmp_path}/ksail.yaml" in output.out
+    assert "export OMNI_ENDPOINT=" in output.out
+    assert output.err == ""
+
+
+def test_without_workers_the_control_plane_takes_workloads(tmp_path):
+    assert main(["init", "--name", "edge", "--output", str(tmp_path)]) == 0
+    assert "talos/cluster/allow-scheduling-on-control-planes.yaml" in files(tmp_path)
+    (patch,) = load_ksail(tmp_path / "ksail.yaml", {}).spec["patches"]
+    assert yaml.safe_load(patch["inline"]) == {"cluster": {"allowSchedulingOnControlPlanes": True}}
+
+
+def test_an_endpoint_is_written_down(tmp_path, capsys):
+    assert main(["init", *SEED, "--endpoint", 'https://o.example:443/"x"', "--output", str(tmp_path)]) == 0
+    assert load_ksail(tmp_path / "ksail.yaml", {}).endpoint == 'https://o.example:443/"x"'
+    assert "OMNI_ENDPOINT=" not in capsys.readouterr().out
+
+
+def test_the_folders_name_is_the_default(tmp_path, monkeypatch):
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert main(["init"]) == 0
+    assert load_ksail("ksail.yaml", {}).spec["name"] == "shop"
+
+
+def test_existing_files_are_kept_unless_forced(tmp_path, capsys):
+    (tmp_path / "ksail.yaml").write_text("mine\n")
+    assert main(["init", *SEED, "--output", str(tmp_path)]) == 0
+    assert (tmp_path / "ksail.yaml").read_text() == "mine\n"
+    assert f"kept  {tmp_path}/ksail.yaml" in capsys.readouterr().err
+    assert main(["init", *SEED, "--output", str(tmp_path), "--force"]) == 0
+    assert (tmp_path / "ksail.yaml").read_text() != "mine\n"
+
+
+def test_a_virtual_environment_beside_the_project_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "own venv"))
+    assert main(["init", *SEED, "--output", str(tmp_path / "deep" / "project")]) == 0
+    options = yaml.safe_load((tmp_path / "deep/project/Pulumi.yaml").read_text())["runtime"]["options"]
+    assert options == {"virtualenv": "../../own venv"}
+    assert main(["init", *SEED, "--output", str(tmp_path.parent / f"{tmp_path.name}-other")]) == 0
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-other" / "Pulumi.yaml"
+    assert yaml.safe_load(elsewhere.read_text())["runtime"] == {"name": "python"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--name", "My Cluster"], '--name: cluster name is invalid: "My Cluster" must be DNS-1123 compliant'),
+        (["--name", "a" * 64], "--name: cluster name is too long"),
+    ],
+)
+def test_a_name_that_cannot_be_one_is_refused_before_anything_is_written(tmp_path, capsys, arguments, message):
+    assert main(["init", *arguments, "--output", str(tmp_path)]) == 1
+    assert message in capsys.readouterr().err
+    assert files(tmp_path) == set()
+
+
+def test_a_folder_that_cannot_be_written_is_a_message(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["init", *SEED, "--output", str(tmp_path / "file")]) == 1
+    message = capsys.readouterr().err
+    assert "cannot be written: Not a directory" in message or "cannot be written: File exists" in message

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = Path(sys.executable).with_name("ksail-pulumi")
+PRINT_ENVIRONMENT = "import os; print(*sorted(name for name in os.environ if name.startswith(('OMNI_', 'SIDERO_'))))"
+
+
+def simulate(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, "simulate", *arguments], env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_command_runs_inside_and_its_exit_code_is_handed_on():
+    done = simulate("--", sys.executable, "-c", PRINT_ENVIRONMENT + "; raise SystemExit(7)")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "OMNI_ENDPOINT OMNI_SERVICE_ACCOUNT_KEY\n", "")
+
+
+def test_another_omni_does_not_shine_through_to_the_command():
+    done = simulate("--", sys.executable, "-c", PRINT_ENVIRONMENT, SIDERO_SERVICE_ACCOUNT_KEY="x", OMNI_CA_FILE="x")
+    assert done.stdout == "OMNI_ENDPOINT OMNI_SERVICE_ACCOUNT_KEY\n"
+
+
+def test_a_command_can_use_the_omni():
+    done = simulate("--", str(COMMAND), "list")
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"grpc://127\.0\.0\.1:\d+ has no clusters\.\n", done.stdout)
+
+
+def test_options_after_the_dashes_are_the_commands_own():
+    done = simulate(
+        "--machines", "1", "--", sys.executable, "-c", "import sys; print(sys.argv[1:])", "--", "--port", "-h"
+    )
+    assert done.stdout == "['--', '--port', '-h']\n"
+
+
+def test_a_command_that_dies_of_a_signal_ends_like_in_a_shell():
+    done = simulate("--", sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert done.returncode == 128 + signal.SIGKILL
+
+
+def test_a_command_that_does_not_exist_is_named():
+    done = simulate("--", "no-such-command")
+    assert (done.returncode, done.stderr) == (1, "ksail-pulumi: no-such-command: there is no such command\n")
+
+
+def test_sigterm_reaches_the_command():
+    code = "import signal, sys; signal.signal(15, lambda *_: sys.exit(9)); print('up', flush=True); signal.pause()"
+    process = subprocess.Popen([COMMAND, "simulate", "--", sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"up\n"
+    process.send_signal(signal.SIGTERM)
+    process.stdout.close()
+    assert process.wait() == 9
+
+
+def test_a_port_that_is_taken_is_a_message():
+    done = simulate("--", sys.executable, "-c", "import os; print(os.environ['OMNI_ENDPOINT'])")
+    port = done.stdout.strip().rsplit(":", 1)[1]
+    nested = f"{COMMAND} simulate --port {port} -- true"
+    done = simulate("--port", port, "--", "sh", "-c", nested)
+    assert done.returncode == 1
+    assert done.stderr == f"ksail-pulumi: port {port} of 127.0.0.1 cannot be used: is it taken?\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_without_a_terminal_it_prints_the_exports_and_changes_until_it_is_stopped(number):
+    process = subprocess.Popen(
+        [COMMAND, "simulate", "--machines", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    exports = [process.stdout.readline() for _ in range(2)]
+    assert re.fullmatch(r"export OMNI_ENDPOINT=grpc://127\.0\.0\.1:\d+\n", exports[0])
+    assert re.fullmatch(r"export OMNI_SERVICE_ACCOUNT_KEY=\S+\n", exports[1])
+    lines = [process.stderr.readline() for _ in range(2)]
+    assert all(re.fullmatch(r"machine [0-9a-f-]{36}: available\n", line) for line in lines)
+    process.send_signal(number)
+    rest = process.communicate()
+    assert (rest, process.returncode) == (("", ""), 0)
+
+
+def read_until(terminal: int, pattern: bytes) -> bytes:
+    text = b""
+    while not re.search(pattern, text):
+        ready, _, _ = select.select([terminal], [], [], 20)
+        assert ready, text.decode()
+        text += os.read(terminal, 65536)
+    return text
+
+
+@pytest.mark.skipif(shutil.which("stty") is None, reason="needs a terminal")
+def test_on_a_terminal_machines_and_clusters_are_shown_live():
+    terminal, end = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
+    process = subprocess.Popen(
+        [COMMAND, "simulate", "--machines", "3"],
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(end)
+    try:
+        shown = read_until(terminal, b"(?s)(available.*){3}")
+        assert b"export OMNI_SERVICE_ACCOUNT_KEY=" in shown
+        assert b"No clusters yet." in shown
+    finally:
+        process.send_signal(signal.SIGINT)
+        code = process.wait()
+    assert code == 0
+    os.close(terminal)
