@@ -1,0 +1,225 @@
+"""What must change in Omni, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from ksail_pulumi.errors import ForeignClusterError
+from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.plan.desired import ANNOTATION_OWNER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.desired import OwnershipMark
+
+# Omni's order (client/pkg/template/order.go): a machine must not start before all that configures it is there.
+ORDER = (
+    omni.CLUSTER,
+    omni.EXTENSIONS_CONFIGURATION,
+    omni.CONFIG_PATCH,
+    omni.MACHINE_INSTALL_DISK_CONFIG,
+    omni.KUBERNETES_MANIFEST_GROUP,
+    omni.KUBERNETES_HEALTH_CHECK,
+    omni.MACHINE_SET,
+    omni.MACHINE_SET_NODE,
+    omni.KERNEL_ARGS,
+)
+_RANK = {resource_type.name: rank for rank, resource_type in enumerate(ORDER)}
+_FIRST_TO_GO = (omni.MACHINE_SET_NODE.name, omni.MACHINE_SET.name)
+_LOCKS = (omni.ANNOTATION_LOCKED, omni.ANNOTATION_CLUSTER_LOCKED)
+
+
+@dataclass(frozen=True)
+class Update:
+    """A resource that has to change.
+
+    Attributes:
+        actual: What Omni has.
+        desired: What to write: the actual one with everything that is ours set as it should be.
+    """
+
+    actual: Resource
+    desired: Resource
+
+
+@dataclass(frozen=True)
+class Step:
+    """Calls that may go out together; the next step starts when all of them have been answered.
+
+    After a step of destroys everything in it must be gone before the next step starts.
+    """
+
+    verb: Literal["create", "update", "destroy"]
+    resources: tuple[Resource, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All changes, each group in Omni's order.
+
+    Attributes:
+        deferred: What to create once a resource of the same ID is gone: a node whose machine leaves another set of the
+            cluster (it is in `destroys` too, and its machine must have become available again), or what is already
+            being torn down.
+    """
+
+    creates: tuple[Resource, ...] = ()
+    updates: tuple[Update, ...] = ()
+    destroys: tuple[Resource, ...] = ()
+    deferred: tuple[Resource, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        return not (self.creates or self.updates or self.destroys or self.deferred)
+
+    def steps(self) -> list[Step]:
+        """The steps to take: creates, then updates, type by type; then destroys, nodes and sets before the rest.
+
+        Not among them is `deferred`, which waits for more than answers.
+        """
+        steps = [Step("create", group) for group in _by_type(self.creates)]
+        steps += [Step("update", group) for group in _by_type([update.desired for update in self.updates])]
+        first = tuple(each for each in self.destroys if each.type.name in _FIRST_TO_GO)
+        rest = tuple(each for each in self.destroys if each.type.name not in _FIRST_TO_GO)
+        return steps + [Step("destroy", group) for group in (first, rest) if group]
+
+
+def diff(
+    desired: Sequence[Resource],
+    actual: Sequence[Resource],
+    *,
+    mark: OwnershipMark,
+    exclusive: bool = False,
+    previous: Sequence[Resource] = (),
+) -> Plan:
+    """Compare what should exist with what does.
+
+    Foreign labels, annotations, finalizers and spec fields that this client does not know stay. What is no longer
+    wanted is destroyed if it carries the mark, or, with `exclusive`, if a user owns it at all. Resources of Omni's
+    controllers, and nodes that a machine class allocated, are never touched.
+
+    Args:
+        desired: What `desired_resources` made of the inputs.
+        actual: What Omni has of the cluster, its own resource included.
+        mark: Whose the desired resources are.
+        exclusive: Whether what others added to the cluster goes too.
+        previous: What `desired_resources` made of the inputs before: only a label or annotation that stands in it was
+            set by this resource, and is removed when it is no longer wanted.
+
+    Raises:
+        ForeignClusterError: A desired resource exists and belongs to another cluster.
+    """
+    known = {_key(resource): resource for resource in actual if _manageable(resource)}
+    before = {_key(resource): resource for resource in previous}
+    wanted = {_key(resource) for resource in desired}
+    creates, updates, destroys, deferred = [], [], [], []
+    for resource in desired:
+        current = known.get(_key(resource))
+        if current is None:
+            creates.append(resource)
+            continue
+        _check_cluster(resource, current)
+        if current.tearing_down or _moves(resource, current):
+            deferred.append(resource)
+            destroys += [] if current.tearing_down else [current]
+            continue
+        merged = merge(current, resource, before.get(_key(resource)))
+        if not same(merged, current):
+            updates.append(Update(current, merged))
+    for key, resource in known.items():
+        if key not in wanted and not resource.tearing_down and (exclusive or mark.owns(resource)):
+            released = _released(resource)
+            if released is None:
+                destroys.append(resource)
+            elif not same(released, resource):
+                updates.append(Update(resource, released))
+    return Plan(
+        tuple(sorted(creates, key=_rank)),
+        tuple(sorted(updates, key=lambda update: _rank(update.desired))),
+        tuple(sorted(_without_cascades(destroys), key=_rank)),
+        tuple(deferred),
+    )
+
+
+def _key(resource: Resource) -> tuple[str, str]:
+    return resource.type.name, resource.id
+
+
+def _rank(resource: Resource) -> int:
+    return _RANK.get(resource.type.name, len(ORDER))
+
+
+def _manageable(resource: Resource) -> bool:
+    return not resource.owner and omni.LABEL_MANAGED_NODE not in resource.labels
+
+
+def _check_cluster(desired: Resource, actual: Resource) -> None:
+    if desired.cluster and actual.cluster and desired.cluster != actual.cluster:
+        raise ForeignClusterError(
+            f"resource {actual} already exists for cluster {actual.cluster!r}, "
+            f"cannot create a conflicting resource for cluster {desired.cluster!r}"
+        )
+
+
+def _moves(desired: Resource, actual: Resource) -> bool:
+    """Whether a machine changes its set: Omni refuses to relabel a node, so it has to leave first."""
+    by_set = actual.labels.get(omni.LABEL_MACHINE_SET), desired.labels.get(omni.LABEL_MACHINE_SET)
+    return desired.type.name == omni.MACHINE_SET_NODE.name and by_set[0] != by_set[1]
+
+
+def merge(actual: Resource, desired: Resource, previous: Resource | None = None) -> Resource:
+    """The actual resource with everything that is ours set as desired; the result can be written back."""
+    return replace(
+        actual,
+        spec=omni.with_known_fields(actual.spec, desired.spec),
+        labels=_merged(actual.labels, desired.labels, previous.labels if previous else {}),
+        annotations=_merged(actual.annotations, desired.annotations, previous.annotations if previous else {}),
+    )
+
+
+def _merged(actual: Mapping[str, str], desired: Mapping[str, str], previous: Mapping[str, str]) -> dict[str, str]:
+    """Foreign entries stay, and so do locks: nothing is unlocked because its input went away."""
+    dropped = {key for key in previous if key not in desired and key not in _LOCKS}
+    return {**{key: value for key, value in actual.items() if key not in dropped}, **desired}
+
+
+def same(left: Resource, right: Resource) -> bool:
+    """Whether two resources say the same."""
+    return left.spec == right.spec and left.labels == right.labels and left.annotations == right.annotations
+
+
+def _released(resource: Resource) -> Resource | None:
+    """What becomes of a resource that is not wanted any more but belongs to its machine; None if it is destroyed.
+
+    Kernel arguments outlive a cluster: destroying them would change the machine once more on its way out.
+    """
+    if resource.type.name != omni.KERNEL_ARGS.name:
+        return None
+    marks = (omni.ANNOTATION_MANAGED_BY_GITOPS, ANNOTATION_OWNER)
+    return replace(
+        resource, annotations={key: value for key, value in resource.annotations.items() if key not in marks}
+    )
+
+
+def _without_cascades(destroys: Iterable[Resource]) -> list[Resource]:
+    """Leave out what Omni itself destroys along with a set or a cluster."""
+    going = list(destroys)
+    sets = {each.id for each in going if each.type.name == omni.MACHINE_SET.name}
+    clusters = {each.id for each in going if each.type.name == omni.CLUSTER.name}
+    return [
+        each
+        for each in going
+        if each.cluster not in clusters
+        and not (each.type.name == omni.MACHINE_SET_NODE.name and each.labels.get(omni.LABEL_MACHINE_SET) in sets)
+    ]
+
+
+def _by_type(resources: Sequence[Resource]) -> list[tuple[Resource, ...]]:
+    groups: dict[int, list[Resource]] = {}
+    for resource in resources:
+        groups.setdefault(_rank(resource), []).append(resource)
+    return [tuple(groups[rank]) for rank in sorted(groups)]

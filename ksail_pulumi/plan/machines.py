@@ -1,0 +1,252 @@
+"""Which machines a cluster consists of.
+
+A set that asks for a count keeps the machines it has, gives some back or takes free ones. The choice depends on nothing
+but the arguments, so a preview can tell what an `up` will do.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.errors import InputError, NotEnoughMachinesError
+from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.plan.versions import number
+from ksail_pulumi.spec.selectors import Selector, parse_selector
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.desired import OwnershipMark
+    from ksail_pulumi.plan.versions import Versions
+    from ksail_pulumi.spec.cluster import ClusterSpec, MachineSet
+
+_AUTO_INSTALL = (1, 13)  # from here on Talos installs the cluster's version whatever it was booted from
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The machines of every set that is not left to a class, by the set's ID."""
+
+    sets: Mapping[str, tuple[str, ...]]
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(machine for members in self.sets.values() for machine in members)
+
+    def set_of(self, machine: str) -> str | None:
+        """The set that a machine is in; None if it is in none of them."""
+        return self._set_by_machine.get(machine)
+
+    @cached_property
+    def _set_by_machine(self) -> dict[str, str]:
+        return {machine: set_id for set_id, members in self.sets.items() for machine in members}
+
+
+@dataclass(frozen=True)
+class _Need:
+    """A set that is short of machines."""
+
+    machine_set: MachineSet
+    set_id: str
+    short: int
+    selector: Selector
+
+
+def assign_machines(
+    spec: ClusterSpec,
+    statuses: Sequence[Resource],
+    nodes: Sequence[Resource],
+    *,
+    versions: Versions,
+    taken: Collection[str] = (),
+    mark: OwnershipMark | None = None,
+) -> Assignment:
+    """Choose the machines of a cluster.
+
+    Free is a machine by Omni's own rule for its classes: available, ready to use, reporting events, and of a Talos
+    version that can join. Free ones are taken in the order of their IDs, for sets with the least choice first. Who has
+    to leave a set that shrinks: machines that Omni cannot reach first, then those that came last, locked ones never.
+
+    Args:
+        spec: What the user asks for.
+        statuses: The `MachineStatuses` of all machines.
+        nodes: All `MachineSetNodes`; those of other clusters hold their machines.
+        versions: The versions that the cluster gets.
+        taken: Machines that another cluster of this run has been promised.
+        mark: If given, nodes that somebody else put into a set are neither counted nor removed.
+
+    Raises:
+        NotEnoughMachinesError: Fewer machines are free than are needed; says why the others do not count.
+        InputError: A set can only shrink to its count by giving up a locked machine.
+    """
+    by_machine = {status.id: status for status in statuses}
+    named = {machine for machine_set in spec.machine_sets for machine in machine_set.machines or ()}
+    members = _members(spec.name, nodes, named, mark)
+    sets: dict[str, tuple[str, ...]] = {}
+    needs: list[_Need] = []
+    for index, machine_set in enumerate(spec.machine_sets):
+        set_id = machine_set.id(spec.name)
+        if machine_set.machines is not None:
+            sets[set_id] = machine_set.machines
+        elif (wanted := machine_set.wanted) is not None:
+            kept = _kept(members.get(set_id, []), wanted, by_machine, f"{spec.set_field(index)}.count")
+            sets[set_id] = kept
+            if len(kept) < wanted:
+                selector = parse_selector(machine_set.selector) if machine_set.selector else Selector(())
+                needs.append(_Need(machine_set, set_id, wanted - len(kept), selector))
+    if needs:
+        held = {node.id: node.cluster for node in nodes}
+        for set_id, chosen in _choose(
+            needs, statuses, _Pool(spec.name, versions, held, frozenset(taken), named)
+        ).items():
+            sets[set_id] = (*sets[set_id], *chosen)
+    return Assignment(sets)
+
+
+def _members(
+    cluster: str, nodes: Sequence[Resource], named: Collection[str], mark: OwnershipMark | None
+) -> dict[str, list[Resource]]:
+    """The nodes that count as members of the cluster's sets, by set, oldest first."""
+    members: dict[str, list[Resource]] = {}
+    for node in nodes:
+        if (
+            node.cluster == cluster
+            and not node.tearing_down
+            and omni.LABEL_MANAGED_NODE not in node.labels
+            and node.id not in named
+            and (mark is None or mark.owns(node))
+        ):
+            members.setdefault(node.labels.get(omni.LABEL_MACHINE_SET, ""), []).append(node)
+    for each in members.values():
+        each.sort(key=_age)
+    return members
+
+
+def _age(node: Resource) -> tuple[float, str]:
+    return (node.created.timestamp() if node.created else 0.0, node.id)
+
+
+def _kept(members: Sequence[Resource], wanted: int, statuses: Mapping[str, Resource], field: str) -> tuple[str, ...]:
+    surplus = len(members) - wanted
+    if surplus <= 0:
+        return tuple(node.id for node in members)
+    unlocked = [node for node in members if omni.ANNOTATION_LOCKED not in node.annotations]
+    if len(unlocked) < surplus:
+        locked = ", ".join(node.id for node in members if omni.ANNOTATION_LOCKED in node.annotations)
+        raise InputError(field, f"cannot go down to {wanted}: unlock machines first, locked are {locked}")
+    unlocked.sort(key=_age, reverse=True)
+    unlocked.sort(key=lambda node: _reachable(statuses.get(node.id)))
+    leaving = {node.id for node in unlocked[:surplus]}
+    return tuple(node.id for node in members if node.id not in leaving)
+
+
+def _reachable(status: Resource | None) -> bool:
+    return (
+        status is not None and omni.LABEL_CONNECTED in status.labels and omni.LABEL_INVALID_STATE not in status.labels
+    )
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """What decides whether a machine is free for a cluster."""
+
+    cluster: str
+    versions: Versions
+    held: Mapping[str, str]
+    taken: frozenset[str]
+    named: Collection[str]
+
+    def why_not(self, status: Resource) -> str | None:
+        """Why a machine cannot be taken, worded to follow a number; None if it can."""
+        labels = status.labels
+        if status.id in self.taken:
+            return "promised to another cluster of this run"
+        if status.id in self.named:
+            return "named in another set of this cluster"
+        if owner := self.held.get(status.id) or status.cluster or status.spec.cluster:
+            return "already in this cluster" if owner == self.cluster else f"allocated to cluster {owner}"
+        if status.tearing_down:
+            return "being removed from Omni"
+        if omni.LABEL_INVALID_STATE in labels:
+            return "in an invalid state"
+        if omni.LABEL_CONNECTED not in labels:
+            return "not connected"
+        if omni.LABEL_NO_MANUAL_ALLOCATION in labels:
+            return "reserved by their infrastructure provider"
+        for label, reason in (
+            (omni.LABEL_AVAILABLE, "not available"),
+            (omni.LABEL_READY_TO_USE, "not ready to use"),
+            (omni.LABEL_REPORTING_EVENTS, "not reporting events"),
+        ):
+            if label not in labels:
+                return reason
+        return _version_phrase(status, self.versions.talos)
+
+
+def _version_phrase(status: Resource, talos: str) -> str | None:
+    conflict = version_conflict(status, talos)
+    if conflict is None:
+        return None
+    if "newer" in conflict:
+        return f"running a newer Talos than {talos}"
+    return f"booted from media of another Talos than {talos}" if "ISO" in conflict else "without a Talos version"
+
+
+def version_conflict(status: Resource, talos: str) -> str | None:
+    """Why a machine cannot join a cluster of a Talos version, in Omni's words; None if it can.
+
+    The rules are Omni's `client/pkg/omni/resources/omni/version_compat.go`.
+    """
+    if status.spec.schematic.in_agent_mode:
+        return None
+    has = number(status.labels.get(omni.LABEL_TALOS_VERSION, "") or status.spec.talos_version)
+    gets = number(talos)
+    if has is None:
+        return "the machine has no Talos version label"
+    if gets is None:
+        return None
+    if has.line > gets.line:
+        return (
+            "the machine has a newer Talos version installed: downgrade is not allowed. "
+            "Upgrade the machine or change the cluster Talos version"
+        )
+    if omni.LABEL_INSTALLED in status.labels or has.line == gets.line or min(has.line, gets.line) >= _AUTO_INSTALL:
+        return None
+    return (
+        "the machine running from ISO or PXE must have the same major and minor version as the cluster it is going to "
+        "be added to. Please use another ISO or change the cluster Talos version"
+    )
+
+
+def _choose(needs: Sequence[_Need], statuses: Sequence[Resource], pool: _Pool) -> dict[str, list[str]]:
+    excluded: Counter[str] = Counter()
+    free: list[Resource] = []
+    for status in sorted(statuses, key=lambda each: each.id):
+        reason = pool.why_not(status)
+        if reason is None:
+            free.append(status)
+        else:
+            excluded[reason] += 1
+    fitting = {need.set_id: [each.id for each in free if need.selector.matches(each.labels)] for need in needs}
+    popularity = Counter(machine for machines in fitting.values() for machine in machines)
+    used: set[str] = set()
+    chosen: dict[str, list[str]] = {}
+    for need in sorted(needs, key=lambda each: len(fitting[each.set_id])):
+        candidates = [machine for machine in fitting[need.set_id] if machine not in used]
+        candidates.sort(key=lambda machine: popularity[machine])  # stable: by ID among the equally sought
+        chosen[need.set_id] = sorted(candidates[: need.short])
+        used.update(chosen[need.set_id])
+    lacking = [need for need in needs if len(chosen[need.set_id]) < need.short]
+    if lacking:
+        for need in lacking:
+            unfit = len(free) - len(used) - sum(machine not in used for machine in fitting[need.set_id])
+            if unfit:
+                excluded[f"not matching the selector {need.machine_set.selector!r} of {need.set_id}"] = unfit
+        reasons = [f"{count} {reason}" for reason, count in excluded.most_common()]
+        raise NotEnoughMachinesError(sum(need.short for need in needs), len(used), reasons)
+    return chosen

@@ -1,0 +1,135 @@
+"""Which versions of Talos and Kubernetes a cluster gets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ksail_pulumi.omni.resources import Resource
+
+_NUMBERS = re.compile(r"v?([0-9]+)\.([0-9]+)(?:\.([0-9]+))?(?:-(.*))?")
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The versions of one cluster, without a leading `v`, as Omni stores them."""
+
+    talos: str
+    kubernetes: str
+
+
+@dataclass(frozen=True, order=True)
+class Number:
+    """A version as something that can be compared; a pre-release comes before its release."""
+
+    major: int
+    minor: int
+    patch: int
+    release: bool
+    pre_release: tuple[tuple[int, int, str], ...]
+
+    @property
+    def line(self) -> tuple[int, int]:
+        """Major and minor, by which Omni decides what may follow what."""
+        return self.major, self.minor
+
+
+def number(text: str) -> Number | None:
+    """Read a version, with or without `v`; None if it is none."""
+    found = _NUMBERS.fullmatch(text)
+    if not found:
+        return None
+    parts = tuple(
+        (0, int(part), "") if part.isdecimal() else (1, 0, part) for part in (found[4] or "").split(".") if part
+    )
+    return Number(int(found[1]), int(found[2]), int(found[3] or 0), not parts, parts)
+
+
+def newest(versions: Iterable[str]) -> str | None:
+    """The newest release among versions; None if there is none."""
+    known = [(parsed, text) for text in versions if (parsed := number(text)) and parsed.release]
+    return max(known)[1] if known else None
+
+
+def versions_of(cluster: Resource) -> Versions:
+    """The versions that a cluster in Omni is set to."""
+    return Versions(cluster.spec.talos_version, cluster.spec.kubernetes_version)
+
+
+def resolve_versions(
+    talos: str | None,
+    kubernetes: str | None,
+    talos_versions: Sequence[Resource],
+    *,
+    current: Versions | None = None,
+) -> Versions:
+    """Choose the versions that were not given and check those that were, by Omni's own rules.
+
+    A version that was not given stays what the cluster has; a new cluster gets the newest that Omni supports: of Talos
+    neither deprecated nor unsupported nor a pre-release, of Kubernetes the newest that this Talos is compatible with.
+
+    Args:
+        talos: The Talos version that was asked for.
+        kubernetes: The Kubernetes version that was asked for.
+        talos_versions: Omni's `TalosVersions`.
+        current: What the cluster has; None for a new one.
+
+    Raises:
+        InputError: For `talosVersion` or `kubernetesVersion`, with what is available.
+    """
+    if current and talos in (None, current.talos) and kubernetes in (None, current.kubernetes):
+        return current  # Omni checks nothing either as long as nothing changes
+    known = {version.id: version.spec for version in talos_versions}
+    was_deprecated = current is not None and current.talos in known and known[current.talos].deprecated
+    usable = [text for text, spec in known.items() if not spec.unsupported and (was_deprecated or not spec.deprecated)]
+    wanted = talos or (current.talos if current else newest(usable))
+    if wanted is None:
+        raise InputError("talosVersion", "Omni offers no supported Talos version")
+    if not current or wanted != current.talos:
+        _check_talos(wanted, known, usable)
+    compatible = list(known[wanted].compatible_kubernetes_versions) if wanted in known else []
+    chosen = kubernetes or (current.kubernetes if current else newest(compatible))
+    if chosen is None:
+        raise InputError("talosVersion", f"Omni knows no Kubernetes version for Talos {wanted}")
+    if chosen not in compatible:
+        raise InputError("kubernetesVersion", _incompatible(chosen, wanted, compatible, given=kubernetes is not None))
+    return Versions(wanted, chosen)
+
+
+def _check_talos(version: str, known: dict[str, object], usable: Sequence[str]) -> None:
+    if version in usable:
+        return
+    available = available_versions(version, usable)
+    if version not in known:
+        raise InputError("talosVersion", f'invalid talos version "{version}": Omni does not know it; {available}')
+    if not getattr(known[version], "unsupported", False):
+        raise InputError("talosVersion", f'talos version "{version}" is no longer supported; {available}')
+    raise InputError("talosVersion", f'talos version "{version}" is not supported by this Omni release; {available}')
+
+
+def _incompatible(kubernetes: str, talos: str, compatible: Sequence[str], *, given: bool) -> str:
+    reason = (
+        f'invalid kubernetes version "{kubernetes}": is not compatible with talos version "{talos}"; '
+        f"{available_versions(kubernetes, compatible)}"
+    )
+    return reason if given else f"{reason} (it was not given, so the cluster would keep {kubernetes})"
+
+
+def available_versions(version: str, usable: Sequence[str]) -> str:
+    """Say which versions there are, nearest first, and how many more."""
+    if not usable:
+        return "none is available"
+    ordered = sorted(usable, key=lambda text: number(text) or Number(0, 0, 0, False, ()), reverse=True)
+    wanted = number(version)
+    same_line = [text for text in ordered if wanted and (found := number(text)) and found.line == wanted.line]
+    nearest = same_line or get_close_matches(version, ordered, n=1)
+    shown = [*nearest, *(text for text in ordered if text not in nearest)][:6]
+    more = len(ordered) - len(shown)
+    return f"available: {', '.join(shown)}" + (f" and {more} more" if more else "")

@@ -1,0 +1,160 @@
+"""Talos patches: how they are written down, and what Omni surely refuses in them.
+
+Omni checks a patch with Talos' own loader, of which only the rules that need no schema are known here (Omni's
+`client/pkg/omni/resources/omni/config_patch.go`); the texts are Omni's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ksail_pulumi.spec.goyaml import encode
+from ksail_pulumi.spec.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Inline = Mapping[str, Any] | Sequence[Mapping[str, Any]] | str
+
+_FORBIDDEN_FIELDS = (
+    "cluster.clusterName",
+    "cluster.id",
+    "cluster.controlPlane.endpoint",
+    "cluster.token",
+    "cluster.secret",
+    "cluster.aescbcEncryptionSecret",
+    "cluster.secretboxEncryptionSecret",
+    "cluster.ca",
+    "cluster.acceptedCAs",
+    "cluster.serviceAccount",
+    "machine.token",
+    "machine.ca",
+    "machine.type",
+    "machine.install.extensions",
+    "machine.acceptedCAs",
+)
+_FORBIDDEN_DOCUMENTS = frozenset(
+    {
+        "UnattendedInstallConfig",
+        "DiscoveryIdentityConfig",
+        "KubeClusterConfig",
+        "KubeEtcdEncryptionConfig",
+        "KubeAPIServerCAConfig",
+        "KubeAggregatorCAConfig",
+    }
+)
+_ROLES_FIELDS = {
+    "": "machine.features.kubernetesTalosAPIAccess.allowedRoles",
+    "KubeTalosAPIAccessConfig": "allowedRoles",
+}
+_EMPTY = "config not found"
+
+
+def patch_text(inline: Inline) -> str:
+    """The YAML text that Omni gets: text untouched, data the way omnictl writes it."""
+    if isinstance(inline, str):
+        return inline
+    if isinstance(inline, Mapping):
+        return encode(inline)
+    return "---\n".join(encode(document) for document in inline)
+
+
+def inline_of(text: str) -> Inline:
+    """The inverse of `patch_text`: data where omnictl would write just this text for it, else the text itself."""
+    try:
+        documents = list(yaml.load_all(text, Loader=yaml.CSafeLoader))
+        inline: Inline = documents[0] if len(documents) == 1 else documents
+        if documents and all(isinstance(document, dict) for document in documents) and patch_text(inline) == text:
+            return inline
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+        pass  # not data, or not of the kind that JSON can hold
+    return text
+
+
+def patch_problems(field: str, inline: Inline) -> list[Problem]:
+    """What Omni refuses in a patch. `field` is the path of its `inline`."""
+    try:
+        documents = list(_documents(field, inline))
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        return [Problem(field, f"not valid YAML{line}: {error.problem or error}")]
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return [Problem(field, f"not valid YAML: {error}")]
+    problems: list[Problem] = []
+    seen: set[tuple[str, str, str]] = set()
+    for path, document in documents:
+        if not isinstance(document, Mapping):
+            problems.append(Problem(path, _not_a_document(document)))
+            continue
+        problems.extend(_document_problems(path, document, text=isinstance(inline, str)))
+        key = (str(document.get("apiVersion", "")), str(document.get("kind", "")), str(document.get("name", "")))
+        if key in seen:
+            shown = "/".join(key) if key[1] else "/v1alpha1/"
+            problems.append(Problem(path, f"duplicate document {shown} is not allowed"))
+        seen.add(key)
+    if not problems and not any(document for _, document in documents):
+        problems.append(Problem(field, f"{_EMPTY}: the patch is empty"))
+    return problems
+
+
+def _documents(field: str, inline: Inline) -> Iterator[tuple[str, Any]]:
+    if isinstance(inline, Mapping):
+        yield field, inline
+    elif isinstance(inline, str):
+        for document in yaml.load_all(inline, Loader=yaml.CBaseLoader):
+            yield field, document if document != "" else {}
+    else:
+        for index, document in enumerate(inline):
+            yield f"{field}[{index}]", document
+
+
+def _not_a_document(document: Any) -> str:
+    first = document[0] if isinstance(document, list) and document else document
+    if isinstance(first, Mapping) and "op" in first and "path" in first:
+        return "JSON patches (RFC 6902) are not accepted by Omni: write the fields to change as a mapping"
+    return "expected a YAML document, a mapping of Talos configuration"
+
+
+def _document_problems(path: str, document: Mapping[str, Any], *, text: bool) -> Iterator[Problem]:
+    def at(name: str) -> str:
+        return path if text else f"{path}.{name}"
+
+    kind, version = document.get("kind"), str(document.get("apiVersion", ""))
+    if not text and "op" in document and "path" in document and "machine" not in document and "cluster" not in document:
+        yield Problem(path, _not_a_document(document))
+        return
+    if kind in _FORBIDDEN_DOCUMENTS:
+        yield Problem(path, f'the "{kind}" document is not allowed in the config patch')
+    elif kind and (version == "v1" or "/" in version):
+        yield Problem(
+            path, f'"{kind}" "{version}": not registered; this is a Kubernetes object, not Talos configuration'
+        )
+    if not kind:
+        for name in _FORBIDDEN_FIELDS:
+            if _has(document, name):
+                yield Problem(at(name), f'overriding "{name}" is not allowed in the config patch')
+    elif kind == "KubeServiceAccountConfig" and _has(document, "issuer.privateKey"):
+        yield Problem(at("issuer.privateKey"), 'overriding "issuer.privateKey" is not allowed in the config patch')
+    roles_field = _ROLES_FIELDS.get(str(kind or ""))
+    if roles_field and "os:admin" in (_at(document, roles_field) or ()):
+        yield Problem(at(roles_field), f'element "os:admin" is not allowed in field "{roles_field}"')
+
+
+def _has(document: Any, path: str) -> bool:
+    *parents, last = path.split(".")
+    for name in parents:
+        if not isinstance(document, Mapping) or name not in document:
+            return False
+        document = document[name]
+    return isinstance(document, Mapping) and last in document
+
+
+def _at(document: Any, path: str) -> Any:
+    for name in path.split("."):
+        if not isinstance(document, Mapping):
+            return None
+        document = document.get(name)
+    return document if isinstance(document, list | tuple) else None
