@@ -26,14 +26,22 @@ what is wrong and what to do. No text ever holds a secret.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class KsailPulumiError(Exception):
-    """The root of the tree: `except KsailPulumiError` catches all that this package raises on purpose."""
+    """The root of the tree: `except KsailPulumiError` catches all that this package raises on purpose.
+
+    Attributes:
+        outputs: Where a verb on a cluster fails after Omni has accepted the cluster: its
+            `ksail_pulumi.lifecycle.outputs.ClusterOutputs` so far, so that the caller can save them and go on from
+            there next time. None where nothing needs to be saved.
+    """
+
+    outputs: Any = None
 
 
 class InputError(KsailPulumiError):

@@ -1,0 +1,177 @@
+"""Writing a plan to Omni: the calls of one step go out together, the steps one after the other.
+
+So a plan costs as many round trips as it has steps, whether a step writes one resource or thousands.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.errors import AlreadyExistsError, ConflictError, ForeignClusterError, NotFoundError, OmniError
+from ksail_pulumi.lifecycle.gone import wait_until_gone
+from ksail_pulumi.omni.resources import CLUSTER, MACHINE_SET_NODE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ksail_pulumi.lifecycle.session import Session
+    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.desired import OwnershipMark
+    from ksail_pulumi.plan.diff import Step
+
+_KINDS = {"create": "create", "update": "change", "destroy": "remove"}
+
+
+@dataclass
+class Applied:
+    """What has been written so far; whole also when the writing ended with an error.
+
+    Attributes:
+        cluster: Name of the cluster.
+        accepted: Whether Omni has the cluster, as ours.
+        last_write: When the last write was answered, in seconds of `time.monotonic`; None before the first one.
+        lost: Machines that another cluster took between the plan and the write.
+    """
+
+    cluster: str
+    accepted: bool = False
+    last_write: float | None = None
+    lost: set[str] = field(default_factory=set)
+
+    def wrote(self, resource: Resource) -> None:
+        self.last_write = time.monotonic()
+        self.accepted |= resource.type.name == CLUSTER.name
+
+
+def apply(
+    steps: Sequence[Step],
+    session: Session,
+    mark: OwnershipMark,
+    applied: Applied,
+    *,
+    merge: Callable[[Resource], Resource],
+) -> None:
+    """Write the steps of a plan, and stop after a step in which another cluster took a machine (`applied.lost`).
+
+    Args:
+        steps: What to write, in order.
+        session: Where to, and until when.
+        mark: Whose the resources are.
+        applied: Is told what has been written.
+        merge: Makes what is to be written from what another writer has made of a resource meanwhile.
+
+    Raises:
+        OmniError: Omni did not take a write; the error names all that failed in that step.
+        ForeignClusterError: A cluster of the same name came into being meanwhile.
+        CancelledError: The session was cancelled between two steps.
+        WaitTimeoutError: Something that was to be removed is still there at the deadline.
+    """
+    for step in steps:
+        session.check_cancelled(f"writing cluster {applied.cluster}")
+        session.progress(_announcement(step))
+        match step.verb:
+            case "create":
+                _create(step.resources, session, mark, applied)
+            case "update":
+                _update(step.resources, session, applied, merge)
+            case "destroy":
+                _destroy(step.resources, session, applied)
+        if applied.lost:
+            return
+
+
+def _create(resources: Sequence[Resource], session: Session, mark: OwnershipMark, applied: Applied) -> None:
+    state = session.client.state
+    calls = [(resource, state.start_create(resource)) for resource in resources]
+    exist: list[tuple[Resource, AlreadyExistsError]] = []
+    failures: list[tuple[Resource, OmniError]] = []
+    for resource, call in calls:
+        try:
+            call.result()
+            applied.wrote(resource)
+        except AlreadyExistsError as error:
+            exist.append((resource, error))
+        except OmniError as error:
+            failures.append((resource, error))
+    finds = [(resource, refusal, state.start_find(resource.type, resource.id)) for resource, refusal in exist]
+    for resource, refusal, find in finds:
+        actual = find.result()
+        if actual is not None and _same(actual, resource, mark):
+            applied.wrote(resource)  # by a first try of this call, whose answer was lost
+        elif resource.type.name == MACHINE_SET_NODE.name:
+            applied.lost.add(resource.id)
+        elif resource.type.name == CLUSTER.name:
+            raise ForeignClusterError(f"cluster {resource.id!r} was created by somebody else just now") from refusal
+        else:
+            failures.append((resource, refusal))
+    _raise(failures, "create")
+
+
+def _same(actual: Resource, wanted: Resource, mark: OwnershipMark) -> bool:
+    return (
+        mark.owns(actual) and not actual.tearing_down and actual.labels == wanted.labels and actual.spec == wanted.spec
+    )
+
+
+def _update(
+    resources: Sequence[Resource], session: Session, applied: Applied, merge: Callable[[Resource], Resource]
+) -> None:
+    state = session.client.state
+    calls = [(resource, state.start_update(resource)) for resource in resources]
+    failures: list[tuple[Resource, OmniError]] = []
+    for resource, call in calls:
+        try:
+            try:
+                call.result()
+            except ConflictError:
+                # Somebody else wrote in between (Omni's controllers do, all the time): decide again on what they left.
+                state.modify(resource.type, resource.id, merge)
+            applied.wrote(resource)
+        except OmniError as error:
+            failures.append((resource, error))
+    _raise(failures, "update")
+
+
+def _destroy(resources: Sequence[Resource], session: Session, applied: Applied) -> None:
+    state = session.client.state
+    calls = [(resource, state.start_teardown(resource.type, resource.id)) for resource in resources]
+    failures: list[tuple[Resource, OmniError]] = []
+    going: list[Resource] = []
+    for resource, call in calls:
+        try:
+            call.result()
+        except NotFoundError:
+            continue
+        except OmniError as error:
+            failures.append((resource, error))
+            continue
+        going.append(resource)
+        applied.wrote(resource)
+    if going:
+        wait_until_gone(going, session, applied.cluster)
+        applied.last_write = time.monotonic()
+    _raise(failures, "destroy")
+
+
+def _raise(failures: Sequence[tuple[Resource, OmniError]], verb: str) -> None:
+    """Raise the first failure, with the others' texts in it."""
+    if not failures:
+        return
+    _, first = failures[0]
+    if len(failures) == 1:
+        raise first
+    shown = [f"  - {error}" for _, error in failures[:10]]
+    if len(failures) > len(shown):
+        shown.append(f"  - ... and {len(failures) - len(shown)} more")
+    text = f"cannot {_KINDS[verb]} {len(failures)} resources:\n" + "\n".join(shown)
+    raise type(first)(text, method=first.method, detail=first.detail)
+
+
+def _announcement(step: Step) -> str:
+    kind = step.resources[0].type.name.partition(".")[0]
+    doing = {"create": "creating", "update": "updating", "destroy": "removing"}[step.verb]
+    return (
+        f"{doing} {len(step.resources)} {kind}" if len(step.resources) > 1 else f"{doing} {kind} {step.resources[0].id}"
+    )

@@ -1,0 +1,202 @@
+"""Bringing a cluster where its spec says: read, choose machines, plan, write, and once more if a machine was lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.lifecycle import snapshot
+from ksail_pulumi.lifecycle.apply import apply
+from ksail_pulumi.lifecycle.done import Goal
+from ksail_pulumi.lifecycle.gone import wait_until_free
+from ksail_pulumi.lifecycle.ownership import refuse_locked
+from ksail_pulumi.omni.resources import LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
+from ksail_pulumi.plan.desired import desired_resources
+from ksail_pulumi.plan.diff import diff, merge
+from ksail_pulumi.plan.machines import Assignment, assign_machines
+from ksail_pulumi.plan.versions import resolve_versions, versions_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from ksail_pulumi.lifecycle.apply import Applied
+    from ksail_pulumi.lifecycle.pool import Claim
+    from ksail_pulumi.lifecycle.session import Session
+    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.desired import OwnershipMark
+    from ksail_pulumi.plan.diff import Plan
+    from ksail_pulumi.plan.findings import Snapshot
+    from ksail_pulumi.plan.versions import Versions
+    from ksail_pulumi.spec.cluster import ClusterSpec
+
+
+@dataclass(frozen=True)
+class Converged:
+    """What was written.
+
+    Attributes:
+        spec: The spec with its versions filled in.
+        goal: What to wait for.
+    """
+
+    spec: ClusterSpec
+    goal: Goal
+
+
+def converge(
+    spec: ClusterSpec,
+    mark: OwnershipMark,
+    session: Session,
+    *,
+    claim: Claim,
+    reading: Snapshot,
+    applied: Applied,
+    previous: ClusterSpec | None = None,
+    adopt: bool = False,
+) -> Converged:
+    """Write what is missing, and say what to wait for.
+
+    Args:
+        spec: What is asked for.
+        mark: Whose the cluster is.
+        session: Where to write.
+        claim: Holds the chosen machines until they are written.
+        reading: The Omni, read within the claim.
+        applied: Is told what has been written.
+        previous: The spec that was asked for last time; what it had and `spec` has not goes.
+        adopt: Whether nodes that others added count as the cluster's own.
+
+    Raises:
+        NotEnoughMachinesError: The pool cannot serve the cluster.
+        InputError: A version or machine that was asked for cannot be had.
+        LifecycleError: The cluster is locked.
+        OmniError: Omni did not take a write.
+    """
+    leaving: set[str] = set()
+    shrinks = False
+    lost: set[str] = set()
+    while True:
+        planned = _plan(spec, mark, claim, reading, lost, previous=previous, adopt=adopt)
+        refuse_locked(reading.cluster, planned.plan)
+        apply(planned.plan.steps(), session, mark, applied, merge=planned.merge)
+        leaving |= _leaving(planned.plan, reading)
+        shrinks |= bool(leaving) or _class_shrinks(planned.plan)
+        if applied.lost:
+            session.progress(f"another cluster took {', '.join(sorted(applied.lost))} meanwhile, choosing again")
+            lost |= applied.lost
+            applied.lost = set()
+        elif planned.plan.deferred:
+            wait_until_free(leaving, session, spec.name)
+        else:
+            break
+        claim.reading()
+        reading = snapshot.read(session.client, spec.name)
+    versions = planned.versions
+    return Converged(
+        spec.model_copy(update={"talos_version": versions.talos, "kubernetes_version": versions.kubernetes}),
+        Goal(
+            cluster=spec.name,
+            wait_for=spec.wait_for,
+            sets=_sizes(spec, planned, reading),
+            talos_version=versions.talos,
+            kubernetes_version=versions.kubernetes,
+            leaving=frozenset(leaving - set(planned.assignment.machines)),
+            shrinks=shrinks,
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Planned:
+    versions: Versions
+    assignment: Assignment
+    plan: Plan
+    merge: Callable[[Resource], Resource]
+
+
+def _plan(
+    spec: ClusterSpec,
+    mark: OwnershipMark,
+    claim: Claim,
+    reading: Snapshot,
+    lost: Collection[str],
+    *,
+    previous: ClusterSpec | None,
+    adopt: bool,
+) -> _Planned:
+    current = versions_of(reading.cluster) if reading.cluster is not None else None
+    versions = resolve_versions(spec.talos_version, spec.kubernetes_version, reading.talos_versions, current=current)
+    assignment = claim.choose(
+        lambda taken: assign_machines(
+            spec,
+            reading.statuses,
+            reading.nodes,
+            versions=versions,
+            taken=taken.union(lost),
+            mark=None if adopt else mark,
+        )
+    )
+    desired = desired_resources(spec, versions, assignment, mark)
+    before: list[Resource] = []
+    if previous is not None and current is not None:
+        before = desired_resources(previous, current, _live_assignment(reading), mark)
+
+    wanted = {(resource.type.name, resource.id): resource for resource in desired}
+    had = {(resource.type.name, resource.id): resource for resource in before}
+
+    def merged(fresh: Resource) -> Resource:
+        key = (fresh.type.name, fresh.id)
+        return merge(fresh, wanted[key], had.get(key))
+
+    return _Planned(versions, assignment, diff(desired, reading.resources, mark=mark, previous=before), merged)
+
+
+def _nodes(reading: Snapshot) -> list[Resource]:
+    return [resource for resource in reading.resources if resource.type.name == MACHINE_SET_NODE.name]
+
+
+def _live_assignment(reading: Snapshot) -> Assignment:
+    """The machines of every set as they are."""
+    sets: dict[str, list[str]] = {}
+    for node in _nodes(reading):
+        sets.setdefault(node.labels.get(LABEL_MACHINE_SET, ""), []).append(node.id)
+    return Assignment(sets={set_id: tuple(machines) for set_id, machines in sets.items()})
+
+
+def _leaving(plan: Plan, reading: Snapshot) -> set[str]:
+    """The machines that the plan takes out of the cluster."""
+    sets = {resource.id for resource in plan.destroys if resource.type.name == MACHINE_SET.name}
+    machines = {resource.id for resource in plan.destroys if resource.type.name == MACHINE_SET_NODE.name}
+    return machines | {node.id for node in _nodes(reading) if node.labels.get(LABEL_MACHINE_SET) in sets}
+
+
+def _class_shrinks(plan: Plan) -> bool:
+    """Whether a set that a machine class serves may become smaller; Omni then chooses who leaves."""
+    return any(
+        update.actual.type.name == MACHINE_SET.name
+        and update.actual.spec.HasField("machine_allocation")
+        and update.actual.spec.machine_allocation != update.desired.spec.machine_allocation
+        for update in plan.updates
+    )
+
+
+def _sizes(spec: ClusterSpec, planned: _Planned, reading: Snapshot) -> dict[str, int | None]:
+    """How many machines each set of the cluster shall have in the end, others' sets and nodes included."""
+    gone = {(resource.type.name, resource.id) for resource in planned.plan.destroys}
+    stay = [resource for resource in reading.resources if (resource.type.name, resource.id) not in gone]
+    sizes: dict[str, int | None] = {
+        resource.id: None for resource in stay if resource.type.name == MACHINE_SET.name and not resource.tearing_down
+    }
+    for machine_set in spec.machine_sets:
+        set_id = machine_set.id(spec.name)
+        if machine_set.machine_class is not None:
+            size = machine_set.machine_class.size
+            sizes[set_id] = size if isinstance(size, int) else None
+        else:
+            present = {
+                node.id
+                for node in stay
+                if node.type.name == MACHINE_SET_NODE.name and node.labels.get(LABEL_MACHINE_SET) == set_id
+            }
+            sizes[set_id] = len(present | set(planned.assignment.sets.get(set_id, ())))
+    return sizes

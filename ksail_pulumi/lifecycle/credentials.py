@@ -1,0 +1,59 @@
+"""How long a kubeconfig lasts, and when it is time for a new one.
+
+Omni's service account kubeconfig holds a JWT (RFC 7519) as a static token, with its end in the claim `exp`.
+Light to import: `diff` asks here, without a call.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.lifecycle.outputs import KUBECONFIG_INPUT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TOKEN = re.compile(r"^\s*token:\s*[\"']?([\w-]+\.[\w-]+\.[\w-]*)", re.MULTILINE)
+_A_WEEK = timedelta(days=7)
+_USUAL_LIFE = timedelta(hours=720)
+
+
+def expires_at(kubeconfig: str) -> datetime | None:
+    """When the kubeconfig's token ends; None where it says nothing about it."""
+    end = _claims(kubeconfig).get("exp")
+    return datetime.fromtimestamp(end, UTC) if isinstance(end, int | float) else None
+
+
+def renewal_due(wire: Mapping[str, Any], now: datetime | None = None) -> bool:
+    """Whether the kubeconfig in stored outputs has ended, or ends within its `renewBefore`.
+
+    A `renewBefore` of more than half the token's whole life counts as that half: it would never be content otherwise.
+    """
+    from ksail_pulumi.spec.durations import duration
+
+    claims = _claims(str(wire.get("kubeconfig") or ""))
+    end, begin = claims.get("exp"), claims.get("iat")
+    if not isinstance(end, int | float):
+        return False
+    life = timedelta(seconds=end - begin) if isinstance(begin, int | float) else _USUAL_LIFE
+    asked = (wire.get(KUBECONFIG_INPUT) or {}).get("renewBefore")
+    margin = min(duration(asked), life / 2) if asked else min(life / 4, _A_WEEK)
+    return (now or datetime.now(UTC)) >= datetime.fromtimestamp(end, UTC) - margin
+
+
+def _claims(kubeconfig: str) -> dict[str, Any]:
+    """The claims of the token in a kubeconfig. Its signature is Omni's business."""
+    found = _TOKEN.search(kubeconfig)
+    if not found:
+        return {}
+    payload = found[1].split(".")[1]
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (binascii.Error, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}

@@ -1,0 +1,186 @@
+"""Taking a cluster down, until its machines are back in the pool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from ksail_pulumi.errors import ConflictError, LifecycleError, NotFoundError
+from ksail_pulumi.lifecycle.diagnose import machine_name
+from ksail_pulumi.lifecycle.ownership import refuse_locked_deletion, refuse_lost
+from ksail_pulumi.lifecycle.progress import describe_deletion
+from ksail_pulumi.lifecycle.view import ClusterView
+from ksail_pulumi.lifecycle.wait import follow, queries
+from ksail_pulumi.omni.resources import (
+    CLUSTER,
+    CLUSTER_DESTROY_STATUS,
+    CLUSTER_MACHINE_STATUS,
+    LABEL_CLUSTER,
+    LABEL_CONNECTED,
+    LINK,
+    MACHINE_STATUS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ksail_pulumi.lifecycle.session import Session
+    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.omni.state import State
+    from ksail_pulumi.omni.watch import WatchEvent
+    from ksail_pulumi.plan.desired import OwnershipMark
+
+OnDisconnected = Literal["wait", "fail", "remove"]
+
+_WATCHED = (CLUSTER, CLUSTER_DESTROY_STATUS, CLUSTER_MACHINE_STATUS, MACHINE_STATUS)
+
+
+def delete(
+    name: str, session: Session, *, mark: OwnershipMark | None = None, on_disconnected: OnDisconnected = "fail"
+) -> None:
+    """Delete cluster `name`: its machines are wiped and go back to the pool. Nothing to do if there is none.
+
+    Args:
+        name: The cluster's name.
+        session: Which Omni, until when.
+        mark: Who we are; a cluster that carries somebody else's mark is left alone. None: whoever's it is.
+        on_disconnected: A machine that Omni cannot reach cannot be wiped, and holds the deletion up until it returns:
+            `wait` for it, `fail` with its name (before anything is deleted, where it is known by then), or `remove` it
+            from Omni as it is.
+
+    Raises:
+        ForeignClusterError: The cluster belongs to somebody else now.
+        LifecycleError: The cluster is locked, or has machines that Omni cannot reach.
+        WaitTimeoutError: The deadline passed; the text names what is still there.
+        CancelledError: The user interrupted. The deletion goes on in Omni.
+        OmniError: Omni refused, or did not answer.
+    """
+    state = session.client.state
+    find, machines = state.start_find(CLUSTER, name), state.start_list(MACHINE_STATUS, {LABEL_CLUSTER: name})
+    cluster = find.result()
+    if cluster is None:
+        return
+    if mark is not None:
+        refuse_lost(cluster, mark, "delete")
+    refuse_locked_deletion(cluster)
+    cut_off = [machine for machine in machines.result() if not _connected(machine)]
+    if cut_off and on_disconnected == "fail":
+        raise LifecycleError(_cut_off_text(name, cut_off))
+    if not cluster.tearing_down:
+        try:
+            state.teardown(CLUSTER, name)
+        except NotFoundError:
+            return
+    view = ClusterView(name)
+    judge = _Deletion(view, session.grace if on_disconnected == "fail" else None)
+    remover = _Remover(state) if on_disconnected == "remove" else None
+
+    def react(event: WatchEvent) -> None:
+        judge.take(event)
+        _finish(event, state)
+        if remover is not None and event.resource is not None and event.kind != "destroyed":
+            remover.look_at(event.resource)
+
+    follow(
+        session,
+        view,
+        judge,
+        queries(name, _WATCHED),
+        describe=lambda: _describe(view, judge),
+        waiting_for="is not deleted",
+        react=react,
+    )
+
+
+class _Deletion:
+    """Content once the cluster is gone and no machine carries its label any more."""
+
+    def __init__(self, view: ClusterView, grace: float | None) -> None:
+        self._view = view
+        self._grace = grace
+        self._since: float | None = None
+        self._cut_off_since: dict[str, float] = {}
+        self.cut_off: dict[str, Resource] = {}
+
+    def take(self, event: WatchEvent) -> None:
+        """Take note of a machine that Omni loses or finds again."""
+        machine = event.resource
+        if machine is None or machine.type.name != MACHINE_STATUS.name:
+            return
+        if event.kind == "destroyed" or _connected(machine):
+            self.cut_off.pop(machine.id, None)
+        else:
+            self.cut_off[machine.id] = machine
+
+    def observe(self, now: float) -> None:
+        gone = (
+            self._view.synced((CLUSTER, MACHINE_STATUS))
+            and self._view.one(CLUSTER) is None
+            and not self._view.count(MACHINE_STATUS)
+        )
+        self._since = (self._since or now) if gone else None
+        self._cut_off_since = {key: self._cut_off_since.get(key, now) for key in self.cut_off}
+
+    def done_at(self) -> float | None:
+        return self._since
+
+    def failed_at(self) -> float | None:
+        if self._grace is None or not self._cut_off_since:
+            return None
+        return min(self._cut_off_since.values()) + self._grace
+
+    def final_failures(self, now: float) -> list[str]:
+        due = self.failed_at()
+        return [_cut_off_text(self._view.cluster, self.cut_off.values())] if due is not None and due <= now else []
+
+
+class _Remover:
+    """Takes machines out of Omni that it cannot reach, by their Link, as omnictl --destroy-disconnected-machines."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._removed: set[str] = set()
+
+    def look_at(self, resource: Resource) -> None:
+        if resource.type.name != MACHINE_STATUS.name or _connected(resource) or resource.id in self._removed:
+            return
+        self._removed.add(resource.id)
+        try:
+            self._state.teardown(LINK, resource.id)
+        except NotFoundError:
+            return
+
+
+def _finish(event: WatchEvent, state: State) -> None:
+    """Destroy the cluster when nothing holds it any more; Omni does so itself since 1.2, and mostly wins."""
+    cluster = event.resource
+    if cluster is None or cluster.type.name != CLUSTER.name or event.kind == "destroyed":
+        return
+    if cluster.tearing_down and not cluster.finalizers:
+        try:
+            state.destroy(CLUSTER, cluster.id)
+        except (NotFoundError, ConflictError):
+            return
+
+
+def _connected(machine: Resource) -> bool:
+    return LABEL_CONNECTED in machine.labels
+
+
+def _describe(view: ClusterView, judge: _Deletion) -> str:
+    text = describe_deletion(view)
+    if judge.cut_off:
+        text += f", waiting for machines that are not connected to Omni: {_names(judge.cut_off.values())}"
+    return text
+
+
+def _names(machines: Iterable[Resource]) -> str:
+    names = sorted(machine_name(machine) for machine in machines)
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def _cut_off_text(cluster: str, machines: Iterable[Resource]) -> str:
+    return (
+        f"cluster {cluster!r} cannot be deleted while Omni has no connection to machines of it, because it cannot wipe "
+        f"them: {_names(machines)}. Connect them again, or set onDelete.disconnectedMachines to 'wait' to wait for "
+        f"that, or to 'remove' to take them out of Omni as they are"
+    )

@@ -1,0 +1,116 @@
+"""Waiting until resources that are being torn down are gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.errors import ConflictError, NotFoundError
+from ksail_pulumi.lifecycle.view import ClusterView
+from ksail_pulumi.lifecycle.wait import follow
+from ksail_pulumi.omni.resources import CLUSTER_MACHINE, LABEL_CLUSTER, MACHINE_STATUS, TYPES, Resource
+from ksail_pulumi.omni.watch import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from ksail_pulumi.lifecycle.session import Session
+    from ksail_pulumi.omni.state import State
+    from ksail_pulumi.omni.watch import WatchEvent
+
+_MEMBERSHIP = (CLUSTER_MACHINE, MACHINE_STATUS)
+"""What carries the cluster's label as long as a machine is in it."""
+
+
+def wait_until_gone(resources: Sequence[Resource], session: Session, cluster: str) -> None:
+    """Wait until each of these resources of a cluster, all in teardown, is gone.
+
+    Raises:
+        WaitTimeoutError: The session's deadline passed.
+        CancelledError: The session was cancelled.
+        OmniError: Omni cannot be watched.
+    """
+    view = ClusterView(cluster)
+    judge = Gone(view, resources)
+    follow(
+        session,
+        view,
+        judge,
+        judge.queries,
+        describe=judge.describe,
+        waiting_for="still has resources that are to be removed",
+        react=lambda event: finish(event, session.client.state, judge),
+    )
+
+
+def wait_until_free(machines: Collection[str], session: Session, cluster: str) -> None:
+    """Wait until machines that are leaving a cluster have been reset and are back in the pool.
+
+    Raises:
+        WaitTimeoutError: The session's deadline passed.
+        CancelledError: The session was cancelled.
+        OmniError: Omni cannot be watched.
+    """
+    view = ClusterView(cluster)
+    labels = {LABEL_CLUSTER: cluster}
+    judge = Gone(view, [Resource(kind, machine, kind.spec(), labels) for kind in _MEMBERSHIP for machine in machines])
+    follow(
+        session,
+        view,
+        judge,
+        judge.queries,
+        describe=judge.describe,
+        waiting_for="still has machines that are to leave it",
+    )
+
+
+def finish(event: WatchEvent, state: State, judge: Gone) -> None:
+    """Destroy a resource whose teardown has come to its end.
+
+    Omni does so itself since 1.9 for all types, and wins the race most of the time.
+    """
+    resource = event.resource
+    if resource is None or event.kind == "destroyed" or not resource.tearing_down or resource.finalizers:
+        return
+    if resource in judge:
+        try:
+            state.destroy(resource.type, resource.id)
+        except (NotFoundError, ConflictError):
+            return
+
+
+class Gone:
+    """Content once none of the resources is there."""
+
+    def __init__(self, view: ClusterView, resources: Sequence[Resource]) -> None:
+        self._view = view
+        self._waiting = [(resource.type, resource.id) for resource in resources]
+        self._all = {(resource.type.name, resource.id) for resource in resources}
+        by_label = {resource.type.name for resource in resources if resource.cluster}
+        self.queries = [Query(TYPES[name], labels={LABEL_CLUSTER: view.cluster}) for name in sorted(by_label)]
+        self.queries += [Query(resource.type, id=resource.id) for resource in resources if not resource.cluster]
+        self._since: float | None = None
+
+    def __contains__(self, resource: Resource) -> bool:
+        return (resource.type.name, resource.id) in self._all
+
+    def observe(self, now: float) -> None:
+        if self._since is not None or not self._view.synced(query.type for query in self.queries):
+            return
+        # Looking at the last one only, until it is gone, makes an event cost the same with thousands of them.
+        while self._waiting and self._view.get(*self._waiting[-1]) is None:
+            self._waiting.pop()
+        if not self._waiting:
+            self._since = now
+
+    def done_at(self) -> float | None:
+        return self._since
+
+    def failed_at(self) -> float | None:
+        return None
+
+    def final_failures(self, now: float) -> list[str]:  # noqa: ARG002 - a judge is told the time
+        return []
+
+    def describe(self) -> str:
+        left = sum(1 for resource_type, key in self._waiting if self._view.get(resource_type, key) is not None)
+        return f"waiting for {left} resources to be removed"

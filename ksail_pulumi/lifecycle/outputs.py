@@ -1,0 +1,113 @@
+"""What a verb hands back: the cluster as plain data, and how it is written into a state file.
+
+Light to import: what the provider's `diff` needs of a cluster's outputs is here and in `credentials`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA = 1
+"""Version of the outputs' form, so that a later release can read what this one wrote."""
+
+KUBECONFIG_INPUT = "kubeconfigOptions"
+TALOSCONFIG_INPUT = "talosconfigEnabled"
+"""Where the outputs keep the inputs `kubeconfig` and `talosconfig`: outputs of the same names hold the texts."""
+
+_RENAMED = {"kubeconfig": KUBECONFIG_INPUT, "talosconfig": TALOSCONFIG_INPUT}
+_FACTS = frozenset({"clusterUuid", "phase", "ready", "nodes", "kubeconfig", "talosconfig", "schema"})
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine of the cluster.
+
+    Attributes:
+        id: The machine's ID.
+        hostname: Its host name, `""` while it has none.
+        role: `controlplane` or `worker`.
+        set: ID of its machine set.
+        stage: Omni's name for where it is in its life, `RUNNING`.
+        addresses: Its IP addresses in the cluster's network.
+    """
+
+    id: str
+    hostname: str
+    role: str
+    set: str
+    stage: str
+    addresses: tuple[str, ...] = ()
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "hostname": self.hostname,
+            "role": self.role,
+            "set": self.set,
+            "stage": self.stage,
+            "addresses": list(self.addresses),
+        }
+
+
+@dataclass(frozen=True)
+class ClusterOutputs:
+    """A cluster as it is.
+
+    Attributes:
+        name: Its name, which is the resource's ID too.
+        inputs: The inputs that describe it, on the wire, with its versions filled in.
+        cluster_uuid: Omni's UUID of it, `""` while it has none.
+        phase: Omni's name for its phase, `RUNNING`; `UNKNOWN` while there is no status.
+        ready: Whether all of it was ready, in the sense of waiting for `ready`, when it was looked at.
+        nodes: Its machines, control plane first.
+        kubeconfig: Text of a kubeconfig; holds a token.
+        talosconfig: Text of a talosconfig.
+    """
+
+    name: str
+    inputs: Mapping[str, Any]
+    cluster_uuid: str = ""
+    phase: str = "UNKNOWN"
+    ready: bool = False
+    nodes: tuple[Node, ...] = ()
+    kubeconfig: str | None = field(default=None, repr=False)
+    talosconfig: str | None = field(default=None, repr=False)
+
+    def to_wire(self) -> dict[str, Any]:
+        """Plain JSON for the state: every input under its key (but see `KUBECONFIG_INPUT`) and the facts."""
+        wire = {_RENAMED.get(key, key): value for key, value in self.inputs.items()}
+        wire |= {
+            "clusterUuid": self.cluster_uuid,
+            "phase": self.phase,
+            "ready": self.ready,
+            "nodes": [node.to_wire() for node in self.nodes],
+            "schema": SCHEMA,
+        }
+        if self.kubeconfig is not None:
+            wire["kubeconfig"] = self.kubeconfig
+        if self.talosconfig is not None:
+            wire["talosconfig"] = self.talosconfig
+        return wire
+
+
+def inputs_in(wire: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs that stored outputs hold, under their own keys. Keys that begin with `__` are the engine's."""
+    original = {renamed: key for key, renamed in _RENAMED.items()}
+    return {
+        original.get(key, key): value for key, value in wire.items() if key not in _FACTS and not key.startswith("__")
+    }
+
+
+def reached(wire: Mapping[str, Any]) -> bool:
+    """Whether stored outputs show a cluster that got as far as its `waitFor` asks."""
+    match wire.get("waitFor", "ready"):
+        case "none":
+            return True
+        case "running":
+            return wire.get("phase") == "RUNNING"
+        case _:
+            return bool(wire.get("ready"))

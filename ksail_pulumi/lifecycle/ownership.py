@@ -1,0 +1,96 @@
+"""Whose a cluster is. Nothing of somebody else's is ever changed unasked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.errors import ForeignClusterError, LifecycleError
+from ksail_pulumi.omni.resources import (
+    ANNOTATION_CLUSTER_LOCKED,
+    ANNOTATION_MANAGED_BY_GITOPS,
+    ANNOTATION_MANAGED_BY_TEMPLATES,
+    CLUSTER,
+)
+from ksail_pulumi.plan.desired import OwnershipMark
+
+if TYPE_CHECKING:
+    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.diff import Plan
+
+
+def owner_in_words(cluster: Resource) -> str | None:
+    """Who manages the cluster, as far as its annotations tell; None where nobody has left a mark."""
+    owner = OwnershipMark.owner_of(cluster)
+    if owner:
+        return f"the Pulumi resource {owner}"
+    if ANNOTATION_MANAGED_BY_TEMPLATES in cluster.annotations:
+        return "an omnictl cluster template"
+    tool = cluster.annotations.get(ANNOTATION_MANAGED_BY_GITOPS)
+    return tool or None
+
+
+def refuse_foreign(cluster: Resource, mark: OwnershipMark) -> None:
+    """Refuse to create over a cluster that is not ours.
+
+    Raises:
+        ForeignClusterError: It does not carry our mark; the text says how to take it over.
+    """
+    if not mark.owns(cluster):
+        owner = owner_in_words(cluster)
+        whose = f"is managed by {owner}" if owner else "was made by hand or in Omni's UI"
+        raise ForeignClusterError(
+            f"a cluster {cluster.id!r} exists in this Omni already and {whose}. To take it over as it is, import it: "
+            f"opts=pulumi.ResourceOptions(import_={cluster.id!r}); otherwise choose another name"
+        )
+
+
+def refuse_lost(cluster: Resource, mark: OwnershipMark, verb: str) -> None:
+    """Refuse to change a cluster that was ours and has been taken over by somebody else since.
+
+    A cluster without any mark is still ours: the state says so, and some tools drop annotations of others.
+
+    Raises:
+        ForeignClusterError: It carries somebody else's mark.
+    """
+    owner = owner_in_words(cluster)
+    if not mark.owns(cluster) and owner:
+        raise ForeignClusterError(
+            f"cluster {cluster.id!r} is managed by {owner} now, so that this resource must not {verb} it. To let go of "
+            f"it here, run `pulumi state delete`; to take it back, import it: "
+            f"opts=pulumi.ResourceOptions(import_={cluster.id!r})"
+        )
+
+
+def refuse_locked(cluster: Resource | None, plan: Plan) -> None:
+    """Refuse to change a locked cluster, unless the change is what unlocks it.
+
+    Omni itself would refuse a part of the plan and take in the rest.
+
+    Raises:
+        LifecycleError: The cluster is locked.
+    """
+    if cluster is None or plan.empty or ANNOTATION_CLUSTER_LOCKED not in cluster.annotations:
+        return
+    unlocks = any(
+        update.desired.type.name == CLUSTER.name and ANNOTATION_CLUSTER_LOCKED not in update.desired.annotations
+        for update in plan.updates
+    )
+    if not unlocks:
+        raise LifecycleError(_locked(cluster, "changed"))
+
+
+def refuse_locked_deletion(cluster: Resource) -> None:
+    """Refuse to delete a locked cluster.
+
+    Raises:
+        LifecycleError: The cluster is locked.
+    """
+    if ANNOTATION_CLUSTER_LOCKED in cluster.annotations:
+        raise LifecycleError(_locked(cluster, "deleted"))
+
+
+def _locked(cluster: Resource, verb: str) -> str:
+    return (
+        f"cluster {cluster.id!r} is locked, so that it cannot be {verb}. Unlock it in Omni first "
+        f"(`omnictl cluster unlock {cluster.id}`); it is never unlocked unasked"
+    )

@@ -1,0 +1,81 @@
+"""Who takes which machine, when several clusters of one `pulumi up` choose from one pool at the same time.
+
+Omni gives no lock. Two clusters that read the pool at once see the same free machines, and each would take the first
+ones. Here the choices of one process are made one after the other. Between processes, Omni decides: a machine can be in
+one set only, and whoever comes second chooses again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ksail_pulumi.plan.machines import Assignment
+
+
+class Claim:
+    """One verb's hold on machines of a pool."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.read_at = 0.0
+        self.machines: set[str] = set()
+
+    def reading(self) -> None:
+        """Say that the pool is read from now on. What others let go after this may still look free in that reading."""
+        self.read_at = time.monotonic()
+
+    def choose(self, assign: Callable[[frozenset[str]], Assignment]) -> Assignment:
+        """Let `assign` choose, told which machines to leave alone, and hold what it chooses until the claim ends."""
+        return self._pool.choose(self, assign)
+
+
+class Pool:
+    """The machines of one Omni, as far as verbs of this process have taken them without Omni showing it yet."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._claims: list[Claim] = []
+        self._let_go: dict[str, float] = {}
+
+    @contextmanager
+    def claim(self) -> Iterator[Claim]:
+        """A claim that ends with the block: by then Omni itself shows whose the machines are."""
+        claim = Claim(self)
+        claim.reading()
+        with self._lock:
+            self._claims.append(claim)
+        try:
+            yield claim
+        finally:
+            with self._lock:
+                self._claims.remove(claim)
+                now = time.monotonic()
+                self._let_go.update(dict.fromkeys(claim.machines, now))
+                oldest = min((other.read_at for other in self._claims), default=now)
+                self._let_go = {machine: when for machine, when in self._let_go.items() if when >= oldest}
+
+    def choose(self, claim: Claim, assign: Callable[[frozenset[str]], Assignment]) -> Assignment:
+        with self._lock:
+            taken = {machine for machine, when in self._let_go.items() if when >= claim.read_at}
+            for other in self._claims:
+                if other is not claim:
+                    taken |= other.machines
+            assignment = assign(frozenset(taken))
+            claim.machines = set(assignment.machines)
+            return assignment
+
+
+_pools: dict[str, Pool] = {}
+_pools_lock = threading.Lock()
+
+
+def pool_of(endpoint: str) -> Pool:
+    """The pool behind an endpoint, one for the whole process."""
+    with _pools_lock:
+        return _pools.setdefault(endpoint, Pool())

@@ -1,0 +1,79 @@
+"""Reading a cluster back, as inputs and as outputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.lifecycle import facts
+from ksail_pulumi.lifecycle.done import Goal
+from ksail_pulumi.lifecycle.outputs import inputs_in
+from ksail_pulumi.lifecycle.snapshot import PARTS, collect
+from ksail_pulumi.lifecycle.view import BY_ID, ClusterView
+from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
+from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.plan.inputs import inputs_of
+from ksail_pulumi.plan.versions import versions_of
+from ksail_pulumi.spec.cluster import parse_cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ksail_pulumi.lifecycle.outputs import ClusterOutputs
+    from ksail_pulumi.omni.client import Client
+    from ksail_pulumi.omni.resources import Resource
+
+
+def read(name: str, client: Client, *, old: Mapping[str, Any] | None = None) -> ClusterOutputs | None:
+    """Read cluster `name` in two round trips; None if it does not exist or is being torn down.
+
+    Args:
+        name: The cluster's name.
+        client: Which Omni.
+        old: The outputs on the wire that the state holds. Where the cluster agrees with their inputs, these keep the
+            form that the user gave them, so that only drift shows; their credentials are kept while they serve.
+
+    Raises:
+        OmniError: Omni did not answer.
+    """
+    state = client.state
+    label = {LABEL_CLUSTER: name}
+    watched = Goal(name, "ready").types
+    cluster_call = state.start_find(CLUSTER, name)
+    parts = {part: state.start_list(part, label) for part in (*PARTS, MACHINE_SET_NODE)}
+    single = {kind: state.start_find(kind, name) for kind in watched if kind in BY_ID}
+    several = {kind: state.start_list(kind, label) for kind in watched if kind not in BY_ID}
+
+    cluster = cluster_call.result()
+    if cluster is None or cluster.tearing_down:
+        return None
+    resources = [cluster]
+    for part, call in parts.items():
+        resources += collect(part, call)
+    view = ClusterView(name)
+    for kind, find in single.items():
+        found = find.result()
+        view.put(kind, [] if found is None else [found])
+    for kind, listing in several.items():
+        view.put(kind, listing.result())
+
+    owner = OwnershipMark.owner_of(cluster)
+    previous = parse_cluster(inputs_in(old)) if old else None
+    inputs = inputs_of(resources, mark=OwnershipMark(owner) if owner else None, previous=previous)
+    return facts.outputs(inputs, view, _goal(cluster, resources), client, old)
+
+
+def _goal(cluster: Resource, resources: Sequence[Resource]) -> Goal:
+    """What the cluster itself asks for."""
+    sets: dict[str, int | None] = {}
+    for machine_set in resources:
+        if machine_set.type.name == MACHINE_SET.name:
+            by_class = machine_set.spec.HasField("machine_allocation")
+            sets[machine_set.id] = None if by_class else 0
+    for node in resources:
+        if node.type.name == MACHINE_SET_NODE.name:
+            set_id = node.labels.get(LABEL_MACHINE_SET, "")
+            count = sets.get(set_id)
+            if count is not None:
+                sets[set_id] = count + 1
+    versions = versions_of(cluster)
+    return Goal(cluster.id, "ready", sets, talos_version=versions.talos, kubernetes_version=versions.kubernetes)

@@ -1,0 +1,152 @@
+"""A live copy of what Omni tells about one cluster, kept by watch events.
+
+The conditions over machines are kept as sets that each event moves one machine in or out of, so that an event costs the
+same with three machines as with thousands.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import (
+    CLUSTER,
+    CLUSTER_DESTROY_STATUS,
+    CLUSTER_MACHINE_STATUS,
+    CLUSTER_STATUS,
+    CLUSTER_UUID,
+    KUBERNETES_UPGRADE_STATUS,
+    LABEL_CONNECTED,
+    MACHINE_SET_STATUS,
+    TALOS_UPGRADE_STATUS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ksail_pulumi.omni.resources import Resource, ResourceType
+    from ksail_pulumi.omni.watch import WatchEvent
+
+BY_ID = (CLUSTER, CLUSTER_STATUS, CLUSTER_UUID, CLUSTER_DESTROY_STATUS, TALOS_UPGRADE_STATUS, KUBERNETES_UPGRADE_STATUS)
+"""Types with one resource a cluster, its ID the cluster's name. All others are found by their cluster label, which some
+of these do not carry (TalosUpgradeStatus)."""
+
+_RUNNING = specs_pb2.ClusterMachineStatusSpec.Stage.RUNNING
+_CONNECTION_ERRORS = ("code = Unavailable", "code = DeadlineExceeded", "code = Canceled")
+
+
+class ClusterView:
+    """What Omni tells about one cluster.
+
+    Attributes:
+        cluster: The cluster's name.
+        running: IDs of the machines that are in stage RUNNING, ready, with their configuration up to date.
+        connected: IDs of the machines that Omni has a connection to.
+        failures: Failures that the statuses report now: (type, ID) → Omni's text. Many of them pass by themselves.
+    """
+
+    def __init__(self, cluster: str) -> None:
+        self.cluster = cluster
+        self.running: set[str] = set()
+        self.connected: set[str] = set()
+        self.failures: dict[tuple[str, str], str] = {}
+        self._resources: dict[str, dict[str, Resource]] = {}
+        self._synced: set[str] = set()
+
+    def apply(self, resource_type: ResourceType, event: WatchEvent) -> None:
+        """Take in one event of the watch on `resource_type`."""
+        match event.kind:
+            case "resync":
+                self._synced.discard(resource_type.name)
+                for resource in self.all(resource_type):
+                    self._remove(resource)
+            case "bootstrapped":
+                self._synced.add(resource_type.name)
+            case "destroyed":
+                if event.resource is not None:
+                    self._remove(event.resource)
+            case _:
+                if event.resource is not None:
+                    self._put(event.resource)
+
+    def put(self, resource_type: ResourceType, resources: Iterable[Resource]) -> None:
+        """Take in all resources of a type, as they were read."""
+        for resource in resources:
+            self._put(resource)
+        self._synced.add(resource_type.name)
+
+    def synced(self, types: Iterable[ResourceType]) -> bool:
+        """Whether the copy of each of these types is whole."""
+        return all(resource_type.name in self._synced for resource_type in types)
+
+    def one(self, resource_type: ResourceType) -> Resource | None:
+        """The cluster's resource of a type of `BY_ID`."""
+        return self._resources.get(resource_type.name, {}).get(self.cluster)
+
+    def get(self, resource_type: ResourceType, id: str) -> Resource | None:  # noqa: A002
+        return self._resources.get(resource_type.name, {}).get(id)
+
+    def all(self, resource_type: ResourceType) -> list[Resource]:
+        """All known resources of a type, by ID."""
+        known = self._resources.get(resource_type.name, {})
+        return [known[key] for key in sorted(known)]
+
+    def count(self, resource_type: ResourceType) -> int:
+        return len(self._resources.get(resource_type.name, {}))
+
+    def _put(self, resource: Resource) -> None:
+        self._resources.setdefault(resource.type.name, {})[resource.id] = resource
+        if resource.type.name == CLUSTER_MACHINE_STATUS.name:
+            _move(self.running, resource.id, into=_runs(resource))
+            _move(self.connected, resource.id, into=LABEL_CONNECTED in resource.labels)
+        failure = _failure(resource)
+        if failure:
+            self.failures[resource.type.name, resource.id] = failure
+        else:
+            self.failures.pop((resource.type.name, resource.id), None)
+
+    def _remove(self, resource: Resource) -> None:
+        self._resources.get(resource.type.name, {}).pop(resource.id, None)
+        self.failures.pop((resource.type.name, resource.id), None)
+        if resource.type.name == CLUSTER_MACHINE_STATUS.name:
+            self.running.discard(resource.id)
+            self.connected.discard(resource.id)
+
+
+def _move(members: set[str], member: str, *, into: bool) -> None:
+    (members.add if into else members.discard)(member)
+
+
+def _runs(status: Resource) -> bool:
+    return (
+        status.spec.stage == _RUNNING
+        and status.spec.ready
+        and status.spec.config_up_to_date
+        and not status.tearing_down
+    )
+
+
+def _failure(resource: Resource) -> str:
+    """What the status calls a failure, `""` for none."""
+    spec = resource.spec
+    if resource.tearing_down:
+        return ""
+    if resource.type.name == MACHINE_SET_STATUS.name and spec.phase == specs_pb2.MachineSetPhase.Failed:
+        return f"machine set {resource.id} failed: {spec.error or 'Omni gives no reason'}"
+    if (
+        resource.type.name == CLUSTER_MACHINE_STATUS.name
+        and spec.config_apply_status == specs_pb2.ConfigApplyStatus.FAILED
+    ):
+        # A machine that reboots in the middle of an apply reports a broken connection as the apply's failure until it
+        # is back, which takes minutes on hardware. That is no fault of the configuration.
+        if any(code in spec.last_config_error for code in _CONNECTION_ERRORS):
+            return ""
+        return f"machine {resource.id} does not accept its configuration: {spec.last_config_error}"
+    if resource.type.name == TALOS_UPGRADE_STATUS.name and spec.phase == specs_pb2.TalosUpgradeStatusSpec.Phase.Failed:
+        return f"the Talos upgrade failed: {spec.error or spec.status or 'Omni gives no reason'}"
+    if (
+        resource.type.name == KUBERNETES_UPGRADE_STATUS.name
+        and spec.phase == specs_pb2.KubernetesUpgradeStatusSpec.Phase.Failed
+    ):
+        return f"the Kubernetes upgrade failed: {spec.error or spec.status or 'Omni gives no reason'}"
+    return ""
