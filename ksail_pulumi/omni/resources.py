@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from ksail_pulumi.omni.api import resource_pb2, siderolink_pb2, specs_pb2, system_pb2, virtual_pb2
 
 if TYPE_CHECKING:
@@ -213,7 +211,10 @@ def _decompressed(spec: Any, yaml_spec: str) -> Any:
     """
     fields = spec.DESCRIPTOR.fields_by_name
     if "compressed_data" in fields and "data" in fields and spec.compressed_data and not spec.data and yaml_spec:
-        spec.data = yaml.load(yaml_spec, Loader=yaml.CSafeLoader)["data"]
+        import yaml  # rarely needed, and slow to import
+
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        spec.data = yaml.load(yaml_spec, loader)["data"]
         spec.ClearField("compressed_data")
     return spec
 
@@ -221,7 +222,7 @@ def _decompressed(spec: Any, yaml_spec: str) -> Any:
 def with_known_fields(actual: Any, desired: Any) -> Any:
     """The actual spec with every field that this client knows set as in `desired`.
 
-    Fields that a newer Omni knows and this client does not stay as they are, at every depth.
+    Fields that a newer Omni knows and this client does not stay as they are, at every depth; lists are replaced whole.
     """
     merged = type(actual)()
     merged.CopyFrom(actual)

@@ -100,7 +100,7 @@ def omni_error(
     elif kind is AuthenticationError:
         text = _unauthenticated(detail, endpoint, key)
     elif kind is PermissionDeniedError:
-        text = f"service account {key.name!r} may not {doing}: {detail}"
+        text = f"service account {key.name!r} may not {doing}: {detail}. Changing clusters needs the role Operator"
     elif kind is UnsupportedError:
         text = f"this version of Omni cannot {doing}: {detail}"
     else:
@@ -159,5 +159,5 @@ def _unauthenticated(detail: str, endpoint: Endpoint, key: ServiceAccountKey) ->
         f"Omni at {endpoint.url} does not accept the key of service account {key.name!r} ({detail}). Check that "
         f"this machine's clock is right (it says {now:%Y-%m-%d %H:%M:%S} UTC; Omni allows 5 minutes), that the key "
         f"(fingerprint {key.fingerprint}, {expiry}) is one of this Omni, and that it was not revoked, and the service "
-        f"account not renewed (which makes a new key) or deleted: `omnictl serviceaccount list` shows what Omni knows"
+        f"account not renewed (which makes a new key) or deleted: `omnictl serviceaccount list` shows keys and roles"
     )

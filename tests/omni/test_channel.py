@@ -11,12 +11,12 @@ from pathlib import Path
 import grpc
 import pytest
 
-from ksail_pulumi.errors import NotFoundError, OmniError, SettingsError, UnreachableError
+from ksail_pulumi.errors import NotFoundError, OmniError, RefusedError, SettingsError, UnreachableError
 from ksail_pulumi.omni import tls
-from ksail_pulumi.omni.api import state_pb2
+from ksail_pulumi.omni.api import specs_pb2, state_pb2
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import Client, connect
-from ksail_pulumi.omni.resources import CLUSTER
+from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH, Resource, to_wire
 from ksail_pulumi.omni.status import STATUS
 
 DATA = Path(__file__).parent / "data" / "tls"
@@ -238,3 +238,30 @@ def test_a_connection_does_not_show_its_key(key_text):
 def test_resources_can_be_imported_without_grpc():
     code = "import sys, ksail_pulumi.omni.resources; sys.exit('grpc' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_large_resource_arrives(server, client):
+    text = "x" * (16 * 1024 * 1024)
+    patch = Resource(CONFIG_PATCH, "p", specs_pb2.ConfigPatchSpec(data=text))
+    server.on["Get"] = lambda request, context: state_pb2.GetResponse(resource=to_wire(patch))
+    assert client.state.get(CONFIG_PATCH, "p").spec.data == text
+
+
+def test_a_long_refusal_arrives_whole(server, client):
+    reasons = [f"reason {number} {'x' * 100}" for number in range(500)]
+    text = "failed to validate: 500 errors occurred:\n\t* " + "\n\t* ".join(reasons) + "\n\n"
+    server.on["Get"] = lambda request, context: context.abort(grpc.StatusCode.INVALID_ARGUMENT, text)
+    with pytest.raises(RefusedError) as caught:
+        client.state.get(CLUSTER, "prod")
+    assert caught.value.detail.splitlines() == reasons
+
+
+def test_closing_the_client_ends_calls_under_way(server, client):
+    arrived, over = threading.Event(), threading.Event()
+    server.on["Get"] = lambda request, context: (arrived.set(), over.wait(10))
+    call = client.state.start_get(CLUSTER, "prod")
+    assert arrived.wait(10)
+    client.close()
+    with pytest.raises(OmniError):
+        call.result()
+    over.set()

@@ -104,7 +104,8 @@ def test_a_permission_error_inside_a_validation_stays_one():
     )
     error = error_of(grpc.StatusCode.PERMISSION_DENIED, details)
     assert str(error) == (
-        "service account 'automation' may not read Clusters.omni.sidero.dev(default/prod): only read access"
+        "service account 'automation' may not read Clusters.omni.sidero.dev(default/prod): only read access. "
+        "Changing clusters needs the role Operator"
     )
 
 
