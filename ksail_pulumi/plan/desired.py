@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
+from ksail_pulumi.plan.machines import current_assignment
+from ksail_pulumi.plan.versions import versions_of
 from ksail_pulumi.spec.cluster import ControlPlane
 from ksail_pulumi.spec.patches import patch_text
 
@@ -76,6 +78,18 @@ def desired_resources(
         mark: Whose the resources are.
     """
     return list(_Translator(spec, versions, assignment, mark).resources())
+
+
+def previous_resources(old: ClusterSpec, actual: Sequence[Resource], mark: OwnershipMark) -> list[Resource]:
+    """What the inputs before made of the cluster as it is now: the `previous` of a diff.
+
+    It has the machines that the cluster has, so that what was set on them by these inputs can be told from what others
+    set. Empty without the cluster's own resource.
+    """
+    cluster = next((each for each in actual if each.type.name == omni.CLUSTER.name), None)
+    if cluster is None:
+        return []
+    return desired_resources(old, versions_of(cluster), current_assignment(old.name, actual), mark)
 
 
 @dataclass(frozen=True)

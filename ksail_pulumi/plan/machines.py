@@ -47,6 +47,19 @@ class Assignment:
         return {machine: set_id for set_id, members in self.sets.items() for machine in members}
 
 
+def current_assignment(cluster: str, resources: Sequence[Resource]) -> Assignment:
+    """The machines that a cluster's sets have in Omni; those of a class are left out."""
+    sets: dict[str, list[str]] = {}
+    for node in resources:
+        if node.type.name == omni.MACHINE_SET_NODE.name and _is_member(node, cluster):
+            sets.setdefault(node.labels.get(omni.LABEL_MACHINE_SET, ""), []).append(node.id)
+    return Assignment({set_id: tuple(sorted(members)) for set_id, members in sets.items()})
+
+
+def _is_member(node: Resource, cluster: str) -> bool:
+    return node.cluster == cluster and not node.tearing_down and omni.LABEL_MANAGED_NODE not in node.labels
+
+
 @dataclass(frozen=True)
 class _Need:
     """A set that is short of machines."""
@@ -114,13 +127,7 @@ def _members(
     """The nodes that count as members of the cluster's sets, by set, oldest first."""
     members: dict[str, list[Resource]] = {}
     for node in nodes:
-        if (
-            node.cluster == cluster
-            and not node.tearing_down
-            and omni.LABEL_MANAGED_NODE not in node.labels
-            and node.id not in named
-            and (mark is None or mark.owns(node))
-        ):
+        if _is_member(node, cluster) and node.id not in named and (mark is None or mark.owns(node)):
             members.setdefault(node.labels.get(omni.LABEL_MACHINE_SET, ""), []).append(node)
     for each in members.values():
         each.sort(key=_age)

@@ -13,6 +13,7 @@ from ksail_pulumi.omni.resources import PREFIX
 from ksail_pulumi.spec.durations import duration
 from ksail_pulumi.spec.patches import patch_problems
 from ksail_pulumi.spec.problems import Problem
+from ksail_pulumi.spec.selectors import parse_selector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -170,6 +171,11 @@ def _machine_set(field: str, machine_set: MachineSet) -> Iterator[Problem]:
         yield Problem(f"{field}.count", f"count and {other} are mutually exclusive: keep one of them")
     if machine_set.selector is not None and machine_set.wanted is None:
         yield Problem(f"{field}.selector", "selector chooses among free machines, so it goes with count only")
+    elif machine_set.selector is not None:
+        try:
+            parse_selector(machine_set.selector)
+        except ValueError as error:
+            yield Problem(f"{field}.selector", f"not a label selector: {error}")
     for index, machine_id in enumerate(machine_set.machines or ()):
         if not _UUID.fullmatch(machine_id):
             yield Problem(f"{field}.machines[{index}]", f'invalid machine ID "{machine_id}": it should be a UUID')

@@ -1,0 +1,117 @@
+"""What a plan will do to machines and versions, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.plan.versions import versions_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.diff import Plan
+    from ksail_pulumi.plan.machines import Assignment
+    from ksail_pulumi.plan.snapshot import Snapshot
+    from ksail_pulumi.plan.versions import Versions
+
+_MOST_NAMED = 5  # machines that a line names before it counts the rest
+
+
+def forecast(plan: Plan, versions: Versions, assignment: Assignment, snapshot: Snapshot) -> list[str]:
+    """Say what carrying out a plan will mean: machines that join and leave, versions, patches."""
+    return [
+        *_versions(versions, snapshot),
+        *_joining(plan, snapshot),
+        *_leaving(plan, snapshot),
+        *_patches(plan, assignment, snapshot),
+        *_locked(plan, snapshot),
+    ]
+
+
+def _versions(versions: Versions, snapshot: Snapshot) -> Iterator[str]:
+    if snapshot.cluster is None:
+        yield f"Talos {versions.talos}, Kubernetes {versions.kubernetes}"
+        return
+    current = versions_of(snapshot.cluster)
+    if versions.talos != current.talos:
+        yield f"Talos {current.talos} -> {versions.talos}: every machine reboots, control plane first, one at a time"
+        offered = {each.id: each.spec.upgradable_talos_versions for each in snapshot.talos_versions}.get(current.talos)
+        if offered and versions.talos not in offered:
+            yield f"Omni does not list Talos {versions.talos} among those that {current.talos} can be upgraded to"
+    if versions.kubernetes != current.kubernetes:
+        yield f"Kubernetes {current.kubernetes} -> {versions.kubernetes}: component by component, without a reboot"
+
+
+def _joining(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
+    by_set: dict[str, list[str]] = {}
+    for node in (*plan.creates, *plan.deferred):
+        if node.type.name == omni.MACHINE_SET_NODE.name:
+            by_set.setdefault(node.labels[omni.LABEL_MACHINE_SET], []).append(node.id)
+    for set_id, machines in by_set.items():
+        yield f"{set_id} gets {_named(machines, snapshot)}"
+    for resource in (*plan.creates, *(update.desired for update in plan.updates)):
+        if resource.type.name == omni.MACHINE_SET.name and (allocation := resource.spec.machine_allocation).name:
+            size = "all machines" if allocation.allocation_type else f"{allocation.machine_count} machines"
+            yield f"{resource.id} has {size} of class {allocation.name}, chosen by Omni"
+
+
+def _leaving(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
+    sets = {each.id for each in plan.destroys if each.type.name == omni.MACHINE_SET.name}
+    gone = {each.id for each in plan.destroys if each.type.name == omni.MACHINE_SET_NODE.name}
+    by_set: dict[str, list[str]] = {}
+    for node in snapshot.resources:
+        set_id = node.labels.get(omni.LABEL_MACHINE_SET, "")
+        if node.type.name == omni.MACHINE_SET_NODE.name and (node.id in gone or set_id in sets):
+            by_set.setdefault(set_id, []).append(node.id)
+    for set_id, machines in by_set.items():
+        yield f"{_named(machines, snapshot)} will leave {set_id} and be reset: its data is wiped"
+
+
+def _patches(plan: Plan, assignment: Assignment, snapshot: Snapshot) -> Iterator[str]:
+    if snapshot.cluster is None:
+        return
+    changes = [("added", each) for each in plan.creates]
+    changes += [("changed", update.desired) for update in plan.updates if update.actual.spec != update.desired.spec]
+    changes += [("removed", each) for each in plan.destroys]
+    for change, patch in changes:
+        if patch.type.name == omni.CONFIG_PATCH.name:
+            scope = _scope(patch, assignment, snapshot)
+            yield f"patch {patch.id} is {change}: this concerns {scope}, with a reboot where Talos needs one"
+
+
+def _scope(patch: Resource, assignment: Assignment, snapshot: Snapshot) -> str:
+    if machine := patch.labels.get(omni.LABEL_CLUSTER_MACHINE):
+        return snapshot.machine_name(machine)
+    if set_id := patch.labels.get(omni.LABEL_MACHINE_SET):
+        members = assignment.sets.get(set_id)
+        return f"all of {set_id}" if members is None else f"the {_count(members)} of {set_id}"
+    return "every machine of the cluster"
+
+
+def _locked(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
+    changing = any(each.type.name in (omni.CLUSTER.name, omni.CONFIG_PATCH.name) for each in _written(plan))
+    locked = [
+        node.id
+        for node in snapshot.resources
+        if node.type.name == omni.MACHINE_SET_NODE.name and omni.ANNOTATION_LOCKED in node.annotations
+    ]
+    if changing and locked:
+        yield f"locked, and so left as they are until they are unlocked: {_named(locked, snapshot)}"
+
+
+def _written(plan: Plan) -> Iterator[Resource]:
+    yield from plan.creates
+    yield from (update.desired for update in plan.updates if update.actual.spec != update.desired.spec)
+    yield from plan.destroys
+
+
+def _count(machines: Sequence[str]) -> str:
+    return "1 machine" if len(machines) == 1 else f"{len(machines)} machines"
+
+
+def _named(machines: Sequence[str], snapshot: Snapshot) -> str:
+    names = sorted(snapshot.machine_name(machine) for machine in machines)
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,54 @@
+"""What a plan knows of an Omni."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.omni.resources import Resource
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What was read of an Omni. What was not read stays empty, and nothing is concluded from it.
+
+    Attributes:
+        resources: Of this cluster: itself, its sets, nodes, patches and whatever else a user makes for it.
+        statuses: The `MachineStatuses` of all machines.
+        nodes: The `MachineSetNodes` of all clusters.
+        talos_versions: Omni's `TalosVersions`.
+        machine_classes: All `MachineClasses`; None if they were not read.
+        kubernetes_upgrade: The cluster's `KubernetesUpgradeStatus`.
+        config_version: The cluster's `ClusterConfigVersion`, which holds the Talos version that it began with.
+    """
+
+    resources: Sequence[Resource] = ()
+    statuses: Sequence[Resource] = ()
+    nodes: Sequence[Resource] = ()
+    talos_versions: Sequence[Resource] = ()
+    machine_classes: Sequence[Resource] | None = None
+    kubernetes_upgrade: Resource | None = None
+    config_version: Resource | None = None
+
+    @cached_property
+    def cluster(self) -> Resource | None:
+        """The cluster's own resource; None if there is no such cluster."""
+        return next((each for each in self.resources if each.type.name == omni.CLUSTER.name), None)
+
+    @cached_property
+    def status_of(self) -> dict[str, Resource]:
+        """The status of every machine, by its ID."""
+        return {status.id: status for status in self.statuses}
+
+    @cached_property
+    def node_of(self) -> dict[str, Resource]:
+        """The node that holds a machine, by the machine's ID."""
+        return {node.id: node for node in self.nodes}
+
+    def machine_name(self, machine: str) -> str:
+        """How to call a machine in a text: by its hostname, where Omni knows one."""
+        status = self.status_of.get(machine)
+        name = (status.labels.get(omni.LABEL_HOSTNAME) or status.spec.network.hostname) if status else ""
+        return f"{name} ({machine})" if name else machine
