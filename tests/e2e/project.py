@@ -76,12 +76,15 @@ class Project:
     ) -> Project:
         """A project below `base`: the one in `source`, or one that makes what `clusters.json` lists."""
         folder = base / "project"
+        folder.mkdir()
         if source is not None:
-            shutil.copytree(source, folder, ignore=shutil.ignore_patterns(".venv*", ".git", "tests", "ksail_pulumi"))
+            for path in (*source.glob("Pulumi*.yaml"), *source.glob("*.py"), *source.glob("ksail.yaml")):
+                shutil.copy(path, folder)
+            if (source / "talos").is_dir():
+                shutil.copytree(source / "talos", folder / "talos")
             settings = folder / "Pulumi.yaml"
             settings.write_text(settings.read_text().replace("virtualenv: ../../.venv", "virtualenv: .venv"))
         else:
-            folder.mkdir()
             (folder / "__main__.py").write_text(PROGRAM)
             (folder / "Pulumi.yaml").write_text(PROJECT)
         (folder / ".venv").symlink_to(sys.prefix)

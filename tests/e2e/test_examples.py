@@ -1,0 +1,103 @@
+"""The programs in examples/ and the one in the root run as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH
+from ksail_pulumi.simulator.server import Simulator
+from tests.e2e.project import ROOT, Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture
+def omni(omni_endpoint: str) -> Iterator[Simulator]:
+    """An Omni of the size that the examples ask for."""
+    if omni_endpoint:
+        pytest.skip("the examples choose the names and the sizes of their clusters")
+    with Simulator(machines=6) as omni:
+        yield omni
+
+
+def environment(omni: Simulator) -> dict[str, str]:
+    return {"OMNI_ENDPOINT": omni.endpoint, "OMNI_SERVICE_ACCOUNT_KEY": omni.service_account_key}
+
+
+def test_every_example_is_tested() -> None:
+    assert {path.name for path in EXAMPLES.iterdir()} == {"single-node", "patches", "dev-and-prod", "two-omnis"}
+
+
+def test_the_root_project_brings_up_the_cluster_of_its_ksail_yaml(
+    tmp_path: Path, pulumi: dict[str, str], omni: Simulator
+) -> None:
+    project = Project.create(tmp_path, pulumi, environment(omni), ROOT)
+    project.init()
+    preview = project.preview()
+    assert preview.changes == {"create": 2}, preview.output
+    assert "warning" not in preview.output
+    project.up()
+    outputs = project.outputs()
+    assert (outputs["name"], outputs["phase"], outputs["kubeconfig"]) == ("my-omni-cluster", "RUNNING", "[secret]")
+    assert sorted(node["role"] for node in outputs["nodes"]) == ["controlplane", "worker", "worker"]
+    patches = {patch.id: patch.spec.data for patch in omni.store.list(CONFIG_PATCH)}
+    written = {path.read_text() for path in (ROOT / "talos").rglob("*.yaml")}
+    assert written <= set(patches.values())
+
+
+def test_the_root_project_can_be_previewed_without_credentials(tmp_path: Path, pulumi: dict[str, str]) -> None:
+    project = Project.create(tmp_path, pulumi, {}, ROOT)
+    project.init()
+    preview = project.preview()
+    assert preview.changes == {"create": 2}
+    assert "omni endpoint is required: " in preview.output
+    assert "still holds the placeholder <account>" in preview.output
+
+
+@pytest.mark.parametrize(("example", "nodes"), [("single-node", 1), ("patches", 3)])
+def test_an_example_with_one_stack(
+    tmp_path: Path, pulumi: dict[str, str], omni: Simulator, example: str, nodes: int
+) -> None:
+    project = Project.create(tmp_path, pulumi, environment(omni), EXAMPLES / example)
+    project.init()
+    project.up()
+    assert len(project.outputs()["nodes"]) == nodes
+    project.preview("--expect-no-changes")
+
+
+def test_two_stacks_of_one_program(tmp_path: Path, pulumi: dict[str, str], omni: Simulator) -> None:
+    project = Project.create(tmp_path, pulumi, environment(omni), EXAMPLES / "dev-and-prod")
+    for stack in ("dev", "prod"):
+        project.init(stack)
+    project.run("config", "set", "workers", "1", "--stack", "prod")
+    for stack in ("dev", "prod"):
+        project.up("--stack", stack)
+    nodes = {stack: {node["id"] for node in project.outputs(stack)["nodes"]} for stack in ("dev", "prod")}
+    assert (len(nodes["dev"]), len(nodes["prod"])) == (2, 4)
+    assert not nodes["dev"] & nodes["prod"]
+    project.destroy("--stack", "dev")
+    assert omni.store.find(CLUSTER, "shop-dev") is None
+    assert omni.store.find(CLUSTER, "shop-prod") is not None
+    protected = project.destroy("--stack", "prod", fails=True)
+    assert "protect" in protected.output
+
+
+def test_two_omnis_in_one_stack(tmp_path: Path, pulumi: dict[str, str], omni: Simulator) -> None:
+    with Simulator(machines=2, seed=1) as other:
+        keys = {"OMNI_EU_KEY": omni.service_account_key, "OMNI_US_KEY": other.service_account_key}
+        project = Project.create(tmp_path, pulumi, {}, EXAMPLES / "two-omnis")
+        project.init()
+        project.run("config", "set", "euEndpoint", omni.endpoint)
+        project.run("config", "set", "usEndpoint", other.endpoint)
+        project.up(environment=keys)
+        assert [cluster.id for cluster in omni.store.list(CLUSTER)] == ["eu"]
+        assert [cluster.id for cluster in other.store.list(CLUSTER)] == ["us"]
+        project.destroy(environment=keys)
+        assert not omni.store.list(CLUSTER)
+        assert not other.store.list(CLUSTER)

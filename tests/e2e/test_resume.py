@@ -1,0 +1,75 @@
+"""What is left when `pulumi up` ends half-way, and how the next one goes on from there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_MACHINE
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from ksail_pulumi.simulator.server import Simulator
+    from ksail_pulumi.simulator.store import Event
+    from tests.e2e.project import Project
+
+
+def test_a_create_that_runs_out_of_time_is_kept_and_the_next_up_continues_it(
+    project: Project, simulator: Simulator, free_machines: list[str]
+) -> None:
+    simulator.faults.never_join |= set(free_machines)
+    project.init()
+    project.clusters({"main": {"workers": 1, "timeout": "4s"}})
+    run = project.up(fails=True)
+    assert "Traceback" not in run.output
+    assert simulator.store.find(CLUSTER, "main") is not None
+    kept = project.resources()["main"]
+    assert kept["id"] == "main"
+    assert kept["initErrors"]
+    assert kept["outputs"]["ready"] is False
+
+    audit = len(simulator.store.audit)
+    simulator.faults.never_join.clear()
+    project.clusters({"main": {"workers": 1}})
+    run = project.up()
+    assert run.changes == {"updated": 1, "unchanged": 1}, run.output
+    assert project.outputs()["main"]["ready"] is True
+    assert len(simulator.store.audit) == audit, "the second up had nothing to write"
+    assert "initErrors" not in project.resources()["main"]
+
+
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """Ctrl-C on the terminal: the whole process group gets it."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def test_one_interrupt_ends_the_wait_and_nothing_is_lost(
+    project: Project, simulator: Simulator, free_machines: list[str]
+) -> None:
+    simulator.faults.never_join |= set(free_machines)
+    allocated = threading.Event()
+
+    def look(event: Event) -> None:
+        if event.resource.type == CLUSTER_MACHINE:
+            allocated.set()
+
+    simulator.store.subscribe(look)
+    project.init()
+    project.clusters({"main": {"workers": 1}})
+    process = project.start("up", "--yes", "--skip-preview")
+    assert allocated.wait(60)
+    interrupt(process)
+    run = project.finish(process, fails=True)
+    assert "Traceback" not in run.output
+    kept = project.resources()["main"]
+    assert kept["id"] == "main"
+    assert kept["outputs"]["ready"] is False
+
+    simulator.faults.never_join.clear()
+    project.up()
+    assert project.outputs()["main"]["ready"] is True
+    run = project.destroy()
+    assert simulator.store.find(CLUSTER, "main") is None

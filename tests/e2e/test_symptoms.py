@@ -1,0 +1,117 @@
+"""What the user is told when Omni cannot be reached or cannot give what is asked: the words, and no traceback."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from ksail_pulumi.simulator.server import Simulator
+    from tests.e2e.project import Project, Run
+
+ENDPOINT = "omni endpoint is required: "
+KEY = "omni service account key is not set: environment variable OMNI_SERVICE_ACCOUNT_KEY is not set"
+OTHER_KEY = "omni service account key is not set: environment variable MY_KEY is not set"
+
+
+def without_traceback(run: Run) -> str:
+    for word in ("Traceback", 'File "', "pulumi.dynamic", "grpc._channel"):
+        assert word not in run.output, run.output
+    return " ".join(run.output.split())
+
+
+def test_preview_works_without_credentials_and_says_what_up_will_miss(project: Project) -> None:
+    project.init()
+    project.clusters({"main": {}, "other": {"service_account_key_env_var": "MY_KEY"}})
+    nothing = {"OMNI_ENDPOINT": "", "OMNI_SERVICE_ACCOUNT_KEY": ""}
+    preview = project.preview(environment=nothing)
+    assert preview.changes == {"create": 3}
+    assert "warning: " in preview.output
+    assert ENDPOINT in without_traceback(preview)
+    only_key = project.preview(environment=nothing | {"OMNI_ENDPOINT": "https://omni.example:443"})
+    assert KEY in without_traceback(only_key)
+    assert OTHER_KEY in without_traceback(only_key)
+
+
+def test_up_says_what_is_missing_or_wrong(project: Project, simulator: Simulator, free_machines: list[str]) -> None:
+    closed = "grpc://127.0.0.1:1"
+    revoked = simulator.issue_key("revoked")
+    simulator.revoke_key(revoked)
+    keys = {
+        "NOT_BASE64": "%%%not-base64%%%",
+        "EXPIRED": simulator.issue_key("expired", lifetime=timedelta(days=-1)),
+        "REVOKED": revoked,
+        "READER": simulator.issue_key("reader", role="Reader"),
+    }
+    project.init()
+    project.clusters(
+        {
+            "missing": {"service_account_key_env_var": "MY_KEY"},
+            "not-base64": {"service_account_key_env_var": "NOT_BASE64"},
+            "expired": {"service_account_key_env_var": "EXPIRED"},
+            "revoked": {"service_account_key_env_var": "REVOKED"},
+            "reader": {"service_account_key_env_var": "READER"},
+            "unreachable": {"endpoint": closed, "timeout": "10s"},
+            "greedy": {"workers": len(free_machines) + 4},
+        }
+    )
+    run = project.up("--continue-on-error", environment=keys, fails=True)
+    text = without_traceback(run)
+    assert OTHER_KEY in text
+    assert "is not base64" in text
+    assert "expired on " in text
+    needed = len(free_machines) + 5
+    assert (
+        f"not enough available machines in Omni for the requested node count: need {needed}, got {len(free_machines)}"
+        in text
+    )
+    assert f"cannot connect to {closed}" in text
+    assert ":443" in text
+    for hint in ("clock", "revoked", "role"):
+        assert hint in text
+    for key in keys.values():
+        assert key not in project.stored_text()
+
+
+def test_machines_that_do_not_count_are_explained(
+    project: Project, simulator: Simulator, free_machines: list[str]
+) -> None:
+    simulator.faults.disconnected.add(free_machines[0])
+    project.init()
+    project.clusters({"main": {"workers": len(free_machines) - 1}})
+    text = without_traceback(project.up(fails=True))
+    count = len(free_machines)
+    assert f"need {count}, got {count - 1}" in text
+    assert "others do not count: " in text
+    assert "disconnected" in text or "not connected" in text
+
+
+@pytest.mark.parametrize(
+    ("inputs", "path", "reason"),
+    [
+        ({"control_plane": {"count": 1, "machines": ["a"]}}, "controlPlane", "one of"),
+        ({"workers": [{"count": 1}, {"count": 1}]}, "workers", ""),
+        ({"talos_version": "newest"}, "talosVersion", ""),
+        ({"patches": [{"name": "p", "inline": {"cluster": {"clusterName": "x"}}}]}, "patches[0]", "clusterName"),
+    ],
+)
+def test_a_wrong_input_is_refused_in_preview_with_its_path(
+    project: Project, inputs: dict[str, object], path: str, reason: str
+) -> None:
+    project.init()
+    project.clusters({"main": inputs})
+    run = project.preview(fails=True)
+    text = without_traceback(run)
+    assert path in text
+    assert reason in text
+
+
+def test_an_endpoint_alone_is_not_enough(project: Project) -> None:
+    project.init()
+    project.clusters({"main": {}})
+    run = project.up(environment={"OMNI_ENDPOINT": ""}, fails=True)
+    assert ENDPOINT in without_traceback(run)
+    run = project.up(environment={"OMNI_SERVICE_ACCOUNT_KEY": ""}, fails=True)
+    assert KEY in without_traceback(run)
