@@ -18,7 +18,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from ksail_pulumi.omni.api import management_pb2
 from ksail_pulumi.omni.resources import CLUSTER_UUID, KUBERNETES_UPGRADE_STATUS
-from ksail_pulumi.simulator import access
+from ksail_pulumi.simulator import access, goyaml
 from ksail_pulumi.simulator.catalog import Catalog
 from ksail_pulumi.simulator.store import AuditEntry, Store, StoreError, not_found
 from ksail_pulumi.simulator.validations import clusters, talos_config
@@ -61,13 +61,6 @@ users:
       interactiveMode: IfAvailable
       provideClusterInfo: false
 """
-
-
-class _Indented(yaml.SafeDumper):
-    """Writes lists as Go's YAML library does: indented below their key."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
-        super().increase_indent(flow, False)
 
 
 class Management:
@@ -128,15 +121,15 @@ class Management:
         }
         if cluster:
             context["cluster"] = cluster
-        return management_pb2.TalosconfigResponse(talosconfig=_yaml({"context": name, "contexts": {name: context}}))
+        return management_pb2.TalosconfigResponse(
+            talosconfig=goyaml.dump({"context": name, "contexts": {name: context}}).encode()
+        )
 
-    def omniconfig(
-        self, identity: Identity, _request: Empty, _cluster: str
-    ) -> management_pb2.OmniconfigResponse:
+    def omniconfig(self, identity: Identity, _request: Empty, _cluster: str) -> management_pb2.OmniconfigResponse:
         """The configuration of Omni's own command line."""
         account = {"url": self._url(), "auth": {"siderov1": {"identity": identity.email}}}
         config = {"contexts": {self._catalog.account: account}, "context": self._catalog.account}
-        return management_pb2.OmniconfigResponse(omniconfig=_yaml(config))
+        return management_pb2.OmniconfigResponse(omniconfig=goyaml.dump(config).encode())
 
     def validate_config(
         self, identity: Identity, request: management_pb2.ValidateConfigRequest, _cluster: str
@@ -269,10 +262,6 @@ def _require(identity: Identity, role: str) -> None:
 
 def _url_safe(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _yaml(data: Mapping[str, Any]) -> bytes:
-    return yaml.dump(data, Dumper=_Indented, indent=4, sort_keys=False).encode()
 
 
 def _day(which: str, text: str) -> datetime | None:

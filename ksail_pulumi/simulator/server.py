@@ -150,6 +150,9 @@ class Simulator:
                 ("grpc.max_receive_message_length", LARGEST_MESSAGE),
                 ("grpc.max_send_message_length", LARGEST_MESSAGE),
                 ("grpc.so_reuseport", 0),
+                # Omni lets clients ping as often as they like.
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
             ]
         )
         server.add_generic_rpc_handlers((self._services,))

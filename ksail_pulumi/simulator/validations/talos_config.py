@@ -6,12 +6,13 @@ not let patches touch. How deep the check of fields goes is written in `talos_sc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from ksail_pulumi.simulator import goyaml
 from ksail_pulumi.simulator.validations import talos_schema
 from ksail_pulumi.simulator.validations.faults import Refused
 
@@ -82,9 +83,9 @@ def _load(text: str) -> list[_Document]:
 
 
 def _document(node: yaml.MappingNode) -> _Document:
-    loader = yaml.SafeLoader("")
+    node = _without_deletions(node)
     try:
-        value = loader.construct_document(node)
+        value = yaml.SafeLoader("").construct_document(node)
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise Refused(f"decode error: {error}") from error
     api_version, kind = str(value.get("apiVersion") or ""), str(value.get("kind") or "")
@@ -92,23 +93,50 @@ def _document(node: yaml.MappingNode) -> _Document:
     return _Document(node.start_mark.line + 1, api_version, kind, name, value, node)
 
 
+def _without_deletions(node: yaml.MappingNode) -> yaml.MappingNode:
+    """A document without what a patch only names to delete it: `$patch: delete` in a mapping."""
+    seen: dict[int, Any] = {}
+
+    def copy(node: Any) -> Any:
+        if isinstance(node, yaml.ScalarNode) or id(node) in seen:
+            return seen.get(id(node), node)
+        kept = type(node)(node.tag, [], node.start_mark, node.end_mark)
+        seen[id(node)] = kept
+        if isinstance(node, yaml.MappingNode):
+            kept.value = [(key, copy(value)) for key, value in node.value if not _deletes(value)]
+        else:
+            kept.value = [copy(item) for item in node.value if not _deletes(item)]
+        return kept
+
+    kept: yaml.MappingNode = copy(node)
+    kept.value = [(key, value) for key, value in kept.value if key.value != "$patch"]
+    return kept
+
+
+def _deletes(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.MappingNode) and any(
+        key.value == "$patch" and value.value == "delete" for key, value in node.value
+    )
+
+
 def _check_fields(document: _Document) -> None:
     prefix = f"error decoding document {document} (line {document.line}): "
-    if not document.kind:
-        schema: Mapping[str, Any] = talos_schema.V1ALPHA1
-        target = " to *v1alpha1.Config"
-    else:
-        known = talos_schema.DOCUMENTS.get(document.kind) if document.api_version == "v1alpha1" else None
+    target = f" to *{talos_schema.V1ALPHA1}"
+    fields = talos_schema.fields_of(talos_schema.V1ALPHA1)
+    if document.kind:
+        known = talos_schema.document(document.kind) if document.api_version == "v1alpha1" else None
         if known is None:
             raise Refused(f'{prefix}"{document.kind}" "{document.api_version}": not registered')
-        schema, target = {**known, "apiVersion": str, "kind": str}, f"{document.kind} to *{document.kind}"
-    wrong = list(talos_schema.type_faults(document.node, schema))
+        target, fields = f"{document.kind} to *{known[0]}", known[1]
+    if fields is None:
+        return
+    examination = talos_schema.Examination()
+    wrong = examination.type_faults(document.node, fields)
     if wrong:
         raise Refused(f"{prefix}error decoding {target}: yaml: construct errors: {'; '.join(wrong)}")
-    unknown = talos_schema.unknown_keys(document.value, schema)
-    if unknown:
-        dumped = yaml.dump(unknown, indent=4, sort_keys=False, allow_unicode=True)
-        raise Refused(f"{prefix}unknown keys found during decoding:\n{dumped}\n")
+    unknown = examination.unknown_keys(document.node, fields)
+    if unknown is not None:
+        raise Refused(f"{prefix}unknown keys found during decoding:\n{goyaml.dump(unknown)}")
 
 
 def _refuse_duplicates(documents: list[_Document]) -> None:

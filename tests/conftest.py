@@ -1,0 +1,103 @@
+"""What the tests run on: a simulated Omni, or with `--omni-endpoint` a real one."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from ksail_pulumi.omni.client import Client
+    from ksail_pulumi.simulator.server import Simulator
+
+ENDPOINT_OPTION = "--omni-endpoint"
+CLEAN_UP_SECONDS = 300.0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        ENDPOINT_OPTION,
+        default="",
+        help="run on this Omni instead of the simulator (key: OMNI_SERVICE_ACCOUNT_KEY, CA file: OMNI_CA_FILE)",
+    )
+
+
+@pytest.fixture(scope="session")
+def omni_endpoint(request: pytest.FixtureRequest) -> str:
+    """The real Omni to run on, empty for the simulator."""
+    return str(request.config.getoption(ENDPOINT_OPTION))
+
+
+@pytest.fixture
+def simulator(omni_endpoint: str) -> Iterator[Simulator]:
+    """A simulated Omni with six machines, for tests that need its levers (faults, clock, audit log)."""
+    if omni_endpoint:
+        pytest.skip("needs levers that only the simulator has")
+    from ksail_pulumi.simulator.server import Simulator
+
+    with Simulator(machines=6, speed="fast") as omni:
+        yield omni
+
+
+@pytest.fixture
+def omni(omni_endpoint: str, request: pytest.FixtureRequest) -> Iterator[Client]:
+    """A client of the Omni that the tests run on, whichever it is."""
+    from ksail_pulumi.omni.channel import Connection
+    from ksail_pulumi.omni.client import connect
+
+    if omni_endpoint:
+        key = os.environ.get("OMNI_SERVICE_ACCOUNT_KEY", "")
+        if not key:
+            pytest.fail(f"{ENDPOINT_OPTION} needs the environment variable OMNI_SERVICE_ACCOUNT_KEY")
+        connection = Connection(omni_endpoint, key, ca_file=os.environ.get("OMNI_CA_FILE", ""))
+    else:
+        simulated: Simulator = request.getfixturevalue("simulator")
+        connection = Connection(simulated.endpoint, simulated.service_account_key)
+    client = connect(connection)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def cluster_name(omni: Client, omni_endpoint: str) -> Iterator[str]:
+    """A name that no other cluster has; what the test leaves under it is removed."""
+    from ksail_pulumi.errors import NotFoundError
+    from ksail_pulumi.omni.resources import CLUSTER
+
+    name = f"test-{secrets.token_hex(4)}"
+    yield name
+    if not omni_endpoint:
+        return  # the simulator goes as a whole
+    try:
+        omni.state.teardown(CLUSTER, name)
+    except NotFoundError:
+        return
+    with omni.state.watch(CLUSTER, id=name) as watch:
+        deadline = time.monotonic() + CLEAN_UP_SECONDS
+        while time.monotonic() < deadline:
+            event = watch.next(timeout=1.0)
+            if event is not None and event.kind == "destroyed":
+                return
+    pytest.fail(f"the cluster {name} is still there {CLEAN_UP_SECONDS:.0f} s after the test")
+
+
+@pytest.fixture
+def free_machines(omni: Client) -> list[str]:
+    """IDs of the machines that can be put into a cluster, in Omni's order."""
+    from ksail_pulumi.omni.resources import (
+        LABEL_AVAILABLE,
+        LABEL_CONNECTED,
+        LABEL_READY_TO_USE,
+        LABEL_REPORTING_EVENTS,
+        MACHINE_STATUS,
+    )
+
+    wanted = dict.fromkeys((LABEL_AVAILABLE, LABEL_CONNECTED, LABEL_READY_TO_USE, LABEL_REPORTING_EVENTS))
+    machines = [status.id for status in omni.state.list(MACHINE_STATUS, wanted)]
+    if not machines:
+        pytest.skip("no machine of this Omni is free")
+    return machines
