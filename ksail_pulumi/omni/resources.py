@@ -214,7 +214,7 @@ def _decompressed(spec: Any, yaml_spec: str) -> Any:
         import yaml  # rarely needed, and slow to import
 
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        spec.data = yaml.load(yaml_spec, loader)["data"]
+        spec.data = yaml.load(yaml_spec, loader)["data"]  # noqa: S506 -- both loaders are the safe one
         spec.ClearField("compressed_data")
     return spec
 

@@ -207,8 +207,10 @@ class _Stream(threading.Thread):
             if lasting or not (isinstance(failure, UnreachableError) or code in _BROKEN):
                 raise failure
             self.trouble = failure
-            pause = _FIRST_PAUSE if time.monotonic() - opened_at > pause else min(2 * pause, _LONGEST_PAUSE)
-            self._stopped.wait(pause * random.uniform(0.5, 1))  # noqa: S311
+            if time.monotonic() - opened_at > pause:
+                pause = _FIRST_PAUSE
+            self._stopped.wait(pause * random.uniform(0.5, 1))  # noqa: S311 -- so that not all come back at once
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _read(self) -> tuple[OmniError | None, grpc.StatusCode | None]:
         """Read one stream to its end, and say why it ended; nothing if the next one may follow at once."""

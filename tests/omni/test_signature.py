@@ -150,7 +150,8 @@ def test_a_key_that_cannot_be_used_is_refused_with_the_reason(text, reason):
     assert message.startswith("omni service account key is not valid: ")
     assert reason in message
     assert "OMNI_SERVICE_ACCOUNT_KEY" in message
-    assert "\n" not in message.replace("\\n", "")
+    assert "\n" not in message
+    assert len(text) < 5 or text not in message
 
 
 def test_an_expired_key_is_refused_with_its_date():
