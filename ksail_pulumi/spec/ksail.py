@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.spec.ksail_file import KsailFile
 
 DEFAULT_ENDPOINT_VARIABLE = "OMNI_ENDPOINT"
+DEFAULT_KEY_VARIABLE = "OMNI_SERVICE_ACCOUNT_KEY"
 DEFAULT_PATCH_FOLDER = "talos"
 PLACEHOLDER = "<account>"
 """What stands for the account's name in the documentation of KSail, and so in many a copied file."""
@@ -73,6 +74,7 @@ class _Reader:
         spec = file.spec or ksail_file.Spec()
         self.cluster = spec.cluster or ksail_file.Cluster()
         self.provider = spec.provider or ksail_file.Provider()
+        self.old_place = "omni" in self.cluster.model_fields_set
         self.warnings = self._idle_fields()
 
     def config(self) -> KsailConfig:
@@ -97,11 +99,12 @@ class _Reader:
             spec["workers"] = [worker_set]
         endpoint_variable = omni.endpoint_env_var or DEFAULT_ENDPOINT_VARIABLE
         endpoint = self._endpoint(omni, place, endpoint_variable)
+        key_variable = omni.service_account_key_env_var or DEFAULT_KEY_VARIABLE
         return KsailConfig(
             spec=spec,
             endpoint=endpoint,
             endpoint_env_var=endpoint_variable,
-            service_account_key_env_var=omni.service_account_key_env_var or "",
+            service_account_key_env_var="" if key_variable == DEFAULT_KEY_VARIABLE else key_variable,
             warnings=(*self.warnings, *patches.warnings),
         )
 
@@ -127,8 +130,8 @@ class _Reader:
         if old and new:
             reason = "spec.cluster.omni and spec.provider.omni are both set: keep spec.provider.omni only"
             raise self.document.error(("spec", "cluster", "omni"), reason)
-        if old:
-            return old, ("spec", "cluster", "omni")
+        if self.old_place:
+            return old or ksail_file.Omni(), ("spec", "cluster", "omni")
         return new or ksail_file.Omni(), ("spec", "provider", "omni")
 
     def _counts(self) -> tuple[int, int]:
@@ -149,7 +152,7 @@ class _Reader:
             )
             raise self.document.error(("spec", "cluster", "talos", name), reason)
         # While Omni stood in spec.cluster.omni this was the only place for the counts: nothing to warn of.
-        if self.cluster.omni is None:
+        if not self.old_place:
             self.warnings.append(
                 f"{self.document.path}: spec.cluster.talos.{name} is deprecated; use spec.cluster.{name}."
             )

@@ -43,6 +43,19 @@ cluster:
 """
 
 
+_TEMPLATE = """\
+template:
+  displayName: Talos cluster on Omni
+  description: A Talos Kubernetes cluster on Sidero Omni, described by ksail.yaml
+  config:
+    omni:endpoint:
+      description: Your Omni, like https://<account>.omni.siderolabs.io:443
+    omni:serviceAccountKey:
+      description: The key of a service account of that Omni
+      secret: true
+"""
+
+
 @dataclass(frozen=True)
 class Project:
     """What a new project is to be like.
@@ -94,6 +107,15 @@ def project_files(project: Project) -> dict[str, str]:
             files[f"talos/{scope}/allow-scheduling-on-control-planes.yaml"] = _ALLOW_SCHEDULING
         else:
             files[f"talos/{scope}/.gitkeep"] = ""
+    return files
+
+
+def template_files() -> dict[str, str]:
+    """The same files as a template for `pulumi new`, which puts the project's name in the place of `${PROJECT}`."""
+    files = project_files(Project(name="${PROJECT}", control_planes=1, workers=2))
+    # The stack's file is made by `pulumi new` from the answers.
+    del files["Pulumi.dev.yaml"]
+    files["Pulumi.yaml"] = f"{files['Pulumi.yaml']}{_TEMPLATE}"
     return files
 
 
@@ -149,7 +171,7 @@ spec:
       # Your Omni. The environment variable OMNI_ENDPOINT wins over it.
       {comment}endpoint: {endpoint}
       # Which environment variable holds the service account key.
-      serviceAccountKeyEnvVar: "OMNI_SERVICE_ACCOUNT_KEY"
+      # serviceAccountKeyEnvVar: "OMNI_SERVICE_ACCOUNT_KEY"
     talos:
       controlPlanes: {project.control_planes}
       workers: {project.workers}

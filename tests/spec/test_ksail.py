@@ -256,3 +256,10 @@ def test_the_placeholder_of_the_documentation_is_no_endpoint(tmp_path):
         "put the name of your Omni account there, or set OMNI_ENDPOINT",
     )
     assert load_ksail(path, {"OMNI_ENDPOINT": "https://mine"}).warnings == ()
+
+
+def test_naming_the_default_key_variable_says_nothing(tmp_path):
+    text = SEED.replace(
+        '# serviceAccountKeyEnvVar: "MY_CUSTOM_OMNI_KEY"', "serviceAccountKeyEnvVar: OMNI_SERVICE_ACCOUNT_KEY"
+    )
+    assert load_ksail(write(tmp_path, text), {}).service_account_key_env_var == ""

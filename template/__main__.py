@@ -1,0 +1,12 @@
+"""The cluster that ksail.yaml describes, on Sidero Omni."""
+
+import pulumi
+
+from ksail_pulumi import OmniCluster
+
+cluster = OmniCluster.from_ksail("ksail.yaml")
+
+pulumi.export("name", cluster.name)
+pulumi.export("phase", cluster.phase)
+pulumi.export("nodes", cluster.nodes)
+pulumi.export("kubeconfig", cluster.kubeconfig)
