@@ -1,7 +1,7 @@
 """The time that a simulated Omni lives in: real, quicker than real, or moved by hand.
 
-All callbacks of one clock run one after another, in the order in which they are due; what is due at the same moment runs
-in the order in which it was asked for.
+All callbacks of one clock run one after another, in the order in which they are due; what is due at the same moment
+runs in the order in which it was asked for.
 """
 
 from __future__ import annotations

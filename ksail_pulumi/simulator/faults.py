@@ -54,6 +54,7 @@ class Faults:
         disconnected: Machines that Omni has lost: label `disconnected`, nothing reaches them.
         unreachable: Machines that nothing reaches although Omni still takes them for connected.
         reject_config: Machines that refuse every new configuration.
+        stuck_health_checks: Whether the health checks of clusters never pass.
         unavailable: How many of the next calls are answered with UNAVAILABLE; the server counts down.
         round_trip: Seconds that every call takes longer, as over a slow link.
     """
@@ -65,6 +66,7 @@ class Faults:
         disconnected: Iterable[str | int] = (),
         unreachable: Iterable[str | int] = (),
         reject_config: Iterable[str | int] = (),
+        stuck_health_checks: bool = False,
         unavailable: int = 0,
         round_trip: float = 0.0,
     ) -> None:
@@ -73,6 +75,7 @@ class Faults:
         self.disconnected = MachineSelection(disconnected)
         self.unreachable = MachineSelection(unreachable)
         self.reject_config = MachineSelection(reject_config)
+        self.stuck_health_checks = stuck_health_checks
         self.unavailable = unavailable
         self.round_trip = round_trip
         self._breakers: list[Listener] = []

@@ -1,0 +1,243 @@
+"""What goes on between Omni and one machine of a cluster: its configuration, and in the end its release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import (
+    ANNOTATION_LOCKED,
+    CLUSTER,
+    CLUSTER_MACHINE,
+    CLUSTER_MACHINE_IDENTITY,
+    CLUSTER_MACHINE_STATUS,
+    CONFIG_PATCH,
+    EXTENSIONS_CONFIGURATION,
+    KERNEL_ARGS,
+    LABEL_CLUSTER,
+    LABEL_CLUSTER_MACHINE,
+    LABEL_MACHINE,
+    LABEL_MACHINE_SET,
+    LINK,
+    MACHINE_PENDING_UPDATES,
+    MACHINE_SET,
+    MACHINE_SET_NODE,
+    NODE_FORCE_DESTROY_REQUEST,
+    Resource,
+    ResourceType,
+)
+from ksail_pulumi.simulator.controllers.config import desired_config
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, own_id
+from ksail_pulumi.simulator.controllers.talos import Talos
+from ksail_pulumi.simulator.machines import EmulatedMachine, MachineConfig
+from ksail_pulumi.simulator.store import Event
+
+
+def needs_upgrade(machine: EmulatedMachine, config: MachineConfig) -> bool:
+    """Whether a configuration needs another Talos image than the one that the machine runs."""
+    return (machine.talos_version, machine.schematic) != (config.talos_version, config.schematic)
+
+
+def is_locked(world: World, member: Resource) -> bool:
+    """Whether a machine must not be changed: its own lock or its cluster's."""
+    return machine_locked(world, member.id) or world.cluster_locked(member.cluster)
+
+
+def machine_locked(world: World, machine_id: str) -> bool:
+    """Whether the node of a machine is locked."""
+    node = world.find(MACHINE_SET_NODE, machine_id)
+    return node is not None and ANNOTATION_LOCKED in node.annotations
+
+
+class ClusterMachineConfig(Controller):
+    """Brings every machine of a cluster to the configuration that it ought to have.
+
+    Another Talos image is only noted here as pending: when which machine gets it is the Talos upgrade's decision.
+    """
+
+    def __init__(self, world: World, talos: Talos) -> None:
+        """Work through the machines' Talos."""
+        super().__init__(world)
+        self.talos = talos
+
+    def watches(self) -> Mapping[ResourceType, Keys]:
+        """Everything that a configuration is made of."""
+        return {
+            CLUSTER_MACHINE: own_id,
+            CLUSTER: self._members_of_cluster,
+            CONFIG_PATCH: self._in_scope,
+            EXTENSIONS_CONFIGURATION: self._in_scope,
+            KERNEL_ARGS: own_id,
+            MACHINE_SET_NODE: own_id,
+            MACHINE_SET: self._members_of_set,
+        }
+
+    def lag(self, key: str) -> float:  # noqa: ARG002
+        """The moment for which the old state stands after a change."""
+        return self.world.story.pending
+
+    def machine_lag(self, key: str) -> float:  # noqa: ARG002
+        """Soon: what was wished for is there."""
+        return self.world.story.machine_status
+
+    def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
+        """The machine itself, once it has nothing to do."""
+        return () if machine.doing and machine.doing != "upgrade" else (machine.id,)
+
+    def reconcile(self, key: str) -> None:
+        """Look at one machine and have it do what is to be done next."""
+        member = self.world.find(CLUSTER_MACHINE, key)
+        machine = self.world.machines.find(key)
+        if member is None or machine is None or member.tearing_down:
+            self.world.dispose(MACHINE_PENDING_UPDATES, key)
+            return
+        config = desired_config(self.world, member, machine)
+        if config is None or (machine.config is not None and machine.config.digest == config.digest):
+            machine.error = machine.error if machine.doing else ""
+            self.world.dispose(MACHINE_PENDING_UPDATES, key)
+            self._let_others_go(member)
+            return
+        self._note_pending(member, machine, config)
+        if machine.doing or not self.world.reaches(machine):
+            return
+        if machine.maintenance:
+            self.talos.configure(machine, config)
+        elif not needs_upgrade(machine, config) and not is_locked(self.world, member) and self._may_apply(member):
+            self.talos.apply(machine, config)
+
+    def _note_pending(self, member: Resource, machine: EmulatedMachine, config: MachineConfig) -> None:
+        spec = specs_pb2.MachinePendingUpdatesSpec()
+        if not machine.maintenance and needs_upgrade(machine, config):
+            spec.upgrade.from_version, spec.upgrade.to_version = machine.talos_version, config.talos_version
+            spec.upgrade.from_schematic, spec.upgrade.to_schematic = machine.schematic.id, config.schematic.id
+        before = machine.config.digest if machine.config else ""
+        spec.config_diff = f"@@ -1 +1 @@\n-{before}\n+{config.digest}\n"
+        owner = "MachinePendingUpdatesController"
+        labels = dict(member.labels)
+        current = self.world.find(MACHINE_PENDING_UPDATES, member.id)
+        if current is None or not current.tearing_down:
+            self.world.store.put(Resource(MACHINE_PENDING_UPDATES, member.id, spec, labels, owner=owner))
+
+    def _may_apply(self, member: Resource) -> bool:
+        """Whether the machine set's update strategy lets one more machine change now."""
+        machine_set = self.world.find(MACHINE_SET, member.labels.get(LABEL_MACHINE_SET, ""))
+        if machine_set is None:
+            return False
+        rolling = machine_set.spec.update_strategy_config.rolling.max_parallelism or 1
+        busy = [item for item in self._siblings(member) if self.world.machines[item.id].doing == "apply"]
+        return len(busy) < rolling
+
+    def _siblings(self, member: Resource) -> list[Resource]:
+        labels = {LABEL_CLUSTER: member.cluster, LABEL_MACHINE_SET: member.labels.get(LABEL_MACHINE_SET, "")}
+        return self.world.store.list(MACHINE_PENDING_UPDATES, labels)
+
+    def _let_others_go(self, member: Resource) -> None:
+        for sibling in self._siblings(member):
+            if sibling.id != member.id and not self.world.machines[sibling.id].doing:
+                self.touch(sibling.id, self.world.story.machine_status)
+                return
+
+    def _members_of_cluster(self, event: Event) -> Iterable[str]:
+        if event.old is not None and (event.old.spec, event.old.annotations) == (
+            event.resource.spec,
+            event.resource.annotations,
+        ):
+            return ()
+        return self._members({LABEL_CLUSTER: event.resource.id})
+
+    def _members_of_set(self, event: Event) -> Iterable[str]:
+        if event.old is None or event.old.spec == event.resource.spec:
+            return ()
+        return self._members({LABEL_CLUSTER: event.resource.cluster, LABEL_MACHINE_SET: event.resource.id})
+
+    def _in_scope(self, event: Event) -> Iterable[str]:
+        found: dict[str, None] = {}
+        for resource in (event.resource,) if event.old is None else (event.old, event.resource):
+            for label in (LABEL_MACHINE, LABEL_CLUSTER_MACHINE):
+                if label in resource.labels:
+                    found[resource.labels[label]] = None
+                    break
+            else:
+                scope = {label: resource.labels[label] for label in _GROUPS if label in resource.labels}
+                found.update(dict.fromkeys(self._members(scope) if scope else ()))
+        return found
+
+    def _members(self, labels: Mapping[str, str]) -> list[str]:
+        return [member.id for member in self.world.store.list(CLUSTER_MACHINE, labels)]
+
+
+_GROUPS = (LABEL_CLUSTER, LABEL_MACHINE_SET)
+Step = Callable[[str], bool]
+
+
+class ClusterMachineTeardown(Controller):
+    """Takes a machine out of its cluster: wipes it, and lets the resources go that stood for its membership."""
+
+    def __init__(self, world: World, talos: Talos) -> None:
+        """Work through the machines' Talos."""
+        super().__init__(world)
+        self.talos = talos
+        self.steps: tuple[tuple[str, Step], ...] = (
+            ("ClusterMachineController", lambda _: True),
+            ("ClusterMachineConfigPatchesController", self._without_patches),
+            ("ClusterMachineConfigController", self._wiped),
+            ("ClusterMachineTeardownController", self._wiped),
+            ("ClusterMachineStatusController", lambda key: self.world.dispose(CLUSTER_MACHINE_STATUS, key)),
+            ("ClusterMachineEncryptionKeyController", lambda _: True),
+        )
+
+    def watches(self) -> Mapping[ResourceType, Keys]:
+        """The machine's membership and what must be gone before it ends."""
+        types = (CLUSTER_MACHINE, CLUSTER_MACHINE_STATUS, LINK, NODE_FORCE_DESTROY_REQUEST)
+        return dict.fromkeys(types, own_id)
+
+    def lag(self, key: str) -> float:  # noqa: ARG002
+        """As quick as any finalizer."""
+        return self.world.story.finalizer
+
+    def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
+        """The machine itself: it may be reached again."""
+        return (machine.id,)
+
+    def reconcile(self, key: str) -> None:
+        """Go one step further."""
+        member = self.world.find(CLUSTER_MACHINE, key)
+        if member is None:
+            self.world.dispose(CLUSTER_MACHINE_IDENTITY, key)
+            return
+        if not member.tearing_down:
+            return
+        for finalizer, over in self.steps:
+            if finalizer in member.finalizers:
+                if over(key):
+                    self.world.release(member, finalizer)
+                return
+        self.world.destroy(member)
+
+    def _without_patches(self, key: str) -> bool:
+        for resource_type in (CONFIG_PATCH, EXTENSIONS_CONFIGURATION):
+            for patch in self.world.scopes.of(resource_type, LABEL_CLUSTER_MACHINE, key):
+                if patch.owner:
+                    self.world.destroy(patch)
+                else:
+                    self.world.tear_down(resource_type, patch.id)
+        return True
+
+    def _wiped(self, key: str) -> bool:
+        machine = self.world.machines[key]
+        if machine.maintenance or (machine.config is None and machine.doing == "reset") or self._given_up(key):
+            if machine.doing not in ("", "reset"):
+                self.talos.stop(machine)
+                machine.config = None
+            return True
+        if machine.doing != "reset" and self.world.reaches(machine):
+            self.talos.reset(machine, lambda: self.touch(key))
+        return False
+
+    def _given_up(self, key: str) -> bool:
+        """Whether the machine need not be wiped: it was taken out of Omni, or cannot be reached and was given up."""
+        link = self.world.find(LINK, key)
+        if link is None or link.tearing_down:
+            return True
+        forced = self.world.find(NODE_FORCE_DESTROY_REQUEST, key) is not None
+        return forced and not self.world.connected(self.world.machines[key])

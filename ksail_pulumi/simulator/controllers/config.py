@@ -1,0 +1,81 @@
+"""What Omni wants on a machine of a cluster: the sum of versions, patches, extensions and kernel arguments."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+from ksail_pulumi.omni.resources import (
+    CLUSTER,
+    CONFIG_PATCH,
+    EXTENSIONS_CONFIGURATION,
+    KERNEL_ARGS,
+    LABEL_CONTROL_PLANE,
+    LABEL_MACHINE_SET,
+    Resource,
+)
+from ksail_pulumi.simulator.controllers.engine import World
+from ksail_pulumi.simulator.machines import EmulatedMachine, MachineConfig, Schematic
+
+CONTROL_PLANE_COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+KUBELET = "kubelet"
+LABEL_DISABLED = "omni.sidero.dev/disabled"
+_IMAGE = re.compile(r"image: \S+/(kube-apiserver|kube-controller-manager|kube-scheduler|kubelet):v(\S+)")
+
+
+def desired_config(world: World, member: Resource, machine: EmulatedMachine) -> MachineConfig | None:
+    """The configuration of a machine, by its ClusterMachine; None when its cluster is gone."""
+    cluster = world.find(CLUSTER, member.cluster)
+    if cluster is None:
+        return None
+    machine_set = member.labels.get(LABEL_MACHINE_SET, "")
+    patches = [
+        patch
+        for layer in world.scopes.layers(CONFIG_PATCH, cluster.id, machine_set, machine.id)
+        for patch in layer
+        if LABEL_DISABLED not in patch.labels
+    ]
+    control_plane = LABEL_CONTROL_PLANE in member.labels
+    schematic = desired_schematic(world, cluster.id, machine_set, machine)
+    components = dict.fromkeys((*CONTROL_PLANE_COMPONENTS, KUBELET) if control_plane else (KUBELET,), "")
+    components = dict.fromkeys(components, member.spec.kubernetes_version) | _images(patches, components)
+    features = cluster.spec.features.SerializeToString(deterministic=True)
+    content = (
+        cluster.id,
+        cluster.created,
+        control_plane,
+        cluster.spec.talos_version,
+        schematic.id,
+        sorted(components.items()),
+        features,
+        [(patch.spec.data, patch.spec.compressed_data) for patch in patches],
+    )
+    digest = hashlib.sha256(repr(content).encode()).hexdigest()
+    return MachineConfig(digest, cluster.id, control_plane, cluster.spec.talos_version, schematic, components)
+
+
+def desired_schematic(world: World, cluster: str, machine_set: str, machine: EmulatedMachine) -> Schematic:
+    """What the machine's Talos image is to be made of.
+
+    The list of extensions nearest to the machine counts; without one the machine keeps those that it came with.
+    """
+    layers = world.scopes.layers(EXTENSIONS_CONFIGURATION, cluster, machine_set, machine.id)
+    lists = [item.spec.extensions for layer in layers for item in layer]
+    extensions: Sequence[str] = lists[-1] if lists else machine.setup.extensions
+    arguments = world.find(KERNEL_ARGS, machine.id)
+    kernel_args = () if arguments is None or arguments.tearing_down else tuple(arguments.spec.args)
+    return Schematic(tuple(sorted(official(name) for name in extensions)), kernel_args)
+
+
+def official(extension: str) -> str:
+    """The full name of a system extension: short ones are Sidero's."""
+    return extension if "/" in extension else f"siderolabs/{extension}"
+
+
+def _images(patches: Sequence[Resource], components: dict[str, str]) -> dict[str, str]:
+    """The versions of Kubernetes components that patches set, as Omni's own patches of an upgrade do."""
+    found: dict[str, str] = {}
+    for patch in patches:
+        found.update(_IMAGE.findall(patch.spec.data))
+    return {name: version for name, version in found.items() if name in components}

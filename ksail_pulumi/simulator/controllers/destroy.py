@@ -1,0 +1,89 @@
+"""The end of what users own: Omni itself destroys a resource that is torn down and that nobody holds any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ksail_pulumi.omni.resources import (
+    CLUSTER,
+    CONFIG_PATCH,
+    ETCD_MANUAL_BACKUP,
+    EXTENSIONS_CONFIGURATION,
+    KERNEL_ARGS,
+    KUBERNETES_HEALTH_CHECK,
+    KUBERNETES_MANIFEST_GROUP,
+    MACHINE_CLASS,
+    MACHINE_INSTALL_DISK_CONFIG,
+    MACHINE_LABELS,
+    MACHINE_SET,
+    MACHINE_SET_NODE,
+    NODE_FORCE_DESTROY_REQUEST,
+    ResourceType,
+)
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys
+from ksail_pulumi.simulator.store import Event
+
+USER_TYPES = (
+    CLUSTER,
+    MACHINE_SET,
+    MACHINE_SET_NODE,
+    CONFIG_PATCH,
+    EXTENSIONS_CONFIGURATION,
+    KERNEL_ARGS,
+    KUBERNETES_MANIFEST_GROUP,
+    KUBERNETES_HEALTH_CHECK,
+    MACHINE_INSTALL_DISK_CONFIG,
+    MACHINE_CLASS,
+    MACHINE_LABELS,
+    ETCD_MANUAL_BACKUP,
+    NODE_FORCE_DESTROY_REQUEST,
+)
+CLUSTER_CHILDREN = (CONFIG_PATCH, EXTENSIONS_CONFIGURATION, KUBERNETES_MANIFEST_GROUP, KUBERNETES_HEALTH_CHECK)
+"""What goes with its cluster, its machine set or its cluster machine."""
+
+
+class Destroyer(Controller):
+    """Destroys users' resources in their last moment."""
+
+    def watches(self) -> Mapping[ResourceType, Keys]:
+        """Everything that users can make."""
+        return dict.fromkeys(USER_TYPES, _finished)
+
+    def lag(self, key: str) -> float:  # noqa: ARG002
+        """A moment, in which a client's own Destroy may win."""
+        return self.world.story.destroy
+
+    def reconcile(self, key: str) -> None:
+        """Destroy one resource, if it is still at its end."""
+        type_name, _, resource_id = key.partition("/")
+        resource = self.world.find(_TYPES[type_name], resource_id)
+        if resource is not None and resource.tearing_down and not resource.finalizers:
+            self.world.destroy(resource)
+
+
+class ExtensionsLetGo(Controller):
+    """Lets go of extensions lists that are torn down: nothing but the machines' next schematic follows from them."""
+
+    def watches(self) -> Mapping[ResourceType, Keys]:
+        """Extensions lists."""
+        return {EXTENSIONS_CONFIGURATION: lambda event: (event.resource.id,) if event.resource.tearing_down else ()}
+
+    def lag(self, key: str) -> float:  # noqa: ARG002
+        """As quick as any finalizer."""
+        return self.world.story.finalizer
+
+    def reconcile(self, key: str) -> None:
+        """Take the finalizer off."""
+        resource = self.world.find(EXTENSIONS_CONFIGURATION, key)
+        if resource is not None and resource.tearing_down:
+            self.world.release(resource, "MachineExtensionsController")
+
+
+_TYPES = {resource_type.name: resource_type for resource_type in USER_TYPES}
+
+
+def _finished(event: Event) -> Iterable[str]:
+    resource = event.resource
+    if event.kind == "destroyed" or not resource.tearing_down or resource.finalizers or resource.owner:
+        return ()
+    return (f"{event.resource.type.name}/{event.resource.id}",)

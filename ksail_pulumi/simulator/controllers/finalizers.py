@@ -1,0 +1,112 @@
+"""Who holds what: the finalizers that Omni's controllers put on resources right after they are created.
+
+Each one is an update of its own, so a new Cluster goes through fourteen versions in its first fifth of a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ksail_pulumi.omni.resources import (
+    CLUSTER,
+    CLUSTER_MACHINE,
+    CLUSTER_MACHINE_STATUS,
+    CLUSTER_STATUS,
+    CLUSTER_UUID,
+    EXTENSIONS_CONFIGURATION,
+    LABEL_CONTROL_PLANE,
+    MACHINE_SET,
+    MACHINE_SET_NODE,
+    MACHINE_SET_STATUS,
+    Resource,
+    ResourceType,
+)
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys
+from ksail_pulumi.simulator.store import Event
+
+HOLDERS: Mapping[ResourceType, tuple[str, ...]] = {
+    CLUSTER: (
+        "BackupDataController",
+        "ClusterWorkloadProxyStatusController",
+        "ClusterController",
+        "ClusterDestroyStatusController",
+        "ClusterUUIDController",
+        "SecretsController",
+        "ClusterConfigVersionController",
+        "KubernetesUpgradeStatusController",
+        "ClusterEndpointController",
+        "ClusterKubernetesManifestsStatusController",
+        "TalosUpgradeStatusController",
+        "ClusterStatusController",
+        "ClusterWorkloadProxyController",
+    ),
+    MACHINE_SET: (
+        "MachineSetStatusController",
+        "MachineProvisionController",
+        "MachineSetDestroyStatusController",
+        "MachineSetController",
+        "ControlPlaneStatusController",
+    ),
+    CLUSTER_MACHINE: (
+        "ClusterMachineStatusController",
+        "ClusterMachineConfigPatchesController",
+        "ClusterMachineController",
+        "ClusterMachineEncryptionKeyController",
+        "ClusterMachineConfigController",
+        "ClusterMachineTeardownController",
+    ),
+    MACHINE_SET_NODE: ("MachineSetStatusController",),
+    CLUSTER_STATUS: ("ClusterBootstrapStatusController", "DiscoveryServiceConfigPatchController"),
+    CLUSTER_MACHINE_STATUS: ("ClusterWorkloadProxyStatusController", "SecretRotationStatusController"),
+    CLUSTER_UUID: (
+        "ClusterKubernetesNodesController",
+        "ClusterDiagnosticsController",
+        "EtcdBackupEncryptionController",
+    ),
+    MACHINE_SET_STATUS: ("ClusterStatusController",),
+    EXTENSIONS_CONFIGURATION: ("MachineExtensionsController",),
+}
+CONTROL_PLANE_HOLDERS = ("MachineSetEtcdAuditController", "ClusterBootstrapStatusController")
+"""Those that hold a machine set of control planes in addition."""
+
+
+def holders(resource: Resource) -> tuple[str, ...]:
+    """Who wants to hold a resource, in the order in which they come."""
+    wanted = HOLDERS[resource.type]
+    if resource.type == MACHINE_SET and LABEL_CONTROL_PLANE in resource.labels:
+        return (*wanted, *CONTROL_PLANE_HOLDERS)
+    return wanted
+
+
+class Holders(Controller):
+    """Puts the finalizers on, one after the other."""
+
+    def watches(self) -> Mapping[ResourceType, Keys]:
+        """All types that are held by controllers."""
+        return dict.fromkeys(HOLDERS, _name)
+
+    def lag(self, key: str) -> float:
+        """A node is taken note of a little later than the rest."""
+        return self.world.story.node if key.startswith(MACHINE_SET_NODE.name) else self.world.story.finalizer
+
+    def reconcile(self, key: str) -> None:
+        """Put the next finalizer on a resource; the event of that brings the one after."""
+        type_name, _, resource_id = key.partition("/")
+        resource = self.world.find(_TYPES[type_name], resource_id)
+        if resource is None or resource.tearing_down:
+            return
+        for holder in holders(resource):
+            if holder not in resource.finalizers:
+                self.world.hold(resource, holder)
+                return
+
+
+_TYPES = {resource_type.name: resource_type for resource_type in HOLDERS}
+
+
+def _name(event: Event) -> Iterable[str]:
+    if event.kind == "destroyed" or event.resource.tearing_down:
+        return ()
+    if all(holder in event.resource.finalizers for holder in holders(event.resource)):
+        return ()
+    return (f"{event.resource.type.name}/{event.resource.id}",)

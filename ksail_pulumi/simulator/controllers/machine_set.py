@@ -1,0 +1,230 @@
+"""Machine sets: a node becomes a machine of the cluster, and a machine without its node leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import (
+    CLUSTER,
+    CLUSTER_MACHINE,
+    CLUSTER_MACHINE_STATUS,
+    CONTROL_PLANE_STATUS,
+    LABEL_CLUSTER,
+    LABEL_CLUSTER_MACHINE,
+    LABEL_CONTROL_PLANE,
+    LABEL_MACHINE_SET,
+    LABEL_WORKER,
+    MACHINE_SET,
+    MACHINE_SET_DESTROY_STATUS,
+    MACHINE_SET_NODE,
+    MACHINE_SET_STATUS,
+    MACHINE_STATUS,
+    Resource,
+    ResourceType,
+)
+from ksail_pulumi.simulator.controllers.cluster import counted
+from ksail_pulumi.simulator.controllers.destroy import CLUSTER_CHILDREN
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, its, own_id
+from ksail_pulumi.simulator.store import Event
+
+NODE_HOLDER = "MachineSetStatusController"
+ROLLING = specs_pb2.MachineSetSpec.Rolling
+
+
+def members_of(world: World, resource_type: ResourceType, machine_set: Resource) -> list[Resource]:
+    """The resources of a type that belong to a machine set, by ID."""
+    return world.store.list(resource_type, {LABEL_CLUSTER: machine_set.cluster, LABEL_MACHINE_SET: machine_set.id})
+
+
+def is_control_plane(resource: Resource) -> bool:
+    """Whether a machine set or one of its members has the role of a control plane."""
+    return LABEL_CONTROL_PLANE in resource.labels
+
+
+class MachineSets(Controller):
+    """Makes a ClusterMachine of every node, and tears down the ClusterMachines whose node is gone."""
+
+    def watches(self) -> Mapping[ResourceType, Keys]:
+        """Sets, their nodes and machines, and the machines that nodes wait for."""
+        return {
+            MACHINE_SET: own_id,
+            MACHINE_SET_NODE: its(LABEL_MACHINE_SET),
+            CLUSTER_MACHINE: self._its_set_and_the_next,
+            MACHINE_STATUS: self._waiting_set,
+        }
+
+    def lag(self, key: str) -> float:
+        """A moment, in which a set's nodes come together; longer for big sets."""
+        return self.world.story.finalizer + self.world.crowd(key)
+
+    def reconcile(self, key: str) -> None:
+        """Bring the members of one set in line with its nodes."""
+        machine_set = self.world.find(MACHINE_SET, key)
+        if machine_set is None:
+            return
+        nodes = {node.id: node for node in members_of(self.world, MACHINE_SET_NODE, machine_set)}
+        members = members_of(self.world, CLUSTER_MACHINE, machine_set)
+        for node in nodes.values():
+            if node.tearing_down:
+                self._let_go(node)
+        if machine_set.tearing_down:
+            self._tear_down(nodes, members)
+            return
+        here = {member.id for member in members}
+        for node in nodes.values():
+            if not node.tearing_down and node.id not in here and NODE_HOLDER in node.finalizers:
+                self.world.after(self.world.story.cluster_machine, lambda node=node: self._join(node))  # type: ignore[misc]
+        leaving = [member for member in members if member.id not in nodes or self.world.machines[member.id].removed]
+        self._remove(machine_set, leaving)
+
+    def _let_go(self, node: Resource) -> None:
+        for finalizer in ("MachineSetNodeController", NODE_HOLDER):
+            self.world.release(node, finalizer)
+
+    def _join(self, node: Resource) -> None:
+        current = self.world.find(MACHINE_SET_NODE, node.id)
+        cluster = self.world.find(CLUSTER, node.cluster)
+        if current is None or current.tearing_down or current.created != node.created or cluster is None:
+            return
+        if cluster.tearing_down or self.world.find(CLUSTER_MACHINE, node.id) is not None:
+            return
+        if self.world.find(MACHINE_STATUS, node.id) is None:
+            return
+        role = LABEL_CONTROL_PLANE if is_control_plane(node) else LABEL_WORKER
+        labels = {LABEL_CLUSTER: node.cluster, LABEL_MACHINE_SET: node.labels[LABEL_MACHINE_SET], role: ""}
+        spec = specs_pb2.ClusterMachineSpec(kubernetes_version=cluster.spec.kubernetes_version)
+        self.world.store.put(Resource(CLUSTER_MACHINE, node.id, spec, labels, owner=NODE_HOLDER))
+
+    def _remove(self, machine_set: Resource, leaving: list[Resource]) -> None:
+        """Tear down members without a node: control planes one at a time, workers as the delete strategy says."""
+        quota = len(leaving)
+        if is_control_plane(machine_set):
+            quota = 1
+        elif machine_set.spec.delete_strategy == ROLLING:
+            quota = machine_set.spec.delete_strategy_config.rolling.max_parallelism or 1
+        quota -= sum(member.tearing_down for member in leaving)
+        for member in leaving:
+            if not member.tearing_down and quota > 0:
+                quota -= 1
+                self.world.tear_down(CLUSTER_MACHINE, member.id)
+
+    def _tear_down(self, nodes: Mapping[str, Resource], members: list[Resource]) -> None:
+        for node in nodes.values():
+            self.world.tear_down(MACHINE_SET_NODE, node.id)
+        for member in members:
+            if member.id not in nodes:
+                self.world.tear_down(CLUSTER_MACHINE, member.id)
+
+    def _its_set_and_the_next(self, event: Event) -> list[str]:
+        """The set that a machine belongs to; when it leaves, also the one that its new node is in."""
+        keys = [event.resource.labels.get(LABEL_MACHINE_SET, "")]
+        if event.kind == "destroyed":
+            keys += self._waiting_set(event)
+        return [key for key in keys if key]
+
+    def _waiting_set(self, event: Event) -> list[str]:
+        """The set whose node waits for this machine."""
+        if event.kind == "updated":
+            return []
+        node = self.world.find(MACHINE_SET_NODE, event.resource.id)
+        return [node.labels[LABEL_MACHINE_SET]] if node is not None and LABEL_MACHINE_SET in node.labels else []
+
+
+class MachineSetTeardown(Controller):
+    """Lets a machine set go once it is torn down and empty."""
+
+    def watches(self) -> Mapping[ResourceType, Keys]:
+        """The set and what it waits for."""
+        return {
+            MACHINE_SET: own_id,
+            MACHINE_SET_NODE: its(LABEL_MACHINE_SET),
+            CLUSTER_MACHINE: its(LABEL_MACHINE_SET),
+            MACHINE_SET_STATUS: own_id,
+            MACHINE_SET_DESTROY_STATUS: own_id,
+            CONTROL_PLANE_STATUS: own_id,
+        }
+
+    def lag(self, key: str) -> float:
+        """As quick as any finalizer."""
+        return self.world.story.finalizer + self.world.crowd(key)
+
+    def reconcile(self, key: str) -> None:
+        """Go one step further."""
+        machine_set = self.world.find(MACHINE_SET, key)
+        if machine_set is None or not machine_set.tearing_down:
+            return
+        for finalizer in (
+            "MachineProvisionController",
+            "MachineSetEtcdAuditController",
+            "ClusterBootstrapStatusController",
+            "ControlPlaneStatusController",
+            "MachineSetController",
+            "MachineSetStatusController",
+            "MachineSetDestroyStatusController",
+        ):
+            if finalizer in machine_set.finalizers:
+                if self._over(finalizer, machine_set):
+                    self.world.release(machine_set, finalizer)
+                return
+
+    def _over(self, finalizer: str, machine_set: Resource) -> bool:
+        """Whether a controller needs a set no more."""
+        match finalizer:
+            case "ControlPlaneStatusController":
+                return self.world.dispose(CONTROL_PLANE_STATUS, machine_set.id)
+            case "MachineSetController":
+                return self._unused(machine_set) and not members_of(self.world, MACHINE_SET_NODE, machine_set)
+            case "MachineSetStatusController":
+                if members_of(self.world, CLUSTER_MACHINE, machine_set) or not self._without_children(machine_set):
+                    return False
+                return self.world.dispose(MACHINE_SET_STATUS, machine_set.id)
+            case "MachineSetDestroyStatusController":
+                return self.world.dispose(MACHINE_SET_DESTROY_STATUS, machine_set.id)
+        return True
+
+    def _unused(self, machine_set: Resource) -> bool:
+        """Whether nodes can still be allocated; a set that went from a class back to manual never says so.
+
+        In Omni v1.10 such a set stays until it is given a class again.
+        """
+        return "MachineSetNodeController" not in machine_set.finalizers
+
+    def _without_children(self, machine_set: Resource) -> bool:
+        """Tear down the patches and extensions of the set; whether they are gone."""
+        children = [
+            child
+            for resource_type in CLUSTER_CHILDREN
+            for child in members_of(self.world, resource_type, machine_set)
+            if LABEL_CLUSTER_MACHINE not in child.labels and not child.owner
+        ]
+        for child in children:
+            self.world.tear_down(child.type, child.id)
+        if children:
+            self.touch(machine_set.id, self.world.story.destroy * 2)
+        return not children
+
+
+class MachineSetDestroyStatus(Controller):
+    """Says how far the end of a machine set has come."""
+
+    def watches(self) -> Mapping[ResourceType, Keys]:
+        """What is counted."""
+        return {MACHINE_SET: own_id, CLUSTER_MACHINE_STATUS: its(LABEL_MACHINE_SET)}
+
+    def lag(self, key: str) -> float:
+        """Quicker than the first finalizer."""
+        return self.world.story.destroy + self.world.crowd(key)
+
+    def reconcile(self, key: str) -> None:
+        """Count."""
+        machine_set = self.world.find(MACHINE_SET, key)
+        owner = "MachineSetDestroyStatusController"
+        if machine_set is None or not machine_set.tearing_down or owner not in machine_set.finalizers:
+            return
+        current = self.world.find(MACHINE_SET_DESTROY_STATUS, key)
+        if current is not None and current.tearing_down:
+            return
+        machines = len(members_of(self.world, CLUSTER_MACHINE_STATUS, machine_set))
+        spec = specs_pb2.DestroyStatusSpec(phase=f"Destroying: {counted(machines, 'machine')}")
+        self.world.store.put(Resource(MACHINE_SET_DESTROY_STATUS, key, spec, owner=owner))

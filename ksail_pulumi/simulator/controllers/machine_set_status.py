@@ -1,0 +1,123 @@
+"""How machine sets and clusters are: sums over what is told of their machines."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import (
+    CLUSTER_MACHINE,
+    CLUSTER_MACHINE_STATUS,
+    LABEL_CLUSTER,
+    LABEL_CONNECTED,
+    LABEL_CONTROL_PLANE,
+    LABEL_MACHINE_SET,
+    LABEL_WORKER,
+    MACHINE_PENDING_UPDATES,
+    MACHINE_SET,
+    MACHINE_SET_NODE,
+    MACHINE_SET_STATUS,
+    Resource,
+    ResourceType,
+)
+from ksail_pulumi.simulator.controllers.cluster_machine import machine_locked
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys, its, own_id
+from ksail_pulumi.simulator.controllers.machine_set import NODE_HOLDER, is_control_plane, members_of
+from ksail_pulumi.simulator.machines import Stage
+
+SCALING_UP, SCALING_DOWN, RUNNING, DESTROYING, FAILED, RECONFIGURING, UPGRADING = 1, 2, 3, 4, 5, 6, 7
+"""Phases of a machine set, numbered as in `MachineSetPhase`."""
+UNLIMITED = specs_pb2.MachineSetSpec.MachineAllocation.Unlimited
+NO_CONTROL_PLANES = "control plane machine set must have at least one node"
+
+
+class MachineSetStatus(Controller):
+    """Keeps MachineSetStatuses."""
+
+    def watches(self) -> Mapping[ResourceType, Keys]:
+        """The set and all that is told of its machines."""
+        members = (MACHINE_SET_NODE, CLUSTER_MACHINE, CLUSTER_MACHINE_STATUS, MACHINE_PENDING_UPDATES)
+        return {MACHINE_SET: own_id, **dict.fromkeys(members, its(LABEL_MACHINE_SET))}
+
+    def lag(self, key: str) -> float:
+        """A moment, in which the changes of a set come together; longer for big sets."""
+        return self.world.story.machine_set_status + self.world.crowd(key)
+
+    def reconcile(self, key: str) -> None:
+        """Tell of one set."""
+        machine_set = self.world.find(MACHINE_SET, key)
+        if machine_set is None or "MachineSetStatusController" not in machine_set.finalizers:
+            return
+        current = self.world.find(MACHINE_SET_STATUS, key)
+        if current is not None and current.tearing_down:
+            return
+        nodes = [node for node in members_of(self.world, MACHINE_SET_NODE, machine_set) if _is_noted(node)]
+        members = members_of(self.world, CLUSTER_MACHINE, machine_set)
+        statuses = members_of(self.world, CLUSTER_MACHINE_STATUS, machine_set)
+        pending = members_of(self.world, MACHINE_PENDING_UPDATES, machine_set)
+        spec = specs_pb2.MachineSetStatusSpec(config_hash=_hash(machine_set, nodes))
+        if machine_set.spec.HasField("machine_allocation"):
+            spec.machine_allocation.CopyFrom(machine_set.spec.machine_allocation)
+        spec.locked_updates = sum(machine_locked(self.world, update.id) for update in pending)
+        counts = spec.machines
+        counts.total = len(members)
+        counts.requested = _requested(machine_set, nodes)
+        living = {member.id for member in members if not member.tearing_down}
+        if not machine_set.tearing_down:
+            counts.connected = sum(LABEL_CONNECTED in status.labels for status in statuses)
+            counts.healthy = sum(status.id in living and _is_healthy(status) for status in statuses)
+        spec.phase = self._phase(machine_set, nodes, members, statuses, pending)  # type: ignore[assignment]
+        if spec.phase == FAILED:
+            spec.error = NO_CONTROL_PLANES
+        spec.ready = spec.phase == RUNNING and counts.healthy == counts.connected == counts.total == counts.requested
+        role = LABEL_CONTROL_PLANE if is_control_plane(machine_set) else LABEL_WORKER
+        labels = {LABEL_CLUSTER: machine_set.cluster, role: ""}
+        self.world.store.put(Resource(MACHINE_SET_STATUS, key, spec, labels, owner="MachineSetStatusController"))
+
+    def _phase(
+        self,
+        machine_set: Resource,
+        nodes: Sequence[Resource],
+        members: Sequence[Resource],
+        statuses: Sequence[Resource],
+        pending: Sequence[Resource],
+    ) -> int:
+        requested = _requested(machine_set, nodes)
+        if machine_set.tearing_down:
+            return DESTROYING
+        if len(nodes) < requested or len(statuses) < len(nodes):
+            return SCALING_UP
+        if len(nodes) > requested or len(members) > len(nodes):
+            return SCALING_DOWN
+        if is_control_plane(machine_set) and not requested:
+            return FAILED
+        updates = [update for update in pending if not update.tearing_down]
+        if any(update.spec.HasField("upgrade") for update in updates if not self._held_back(update)):
+            return UPGRADING
+        return RECONFIGURING if any(not self._held_back(update) for update in updates) else RUNNING
+
+    def _held_back(self, update: Resource) -> bool:
+        """Whether the cluster's lock keeps an update waiting: then the set reads as if it had none."""
+        return self.world.cluster_locked(update.cluster)
+
+
+def _requested(machine_set: Resource, nodes: Sequence[Resource]) -> int:
+    allocation = machine_set.spec.machine_allocation
+    if allocation.name and allocation.allocation_type != UNLIMITED and not machine_set.tearing_down:
+        return int(allocation.machine_count)
+    return 0 if machine_set.tearing_down else len(nodes)
+
+
+def _is_noted(node: Resource) -> bool:
+    """Whether a node counts: before it is taken note of, a new control plane set is one without nodes, and Failed."""
+    return not node.tearing_down and NODE_HOLDER in node.finalizers
+
+
+def _is_healthy(status: Resource) -> bool:
+    return bool(status.spec.ready and status.spec.stage == Stage.RUNNING)
+
+
+def _hash(machine_set: Resource, nodes: Sequence[Resource]) -> str:
+    content = (machine_set.id, machine_set.spec.SerializeToString(deterministic=True), [node.id for node in nodes])
+    return hashlib.sha256(repr(content).encode()).hexdigest()

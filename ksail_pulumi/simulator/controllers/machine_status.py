@@ -1,0 +1,253 @@
+"""What Omni knows of every machine, in a cluster or not: Links, Machines and MachineStatuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ksail_pulumi.omni.api import siderolink_pb2, specs_pb2
+from ksail_pulumi.omni.resources import (
+    CLUSTER_MACHINE,
+    LABEL_AVAILABLE,
+    LABEL_CLUSTER,
+    LABEL_CONNECTED,
+    LABEL_CONTROL_PLANE,
+    LABEL_DISCONNECTED,
+    LABEL_INSTALLED,
+    LABEL_MACHINE_SET,
+    LABEL_READY_TO_USE,
+    LABEL_REPORTING_EVENTS,
+    LABEL_TALOS_VERSION,
+    LABEL_WORKER,
+    LINK,
+    MACHINE,
+    MACHINE_LABELS,
+    MACHINE_SET_NODE,
+    MACHINE_STATUS,
+    PREFIX,
+    Resource,
+    ResourceType,
+)
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, own_id
+from ksail_pulumi.simulator.machines import LINK_PREFIX, EmulatedMachine
+
+LINK_HOLDERS = (
+    "MaintenanceConfigStatusController",
+    "LinkStatusController[Links.omni.sidero.dev]",
+    "MachineController",
+    "LinkCleanupController",
+    "MachineStatusLinkController",
+)
+MACHINE_HOLDERS = (
+    "MachineStatusSnapshotController",
+    "MachineCleanupController",
+    "MachineStatusController",
+    "MachineJoinConfigController",
+    "MachineSetStatusController",
+)
+STATUS_HOLDERS = (
+    "MachineConfigExtractionController",
+    "MachineTeardownController",
+    "MachineUpgradeStatusController",
+    "KernelArgsStatusController",
+    "SchematicConfigurationController",
+    "MachineConfigGenOptionsController",
+    "LabelsExtractor[MachineStatuses.omni.sidero.dev]",
+)
+STATUS_ANNOTATIONS = {PREFIX + "platform-tag-labels-initialized": "", PREFIX + "kernel-args-initialized": ""}
+CONNECTION = (
+    "siderolink.api=grpc://127.0.0.1:8090",
+    f"talos.events.sink=[{LINK_PREFIX}::1]:8091",
+    f"talos.logging.kernel=tcp://[{LINK_PREFIX}::1]:8092",
+)
+"""The kernel arguments with which a machine finds this Omni."""
+POWER_ON = 2
+GIB = 2**30
+
+
+def register(world: World) -> None:
+    """Have every emulated machine come to Omni."""
+    for machine in world.machines:
+        link = siderolink_pb2.SiderolinkSpec(node_subnet=f"{machine.address}/64", connected=True)
+        world.store.create(Resource(LINK, machine.id, link, finalizers=LINK_HOLDERS))
+        spec = specs_pb2.MachineSpec(management_address=machine.address, connected=world.connected(machine))
+        labels = {PREFIX + "address": machine.address}
+        world.store.create(
+            Resource(MACHINE, machine.id, spec, labels, finalizers=MACHINE_HOLDERS), owner="MachineController"
+        )
+        if machine.setup.labels:
+            user_labels = Resource(
+                MACHINE_LABELS, machine.id, specs_pb2.MachineLabelsSpec(), dict(machine.setup.labels)
+            )
+            world.store.create(user_labels)
+        status = machine_status(world, machine)
+        world.store.create(status, owner=status.owner)
+
+
+def machine_status(world: World, machine: EmulatedMachine) -> Resource:
+    """All that Omni knows of a machine."""
+    membership = _membership(world, machine.id)
+    labels = _labels(world, machine)
+    spec = _hardware(machine)
+    if membership is None:
+        labels[LABEL_AVAILABLE] = ""
+    else:
+        control_plane = LABEL_CONTROL_PLANE in membership.labels
+        labels[LABEL_CLUSTER] = spec.cluster = membership.cluster
+        labels[LABEL_MACHINE_SET] = membership.labels.get(LABEL_MACHINE_SET, "")
+        labels[LABEL_CONTROL_PLANE if control_plane else LABEL_WORKER] = ""
+        spec.role = 1 if control_plane else 2  # type: ignore[assignment]
+    spec.connected = world.connected(machine)
+    user = world.find(MACHINE_LABELS, machine.id)
+    if user is not None and not user.tearing_down:
+        labels |= user.labels
+    return Resource(
+        MACHINE_STATUS,
+        machine.id,
+        spec,
+        labels,
+        STATUS_ANNOTATIONS,
+        owner="MachineStatusController",
+        finalizers=STATUS_HOLDERS,
+    )
+
+
+def _membership(world: World, machine_id: str) -> Resource | None:
+    """By what a machine belongs to a cluster: its ClusterMachine, until that is as good as gone, or its node."""
+    member = world.find(CLUSTER_MACHINE, machine_id)
+    if member is not None and (not member.tearing_down or "ClusterMachineStatusController" in member.finalizers):
+        return member
+    node = world.find(MACHINE_SET_NODE, machine_id)
+    return None if node is None or node.tearing_down or not node.cluster else node
+
+
+def _labels(world: World, machine: EmulatedMachine) -> dict[str, str]:
+    setup = machine.setup
+    labels = {
+        PREFIX + "arch": setup.arch,
+        PREFIX + "cpu": "intel",
+        PREFIX + "cores": str(machine.cores),
+        PREFIX + "mem": f"{machine.memory_gib}GiB",
+        PREFIX + "storage": f"{machine.disk_gb}GB",
+        PREFIX + "platform": setup.platform,
+        LABEL_TALOS_VERSION: f"v{machine.talos_version}",
+        LABEL_READY_TO_USE: "",
+        LABEL_REPORTING_EVENTS: "",
+        LABEL_CONNECTED if world.connected(machine) else LABEL_DISCONNECTED: "",
+    }
+    if machine.installed:
+        labels[LABEL_INSTALLED] = ""
+    return labels
+
+
+def _hardware(machine: EmulatedMachine) -> specs_pb2.MachineStatusSpec:
+    draw = machine.random("hardware")
+    setup = machine.setup
+    spec = specs_pb2.MachineStatusSpec(
+        talos_version=f"v{machine.talos_version}",
+        initial_talos_version=f"v{machine.talos_version}",
+        talos_version_name="Talos",
+        management_address=machine.address,
+        maintenance=machine.maintenance,
+        power_state=POWER_ON,  # type: ignore[arg-type]
+        kernel_cmdline=" ".join((*CONNECTION, *machine.schematic.kernel_args)),
+    )
+    hardware = spec.hardware
+    hardware.arch = setup.arch
+    hardware.processors.add(
+        core_count=machine.cores,
+        thread_count=machine.cores * 2,
+        frequency=3600,
+        description="Intel(R) Xeon(R) E-2388G CPU @ 3.20GHz",
+        manufacturer="Intel(R) Corporation",
+    )
+    hardware.memory_modules.add(size_mb=machine.memory_gib * 1024, description="Micron Technology")
+    hardware.blockdevices.add(
+        size=machine.disk_gb * 10**9,
+        model="Micron_7450_MTFDKBA",
+        linux_name="/dev/nvme0n1",
+        serial=f"{draw.getrandbits(48):012X}",
+        type="NVME",
+        bus_path="/pci0000:00/0000:00:1d.0/0000:03:00.0/nvme",
+        system_disk=machine.installed,
+        transport="nvme",
+    )
+    network = spec.network
+    network.hostname = machine.name
+    network.addresses.append(f"10.5.{machine.index // 250}.{machine.index % 250 + 2}/16")
+    network.default_gateways.append("10.5.0.1")
+    mac = ":".join(f"{octet:02x}" for octet in (0x3C, 0xEC, 0xEF, *draw.randbytes(3)))
+    network.network_links.add(linux_name="eth0", hardware_address=mac, speed_mbps=1000, link_up=True, description=" ")
+    spec.platform_metadata.platform = setup.platform
+    spec.platform_metadata.hostname = machine.id
+    schematic = spec.schematic
+    schematic.extensions.extend(machine.schematic.extensions)
+    schematic.full_id = machine.schematic.id
+    schematic.initial_schematic = machine.schematic.id
+    schematic.kernel_args.extend((*CONNECTION, *machine.schematic.kernel_args))
+    schematic.raw = machine.schematic.raw(CONNECTION)
+    schematic.initial_state.extensions.extend(setup.extensions)
+    spec.security_state.SetInParent()
+    return spec
+
+
+class MachineStatus(Controller):
+    """Keeps Machines and MachineStatuses, with the labels by which machines are chosen."""
+
+    def watches(self) -> Mapping[ResourceType, Keys]:
+        """What a machine belongs to, and what its owner calls it."""
+        return dict.fromkeys((MACHINE_SET_NODE, CLUSTER_MACHINE, MACHINE_LABELS), own_id)
+
+    def lag(self, key: str) -> float:  # noqa: ARG002
+        """A moment, so that a node comes before the labels of its machine."""
+        return self.world.story.allocation
+
+    def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
+        """The machine itself."""
+        return (machine.id,)
+
+    def reconcile(self, key: str) -> None:
+        """Tell of one machine."""
+        machine = self.world.machines.find(key)
+        current = self.world.find(MACHINE_STATUS, key)
+        if machine is None or current is None or current.tearing_down:
+            return
+        wanted = machine_status(self.world, machine)
+        wanted.spec.initial_talos_version = current.spec.initial_talos_version
+        wanted.spec.schematic.initial_schematic = current.spec.schematic.initial_schematic
+        self.world.store.put(wanted)
+        spec = specs_pb2.MachineSpec(management_address=machine.address, connected=wanted.spec.connected)
+        known = self.world.find(MACHINE, key)
+        if known is not None and not known.tearing_down:
+            self.world.store.put(Resource(MACHINE, key, spec, known.labels, known.annotations, owner=known.owner))
+
+
+class MachineRemoval(Controller):
+    """Takes a machine out of Omni when its Link is torn down."""
+
+    def watches(self) -> Mapping[ResourceType, Keys]:
+        """Links, and the membership that ends with them."""
+        return {LINK: own_id, CLUSTER_MACHINE: own_id}
+
+    def lag(self, key: str) -> float:  # noqa: ARG002
+        """As quick as any finalizer."""
+        return self.world.story.finalizer
+
+    def reconcile(self, key: str) -> None:
+        """Forget one machine."""
+        link = self.world.find(LINK, key)
+        if link is None or not link.tearing_down:
+            return
+        machine = self.world.machines[key]
+        if not machine.removed:
+            machine.removed = True
+            self.world.machine_changed(machine)
+        if self.world.find(CLUSTER_MACHINE, key) is not None:
+            return
+        for resource_type in (MACHINE_STATUS, MACHINE):
+            if not self.world.dispose(resource_type, key):
+                self.touch(key, self.world.story.link)
+                return
+        if link.finalizers:
+            self.world.release(link, link.finalizers[0])
+        else:
+            self.world.destroy(link)

@@ -1,0 +1,130 @@
+"""The resources that Omni keeps one of for every cluster, each made by a controller of its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import (
+    CLUSTER,
+    CLUSTER_CONFIG_VERSION,
+    CLUSTER_ENDPOINT,
+    CLUSTER_MACHINE,
+    CLUSTER_STATUS,
+    CLUSTER_UUID,
+    CONFIG_PATCH,
+    LABEL_CLUSTER,
+    LABEL_CLUSTER_UUID,
+    LABEL_CONTROL_PLANE,
+    LABEL_SYSTEM_PATCH,
+    Resource,
+    ResourceType,
+)
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, its_cluster, own_id
+from ksail_pulumi.simulator.machines import LINK_PREFIX
+
+DISCOVERY_ENDPOINT = f"http://[{LINK_PREFIX}::1]:8093"
+"""Where Omni's own discovery service listens."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A resource that exists once for every cluster, and whose finalizer on the cluster announces it."""
+
+    owner: str
+    type: ResourceType
+    build: Callable[[World, Resource], Resource]
+
+
+def _uuid(world: World, cluster: Resource) -> Resource:
+    # Another one for every cluster, also of the same name; and the same in every run with the same machines.
+    value = str(uuid.UUID(int=world.random(cluster.id).getrandbits(128), version=4))
+    spec = specs_pb2.ClusterUUID(uuid=value)
+    return Resource(CLUSTER_UUID, cluster.id, spec, {LABEL_CLUSTER_UUID: value}, owner="ClusterUUIDController")
+
+
+def _config_version(world: World, cluster: Resource) -> Resource:  # noqa: ARG001
+    spec = specs_pb2.ClusterConfigVersionSpec(version=f"v{cluster.spec.talos_version}")
+    return Resource(CLUSTER_CONFIG_VERSION, cluster.id, spec, owner="ClusterConfigVersionController")
+
+
+def endpoint(world: World, cluster: Resource) -> Resource:
+    """Where the control planes of a cluster are reached."""
+    members = world.store.list(CLUSTER_MACHINE, {LABEL_CLUSTER: cluster.id, LABEL_CONTROL_PLANE: None})
+    addresses = [world.machines[member.id].address for member in members if not member.tearing_down]
+    spec = specs_pb2.ClusterEndpointSpec(management_addresses=addresses)
+    return Resource(CLUSTER_ENDPOINT, cluster.id, spec, owner="ClusterEndpointController")
+
+
+PARTS = (
+    Part("ClusterUUIDController", CLUSTER_UUID, _uuid),
+    Part("ClusterConfigVersionController", CLUSTER_CONFIG_VERSION, _config_version),
+    Part("ClusterEndpointController", CLUSTER_ENDPOINT, endpoint),
+)
+
+
+class ClusterPart(Controller):
+    """Makes one part for every cluster; the cluster's own controller takes it away again."""
+
+    def __init__(self, world: World, part: Part) -> None:
+        """Be the controller of one part."""
+        super().__init__(world)
+        self.part = part
+
+    def watches(self) -> Mapping[ResourceType, Keys]:
+        """Clusters, and their machines for the endpoint."""
+        members = {CLUSTER_MACHINE: its_cluster} if self.part.type == CLUSTER_ENDPOINT else {}
+        return {CLUSTER: own_id, **members}
+
+    def lag(self, key: str) -> float:  # noqa: ARG002
+        """A moment after the finalizer."""
+        return self.world.story.part
+
+    def reconcile(self, key: str) -> None:
+        """Make it, as soon as the finalizer is on."""
+        cluster = self.world.find(CLUSTER, key)
+        if cluster is None or cluster.tearing_down or self.part.owner not in cluster.finalizers:
+            return
+        current = self.world.find(self.part.type, key)
+        if current is None or (self.part.type == CLUSTER_ENDPOINT and not current.tearing_down):
+            self.world.store.put(self.part.build(self.world, cluster))
+
+
+class DiscoveryPatch(Controller):
+    """Points the machines of a cluster at Omni's discovery service, where the cluster asks for it."""
+
+    def watches(self) -> Mapping[ResourceType, Keys]:
+        """Clusters' statuses, whose feature flags it follows."""
+        return {CLUSTER_STATUS: own_id}
+
+    def lag(self, key: str) -> float:  # noqa: ARG002
+        """A moment after the status."""
+        return self.world.story.part
+
+    def reconcile(self, key: str) -> None:
+        """Make the patch or take it away."""
+        status = self.world.find(CLUSTER_STATUS, key)
+        patch = discovery_patch_id(key)
+        if status is None or status.tearing_down or not status.spec.use_embedded_discovery_service:
+            self.world.dispose(CONFIG_PATCH, patch)
+        elif (current := self.world.find(CONFIG_PATCH, patch)) is None or not current.tearing_down:
+            labels = {LABEL_CLUSTER: key, LABEL_SYSTEM_PATCH: ""}
+            spec = specs_pb2.ConfigPatchSpec(data=_DISCOVERY.format(DISCOVERY_ENDPOINT))
+            owner = "DiscoveryServiceConfigPatchController"
+            self.world.store.put(Resource(CONFIG_PATCH, patch, spec, labels, owner=owner))
+
+
+def discovery_patch_id(cluster: str) -> str:
+    """The ID of the patch that points a cluster at the discovery service."""
+    return f"950-discovery-service-{cluster}"
+
+
+_DISCOVERY = """\
+cluster:
+  discovery:
+    registries:
+      service:
+        endpoint: {}
+"""

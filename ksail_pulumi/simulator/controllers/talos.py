@@ -1,0 +1,189 @@
+"""Talos on the emulated machines: what takes time on one, and the stages that it goes through meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ksail_pulumi.omni.resources import CLUSTER_BOOTSTRAP_STATUS
+from ksail_pulumi.simulator.controllers.engine import World
+from ksail_pulumi.simulator.machines import EmulatedMachine, MachineConfig, Stage
+
+REBOOT_ERROR = (
+    "rpc error: code = Unavailable desc = maintenance {} failed: "
+    "failed to reboot machine after install/upgrade: error reading from server: EOF"
+)
+REJECTED = (
+    "rpc error: code = InvalidArgument desc = configuration validation failed: "
+    "1 error occurred:\n\t* the machine does not take this configuration\n\n"
+)
+_NAME_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Talos:
+    """Moves the machines. Every machine does one thing at a time; a new one ends the one before."""
+
+    def __init__(self, world: World) -> None:
+        """Run Talos on the machines of a world."""
+        self.world = world
+
+    def configure(self, machine: EmulatedMachine, config: MachineConfig) -> None:
+        """Give a machine in maintenance its first configuration: it installs Talos if it must, and boots into it."""
+        machine.doing, machine.stage, machine.ready = "configure", Stage.CONFIGURING, True
+        self._then(machine, self.world.story.configure, lambda: self._install(machine, config))
+
+    def apply(self, machine: EmulatedMachine, config: MachineConfig) -> None:
+        """Give a running machine another configuration, which it takes without a reboot."""
+        machine.doing = "apply"
+        self._then(machine, self.world.story.apply, lambda: self._applied(machine, config))
+
+    def upgrade(self, machine: EmulatedMachine, config: MachineConfig) -> None:
+        """Have a running machine write another image and boot into it, and then take its configuration."""
+        story = self.world.story
+        machine.doing = "upgrade"
+        self._changed(machine)
+
+        def written() -> None:
+            machine.talos_version, machine.schematic = config.talos_version, config.schematic
+            self._then(machine, story.reboot / 3, rebooting)
+
+        def rebooting() -> None:
+            machine.stage = Stage.REBOOTING
+            self._then(machine, story.running, going_down)
+
+        def going_down() -> None:
+            machine.ready = False
+            machine.boots += 1
+            self._then(machine, story.reboot, booted)
+
+        def booted() -> None:
+            machine.stage = Stage.RUNNING
+            self._then(machine, story.running, ready)
+
+        def ready() -> None:
+            machine.ready = True
+            self._then(machine, story.settle, lambda: self._applied(machine, config))
+
+        self._then(machine, story.upgrade, written)
+
+    def reset(self, machine: EmulatedMachine, done: Callable[[], None]) -> None:
+        """Wipe a machine; it comes back in maintenance a moment after it is done."""
+        machine.doing = "reset"
+
+        def wiped() -> None:
+            machine.config, machine.error, machine.running_components = None, "", {}
+            machine.boots += 1
+            self._then(machine, self.world.story.maintenance, back)
+            done()
+
+        def back() -> None:
+            machine.maintenance, machine.stage, machine.ready, machine.doing = True, Stage.CONFIGURING, True, ""
+            self._changed(machine)
+
+        self._then(machine, self.world.story.reset, wiped)
+
+    def stop(self, machine: EmulatedMachine) -> None:
+        """End what a machine does, in the middle."""
+        if machine.timer is not None:
+            machine.timer.cancel()
+        machine.timer, machine.doing = None, ""
+        if machine.maintenance:
+            machine.stage, machine.ready, machine.error = Stage.CONFIGURING, True, ""
+
+    def bootstrapped(self, machine: EmulatedMachine) -> None:
+        """Let a control plane go on that was waiting for etcd."""
+        if machine.stage == Stage.RUNNING and not machine.ready and machine.doing == "etcd":
+            machine.doing = "services"
+            self._then(machine, self._some(machine, "services", self.world.story.services), lambda: self._well(machine))
+
+    def _install(self, machine: EmulatedMachine, config: MachineConfig) -> None:
+        work = "install" if not machine.installed else ""
+        if machine.installed and (machine.talos_version, machine.schematic) != (config.talos_version, config.schematic):
+            work = "upgrade"
+        if not work:
+            self._boot(machine, config)
+            return
+        machine.stage = Stage.INSTALLING
+
+        def written() -> None:
+            # Omni sees the connection break when the machine goes down, and takes that for a failure until it is back.
+            machine.error = REBOOT_ERROR.format(work)
+            machine.stage = Stage.REBOOTING
+            machine.installed = True
+            machine.talos_version, machine.schematic = config.talos_version, config.schematic
+            self._then(machine, self.world.story.reboot, lambda: self._boot(machine, config))
+
+        self._then(machine, self._some(machine, "install", self.world.story.install), written)
+
+    def _boot(self, machine: EmulatedMachine, config: MachineConfig) -> None:
+        machine.stage = Stage.BOOTING
+        machine.boots += 1
+        self._then(machine, self._some(machine, "boot", self.world.story.boot), lambda: self._booted(machine, config))
+
+    def _booted(self, machine: EmulatedMachine, config: MachineConfig) -> None:
+        if self.world.has_fault(machine, "never_join"):
+            self._then(machine, self.world.story.retry, lambda: self._booted(machine, config))
+            return
+        machine.stage, machine.ready, machine.maintenance = Stage.RUNNING, not config.control_plane, False
+        machine.node_name = _node_name(machine, config.cluster)
+
+        def configured() -> None:
+            machine.config, machine.error = config, ""
+            machine.running_components = dict(config.components)
+            machine.doing = "etcd" if config.control_plane else ""
+            self._changed(machine)
+            if config.control_plane and self._has_etcd(config.cluster):
+                self.bootstrapped(machine)
+
+        self._then(machine, self.world.story.running, configured)
+
+    def _has_etcd(self, cluster: str) -> bool:
+        status = self.world.find(CLUSTER_BOOTSTRAP_STATUS, cluster)
+        return status is not None and bool(status.spec.bootstrapped)
+
+    def _well(self, machine: EmulatedMachine) -> None:
+        machine.ready, machine.doing = True, ""
+        self._changed(machine)
+
+    def _applied(self, machine: EmulatedMachine, config: MachineConfig) -> None:
+        if self.world.has_fault(machine, "reject_config"):
+            machine.error = REJECTED
+            self._then(machine, self.world.story.retry, lambda: self._idle(machine))
+            return
+        machine.config, machine.error, machine.doing = config, "", ""
+        self._changed(machine)
+        if machine.running_components != config.components:
+            self.world.after(self.world.story.component, lambda: self._restarted(machine, config))
+
+    def _restarted(self, machine: EmulatedMachine, config: MachineConfig) -> None:
+        if machine.config is config:
+            machine.running_components = dict(config.components)
+            self._changed(machine)
+
+    def _idle(self, machine: EmulatedMachine) -> None:
+        machine.doing = ""
+        self._changed(machine)
+
+    def _some(self, machine: EmulatedMachine, purpose: str, seconds: float) -> float:
+        """A duration that differs a little from machine to machine."""
+        return seconds * machine.random(purpose).uniform(0.85, 1.15)
+
+    def _then(self, machine: EmulatedMachine, delay: float, callback: Callable[[], None]) -> None:
+        if machine.timer is not None:
+            machine.timer.cancel()
+
+        def run() -> None:
+            machine.timer = None
+            callback()
+
+        machine.timer = self.world.after(delay, run)
+        self._changed(machine)
+
+    def _changed(self, machine: EmulatedMachine) -> None:
+        self.world.machine_changed(machine)
+
+
+def _node_name(machine: EmulatedMachine, cluster: str) -> str:
+    """The name that Talos makes up for a node when it is installed."""
+    draw = machine.random(f"hostname {cluster} {machine.boots}")
+    first, second = ("".join(draw.choices(_NAME_CHARACTERS, k=3)) for _ in range(2))
+    return f"talos-{first}-{second}"
