@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import AlreadyExistsError, ConflictError, ForeignClusterError, NotFoundError, OmniError
 from ksail_pulumi.lifecycle.gone import wait_until_gone
-from ksail_pulumi.omni.resources import CLUSTER, MACHINE_SET_NODE
+from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH, MACHINE_SET, MACHINE_SET_NODE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from ksail_pulumi.plan.desired import OwnershipMark
     from ksail_pulumi.plan.diff import Step
 
-_KINDS = {"create": "create", "update": "change", "destroy": "remove"}
+_VERBS = {"create": "create", "update": "change", "destroy": "remove"}
+_NAMES = {
+    CLUSTER.name: ("cluster", "clusters"),
+    CONFIG_PATCH.name: ("patch", "patches"),
+    MACHINE_SET.name: ("machine set", "machine sets"),
+    MACHINE_SET_NODE.name: ("machine", "machines"),
+}
 
 
 @dataclass
@@ -165,13 +171,12 @@ def _raise(failures: Sequence[tuple[Resource, OmniError]], verb: str) -> None:
     shown = [f"  - {error}" for _, error in failures[:10]]
     if len(failures) > len(shown):
         shown.append(f"  - ... and {len(failures) - len(shown)} more")
-    text = f"cannot {_KINDS[verb]} {len(failures)} resources:\n" + "\n".join(shown)
+    text = f"cannot {_VERBS[verb]} {len(failures)} resources:\n" + "\n".join(shown)
     raise type(first)(text, method=first.method, detail=first.detail)
 
 
 def _announcement(step: Step) -> str:
-    kind = step.resources[0].type.name.partition(".")[0]
-    doing = {"create": "creating", "update": "updating", "destroy": "removing"}[step.verb]
-    return (
-        f"{doing} {len(step.resources)} {kind}" if len(step.resources) > 1 else f"{doing} {kind} {step.resources[0].id}"
-    )
+    one, many = _NAMES.get(step.resources[0].type.name, ("resource", "resources"))
+    doing = {"create": "adding", "update": "changing", "destroy": "removing"}[step.verb]
+    count = len(step.resources)
+    return f"{doing} {count} {many}" if count > 1 else f"{doing} {one} {step.resources[0].id}"

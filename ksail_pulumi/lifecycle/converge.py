@@ -11,9 +11,9 @@ from ksail_pulumi.lifecycle.done import Goal
 from ksail_pulumi.lifecycle.gone import wait_until_free
 from ksail_pulumi.lifecycle.ownership import refuse_locked
 from ksail_pulumi.omni.resources import LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
-from ksail_pulumi.plan.desired import desired_resources
+from ksail_pulumi.plan.desired import desired_resources, previous_resources
 from ksail_pulumi.plan.diff import diff, merge
-from ksail_pulumi.plan.machines import Assignment, assign_machines
+from ksail_pulumi.plan.machines import assign_machines
 from ksail_pulumi.plan.versions import resolve_versions, versions_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.desired import OwnershipMark
     from ksail_pulumi.plan.diff import Plan
-    from ksail_pulumi.plan.findings import Snapshot
+    from ksail_pulumi.plan.machines import Assignment
+    from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.plan.versions import Versions
     from ksail_pulumi.spec.cluster import ClusterSpec
 
@@ -137,10 +138,7 @@ def _plan(
         )
     )
     desired = desired_resources(spec, versions, assignment, mark)
-    before: list[Resource] = []
-    if previous is not None and current is not None:
-        before = desired_resources(previous, current, _live_assignment(reading), mark)
-
+    before = previous_resources(previous, reading.resources, mark) if previous is not None else []
     wanted = {(resource.type.name, resource.id): resource for resource in desired}
     had = {(resource.type.name, resource.id): resource for resource in before}
 
@@ -153,14 +151,6 @@ def _plan(
 
 def _nodes(reading: Snapshot) -> list[Resource]:
     return [resource for resource in reading.resources if resource.type.name == MACHINE_SET_NODE.name]
-
-
-def _live_assignment(reading: Snapshot) -> Assignment:
-    """The machines of every set as they are."""
-    sets: dict[str, list[str]] = {}
-    for node in _nodes(reading):
-        sets.setdefault(node.labels.get(LABEL_MACHINE_SET, ""), []).append(node.id)
-    return Assignment(sets={set_id: tuple(machines) for set_id, machines in sets.items()})
 
 
 def _leaving(plan: Plan, reading: Snapshot) -> set[str]:

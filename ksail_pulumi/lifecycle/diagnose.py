@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import OmniError
-from ksail_pulumi.lifecycle.progress import stage
-from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.lifecycle.progress import LEAVING, stage
 from ksail_pulumi.omni.resources import (
     CLUSTER_MACHINE,
     CLUSTER_MACHINE_STATUS,
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
 
 _LABEL_LOCKED_UPDATE = PREFIX + "locked-update"
 _SHOWN = 10
-_LEAVING = (
-    specs_pb2.ClusterMachineStatusSpec.Stage.BEFORE_DESTROY,
-    specs_pb2.ClusterMachineStatusSpec.Stage.DESTROYING,
-)
 
 
 def diagnose(view: ClusterView, client: Client | None = None) -> str:
@@ -83,7 +78,7 @@ def _machine_line(status: Resource, machine: Resource | None) -> str:
         "connected" if LABEL_CONNECTED in status.labels else "not connected to Omni",
         stage(status),
     ]
-    if status.spec.stage not in _LEAVING:
+    if status.spec.stage not in LEAVING:
         if not status.spec.ready:
             facts.append("not ready")
         if not status.spec.config_up_to_date:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.view import ClusterView
     from ksail_pulumi.omni.resources import Resource
 
+LEAVING = (specs_pb2.ClusterMachineStatusSpec.Stage.BEFORE_DESTROY, specs_pb2.ClusterMachineStatusSpec.Stage.DESTROYING)
+"""Stages of a machine on its way out of a cluster."""
+
 _STAGES = {
     specs_pb2.ClusterMachineStatusSpec.Stage.BOOTING: "booting",
     specs_pb2.ClusterMachineStatusSpec.Stage.INSTALLING: "installing",
@@ -62,14 +65,19 @@ def describe_deletion(view: ClusterView) -> str:
 
 def _machines(view: ClusterView, goal: Goal) -> list[str]:
     expected = expected_machines(view, goal)
-    known = view.count(CLUSTER_MACHINE_STATUS)
     total = "?" if expected is None else str(expected)
-    if len(view.connected) < known or known != expected:
-        parts = [f"{len(view.connected)}/{total} machines connected"]
+    staying = [
+        status
+        for status in view.all(CLUSTER_MACHINE_STATUS)
+        if status.id not in goal.leaving and status.spec.stage not in LEAVING and not status.tearing_down
+    ]
+    connected = sum(status.id in view.connected for status in staying)
+    if connected < len(staying) or len(staying) != expected:
+        parts = [f"{connected}/{total} machines connected"]
     else:
-        parts = [f"{len(view.running)}/{total} machines running"]
+        parts = [f"{sum(status.id in view.running for status in staying)}/{total} machines running"]
     counts: dict[str, int] = {}
-    for status in view.all(CLUSTER_MACHINE_STATUS):
+    for status in staying:
         if status.id not in view.running:
             name = stage(status)
             name = "applying their configuration" if name == "running" and not status.spec.config_up_to_date else name

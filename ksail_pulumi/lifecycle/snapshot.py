@@ -10,7 +10,6 @@ from ksail_pulumi.omni.resources import (
     CLUSTER_CONFIG_VERSION,
     CONFIG_PATCH,
     EXTENSIONS_CONFIGURATION,
-    FEATURES_CONFIG,
     KUBERNETES_HEALTH_CHECK,
     KUBERNETES_MANIFEST_GROUP,
     KUBERNETES_UPGRADE_STATUS,
@@ -21,7 +20,7 @@ from ksail_pulumi.omni.resources import (
     MACHINE_STATUS,
     TALOS_VERSION,
 )
-from ksail_pulumi.plan.findings import Snapshot
+from ksail_pulumi.plan.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.channel import Call
@@ -51,7 +50,6 @@ def read(client: Client, name: str) -> Snapshot:
     statuses = state.start_list(MACHINE_STATUS)
     talos_versions = state.start_list(TALOS_VERSION)
     machine_classes = state.start_list(MACHINE_CLASS)
-    features = state.start_find(FEATURES_CONFIG, "features-config")
     upgrade = state.start_find(KUBERNETES_UPGRADE_STATUS, name)
     config_version = state.start_find(CLUSTER_CONFIG_VERSION, name)
 
@@ -62,13 +60,11 @@ def read(client: Client, name: str) -> Snapshot:
     for part, call in parts.items():
         resources += collect(part, call)
     return Snapshot(
-        cluster=found,
         resources=resources,
         statuses=statuses.result(),
         nodes=all_nodes,
         talos_versions=talos_versions.result(),
         machine_classes=machine_classes.result(),
-        features=features.result(),
         kubernetes_upgrade=upgrade.result(),
         config_version=config_version.result(),
     )

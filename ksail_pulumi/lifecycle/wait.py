@@ -86,9 +86,11 @@ def follow(
                 _check_failures(session, view, judge, now)
             if not done and session.deadline.remaining() == 0:
                 raise WaitTimeoutError(_timeout_text(session, view, describe(), waiting_for, watch.trouble))
-            due = min(
-                when for when in (done_at, judge.failed_at(), session.deadline.at, reporter.due) if when is not None
-            )
+            times = [done_at, judge.failed_at(), session.deadline.at]
+            synced = view.synced(query.type for query in watched)
+            if synced:
+                times.append(reporter.due)
+            due = min(when for when in times if when is not None)
             # Also when the judge is content: an event that has come in already may take that back.
             event = watch.next(timeout=0.0 if done else max(0.0, due - now))
             if event is not None:
@@ -98,7 +100,8 @@ def follow(
                     react(event)
             elif done:
                 return
-            reporter.tell(time.monotonic(), changed=event is not None)
+            if synced:
+                reporter.tell(time.monotonic(), changed=event is not None)
 
 
 def _check_failures(session: Session, view: ClusterView, judge: Judge, now: float) -> None:
@@ -129,7 +132,7 @@ class _Reporter:
 
     @property
     def due(self) -> float:
-        """When to look again whether there is something to tell."""
+        """When there may be something to tell, whether or not another event comes."""
         return self._looked_at + _LINE_SECONDS if self._changed else self._told_at + _HEARTBEAT_SECONDS
 
     def tell(self, now: float, *, changed: bool) -> None:

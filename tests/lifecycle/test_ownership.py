@@ -1,0 +1,74 @@
+"""Nothing of somebody else's is changed unasked."""
+
+from __future__ import annotations
+
+import pytest
+
+from ksail_pulumi.errors import ForeignClusterError, LifecycleError
+from ksail_pulumi.lifecycle.ownership import refuse_foreign, refuse_locked, refuse_locked_deletion, refuse_lost
+from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import Resource
+from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.plan.diff import Plan, Update
+
+MARK = OwnershipMark("org/shop/dev/west")
+OTHER = OwnershipMark("org/shop/prod/west")
+TEMPLATE = {omni.ANNOTATION_MANAGED_BY_TEMPLATES: ""}
+TERRAFORM = {omni.ANNOTATION_MANAGED_BY_GITOPS: "Terraform"}
+LOCKED = {omni.ANNOTATION_CLUSTER_LOCKED: ""}
+
+
+def cluster(**annotations: str) -> Resource:
+    return Resource(omni.CLUSTER, "west", specs_pb2.ClusterSpec(), annotations=annotations)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "whose"),
+    [
+        ({}, "made by hand or in Omni's UI"),
+        (OTHER.annotations(), "the Pulumi resource org/shop/prod/west"),
+        (TEMPLATE, "an omnictl cluster template"),
+        (TERRAFORM, "Terraform"),
+    ],
+)
+def test_create_refuses_a_cluster_of_somebody_else_and_says_how_to_take_it_over(
+    annotations: dict[str, str], whose: str
+) -> None:
+    with pytest.raises(ForeignClusterError) as raised:
+        refuse_foreign(cluster(**annotations), MARK)
+    assert whose in str(raised.value)
+    assert "ResourceOptions(import_='west')" in str(raised.value)
+
+
+def test_create_goes_on_with_a_cluster_that_carries_our_mark() -> None:
+    refuse_foreign(cluster(**MARK.annotations()), MARK)
+
+
+@pytest.mark.parametrize("annotations", [{}, MARK.annotations(), TEMPLATE | MARK.annotations()])
+def test_what_was_ours_stays_ours_as_long_as_nobody_else_claims_it(annotations: dict[str, str]) -> None:
+    refuse_lost(cluster(**annotations), MARK, "delete")
+
+
+@pytest.mark.parametrize("annotations", [OTHER.annotations(), TEMPLATE, TERRAFORM])
+def test_what_somebody_else_has_taken_over_is_left_alone(annotations: dict[str, str]) -> None:
+    with pytest.raises(ForeignClusterError, match="must not delete it"):
+        refuse_lost(cluster(**annotations), MARK, "delete")
+
+
+def test_a_locked_cluster_is_neither_changed_nor_deleted() -> None:
+    locked = cluster(**LOCKED)
+    patch = Resource(omni.CONFIG_PATCH, "p", specs_pb2.ConfigPatchSpec())
+    with pytest.raises(LifecycleError, match="is locked, so that it cannot be changed"):
+        refuse_locked(locked, Plan(creates=(patch,)))
+    with pytest.raises(LifecycleError, match="omnictl cluster unlock west"):
+        refuse_locked_deletion(locked)
+
+
+def test_a_locked_cluster_that_needs_no_change_is_no_problem() -> None:
+    refuse_locked(cluster(**LOCKED), Plan())
+    refuse_locked(None, Plan())
+
+
+def test_unlocking_is_a_change_that_a_locked_cluster_allows() -> None:
+    refuse_locked(cluster(**LOCKED), Plan(updates=(Update(cluster(**LOCKED), cluster()),)))
