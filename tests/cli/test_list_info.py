@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ksail_pulumi.cli.app import main
+from ksail_pulumi.lifecycle.create import create
+from ksail_pulumi.lifecycle.session import Deadline, Session
+from ksail_pulumi.omni.channel import Connection
+from ksail_pulumi.omni.client import connect
+from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.simulator.server import Simulator
+from ksail_pulumi.spec.cluster import parse_cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Simulator]:
+    """An Omni with one cluster in it, `shop`."""
+    with Simulator(machines=3) as omni:
+        client = connect(Connection(omni.endpoint, omni.service_account_key))
+        spec = parse_cluster({"name": "shop", "workers": 2})
+        create(spec, OwnershipMark("org/web/dev/shop"), Session(client, Deadline.after(60)))
+        yield omni
+
+
+@pytest.fixture(autouse=True)
+def _environment(account: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMNI_ENDPOINT", account.endpoint)
+    monkeypatch.setenv("OMNI_SERVICE_ACCOUNT_KEY", account.service_account_key)
+    monkeypatch.delenv("SIDERO_SERVICE_ACCOUNT_KEY", raising=False)
+
+
+def test_list_shows_every_cluster(capsys):
+    assert main(["list"]) == 0
+    title, row = capsys.readouterr().out.splitlines()
+    assert title.split() == ["NAME", "PHASE", "READY", "MACHINES", "TALOS", "KUBERNETES", "PULUMI", "RESOURCE"]
+    name, phase, ready, machines, *_, owner = row.split()
+    assert (name, phase, ready, machines, owner) == ("shop", "RUNNING", "yes", "3/3", "org/web/dev/shop")
+
+
+def test_list_in_json(capsys):
+    assert main(["list", "--json"]) == 0
+    (cluster,) = json.loads(capsys.readouterr().out)
+    assert cluster["name"] == "shop"
+    assert cluster["talos_version"] == cluster["talos_target"]
+
+
+def test_info_shows_a_cluster_and_its_nodes(account, capsys):
+    assert main(["info", "shop"]) == 0
+    facts, nodes = capsys.readouterr().out.split("\n\n")
+    known = dict(line.split(":", 1) for line in facts.splitlines())
+    known = {name: value.strip() for name, value in known.items()}
+    assert known["Phase"] == "RUNNING"
+    assert known["Ready"] == "yes (3 of 3 machines healthy)"
+    assert known["Omni"] == account.endpoint
+    assert known["Kubernetes API"].startswith("https://")
+    assert known["Kubernetes API"].endswith(":6443")
+    rows = [line.split() for line in nodes.splitlines()]
+    assert [row[1] for row in rows] == ["ROLE", "control-plane", "worker", "worker"]
+    assert {row[2] for row in rows[1:]} == {"RUNNING"}
+
+
+def test_info_in_json(account, capsys):
+    assert main(["info", "shop", "--json"]) == 0
+    details = json.loads(capsys.readouterr().out)
+    assert details["omni"] == account.endpoint
+    assert {node["machine_set"] for node in details["nodes"]} == {"shop-control-planes", "shop-workers"}
+    assert all(node["addresses"] for node in details["nodes"])
+
+
+def test_a_cluster_that_is_not_there_is_a_message(capsys):
+    assert main(["info", "nowhere"]) == 1
+    assert capsys.readouterr().err.startswith("ksail-pulumi: cluster not found: nowhere")
+
+
+def test_an_account_without_clusters_is_told_in_words(monkeypatch, capsys):
+    with Simulator(machines=1) as omni:
+        monkeypatch.setenv("OMNI_ENDPOINT", omni.endpoint)
+        monkeypatch.setenv("OMNI_SERVICE_ACCOUNT_KEY", omni.service_account_key)
+        assert main(["list"]) == 0
+        assert capsys.readouterr().out == f"{omni.endpoint} has no clusters.\n"
+        assert main(["list", "--json"]) == 0
+        assert capsys.readouterr().out == "[]\n"
