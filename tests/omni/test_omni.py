@@ -34,7 +34,6 @@ from ksail_pulumi.omni.resources import (
     Resource,
 )
 from ksail_pulumi.omni.watch import Query, Watch
-from ksail_pulumi.simulator.server import Simulator
 
 WITHIN = 20.0
 LABEL = "ksail-pulumi-test"
@@ -245,15 +244,6 @@ def test_a_reader_may_not_write(simulator, patch):
     with pytest.raises(PermissionDeniedError, match="needs the role Operator"):
         client.state.create(patch())
     client.close()
-
-
-def test_tls_reaches_it_too(omni_endpoint):
-    if omni_endpoint:
-        pytest.skip("starts a simulator of its own")
-    with Simulator(machines=1, tls=True) as secure:
-        client = Client(Connection(secure.endpoint, secure.service_account_key, ca_file=str(secure.ca_file)))
-        assert len(client.state.list(MACHINE_STATUS)) == 1
-        client.close()
 
 
 def test_a_watch_goes_on_after_its_stream_broke(simulator, omni, patch):
