@@ -52,7 +52,9 @@ CLUSTER_PERMISSIONS = ResourceType("ClusterPermissions.omni.sidero.dev", "virtua
 ADVERTISED_ENDPOINTS = ResourceType(
     "AdvertisedEndpoints.omni.sidero.dev", "virtual", virtual_pb2.AdvertisedEndpointsSpec
 )
-VIRTUAL = frozenset((resources.CURRENT_USER, PERMISSIONS, CLUSTER_PERMISSIONS, ADVERTISED_ENDPOINTS))
+VERSION_CONTRACTS = ResourceType("VersionContracts.omni.sidero.dev", "virtual", virtual_pb2.PermissionsSpec)
+"""Omni knows the name but can give none, so that its spec never shows."""
+VIRTUAL = frozenset((resources.CURRENT_USER, PERMISSIONS, CLUSTER_PERMISSIONS, ADVERTISED_ENDPOINTS, VERSION_CONTRACTS))
 """Types whose resources are made for the caller when asked for."""
 
 USER_MANAGED = frozenset((

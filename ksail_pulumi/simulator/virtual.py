@@ -11,7 +11,7 @@ import grpc
 from ksail_pulumi.omni.api import virtual_pb2
 from ksail_pulumi.omni.resources import CURRENT_USER, Resource, ResourceType
 from ksail_pulumi.simulator.access import ADVERTISED_ENDPOINTS, CLUSTER_PERMISSIONS, PERMISSIONS
-from ksail_pulumi.simulator.store import StoreError, not_found
+from ksail_pulumi.simulator.store import Resources, StoreError, not_found
 from ksail_pulumi.simulator.verification import Identity
 
 # The permissions that each role adds to those of the roles before it, as Omni's user interface uses them.
@@ -50,21 +50,25 @@ class Virtual:
         """One virtual resource as this caller sees it.
 
         Raises:
-            StoreError: `NOT_FOUND`; a cluster's permissions are there for any name.
+            StoreError: `NOT_FOUND`, or `UNIMPLEMENTED` for a type that cannot be got. A cluster's permissions are
+                there for any name.
         """
         if kind == CLUSTER_PERMISSIONS:
             return self._resource(kind, resource_id, _allowed(virtual_pb2.ClusterPermissionsSpec(), identity))
-        for resource in self.list(identity, kind):
+        for resource in self._all(identity, kind, "get"):
             if resource.id == resource_id:
                 return resource
         raise not_found(kind.name, kind.namespace, resource_id)
 
-    def list(self, identity: Identity, kind: ResourceType) -> list[Resource]:
+    def list(self, identity: Identity, kind: ResourceType) -> Resources:
         """All virtual resources of a type as this caller sees them.
 
         Raises:
             StoreError: `UNIMPLEMENTED`: a type that cannot be listed.
         """
+        return self._all(identity, kind, "list")
+
+    def _all(self, identity: Identity, kind: ResourceType, verb: str) -> Resources:
         if kind == CURRENT_USER:
             spec = virtual_pb2.CurrentUserSpec(identity=identity.email, role=identity.role, user_id=identity.user_id)
             return [self._resource(kind, "current", spec)]
@@ -73,7 +77,7 @@ class Virtual:
         if kind == ADVERTISED_ENDPOINTS:
             spec_ = virtual_pb2.AdvertisedEndpointsSpec(grpc_api_url=self._url())
             return [self._resource(kind, "current", spec_)]
-        text = f'unsupported resource type for list "{kind.name}"'
+        text = f'unsupported resource type for {verb} "{kind.name}"'
         raise StoreError(grpc.StatusCode.UNIMPLEMENTED, text)
 
     def _resource(self, kind: ResourceType, resource_id: str, spec: object) -> Resource:
