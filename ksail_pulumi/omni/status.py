@@ -100,7 +100,8 @@ def omni_error(
     elif kind is AuthenticationError:
         text = _unauthenticated(detail, endpoint, key)
     elif kind is PermissionDeniedError:
-        text = f"service account {key.name!r} may not {doing}: {detail}. Changing clusters needs the role Operator"
+        hint = ". Changing clusters needs the role Operator" if "insufficient role" in detail else ""
+        text = f"service account {key.name!r} may not {doing}: {detail}{hint}"
     elif kind is UnsupportedError:
         text = f"this version of Omni cannot {doing}: {detail}"
     else:
