@@ -12,10 +12,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.omni.resources import PREFIX
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+OMNI_PREFIX = "omni.sidero.dev/"
+"""Begins the labels and annotations that are Omni's own."""
 
 _WORD = r'"(?:[^"\\]|\\.)*"|[^\s,()=!<>"]+'
 _TERM = re.compile(
@@ -42,7 +43,7 @@ class Term:
     def holds(self, labels: Mapping[str, str]) -> bool:
         value = labels.get(self.key)
         if value is None and "/" not in self.key:
-            value = labels.get(PREFIX + self.key)
+            value = labels.get(OMNI_PREFIX + self.key)
         match self.operator:
             case "exists":
                 return value is not None

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
-from ksail_pulumi.omni.resources import PREFIX
 from ksail_pulumi.spec.durations import duration
 from ksail_pulumi.spec.patches import patch_problems
 from ksail_pulumi.spec.problems import Problem
-from ksail_pulumi.spec.selectors import parse_selector
+from ksail_pulumi.spec.selectors import OMNI_PREFIX, parse_selector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -145,8 +144,8 @@ def _metadata(
     for kind, entries in (("label", labels), ("annotation", annotations)):
         for key, value in (entries or {}).items():
             field = field_path([f"{prefix}{kind}s", key]) if not prefix else prefix + field_path([f"{kind}s", key])
-            if key.startswith(PREFIX):
-                yield Problem(field, f'{kind} "{key}" is invalid: prefix "{PREFIX}" is reserved for internal use')
+            if key.startswith(OMNI_PREFIX):
+                yield Problem(field, f'{kind} "{key}" is invalid: prefix "{OMNI_PREFIX}" is reserved for internal use')
             elif any(ord(character) < 32 or ord(character) == 127 for character in key + value):
                 yield Problem(field, "cannot hold control characters, also no line breaks")
 
