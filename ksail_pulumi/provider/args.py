@@ -94,9 +94,13 @@ class MachineArgs:
     """What is special about one machine.
 
     Attributes:
+        labels: Labels of its place in the cluster (`MachineSetNode`) in Omni.
+        annotations: Annotations of the same.
         patches: Patches for this machine alone.
     """
 
+    labels: Input[Mapping[str, Input[str]]] | None = None
+    annotations: Input[Mapping[str, Input[str]]] | None = None
     patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]] | None = None
 
 
@@ -208,6 +212,8 @@ class WorkersArgsDict(MachineSetArgsDict, total=False):
 class MachineArgsDict(TypedDict, total=False):
     """`MachineArgs` as a dictionary."""
 
+    labels: Input[Mapping[str, Input[str]]]
+    annotations: Input[Mapping[str, Input[str]]]
     patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulumi.dynamic import CheckFailure, CheckResult
 
-from ksail_pulumi.errors import KsailPulumiError
+from ksail_pulumi.errors import InputError, KsailPulumiError
 from ksail_pulumi.provider.args import to_wire
 from ksail_pulumi.provider.properties import (
     ADOPT,
@@ -38,7 +38,10 @@ LOOK_SECONDS = 10.0
 
 def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -> CheckResult:
     """The inputs in their stored form, and what is wrong with them."""
-    inputs = _stored_form(olds, news)
+    try:
+        inputs = _stored_form(olds, news)
+    except InputError as error:
+        return CheckResult(dict(news), [CheckFailure(error.field, error.reason)])
     asked, unknown = without_unknowns(inputs_of(inputs))
     if not unknown and asked == inputs_of(olds):
         return CheckResult(inputs, [])

@@ -1,6 +1,7 @@
 """Pulumi's own provider process, started and driven over gRPC as the engine does, with an engine that listens."""
 
 import asyncio
+import functools
 import os
 import pathlib
 import subprocess
@@ -13,8 +14,11 @@ import grpc
 import pytest
 from google.protobuf import empty_pb2
 from google.rpc import status_pb2
+from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, provider_pb2_grpc
+
+from ksail_pulumi.provider.cluster import OmniClusterProvider
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -46,7 +50,7 @@ class Engine(engine_pb2_grpc.EngineServicer):
         self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
         self.server.start()
 
-    def Log(self, request, context):
+    def Log(self, request, context):  # noqa: N802 - gRPC names it
         with self.changed:
             self.lines.append(request)
             self.changed.notify_all()
@@ -60,6 +64,9 @@ class Engine(engine_pb2_grpc.EngineServicer):
         wanted = None if severity is None else engine_pb2.LogSeverity.Value(severity)
         return [line.message for line in self.lines if wanted in (None, line.severity)]
 
+    def clear(self):
+        self.lines.clear()
+
 
 @pytest.fixture
 def engine():
@@ -68,7 +75,7 @@ def engine():
     found.server.stop(None).wait()
 
 
-class Failed(Exception):
+class Failed(Exception):  # noqa: N818
     """A call that failed: its code, what grpc says, and the rich status of the trailer (None without one)."""
 
     def __init__(self, error):
@@ -87,7 +94,8 @@ class Failed(Exception):
     @property
     def init_failed(self):
         detail = provider_pb2.ErrorResourceInitFailed()
-        assert self.status is not None and self.status.details[0].Unpack(detail)
+        assert self.status is not None, self.details
+        assert self.status.details[0].Unpack(detail)
         return detail
 
 
@@ -101,10 +109,8 @@ class Process:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment)
         port = self.process.stdout.readline().decode().strip()
         assert port.isdigit(), log.read_text()
-        self.channel = grpc.insecure_channel(
-            f"127.0.0.1:{port}",
-            options=[("grpc.max_metadata_size", 16 << 20), ("grpc.absolute_max_metadata_size", 16 << 20)],
-        )
+        limits = [("grpc.max_metadata_size", 16 << 20), ("grpc.absolute_max_metadata_size", 16 << 20)]
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=limits)
         self.stub = provider_pb2_grpc.ResourceProviderStub(self.channel)
 
     def struct(self, properties):
@@ -197,24 +203,50 @@ def _plain(value):
     return value
 
 
+def start_host(sdk, engine, provider, folder, *, hidden="", environment=None):
+    """Pulumi's provider process, with nothing of our own environment that leads to an Omni."""
+    host = ["-u", str(HERE / "opaque_host.py"), hidden] if hidden else ["-u", "-m", "pulumi.dynamic"]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(ROOT)]), "PULUMI_PROJECT": "shop"}
+    for name in ("OMNI_ENDPOINT", "OMNI_SERVICE_ACCOUNT_KEY", "SIDERO_SERVICE_ACCOUNT_KEY", "OMNI_CA_FILE"):
+        env.pop(name, None)
+    log = folder / f"provider-{len(list(folder.iterdir()))}.log"
+    return Process([sdk, *host, engine.address], provider, {**env, **(environment or {})}, log)
+
+
 @pytest.fixture
 def start_process(sdk, engine, tmp_path):
     """Start the provider process: `start_process(provider, hidden="frames", environment={…})`."""
     started = []
 
-    def start(provider, *, hidden="", environment=None):
-        host = ["-u", str(HERE / "opaque_host.py"), hidden] if hidden else ["-u", "-m", "pulumi.dynamic"]
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(ROOT)]), "PULUMI_PROJECT": "shop"}
-        for name in ("OMNI_ENDPOINT", "OMNI_SERVICE_ACCOUNT_KEY", "SIDERO_SERVICE_ACCOUNT_KEY", "OMNI_CA_FILE"):
-            env.pop(name, None)
-        log = tmp_path / f"provider-{len(started)}.log"
-        process = Process([sdk, *host, engine.address], provider, {**env, **(environment or {})}, log)
-        started.append(process)
-        return process
+    def start(provider, **options):
+        started.append(start_host(sdk, engine, provider, tmp_path, **options))
+        return started[-1]
 
     yield start
     for process in started:
         process.close()
+
+
+@pytest.fixture(scope="session")
+def pickled():
+    """`OmniClusterProvider` as it stands in every state file."""
+    return serialize_provider(OmniClusterProvider())
+
+
+@pytest.fixture
+def start_provider(start_process, pickled):
+    """Start the process with `OmniClusterProvider`: `start_provider(environment={…})`."""
+    return functools.partial(start_process, pickled)
+
+
+@pytest.fixture(scope="module")
+def provider(sdk, pickled, tmp_path_factory):
+    """One process with `OmniClusterProvider` for a whole module; nothing around it leads to an Omni."""
+    engine = Engine()
+    process = start_host(sdk, engine, pickled, tmp_path_factory.mktemp("provider"))
+    yield process
+    process.close()
+    engine.server.stop(None).wait()
 
 
 @pytest.fixture

@@ -1,0 +1,163 @@
+"""What `check` says, in Pulumi's own process, where it cannot or need not ask an Omni."""
+
+import socket
+
+import pytest
+from pulumi.output import Unknown
+from pulumi.runtime import rpc
+
+from ksail_pulumi.provider import checking
+from ksail_pulumi.provider.cluster import OmniClusterProvider
+from ksail_pulumi.simulator.server import Simulator
+
+INPUTS = {"name": "west", "controlPlane": {"count": 1}, "__owner": "organization/shop/dev/west"}
+UNKNOWN = Unknown()
+KEY = "OMNI_SERVICE_ACCOUNT_KEY"
+
+
+@pytest.fixture(scope="module")
+def service_account_key():
+    return Simulator(machines=0).service_account_key
+
+
+class Listener:
+    """Listens where an Omni would, and knows whether anybody came."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"grpc://127.0.0.1:{self.socket.getsockname()[1]}"
+
+    def was_called(self):
+        self.socket.setblocking(False)
+        try:
+            self.socket.accept()[0].close()
+        except BlockingIOError:
+            return False
+        return True
+
+
+@pytest.fixture
+def listener():
+    found = Listener()
+    yield found
+    found.socket.close()
+
+
+def test_every_wrong_field_is_named_by_its_path(provider):
+    wrong = {
+        **INPUTS,
+        "talosVersion": "new",
+        "controlPlane": {"count": 1, "machines": ["a"]},
+        "workers": [{"name": "gpu", "count": -1}],
+        "patches": [{"name": "p"}],
+        "waitFor": "godot",
+        "kubeconfigOptions": {"ttl": "soon"},
+        "colour": "red",
+    }
+    _, failures = provider.check(wrong)
+    assert {"talosVersion", "workers[0].count", "waitFor", "kubeconfig.ttl", "colour"} <= set(failures)
+    assert all(failures.values())
+
+
+def test_right_inputs_come_back_as_they_were_written(provider):
+    written = {**INPUTS, "talosVersion": "v1.13.8", "workers": [{"count": 2}], "labels": {"my_label": "x"}}
+    assert provider.check(written) == (written, {})
+
+
+def test_inputs_in_another_spelling_come_back_as_on_the_wire(provider):
+    inputs, failures = provider.check({**INPUTS, "control_plane": {"machine_class": {"name": "a_b", "size": 1}}})
+    assert failures == {"controlPlane": "is given twice, in both of its spellings"}
+    inputs, failures = provider.check({"name": "west", "control_plane": {"machine_class": {"name": "a_b", "size": 1}}})
+    assert (inputs, failures) == ({"name": "west", "controlPlane": {"machineClass": {"name": "a_b", "size": 1}}}, {})
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        {"talosVersion": UNKNOWN},
+        {"controlPlane": UNKNOWN},
+        {"controlPlane": {"machines": ["a", UNKNOWN]}},
+        {"workers": [{"name": "gpu", "machineClass": {"name": UNKNOWN, "size": 1}}]},
+        {"patches": [{"name": "p", "inline": {"machine": {"network": {"nameservers": [UNKNOWN]}}}}]},
+        {"patches": [{"name": "p", "inline": UNKNOWN}]},
+        {"machines": {"a": {"patches": [{"name": UNKNOWN, "inline": "a: 1"}]}}},
+        {"labels": {"a": UNKNOWN}},
+        {"name": UNKNOWN},
+    ],
+)
+def test_what_is_not_known_yet_is_not_judged(provider, unknown):
+    inputs, failures = provider.check({**INPUTS, **unknown})
+    assert failures == {}
+    assert rpc.contains_unknowns(inputs)
+
+
+def test_what_is_known_is_judged_beside_what_is_not(provider):
+    _, failures = provider.check({**INPUTS, "talosVersion": UNKNOWN, "waitFor": "godot"})
+    assert set(failures) == {"waitFor"}
+
+
+def test_versions_that_are_left_out_later_stay(provider):
+    olds = {**INPUTS, "talosVersion": "1.13.8"}
+    inputs, _ = provider.check({**INPUTS, "kubernetesVersion": "1.36.3"}, olds)
+    assert (inputs["talosVersion"], inputs["kubernetesVersion"]) == ("1.13.8", "1.36.3")
+
+
+def test_the_owner_stays_when_the_stack_is_renamed(provider):
+    inputs, _ = provider.check({**INPUTS, "__owner": "organization/shop/prod/west"}, INPUTS)
+    assert inputs["__owner"] == "organization/shop/dev/west"
+
+
+def test_the_mark_of_a_preview_is_not_stored(provider):
+    assert provider.check({**INPUTS, "__preview": True})[0] == INPUTS
+
+
+@pytest.mark.parametrize(
+    ("inputs", "environment", "message"),
+    [
+        ({}, {}, "omni endpoint is required: set the environment variable OMNI_ENDPOINT"),
+        (
+            {},
+            {"OMNI_ENDPOINT": "https://omni.example"},
+            f"omni service account key is not set: environment variable {KEY} is not set",
+        ),
+        (
+            {"endpoint": "https://omni.example", "serviceAccountKeyEnvVar": "WEST_KEY"},
+            {KEY: "x"},
+            "omni service account key is not set: environment variable WEST_KEY is not set",
+        ),
+        ({"endpoint": "https://omni.example"}, {KEY: "!"}, "base64"),
+    ],
+)
+def test_a_preview_warns_of_settings_that_are_missing(start_provider, engine, inputs, environment, message):
+    provider = start_provider(environment=environment)
+    assert provider.check({**INPUTS, **inputs, "__preview": True}) == ({**INPUTS, **inputs}, {})
+    assert [message in text for text in engine.texts("WARNING")] == [True]
+    engine.clear()
+    assert provider.check({**INPUTS, **inputs}) == ({**INPUTS, **inputs}, {})
+    assert engine.texts() == []
+
+
+def test_inputs_that_have_not_changed_are_not_taken_to_omni(start_provider, engine, listener, service_account_key):
+    provider = start_provider(environment={"OMNI_ENDPOINT": listener.endpoint, KEY: service_account_key})
+    olds = {**INPUTS, "patches": [{"name": "p", "inline": "machine: {}"}]}
+    outputs = {
+        **olds,
+        "ready": True,
+        "phase": "RUNNING",
+        "kubernetesVersion": "1.36.3",
+        "__pinned": ["kubernetesVersion"],
+    }
+    assert provider.check({**olds, "__preview": True}, olds) == (olds, {})
+    assert provider.diff("west", outputs, olds).changes == 1  # DIFF_NONE
+    assert not listener.was_called()
+    assert engine.texts() == []
+
+
+def test_an_omni_that_does_not_answer_holds_nothing_up(monkeypatch, capsys, listener, service_account_key):
+    monkeypatch.setattr(checking, "LOOK_SECONDS", 0.5)
+    monkeypatch.setenv("WEST_KEY", service_account_key)
+    inputs = {**INPUTS, "endpoint": listener.endpoint, "serviceAccountKeyEnvVar": "WEST_KEY"}
+    result = OmniClusterProvider().check({}, {**inputs, "__preview": True})
+    assert (result.inputs, result.failures) == (inputs, [])
+    assert listener.was_called()
+    assert capsys.readouterr().err == f"warning: Omni at {listener.endpoint} did not answer within 0.5 s\n"

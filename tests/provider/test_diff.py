@@ -1,0 +1,139 @@
+"""Which differences count, called as Pulumi calls it: old outputs against new inputs, numbers as floats."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pulumi.output import Unknown
+
+from ksail_pulumi.provider.cluster import OmniClusterProvider
+
+INPUTS = {"name": "west", "controlPlane": {"count": 1.0}, "workers": 2.0, "__owner": "o/p/s/west", "__provider": "x"}
+FACTS = {"clusterUuid": "u", "phase": "RUNNING", "ready": True, "nodes": [], "schema": 1.0}
+PINS = {"kubernetesVersion": "1.36.3", "talosVersion": "1.13.8", "__pinned": ["kubernetesVersion", "talosVersion"]}
+OUTPUTS = {**INPUTS, **FACTS, **PINS}
+MACHINES = {"controlPlane": {"machines": ["a"]}}
+
+
+def diff(olds, news):
+    return OmniClusterProvider().diff("west", olds, news)
+
+
+def same_but(inputs, **changes):
+    return {**inputs, **changes}
+
+
+def test_the_same_inputs_are_no_difference():
+    assert diff(OUTPUTS, INPUTS).changes is False
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        {"controlPlane": {"count": 1}},
+        {"workers": [{"count": 2.0}]},
+        {"waitFor": "ready"},
+        {"kubernetesVersion": "v1.36.3", "talosVersion": "v1.13.8"},
+        {"__owner": "o/p/renamed/west"},
+        {"__provider": "y"},
+    ],
+)
+def test_the_same_in_other_words_is_no_difference(spelling):
+    olds = {key: value for key, value in OUTPUTS.items() if key != "__pinned"} | {"__pinned": []}
+    assert diff(olds, same_but({**INPUTS, **PINS}, **spelling)).changes is False
+
+
+def test_a_version_that_was_left_out_stays_pinned():
+    assert diff(OUTPUTS, INPUTS).changes is False
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"controlPlane": {"count": 3.0}},
+        {"workers": [{"name": "gpu", "count": 2.0}]},
+        {"kubernetesVersion": "1.36.4"},
+        {"patches": [{"name": "p", "inline": "a: 1"}]},
+        {"labels": {"a": "b"}},
+        {"waitFor": "none"},
+        {"serviceAccountKeyEnvVar": "WEST_KEY"},
+        {"workers": Unknown()},
+        {"controlPlane": {"machines": ["a", Unknown()]}},
+        {"name": Unknown()},
+        {"endpoint": Unknown()},
+    ],
+)
+def test_a_change_is_for_the_engine_to_name(change):
+    result = diff(OUTPUTS, same_but(INPUTS, **change))
+    assert (result.changes, result.replaces, result.delete_before_replace) == (None, [], False)
+
+
+def test_an_input_that_is_gone_is_a_change():
+    assert diff({**OUTPUTS, "labels": {"a": "b"}}, INPUTS).changes is None
+
+
+def test_another_name_replaces():
+    result = diff(OUTPUTS, same_but(INPUTS, name="east"))
+    assert (result.changes, result.replaces, result.delete_before_replace) == (None, ["name"], False)
+
+
+@pytest.mark.parametrize(
+    "inputs", [MACHINES, {"workers": [{"machines": ["b"]}]}, {"workers": [{"count": 1.0}, {"machines": ["b"]}]}]
+)
+def test_another_name_for_the_same_machines_deletes_first(inputs):
+    result = diff({**OUTPUTS, **inputs}, {**INPUTS, **inputs, "name": "east"})
+    assert (result.replaces, result.delete_before_replace) == (["name"], True)
+
+
+def test_another_omni_replaces_without_deleting_first():
+    olds, news = {**OUTPUTS, **MACHINES, "endpoint": "https://a"}, {**INPUTS, **MACHINES, "endpoint": "https://b"}
+    result = diff(olds, news)
+    assert (result.changes, result.replaces, result.delete_before_replace) == (None, ["endpoint"], False)
+
+
+def test_the_same_omni_in_other_words_is_a_change_but_no_replacement():
+    result = diff({**OUTPUTS, "endpoint": "https://a"}, {**INPUTS, "endpoint": "https://a:443/"})
+    assert (result.changes, result.replaces) == (None, [])
+
+
+def test_an_endpoint_that_moves_from_the_environment_into_the_program_is_no_replacement(monkeypatch):
+    monkeypatch.setenv("OMNI_ENDPOINT", "https://a:443")
+    result = diff(OUTPUTS, {**INPUTS, "endpoint": "https://a"})
+    assert (result.changes, result.replaces) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ({"ready": False}, True),
+        ({"ready": False, "waitFor": "running"}, False),
+        ({"ready": False, "waitFor": "running", "phase": "SCALING_UP"}, True),
+        ({"ready": False, "waitFor": "none", "phase": "UNKNOWN"}, False),
+    ],
+)
+def test_a_cluster_that_is_not_what_was_waited_for_is_gone_on_with(state, expected):
+    asked = {"waitFor": state["waitFor"]} if "waitFor" in state else {}
+    assert diff({**OUTPUTS, **state}, {**INPUTS, **asked}).changes is expected
+
+
+def kubeconfig(ends_in):
+    now = datetime.now(UTC)
+    claims = {"iat": (now - timedelta(days=30)).timestamp(), "exp": (now + ends_in).timestamp()}
+    token = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"users:\n- name: u\n  user:\n    token: e30.{token}.x\n"
+
+
+@pytest.mark.parametrize(("ends_in", "expected"), [(20, False), (6, True), (-1, True)])
+def test_a_kubeconfig_that_ends_soon_is_renewed(ends_in, expected):
+    assert diff({**OUTPUTS, "kubeconfig": kubeconfig(timedelta(days=ends_in))}, INPUTS).changes is expected
+
+
+def test_when_a_kubeconfig_is_renewed_is_for_the_user_to_say():
+    asked = {"kubeconfigOptions": {"renewBefore": "24h"}}
+    olds = {**OUTPUTS, **asked, "kubeconfig": kubeconfig(timedelta(days=6))}
+    assert diff(olds, {**INPUTS, **asked}).changes is False
+
+
+def test_a_state_that_is_no_longer_understood_is_a_change():
+    assert diff({**OUTPUTS, "colour": "red"}, INPUTS).changes is None

@@ -1,0 +1,241 @@
+"""What a program that declares clusters registers with Pulumi."""
+
+import asyncio
+import base64
+from concurrent.futures import ThreadPoolExecutor
+
+import pulumi
+import pytest
+from pulumi.dynamic.dynamic import serialize_provider
+
+from ksail_pulumi import MachineSetArgs, OmniCluster, OmniClusterArgs, PatchArgs
+from ksail_pulumi.errors import InputError, KsailPulumiError
+from ksail_pulumi.provider.cluster import OmniClusterProvider
+
+TOKEN = "pulumi-python:dynamic/ksail:OmniCluster"
+PICKLED = (
+    b"\x80\x04\x95<\x00\x00\x00\x00\x00\x00\x00\x8c\x1dksail_pulumi.provider.cluster\x94"
+    b"\x8c\x13OmniClusterProvider\x94\x93\x94)\x81\x94."
+)
+FACTS = {"clusterUuid": "u-1", "phase": "RUNNING", "ready": True, "nodes": [], "kubeconfig": "k", "talosconfig": "t"}
+
+
+class Monitor(pulumi.runtime.Mocks):
+    def __init__(self):
+        self.registered = []
+
+    def new_resource(self, args):
+        self.registered.append(args)
+        return [args.resource_id or args.inputs["name"], {**args.inputs, **FACTS, "talosVersion": "1.13.8"}]
+
+    def call(self, args):
+        return {}
+
+    @property
+    def only(self):
+        (found,) = self.registered
+        return found
+
+    @property
+    def inputs(self):
+        return {key: value for key, value in self.only.inputs.items() if not key.startswith("__")}
+
+
+@pytest.fixture(scope="module")
+def loop():
+    """One event loop for all: Pulumi keeps the stack, which belongs to a loop, from one program to the next.
+
+    Its mocks want one in every thread of the pool, too, and would leave theirs open.
+    """
+    loops = []
+
+    def make_loop():
+        loops.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(loops[-1])
+
+    make_loop()
+    threads = ThreadPoolExecutor(max_workers=4, initializer=make_loop)
+    loops[0].set_default_executor(threads)
+    yield
+    threads.shutdown()
+    asyncio.set_event_loop(None)
+    for each in loops:
+        each.close()
+
+
+@pytest.fixture(params=[False, True], ids=["up", "preview"])
+def monitor(request, loop):
+    found = Monitor()
+    pulumi.runtime.set_mocks(found, project="shop", stack="dev", organization="organization", preview=request.param)
+    return found
+
+
+def run(program):
+    """Run a program to its end and return what its outputs resolve to."""
+    outcome = {}
+
+    def whole():
+        outputs = program() or {}
+        pulumi.Output.all(**outputs).apply(outcome.update)
+
+    pulumi.runtime.test(whole)()
+    return outcome
+
+
+def test_the_provider_is_stored_by_its_name_for_ever():
+    stored = base64.b64decode(serialize_provider(OmniClusterProvider()))
+    assert stored == PICKLED
+    assert OmniClusterProvider.serialize_as_secret_always is False
+
+
+def test_a_cluster_is_registered_with_its_token_its_inputs_and_its_owner(monitor):
+    run(lambda: OmniCluster("west", OmniClusterArgs(control_plane=MachineSetArgs(count=3)), workers=2) and None)
+    assert (monitor.only.typ, monitor.only.name) == (TOKEN, "west")
+    assert monitor.inputs == {"name": "west", "controlPlane": {"count": 3}, "workers": 2}
+    assert monitor.only.inputs["__owner"] == "organization/shop/dev/west"
+    assert monitor.only.inputs["__provider"] == base64.b64encode(PICKLED).decode()
+
+
+def test_a_preview_says_so_to_the_check(monitor):
+    run(lambda: OmniCluster("west") and None)
+    assert monitor.only.inputs.get("__preview", False) is pulumi.runtime.is_dry_run()
+
+
+def test_keyword_arguments_go_on_top_of_a_dictionary(monitor):
+    run(lambda: OmniCluster("west", {"name": "a", "talosVersion": "1.13.7"}, talos_version="1.13.8") and None)
+    assert monitor.inputs == {"name": "a", "talosVersion": "1.13.8"}
+
+
+def test_what_the_inputs_are_made_from_is_not_changed(monitor):
+    args = {"control_plane": {"count": 1}}
+    run(lambda: OmniCluster("west", args) and None)
+    assert args == {"control_plane": {"count": 1}}
+
+
+def test_an_unknown_keyword_is_a_type_error(monitor):
+    with pytest.raises(TypeError, match="control_plan"):
+        OmniCluster("west", control_plan={"count": 1})
+
+
+def test_outputs_are_properties(monitor):
+    def program():
+        cluster = OmniCluster("west")
+        return {
+            "name": cluster.name,
+            "uuid": cluster.cluster_uuid,
+            "talos": cluster.talos_version,
+            "ready": cluster.ready,
+            "nodes": cluster.nodes,
+            "phase": cluster.phase,
+        }
+
+    expected = {"name": "west", "uuid": "u-1", "talos": "1.13.8", "ready": True, "nodes": [], "phase": "RUNNING"}
+    assert run(program) == expected
+
+
+def test_the_credentials_are_asked_to_be_secret(monitor, monkeypatch):
+    options = []
+    create = pulumi.dynamic.Resource.__init__
+    monkeypatch.setattr(pulumi.dynamic.Resource, "__init__", lambda *args: options.append(args[-1]) or create(*args))
+    run(lambda: OmniCluster("west", opts=pulumi.ResourceOptions(additional_secret_outputs=["nodes"])) and None)
+    assert set(options[0].additional_secret_outputs) == {"kubeconfig", "talosconfig", "nodes"}
+
+
+def test_the_credential_options_do_not_stand_where_the_credentials_will(monitor):
+    run(lambda: OmniCluster("west", kubeconfig={"user": "ci"}, talosconfig=False) and None)
+    assert monitor.inputs == {"name": "west", "kubeconfigOptions": {"user": "ci"}, "talosconfigEnabled": False}
+
+
+def test_a_subclass_keeps_the_token(monitor):
+    class Edge(OmniCluster):
+        pass
+
+    run(lambda: Edge("edge") and None)
+    assert monitor.only.typ == TOKEN
+
+
+def test_get_reads_a_cluster_by_its_name(monitor):
+    found = run(lambda: {"uuid": OmniCluster.get("other", "east").cluster_uuid})
+    assert (monitor.only.resource_id, monitor.inputs, found) == ("east", {}, {"uuid": "u-1"})
+
+
+def test_import_becomes_an_adoption_at_create(monitor):
+    run(lambda: OmniCluster("west", opts=pulumi.ResourceOptions(import_="legacy", protect=True)) and None)
+    assert monitor.inputs == {"name": "legacy"}
+    assert monitor.only.inputs["__adopt"] is True
+    assert not monitor.only.resource_id
+
+
+def test_the_options_of_the_user_stay_as_they_were(monitor):
+    opts = pulumi.ResourceOptions(import_="legacy")
+    run(lambda: OmniCluster("west", opts=opts) and None)
+    assert (opts.import_, opts.additional_secret_outputs) == ("legacy", None)
+
+
+def test_import_of_another_cluster_than_the_name_says_is_refused(monitor):
+    with pytest.raises(InputError, match="is 'east', but `import_` takes over cluster 'legacy'"):
+        OmniCluster("west", name="east", opts=pulumi.ResourceOptions(import_="legacy"))
+
+
+def test_the_file_of_a_patch_is_read_where_the_program_runs(monitor, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sysctl.yaml").write_text("machine: {}\n")
+    run(lambda: OmniCluster("west", patches=[PatchArgs(file="sysctl.yaml")]) and None)
+    assert monitor.inputs["patches"] == [{"name": "sysctl.yaml", "inline": "machine: {}\n"}]
+
+
+def test_a_patch_file_that_is_missing_stops_the_program(monitor):
+    with pytest.raises(KsailPulumiError, match="missing.yaml"):
+        OmniCluster("west", patches=[PatchArgs(file="missing.yaml")])
+
+
+KSAIL = """\
+apiVersion: ksail.io/v1alpha1
+kind: Cluster
+metadata:
+  name: my-omni-cluster
+spec:
+  cluster:
+    distribution: Talos
+    provider: Omni
+    omni:
+      endpoint: "https://acme.omni.siderolabs.io:443"
+      serviceAccountKeyEnvVar: "MY_CUSTOM_OMNI_KEY"
+    talos:
+      controlPlanes: 1
+      workers: 2
+"""
+
+
+@pytest.fixture
+def ksail(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMNI_ENDPOINT", raising=False)
+    path = tmp_path / "ksail.yaml"
+    path.write_text(KSAIL)
+    return path
+
+
+def test_a_ksail_project_is_a_cluster(monitor, ksail):
+    run(lambda: OmniCluster.from_ksail(ksail) and None)
+    assert monitor.only.name == "my-omni-cluster"
+    assert monitor.inputs == {
+        "name": "my-omni-cluster",
+        "endpoint": "https://acme.omni.siderolabs.io:443",
+        "serviceAccountKeyEnvVar": "MY_CUSTOM_OMNI_KEY",
+        "controlPlane": {"count": 1},
+        "workers": [{"count": 2}],
+    }
+
+
+def test_arguments_win_over_the_ksail_project(monitor, ksail):
+    run(lambda: OmniCluster.from_ksail(ksail, "west", workers=3, name="shop-dev") and None)
+    assert (monitor.only.name, monitor.inputs["name"], monitor.inputs["workers"]) == ("west", "shop-dev", 3)
+
+
+def test_the_endpoint_of_the_stack_wins_over_the_ksail_project(monitor, ksail):
+    pulumi.runtime.set_config("omni:endpoint", "https://stack")
+    try:
+        run(lambda: OmniCluster.from_ksail(ksail) and None)
+    finally:
+        pulumi.runtime.set_all_config({})
+    assert "endpoint" not in monitor.inputs

@@ -1,0 +1,59 @@
+"""What users may rely on: the names of the package, and how light it is to import."""
+
+import subprocess
+import sys
+
+import pytest
+
+import ksail_pulumi
+
+NAMES = [
+    "KsailPulumiError",
+    "KubeconfigArgs",
+    "KubeconfigArgsDict",
+    "MachineArgs",
+    "MachineArgsDict",
+    "MachineClassArgs",
+    "MachineClassArgsDict",
+    "MachineSetArgs",
+    "MachineSetArgsDict",
+    "OmniCluster",
+    "OmniClusterArgs",
+    "OmniClusterArgsDict",
+    "OnDeleteArgs",
+    "OnDeleteArgsDict",
+    "PatchArgs",
+    "PatchArgsDict",
+    "WorkersArgs",
+    "WorkersArgsDict",
+]
+
+
+def test_the_public_names_are_these():
+    assert ksail_pulumi.__all__ == NAMES
+    assert {name for name in NAMES if name in dir(ksail_pulumi)} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_can_be_had(name):
+    assert getattr(ksail_pulumi, name).__name__ == name
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'Omnicluster'"):
+        _ = ksail_pulumi.Omnicluster
+
+
+def modules_after(program):
+    command = [sys.executable, "-c", f"{program}; import sys; print(*sys.modules)"]
+    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_the_package_alone_loads_neither_pulumi_nor_grpc():
+    loaded = modules_after("import ksail_pulumi")
+    assert not loaded & {"pulumi", "grpc", "pydantic", "yaml"}
+
+
+def test_a_program_that_declares_clusters_loads_no_pydantic_and_no_client():
+    loaded = modules_after("from ksail_pulumi import OmniCluster")
+    assert not loaded & {"pydantic", "ksail_pulumi.omni.client", "ksail_pulumi.plan", "ksail_pulumi.simulator"}
