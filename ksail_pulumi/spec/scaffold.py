@@ -25,7 +25,7 @@ cluster = OmniCluster.from_ksail("ksail.yaml")
 
 pulumi.export("name", cluster.name)
 pulumi.export("phase", cluster.phase)
-pulumi.export("nodes", cluster.nodes)
+pulumi.export("nodes", cluster.nodes.apply(lambda nodes: {node["hostname"]: node["role"] for node in nodes}))
 pulumi.export("kubeconfig", cluster.kubeconfig)
 '''
 

@@ -45,7 +45,7 @@ def test_the_root_project_brings_up_the_cluster_of_its_ksail_yaml(
     project.up()
     outputs = project.outputs()
     assert (outputs["name"], outputs["phase"], outputs["kubeconfig"]) == ("my-omni-cluster", "RUNNING", "[secret]")
-    assert sorted(node["role"] for node in outputs["nodes"]) == ["controlplane", "worker", "worker"]
+    assert sorted(outputs["nodes"].values()) == ["controlplane", "worker", "worker"]
     patches = {patch.id: patch.spec.data for patch in omni.store.list(CONFIG_PATCH)}
     written = {path.read_text() for path in (ROOT / "talos").rglob("*.yaml")}
     assert written <= set(patches.values())
