@@ -29,7 +29,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([LINT, "--no-cache"], cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run([LINT], cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_the_package_keeps_the_laws(package: Path) -> None:
