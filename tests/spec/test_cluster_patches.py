@@ -1,0 +1,210 @@
+"""Patches: in every form, from files, and what is known to be refused before Omni is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ksail_pulumi.spec.cluster import InvalidCluster, parse_cluster, to_wire, with_files
+from ksail_pulumi.spec.patches import inline_of, patch_problems, patch_text
+
+DATA = {"machine": {"sysctls": {"vm.max_map_count": "262144"}}}
+TEXT = 'machine:\n    sysctls:\n        vm.max_map_count: "262144"\n'
+
+
+def test_a_mapping_is_written_as_omnictl_writes_it() -> None:
+    assert patch_text(DATA) == TEXT
+
+
+def test_a_list_is_written_as_documents() -> None:
+    assert patch_text([DATA, {"apiVersion": "v1alpha1", "kind": "HostnameConfig"}]) == (
+        f"{TEXT}---\napiVersion: v1alpha1\nkind: HostnameConfig\n"
+    )
+
+
+def test_text_is_passed_on_untouched() -> None:
+    text = "# why\nmachine: {sysctls: {a: b}}   \n"
+
+    spec = parse_cluster({"name": "c", "patches": [{"name": "p", "inline": text}]})
+
+    assert spec.patches is not None
+    assert patch_text(spec.patches[0].inline) == text
+
+
+@pytest.mark.parametrize(
+    "inline", [DATA, [DATA, {"kind": "HostnameConfig"}], "machine: {sysctls: {a: b}}\n", "- a\n", "["]
+)
+def test_reading_back_is_the_inverse_of_writing(inline: Any) -> None:
+    assert patch_text(inline_of(patch_text(inline))) == patch_text(inline)
+
+
+def test_what_omnictl_would_write_is_read_back_as_data() -> None:
+    assert inline_of(TEXT) == DATA
+    assert inline_of(f"{TEXT}---\nkind: A\n") == [DATA, {"kind": "A"}]
+    assert inline_of("machine: {sysctls: {a: b}}\n") == "machine: {sysctls: {a: b}}\n"
+    assert inline_of("a: 2020-01-01\n") == "a: 2020-01-01\n"
+
+
+REFUSED: list[tuple[Any, str, str]] = [
+    ("", "inline", "config not found: the patch is empty"),
+    ("\n\n", "inline", "config not found: the patch is empty"),
+    ("{}\n", "inline", "config not found: the patch is empty"),
+    ("# nothing\n", "inline", "config not found: the patch is empty"),
+    ({}, "inline", "config not found: the patch is empty"),
+    ([], "inline", "config not found: the patch is empty"),
+    ("hello\n", "inline", "expected a YAML document, a mapping of Talos configuration"),
+    ("- a\n", "inline", "expected a YAML document, a mapping of Talos configuration"),
+    ("machine: [\n", "inline", "not valid YAML in line 2: did not find expected node content"),
+    ("machine:\n\tsysctls: {}\n", "inline", "not valid YAML in line 2: found character that cannot start any token"),
+    (
+        "- op: add\n  path: /machine\n",
+        "inline",
+        "JSON patches (RFC 6902) are not accepted by Omni: write the fields to change as a mapping",
+    ),
+    (
+        [{"op": "add", "path": "/machine", "value": {}}],
+        "inline[0]",
+        "JSON patches (RFC 6902) are not accepted by Omni: write the fields to change as a mapping",
+    ),
+    ("machine:\n  type: null\n", "inline", 'overriding "machine.type" is not allowed in the config patch'),
+    ({"cluster": {"id": ""}}, "inline.cluster.id", 'overriding "cluster.id" is not allowed in the config patch'),
+    (
+        {"cluster": {"controlPlane": {"endpoint": "https://a:6443"}}},
+        "inline.cluster.controlPlane.endpoint",
+        'overriding "cluster.controlPlane.endpoint" is not allowed in the config patch',
+    ),
+    (
+        [{"kind": "HostnameConfig"}, {"machine": {"token": "x"}}],
+        "inline[1].machine.token",
+        'overriding "machine.token" is not allowed in the config patch',
+    ),
+    (
+        {"machine": {"features": {"kubernetesTalosAPIAccess": {"allowedRoles": ["os:admin"]}}}},
+        "inline.machine.features.kubernetesTalosAPIAccess.allowedRoles",
+        'element "os:admin" is not allowed in field "machine.features.kubernetesTalosAPIAccess.allowedRoles"',
+    ),
+    (
+        {"apiVersion": "v1alpha1", "kind": "KubeTalosAPIAccessConfig", "allowedRoles": ["os:admin"]},
+        "inline.allowedRoles",
+        'element "os:admin" is not allowed in field "allowedRoles"',
+    ),
+    (
+        {"apiVersion": "v1alpha1", "kind": "KubeClusterConfig"},
+        "inline",
+        'the "KubeClusterConfig" document is not allowed in the config patch',
+    ),
+    (
+        {"apiVersion": "v1alpha1", "kind": "KubeServiceAccountConfig", "issuer": {"privateKey": "x"}},
+        "inline.issuer.privateKey",
+        'overriding "issuer.privateKey" is not allowed in the config patch',
+    ),
+    (
+        {"apiVersion": "v1", "kind": "ConfigMap"},
+        "inline",
+        '"ConfigMap" "v1": not registered; this is a Kubernetes object, not Talos configuration',
+    ),
+    (
+        "machine: {sysctls: {a: b}}\n---\nmachine: {sysctls: {c: d}}\n",
+        "inline",
+        "duplicate document /v1alpha1/ is not allowed",
+    ),
+    (
+        [{"apiVersion": "v1alpha1", "kind": "HostnameConfig", "hostname": name} for name in "ab"],
+        "inline[1]",
+        "duplicate document v1alpha1/HostnameConfig/ is not allowed",
+    ),
+]
+
+
+@pytest.mark.parametrize(("inline", "field", "reason"), REFUSED)
+def test_what_omni_refuses_is_told_with_its_field(inline: Any, field: str, reason: str) -> None:
+    assert [(each.field, each.reason) for each in patch_problems("inline", inline)] == [(field, reason)]
+
+
+@pytest.mark.parametrize(
+    "inline",
+    [
+        "machine:\n  network:\n    interfaces:\n      - interface: eth0\n        $patch: delete\n",
+        "version: v1alpha1\nmachine: {sysctls: {a: b}}\n",
+        "---\nmachine: {sysctls: {a: b}}\n",
+        "apiVersion: v1alpha1\nkind: HostnameConfig\nhostname: foo\n",
+        "machine: {install: {image: x}}\n",
+        "machine: {features: {kubernetesTalosAPIAccess: {allowedRoles: [os:reader]}}}\n",
+        {"debug": True},
+        {"machine": None},
+        "machine: {sysctls: {a: " + "1" * 5000 + "}}\n",
+    ],
+)
+def test_what_omni_accepts_is_accepted(inline: Any) -> None:
+    assert patch_problems("inline", inline) == []
+
+
+def test_a_yaml_bomb_is_looked_at_without_being_unfolded() -> None:
+    levels = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 60))
+
+    assert patch_problems("inline", f"a0: &a0 [x]\n{levels}\n") == []
+
+
+def test_deep_nesting_is_an_error_or_fine_but_never_a_crash() -> None:
+    assert isinstance(patch_problems("inline", "[" * 20_000), list)
+
+
+def test_a_patch_needs_content_and_a_name() -> None:
+    with pytest.raises(InvalidCluster) as caught:
+        parse_cluster({"name": "c", "controlPlane": {"patches": [{"name": "a"}, {"inline": DATA}]}})
+
+    assert [str(problem) for problem in caught.value.problems] == [
+        "controlPlane.patches[0]: path or inline is required: give the patch as inline or as file",
+        "controlPlane.patches[1]: either name or idOverride is required for inline patches",
+    ]
+
+
+def test_files_are_read_relative_to_the_base_and_give_their_path_as_name(tmp_path: Path) -> None:
+    (tmp_path / "talos").mkdir()
+    (tmp_path / "talos" / "a.yaml").write_text(TEXT, encoding="utf-8")
+
+    spec = parse_cluster(
+        {
+            "name": "c",
+            "patches": [{"file": "talos/a.yaml"}],
+            "workers": [{"patches": [{"name": "own", "file": str(tmp_path / "talos" / "a.yaml")}]}],
+        },
+        base=tmp_path,
+    )
+
+    assert to_wire(spec)["patches"] == [{"name": "talos/a.yaml", "inline": TEXT}]
+    assert to_wire(spec)["workers"] == [{"patches": [{"name": "own", "inline": TEXT}]}]
+
+
+def test_a_missing_file_is_told_along_with_everything_else(tmp_path: Path) -> None:
+    with pytest.raises(InvalidCluster) as caught:
+        parse_cluster({"name": "a b", "patches": [{"file": "nope.yaml"}]}, base=tmp_path)
+
+    assert [str(problem) for problem in caught.value.problems] == [
+        'patches[0].file: failed to access "nope.yaml": No such file or directory',
+        "name: name should only contain letters, digits, dashes and underscores",
+    ]
+
+
+def test_file_and_inline_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(InvalidCluster, match="path and inline are mutually exclusive"):
+        with_files({"patches": [{"file": "a.yaml", "inline": DATA}]}, tmp_path)
+
+
+def test_what_is_not_known_yet_is_left_alone_when_files_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(TEXT, encoding="utf-8")
+    unknown = object()
+
+    read = with_files(
+        {"name": unknown, "workers": unknown, "machines": {"m": unknown}, "patches": [unknown, {"file": "a.yaml"}]},
+        tmp_path,
+    )
+
+    assert read == {
+        "name": unknown,
+        "workers": unknown,
+        "machines": {"m": unknown},
+        "patches": [unknown, {"name": "a.yaml", "inline": TEXT}],
+    }
