@@ -65,6 +65,10 @@ def patch_text(inline: Inline) -> str:
 def inline_of(text: str) -> Inline:
     """The inverse of `patch_text`: data where omnictl would write just this text for it, else the text itself."""
     try:
+        if "*" in text and any(
+            isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader)
+        ):
+            return text  # never written here, and what it stands for may be out of all proportion
         documents = list(yaml.load_all(text, Loader=yaml.CSafeLoader))
         inline: Inline = documents[0] if len(documents) == 1 else documents
         if documents and all(isinstance(document, dict) for document in documents) and patch_text(inline) == text:

@@ -144,7 +144,10 @@ def test_what_omni_accepts_is_accepted(inline: Any) -> None:
 def test_a_yaml_bomb_is_looked_at_without_being_unfolded() -> None:
     levels = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 60))
 
-    assert patch_problems("inline", f"a0: &a0 [x]\n{levels}\n") == []
+    bomb = f"a0: &a0 [x]\n{levels}\n"
+
+    assert patch_problems("inline", bomb) == []
+    assert inline_of(bomb) == bomb
 
 
 def test_deep_nesting_is_an_error_or_fine_but_never_a_crash() -> None:

@@ -26,8 +26,9 @@ def test_a_first_line_break_is_kept_where_go_yaml_loses_it() -> None:
     assert encode({"a": "\nx\n"}) == 'a: "\\nx\\n"\n'
 
 
-# PyYAML reads YAML 1.1 and stumbles over some characters that go-yaml writes plainly; both agree on these.
-words = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E) | st.sampled_from("\n\té日"), max_size=12)
+# PyYAML reads YAML 1.1 and stumbles over some characters and a plain "=", which go-yaml writes; they agree on these.
+characters = st.characters(min_codepoint=0x20, max_codepoint=0x7E) | st.sampled_from("\n\té日")
+words = st.text(characters, max_size=12).filter(lambda text: text not in ("=", "<<"))
 data = st.dictionaries(
     words,
     st.recursive(

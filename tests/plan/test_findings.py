@@ -1,0 +1,321 @@
+"""What is told before an apply: refusals, what will stall, what will happen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import Resource
+from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.plan.findings import Findings, findings
+from ksail_pulumi.plan.snapshot import Snapshot
+from ksail_pulumi.plan.versions import Versions
+from ksail_pulumi.spec.cluster import ClusterSpec
+
+from .builders import CATALOG, MARK, cluster_spec, desired, machine, machine_id, node, pool
+
+SPEC = cluster_spec(talosVersion="1.13.8", kubernetesVersion="1.35.7", workers=2)
+RUNS = Versions("1.13.8", "1.35.7")
+
+
+def omni_with(resources: list[Resource] | None = None, statuses: list[Resource] | None = None, **read: Any) -> Snapshot:
+    """An Omni with nine machines; the nodes of the cluster hold theirs."""
+    resources = resources or []
+    nodes = [each for each in resources if each.type.name == omni.MACHINE_SET_NODE.name]
+    held = {each.id for each in nodes}
+    if statuses is None:
+        statuses = [machine(n, cluster="prod" if machine_id(n) in held else "") for n in range(1, 10)]
+    return Snapshot(
+        resources=resources, statuses=statuses, nodes=[*nodes, *read.pop("others", ())], talos_versions=CATALOG, **read
+    )
+
+
+def running(spec: ClusterSpec = SPEC, versions: Versions = RUNS) -> list[Resource]:
+    return [replace(each, version=1) for each in desired(spec, versions=versions)]
+
+
+def judged(spec: ClusterSpec, snapshot: Snapshot, old: ClusterSpec | None = SPEC, **options: Any) -> Findings:
+    return findings(spec, snapshot, mark=MARK, old=old, **options)
+
+
+def failures(found: Findings) -> dict[str, str]:
+    return {problem.field: problem.reason for problem in found.failures}
+
+
+def test_a_new_cluster_is_told_with_its_versions_and_machines() -> None:
+    found = judged(cluster_spec(controlPlane={"count": 1}, workers=2), omni_with(), old=None)
+
+    assert found == Findings(
+        forecasts=(
+            "Talos 1.13.8, Kubernetes 1.36.3",
+            f"prod-control-planes gets host-1 ({machine_id(1)})",
+            f"prod-workers gets host-2 ({machine_id(2)}), host-3 ({machine_id(3)})",
+        )
+    )
+
+
+def test_nothing_is_told_where_nothing_changes() -> None:
+    assert judged(SPEC, omni_with(running())) == Findings()
+
+
+def test_nothing_is_concluded_from_what_was_not_read() -> None:
+    assert judged(SPEC, Snapshot(), old=None) == Findings()
+
+
+def test_a_foreign_cluster_of_this_name_is_a_failure_with_the_way_out() -> None:
+    foreign = [replace(each, annotations={}) for each in running()]
+    anothers = [replace(each, annotations=OwnershipMark("a/b/c/d").annotations()) for each in running()]
+
+    assert failures(judged(SPEC, omni_with(foreign), old=None)) == {
+        "name": "a cluster 'prod' exists in Omni and was not made by Pulumi; to take it over, give the resource the "
+        'option import_="prod"'
+    }
+    assert "belongs to a/b/c/d" in failures(judged(SPEC, omni_with(anothers), old=None))["name"]
+    assert failures(judged(SPEC, omni_with(foreign), old=None, adopt=True)) == {}
+    assert failures(judged(SPEC, omni_with(running()), old=None)) == {}, "a create that was interrupted goes on"
+
+
+def test_a_cluster_that_is_being_deleted_is_waited_for() -> None:
+    dying = [replace(each, phase=omni.TEARING_DOWN) if each.id == "prod" else each for each in running()]
+
+    assert "cluster prod is still being deleted" in judged(SPEC, omni_with(dying), old=None).warnings
+
+
+@pytest.mark.parametrize(
+    ("inputs", "field", "reason"),
+    [
+        ({"talosVersion": "1.15.0"}, "talosVersion", 'talos version "1.15.0" is not supported by this Omni release'),
+        (
+            {"kubernetesVersion": "1.30.0"},
+            "kubernetesVersion",
+            'invalid kubernetes version "1.30.0": is not compatible',
+        ),
+        (
+            {"kubernetesVersion": "1.34.8"},
+            "kubernetesVersion",
+            'kubernetes version is not supported for upgrade to "1.34.8" from "1.35.7"',
+        ),
+    ],
+)
+def test_versions_that_omni_refuses_are_failures(inputs: dict[str, Any], field: str, reason: str) -> None:
+    spec = cluster_spec(**{"talosVersion": "1.13.8", "kubernetesVersion": "1.35.7", "workers": 2, **inputs})
+
+    found = failures(judged(spec, omni_with(running())))
+
+    assert found.keys() == {field}
+    assert found[field].startswith(reason)
+
+
+def test_kubernetes_goes_one_minor_version_up_at_a_time() -> None:
+    runs = Versions("1.13.8", "1.34.8")
+    spec = cluster_spec(talosVersion="1.13.8", kubernetesVersion="1.36.3", workers=2)
+
+    found = failures(judged(spec, omni_with(running(versions=runs))))
+
+    assert "one minor version at a time" in found["kubernetesVersion"]
+
+
+def test_an_upgrade_may_be_taken_back() -> None:
+    status = Resource(
+        omni.KUBERNETES_UPGRADE_STATUS, "prod", specs_pb2.KubernetesUpgradeStatusSpec(last_upgrade_version="1.35.7")
+    )
+    snapshot = omni_with(running(versions=Versions("1.13.8", "1.36.3")), kubernetes_upgrade=status)
+
+    assert failures(judged(SPEC, snapshot)) == {}
+
+
+def test_talos_never_goes_below_the_version_that_the_cluster_began_with() -> None:
+    began = Resource(omni.CLUSTER_CONFIG_VERSION, "prod", specs_pb2.ClusterConfigVersionSpec(version="v1.13.0"))
+    spec = cluster_spec(talosVersion="1.12.11", workers=2)
+
+    assert failures(judged(spec, omni_with(running(), config_version=began))) == {
+        "talosVersion": 'downgrading from version "1.13.0" to "1.12.11" is not supported; the cluster began with 1.13.0'
+    }
+    assert failures(judged(spec, omni_with(running()))) == {}
+
+
+def test_version_changes_are_forecast_with_what_they_do() -> None:
+    spec = cluster_spec(talosVersion="1.13.8", kubernetesVersion="1.36.3", workers=2)
+    found = judged(spec, omni_with(running(versions=Versions("1.12.11", "1.35.7"))))
+
+    assert found.forecasts == (
+        "Talos 1.12.11 -> 1.13.8: every machine reboots, control plane first, one at a time",
+        "Kubernetes 1.35.7 -> 1.36.3: component by component, without a reboot",
+    )
+
+
+def test_a_talos_upgrade_that_omni_does_not_list_is_told() -> None:
+    spec = cluster_spec(talosVersion="1.12.11", workers=2)
+
+    assert (
+        "Omni does not list Talos 1.12.11 among those that 1.13.8 can be upgraded to"
+        in judged(spec, omni_with(running())).forecasts
+    )
+
+
+def test_too_few_machines_is_a_warning_because_they_may_join_in_time() -> None:
+    found = judged(SPEC, omni_with(statuses=pool(2)), old=None)
+
+    assert failures(found) == {}
+    assert found.warnings == ("not enough available machines in Omni for the requested node count: need 3, got 2",)
+
+
+def test_machines_that_leave_are_told_to_be_wiped() -> None:
+    fewer = cluster_spec(talosVersion="1.13.8", kubernetesVersion="1.35.7", workers=1)
+    none = cluster_spec(talosVersion="1.13.8", kubernetesVersion="1.35.7")
+
+    assert judged(fewer, omni_with(running())).forecasts == (
+        f"host-3 ({machine_id(3)}) will leave prod-workers and be reset: its data is wiped",
+    )
+    assert judged(none, omni_with(running())).forecasts == (
+        f"host-2 ({machine_id(2)}), host-3 ({machine_id(3)}) will leave prod-workers and be reset: its data is wiped",
+    )
+
+
+def test_many_machines_are_counted() -> None:
+    spec = cluster_spec(talosVersion="1.13.8", workers=8)
+
+    assert judged(spec, omni_with(), old=None).forecasts[-1].endswith(f"host-6 ({machine_id(6)}) and 3 more")
+
+
+def test_patch_changes_are_told_with_their_scope() -> None:
+    def spec(**patches: str) -> ClusterSpec:
+        def of(scope: str) -> dict[str, Any]:
+            return {"patches": [{"name": scope, "inline": patches[scope]}]} if scope in patches else {}
+
+        return cluster_spec(
+            talosVersion="1.13.8",
+            kubernetesVersion="1.35.7",
+            workers=[{"count": 2, **of("set")}],
+            machines={machine_id(1): of("machine")},
+            **of("cluster"),
+        )
+
+    old = spec(cluster="machine: {a: 1}", machine="machine: {a: 1}")
+    found = judged(spec(cluster="machine: {a: 2}", set="machine: {a: 1}"), omni_with(running(old)), old=old)
+
+    assert found.forecasts == (
+        "patch 400-prod-workers-set is added: this concerns the 2 machines of prod-workers, with a reboot where Talos "
+        "needs one",
+        "patch 200-cluster-prod-cluster is changed: this concerns every machine of the cluster, with a reboot where "
+        "Talos needs one",
+        f"patch 400-cm-{machine_id(1)}-machine is removed: this concerns host-1 ({machine_id(1)}), with a reboot where "
+        "Talos needs one",
+    )
+
+
+def test_a_locked_cluster_refuses_changes_but_not_patches() -> None:
+    locked = [
+        replace(each, annotations={**each.annotations, omni.ANNOTATION_CLUSTER_LOCKED: ""})
+        if each.id == "prod"
+        else each
+        for each in running()
+    ]
+    patched = cluster_spec(
+        talosVersion="1.13.8",
+        kubernetesVersion="1.35.7",
+        workers=2,
+        patches=[{"name": "p", "inline": "machine: {a: 1}"}],
+    )
+    larger = cluster_spec(talosVersion="1.13.8", kubernetesVersion="1.35.7", workers=3)
+
+    assert failures(judged(SPEC, omni_with(locked))) == {}
+    assert failures(judged(patched, omni_with(locked))) == {}
+    assert failures(judged(larger, omni_with(locked))) == {
+        "": 'updating cluster configuration is not allowed: the cluster "prod" is locked; unlock it in Omni first'
+    }
+
+
+def test_locked_machines_are_told_to_stay_as_they_are() -> None:
+    resources = [
+        replace(each, annotations={**each.annotations, omni.ANNOTATION_LOCKED: ""})
+        if each.id == machine_id(2)
+        else each
+        for each in running()
+    ]
+    spec = cluster_spec(talosVersion="1.13.8", kubernetesVersion="1.36.3", workers=2)
+
+    assert judged(spec, omni_with(resources)).forecasts[-1] == (
+        f"locked, and so left as they are until they are unlocked: host-2 ({machine_id(2)})"
+    )
+
+
+def test_named_machines_are_checked_one_by_one() -> None:
+    spec = cluster_spec(
+        controlPlane={"machines": [machine_id(1)]},
+        workers=[{"machines": [machine_id(number) for number in (2, 3, 4, 5)]}],
+    )
+    statuses = [
+        machine(1),
+        machine(2, cluster="staging"),
+        machine(3, talos="1.14.0"),
+        machine(4, without=["connected"]),
+    ]
+    found = judged(
+        spec, omni_with(statuses=statuses, others=[node(2, "staging-workers", cluster="staging", mark=None)]), old=None
+    )
+
+    assert failures(found) == {
+        "workers[0].machines[0]": f"machine host-2 ({machine_id(2)}) is allocated to cluster staging",
+        "workers[0].machines[1]": "the machine has a newer Talos version installed: downgrade is not allowed. Upgrade "
+        "the machine or change the cluster Talos version",
+    }
+    assert found.warnings == (
+        f"machine host-4 ({machine_id(4)}) is not connected: the cluster waits for it",
+        f"machine {machine_id(5)} has not joined Omni yet: prod-workers waits for it",
+    )
+
+
+def test_an_even_control_plane_is_warned_of() -> None:
+    spec = cluster_spec(controlPlane={"count": 2})
+
+    assert judged(spec, omni_with(), old=None).warnings == (
+        "2 control plane machines survive no more failures than 1: use an odd number",
+    )
+
+
+def machine_class(name: str, *, provision: bool = False) -> Resource:
+    spec = specs_pb2.MachineClassSpec()
+    if provision:
+        spec.auto_provision.provider_id = "cloud"
+    return Resource(omni.MACHINE_CLASS, name, spec)
+
+
+def by_class(name: str, size: Any = 2) -> ClusterSpec:
+    return cluster_spec(workers=[{"machineClass": {"name": name, "size": size}}])
+
+
+def test_machine_classes_are_checked() -> None:
+    classes = [machine_class("big"), machine_class("cloud", provision=True)]
+
+    def found(spec: ClusterSpec, **read: Any) -> dict[str, str]:
+        return failures(judged(spec, omni_with(machine_classes=classes, **read), old=None))
+
+    assert found(by_class("big", "unlimited")) == {}
+    assert found(by_class("small")) == {
+        "workers[0].machineClass.name": 'machine class with name "small" doesn\'t exist; known are big, cloud'
+    }
+    assert found(by_class("cloud", "unlimited")) == {
+        "workers[0].machineClass.size": 'machine class "cloud" is using autoprovision, so unlimited machine set '
+        "allocation is not supported"
+    }
+    assert judged(by_class("big"), omni_with(machine_classes=classes), old=None).forecasts[-1] == (
+        "prod-workers has 2 machines of class big, chosen by Omni"
+    )
+
+
+def test_a_set_with_machines_cannot_be_switched_to_a_class_or_back() -> None:
+    to_class = judged(by_class("big"), omni_with(running(), machine_classes=[machine_class("big")]))
+    nodes = [node(2, "prod-workers", by_class=True)]
+    to_manual = judged(SPEC, omni_with([*running(by_class("big"), RUNS), *nodes]))
+
+    assert failures(to_class)["workers[0]"].startswith(
+        "machine set is not empty and is using manual nodes management, updating to machine class mode is not allowed"
+    )
+    assert failures(to_manual)["workers[0]"].startswith(
+        "machine set is not empty and is using machine class nodes management, updating to manual mode is not allowed"
+    )
