@@ -51,4 +51,4 @@ class Snapshot:
         """How to call a machine in a text: by its hostname, where Omni knows one."""
         status = self.status_of.get(machine)
         name = (status.labels.get(omni.LABEL_HOSTNAME) or status.spec.network.hostname) if status else ""
-        return f"{name} ({machine})" if name else machine
+        return f"{name} ({machine})" if name not in ("", machine) else machine
