@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import cached_property
+from functools import lru_cache
 
 import yaml
 
@@ -69,15 +69,25 @@ class Schematic:
 
     def raw(self, connection: Sequence[str]) -> str:
         """The YAML from which the image factory makes the image; `connection` are Omni's own kernel arguments."""
-        customization: dict[str, object] = {"extraKernelArgs": [*connection, *self.kernel_args]}
-        if self.extensions:
-            customization["systemExtensions"] = {"officialExtensions": list(self.extensions)}
-        return yaml.safe_dump({"customization": customization}, indent=4)
+        return _schematic_text(self, tuple(connection))
 
-    @cached_property
+    @property
     def id(self) -> str:
         """The image factory's name for it: a hash of its content."""
-        return hashlib.sha256(self.raw(()).encode()).hexdigest()
+        return _schematic_id(self)
+
+
+@lru_cache
+def _schematic_text(schematic: Schematic, connection: tuple[str, ...]) -> str:
+    customization: dict[str, object] = {"extraKernelArgs": [*connection, *schematic.kernel_args]}
+    if schematic.extensions:
+        customization["systemExtensions"] = {"officialExtensions": list(schematic.extensions)}
+    return yaml.safe_dump({"customization": customization}, indent=4)
+
+
+@lru_cache
+def _schematic_id(schematic: Schematic) -> str:
+    return hashlib.sha256(schematic.raw(()).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -317,7 +317,10 @@ class Store:
     # -- beneath
 
     def _collection(self, type_name: str, namespace: str) -> _Collection:
-        return self._collections.setdefault((type_name, namespace), _Collection())
+        collection = self._collections.get((type_name, namespace))
+        if collection is None:
+            collection = self._collections[type_name, namespace] = _Collection()
+        return collection
 
     def _collection_of(self, resource: Resource) -> _Collection:
         return self._collection(resource.type.name, resource.type.namespace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
@@ -28,6 +29,7 @@ from ksail_pulumi.omni.resources import (
 )
 from ksail_pulumi.simulator.controllers.config import desired_config
 from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, own_id
+from ksail_pulumi.simulator.controllers.parts import awaits_discovery
 from ksail_pulumi.simulator.controllers.talos import Talos
 from ksail_pulumi.simulator.machines import EmulatedMachine, MachineConfig
 from ksail_pulumi.simulator.store import Event
@@ -49,6 +51,14 @@ def machine_locked(world: World, machine_id: str) -> bool:
     return node is not None and ANNOTATION_LOCKED in node.annotations
 
 
+@dataclass
+class _Queue:
+    """The machines of a set that take another configuration now, and those whose turn comes."""
+
+    busy: set[str] = field(default_factory=set)
+    waiting: dict[str, None] = field(default_factory=dict)
+
+
 class ClusterMachineConfig(Controller):
     """Brings every machine of a cluster to the configuration that it ought to have.
 
@@ -59,6 +69,7 @@ class ClusterMachineConfig(Controller):
         """Work through the machines' Talos."""
         super().__init__(world)
         self.talos = talos
+        self._queues: dict[str, _Queue] = {}
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         """Everything that a configuration is made of."""
@@ -90,15 +101,18 @@ class ClusterMachineConfig(Controller):
         machine = self.world.machines.find(key)
         if member is None or machine is None or member.tearing_down:
             self.world.dispose(MACHINE_PENDING_UPDATES, key)
+            self._leave_queues(key)
             return
         config = desired_config(self.world, member, machine)
         if config is None or (machine.config is not None and machine.config.digest == config.digest):
             machine.error = machine.error if machine.doing else ""
             self.world.dispose(MACHINE_PENDING_UPDATES, key)
-            self._let_others_go(member)
+            self._leave_queues(key)
             return
         self._note_pending(member, machine, config)
         if machine.doing or not self.world.reaches(machine):
+            return
+        if machine.maintenance and awaits_discovery(self.world, member.cluster):
             return
         if machine.maintenance:
             self.talos.configure(machine, config)
@@ -119,23 +133,31 @@ class ClusterMachineConfig(Controller):
             self.world.store.put(Resource(MACHINE_PENDING_UPDATES, member.id, spec, labels, owner=owner))
 
     def _may_apply(self, member: Resource) -> bool:
-        """Whether the machine set's update strategy lets one more machine change now."""
-        machine_set = self.world.find(MACHINE_SET, member.labels.get(LABEL_MACHINE_SET, ""))
+        """Whether the machine set's update strategy lets one more machine change now; if not, it is next in line."""
+        set_id = member.labels.get(LABEL_MACHINE_SET, "")
+        machine_set = self.world.find(MACHINE_SET, set_id)
         if machine_set is None:
             return False
-        rolling = machine_set.spec.update_strategy_config.rolling.max_parallelism or 1
-        busy = [item for item in self._siblings(member) if self.world.machines[item.id].doing == "apply"]
-        return len(busy) < rolling
+        queue = self._queues.setdefault(set_id, _Queue())
+        if member.id in queue.busy or len(queue.busy) < (
+            machine_set.spec.update_strategy_config.rolling.max_parallelism or 1
+        ):
+            queue.waiting.pop(member.id, None)
+            queue.busy.add(member.id)
+            return True
+        queue.waiting[member.id] = None
+        return False
 
-    def _siblings(self, member: Resource) -> list[Resource]:
-        labels = {LABEL_CLUSTER: member.cluster, LABEL_MACHINE_SET: member.labels.get(LABEL_MACHINE_SET, "")}
-        return self.world.store.list(MACHINE_PENDING_UPDATES, labels)
-
-    def _let_others_go(self, member: Resource) -> None:
-        for sibling in self._siblings(member):
-            if sibling.id != member.id and not self.world.machines[sibling.id].doing:
-                self.touch(sibling.id, self.world.story.machine_status)
-                return
+    def _leave_queues(self, key: str) -> None:
+        """A machine is done: the next one of its set may go."""
+        for set_id, queue in tuple(self._queues.items()):
+            queue.waiting.pop(key, None)
+            if key in queue.busy:
+                queue.busy.discard(key)
+                for other in tuple(queue.waiting)[:1]:
+                    self.touch(other, self.world.story.machine_status)
+            if not queue.busy and not queue.waiting:
+                del self._queues[set_id]
 
     def _members_of_cluster(self, event: Event) -> Iterable[str]:
         if event.old is not None and (event.old.spec, event.old.annotations) == (

@@ -36,11 +36,29 @@ def desired_config(world: World, member: Resource, machine: EmulatedMachine) -> 
         for patch in layer
         if LABEL_DISABLED not in patch.labels
     ]
-    control_plane = LABEL_CONTROL_PLANE in member.labels
     schematic = desired_schematic(world, cluster.id, machine_set, machine)
-    components = dict.fromkeys((*CONTROL_PLANE_COMPONENTS, KUBELET) if control_plane else (KUBELET,), "")
-    components = dict.fromkeys(components, member.spec.kubernetes_version) | _images(patches, components)
-    features = cluster.spec.features.SerializeToString(deterministic=True)
+    sources = (
+        member.created,
+        LABEL_CONTROL_PLANE in member.labels,
+        member.spec.kubernetes_version,
+        cluster.id,
+        cluster.created,
+        cluster.spec.SerializeToString(deterministic=True),
+        schematic,
+        tuple((patch.id, patch.version, patch.created) for patch in patches),
+    )
+    known = world.configs.get(machine.id)
+    if known is None or known[0] != sources:
+        known = (sources, _assemble(cluster, member, schematic, patches))
+        world.configs[machine.id] = known
+    return known[1]
+
+
+def _assemble(cluster: Resource, member: Resource, schematic: Schematic, patches: Sequence[Resource]) -> MachineConfig:
+    control_plane = LABEL_CONTROL_PLANE in member.labels
+    names = (*CONTROL_PLANE_COMPONENTS, KUBELET) if control_plane else (KUBELET,)
+    components = dict.fromkeys(names, member.spec.kubernetes_version)
+    components |= _images(patches, components)
     content = (
         cluster.id,
         cluster.created,
@@ -48,7 +66,7 @@ def desired_config(world: World, member: Resource, machine: EmulatedMachine) -> 
         cluster.spec.talos_version,
         schematic.id,
         sorted(components.items()),
-        features,
+        cluster.spec.features.SerializeToString(deterministic=True),
         [(patch.spec.data, patch.spec.compressed_data) for patch in patches],
     )
     digest = hashlib.sha256(repr(content).encode()).hexdigest()

@@ -22,7 +22,7 @@ from ksail_pulumi.simulator.clock import Clock, Handle
 from ksail_pulumi.simulator.controllers.scopes import Scopes
 from ksail_pulumi.simulator.controllers.story import Story
 from ksail_pulumi.simulator.faults import Faults
-from ksail_pulumi.simulator.machines import EmulatedMachine, Machines
+from ksail_pulumi.simulator.machines import EmulatedMachine, MachineConfig, Machines
 from ksail_pulumi.simulator.store import Event, Store, StoreError
 
 Keys = Callable[[Event], Iterable[str]]
@@ -101,7 +101,9 @@ class World:
         self.catalog = catalog
         self.story = Story().at(clock.pace)
         self.scopes = Scopes()
+        self.configs: dict[str, tuple[object, MachineConfig]] = {}
         self.controllers: list[Controller] = []
+        self._machine_watchers: list[Controller] = []
         self._watchers: dict[str, list[tuple[Controller, Keys]]] = {}
         self._events: deque[Event] = deque()
         self._woken: set[tuple[int, str]] = set()
@@ -117,6 +119,8 @@ class World:
         for controller in self.controllers:
             for resource_type, keys in controller.watches().items():
                 self._watchers.setdefault(resource_type.name, []).append((controller, keys))
+        unmoved = Controller.machine_changed
+        self._machine_watchers = [item for item in self.controllers if type(item).machine_changed is not unmoved]
         self._unsubscribe = self.store.subscribe(self._note)
 
     def stop(self) -> None:
@@ -145,7 +149,7 @@ class World:
 
     def machine_changed(self, machine: EmulatedMachine) -> None:
         """Wake everybody whom a change inside a machine concerns."""
-        for controller in self.controllers:
+        for controller in self._machine_watchers:
             for key in controller.machine_changed(machine):
                 controller.touch(key, controller.machine_lag(key))
 

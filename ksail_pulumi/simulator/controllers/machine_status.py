@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from random import Random
 
 from ksail_pulumi.omni.api import siderolink_pb2, specs_pb2
 from ksail_pulumi.omni.resources import (
@@ -87,7 +89,7 @@ def machine_status(world: World, machine: EmulatedMachine) -> Resource:
     """All that Omni knows of a machine."""
     membership = _membership(world, machine.id)
     labels = _labels(world, machine)
-    spec = _hardware(machine)
+    spec = _spec(machine)
     if membership is None:
         labels[LABEL_AVAILABLE] = ""
     else:
@@ -139,9 +141,8 @@ def _labels(world: World, machine: EmulatedMachine) -> dict[str, str]:
     return labels
 
 
-def _hardware(machine: EmulatedMachine) -> specs_pb2.MachineStatusSpec:
-    draw = machine.random("hardware")
-    setup = machine.setup
+def _spec(machine: EmulatedMachine) -> specs_pb2.MachineStatusSpec:
+    """What there is to know of a machine whether it belongs to a cluster or not."""
     spec = specs_pb2.MachineStatusSpec(
         talos_version=f"v{machine.talos_version}",
         initial_talos_version=f"v{machine.talos_version}",
@@ -150,34 +151,13 @@ def _hardware(machine: EmulatedMachine) -> specs_pb2.MachineStatusSpec:
         maintenance=machine.maintenance,
         power_state=POWER_ON,  # type: ignore[arg-type]
         kernel_cmdline=" ".join((*CONNECTION, *machine.schematic.kernel_args)),
+        hardware=_hardware(machine.secret, machine.cores, machine.memory_gib, machine.disk_gb),
+        network=_network(machine.index, machine.secret),
     )
-    hardware = spec.hardware
-    hardware.arch = setup.arch
-    hardware.processors.add(
-        core_count=machine.cores,
-        thread_count=machine.cores * 2,
-        frequency=3600,
-        description="Intel(R) Xeon(R) E-2388G CPU @ 3.20GHz",
-        manufacturer="Intel(R) Corporation",
-    )
-    hardware.memory_modules.add(size_mb=machine.memory_gib * 1024, description="Micron Technology")
-    hardware.blockdevices.add(
-        size=machine.disk_gb * 10**9,
-        model="Micron_7450_MTFDKBA",
-        linux_name="/dev/nvme0n1",
-        serial=f"{draw.getrandbits(48):012X}",
-        type="NVME",
-        bus_path="/pci0000:00/0000:00:1d.0/0000:03:00.0/nvme",
-        system_disk=machine.installed,
-        transport="nvme",
-    )
-    network = spec.network
-    network.hostname = machine.name
-    network.addresses.append(f"10.5.{machine.index // 250}.{machine.index % 250 + 2}/16")
-    network.default_gateways.append("10.5.0.1")
-    mac = ":".join(f"{octet:02x}" for octet in (0x3C, 0xEC, 0xEF, *draw.randbytes(3)))
-    network.network_links.add(linux_name="eth0", hardware_address=mac, speed_mbps=1000, link_up=True, description=" ")
-    spec.platform_metadata.platform = setup.platform
+    spec.hardware.arch = machine.setup.arch
+    spec.hardware.blockdevices[0].system_disk = machine.installed
+    spec.network.hostname = machine.name
+    spec.platform_metadata.platform = machine.setup.platform
     spec.platform_metadata.hostname = machine.id
     schematic = spec.schematic
     schematic.extensions.extend(machine.schematic.extensions)
@@ -185,9 +165,43 @@ def _hardware(machine: EmulatedMachine) -> specs_pb2.MachineStatusSpec:
     schematic.initial_schematic = machine.schematic.id
     schematic.kernel_args.extend((*CONNECTION, *machine.schematic.kernel_args))
     schematic.raw = machine.schematic.raw(CONNECTION)
-    schematic.initial_state.extensions.extend(setup.extensions)
+    schematic.initial_state.extensions.extend(machine.setup.extensions)
     spec.security_state.SetInParent()
     return spec
+
+
+@lru_cache(maxsize=4096)
+def _hardware(secret: str, cores: int, memory_gib: int, disk_gb: int) -> specs_pb2.MachineStatusSpec.HardwareStatus:
+    hardware = specs_pb2.MachineStatusSpec.HardwareStatus()
+    hardware.processors.add(
+        core_count=cores,
+        thread_count=cores * 2,
+        frequency=3600,
+        description="Intel(R) Xeon(R) E-2388G CPU @ 3.20GHz",
+        manufacturer="Intel(R) Corporation",
+    )
+    hardware.memory_modules.add(size_mb=memory_gib * 1024, description="Micron Technology")
+    hardware.blockdevices.add(
+        size=disk_gb * 10**9,
+        model="Micron_7450_MTFDKBA",
+        linux_name="/dev/nvme0n1",
+        serial=f"{Random(f'{secret}/disk').getrandbits(48):012X}",  # noqa: S311
+        type="NVME",
+        bus_path="/pci0000:00/0000:00:1d.0/0000:03:00.0/nvme",
+        transport="nvme",
+    )
+    return hardware
+
+
+@lru_cache(maxsize=4096)
+def _network(index: int, secret: str) -> specs_pb2.MachineStatusSpec.NetworkStatus:
+    network = specs_pb2.MachineStatusSpec.NetworkStatus()
+    network.addresses.append(f"10.5.{index // 250}.{index % 250 + 2}/16")
+    network.default_gateways.append("10.5.0.1")
+    octets = Random(f"{secret}/network").randbytes(3)  # noqa: S311
+    mac = ":".join(f"{octet:02x}" for octet in (0x3C, 0xEC, 0xEF, *octets))
+    network.network_links.add(linux_name="eth0", hardware_address=mac, speed_mbps=1000, link_up=True, description=" ")
+    return network
 
 
 class MachineStatus(Controller):

@@ -121,6 +121,13 @@ def discovery_patch_id(cluster: str) -> str:
     return f"950-discovery-service-{cluster}"
 
 
+def awaits_discovery(world: World, cluster_name: str) -> bool:
+    """Whether a new cluster's machines must still be told where to find each other before they are configured."""
+    cluster = world.find(CLUSTER, cluster_name)
+    wanted = cluster is not None and cluster.spec.features.use_embedded_discovery_service
+    return wanted and world.find(CONFIG_PATCH, discovery_patch_id(cluster_name)) is None
+
+
 _DISCOVERY = """\
 cluster:
   discovery:
