@@ -19,10 +19,10 @@ cluster = OmniCluster(
         patches=[
             PatchArgs(file="talos/registry-mirrors.yaml", description="pull through the mirror in the house"),
             PatchArgs(
-                name="time-and-files",
-                inline=[
+                name="time-and-logs",
+                inline=[  # several documents
                     {"machine": {"time": {"servers": ["time.cloudflare.com"]}}},
-                    {"machine": {"sysctls": {"fs.inotify.max_user_watches": "524288"}}},
+                    {"apiVersion": "v1alpha1", "kind": "KmsgLogConfig", "name": "logs", "url": "tcp://10.0.0.9:3001"},
                 ],
             ),
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -35,16 +36,17 @@ def test_preview_works_without_credentials_and_says_what_up_will_miss(project: P
     assert OTHER_KEY in without_traceback(only_key)
 
 
-def test_up_says_what_is_missing_or_wrong(project: Project, simulator: Simulator, free_machines: list[str]) -> None:
-    closed = "grpc://127.0.0.1:1"
+def test_up_says_what_is_missing_or_wrong(project: Project, simulator: Simulator) -> None:
+    nowhere = "https://omni.invalid"
     revoked = simulator.issue_key("revoked")
     simulator.revoke_key(revoked)
     keys = {
         "NOT_BASE64": "%%%not-base64%%%",
-        "EXPIRED": simulator.issue_key("expired", lifetime=timedelta(days=-1)),
+        "EXPIRED": simulator.issue_key("expired", lifetime=timedelta(seconds=1)),
         "REVOKED": revoked,
         "READER": simulator.issue_key("reader", role="Reader"),
     }
+    time.sleep(1)  # so long a key lives at least
     project.init()
     project.clusters(
         {
@@ -53,8 +55,7 @@ def test_up_says_what_is_missing_or_wrong(project: Project, simulator: Simulator
             "expired": {"service_account_key_env_var": "EXPIRED"},
             "revoked": {"service_account_key_env_var": "REVOKED"},
             "reader": {"service_account_key_env_var": "READER"},
-            "unreachable": {"endpoint": closed, "timeout": "10s"},
-            "greedy": {"workers": len(free_machines) + 4},
+            "unreachable": {"endpoint": nowhere},
         }
     )
     run = project.up("--continue-on-error", environment=keys, fails=True)
@@ -62,12 +63,7 @@ def test_up_says_what_is_missing_or_wrong(project: Project, simulator: Simulator
     assert OTHER_KEY in text
     assert "is not base64" in text
     assert "expired on " in text
-    needed = len(free_machines) + 5
-    assert (
-        f"not enough available machines in Omni for the requested node count: need {needed}, got {len(free_machines)}"
-        in text
-    )
-    assert f"cannot connect to {closed}" in text
+    assert f"cannot connect to Omni at {nowhere}" in text
     assert ":443" in text
     for hint in ("clock", "revoked", "role"):
         assert hint in text
@@ -83,7 +79,8 @@ def test_machines_that_do_not_count_are_explained(
     project.clusters({"main": {"workers": len(free_machines) - 1}})
     text = without_traceback(project.up(fails=True))
     count = len(free_machines)
-    assert f"need {count}, got {count - 1}" in text
+    words = "not enough available machines in Omni for the requested node count"
+    assert f"{words}: need {count}, got {count - 1}" in text
     assert "others do not count: " in text
     assert "disconnected" in text or "not connected" in text
 
@@ -92,8 +89,6 @@ def test_machines_that_do_not_count_are_explained(
     ("inputs", "path", "reason"),
     [
         ({"control_plane": {"count": 1, "machines": ["a"]}}, "controlPlane", "one of"),
-        ({"workers": [{"count": 1}, {"count": 1}]}, "workers", ""),
-        ({"talos_version": "newest"}, "talosVersion", ""),
         ({"patches": [{"name": "p", "inline": {"cluster": {"clusterName": "x"}}}]}, "patches[0]", "clusterName"),
     ],
 )
