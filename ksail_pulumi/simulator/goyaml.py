@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
-
-class _Indented(yaml.SafeDumper):
-    """Lists are indented below their key."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
-        super().increase_indent(flow, False)
+INDENT = 4
+"""Spaces; what is nested starts at the next column that they divide."""
 
 
 def dump(data: Any) -> str:
-    """Data as YAML text: four spaces a level, keys in the order that they have."""
-    return yaml.dump(data, Dumper=_Indented, indent=4, sort_keys=False, allow_unicode=True)
+    """Data as YAML text, its keys in the order that they have."""
+    return "".join(f"{' ' * column}{text}\n" for column, text in _lines(data, 0))
+
+
+def _lines(data: Any, column: int) -> Iterator[tuple[int, str]]:
+    deeper = (column // INDENT + 1) * INDENT
+    if isinstance(data, dict) and data:
+        for key, value in data.items():
+            if isinstance(value, (dict, list)) and value:
+                yield column, f"{_scalar(key)}:"
+                yield from _lines(value, deeper)
+            else:
+                yield column, f"{_scalar(key)}: {_scalar(value)}"
+    elif isinstance(data, list) and data:
+        for item in data:
+            (_, first), *rest = _lines(item, column + 2)
+            yield column, f"- {first}"
+            yield from rest
+    else:
+        yield column, _scalar(data)
+
+
+def _scalar(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1 << 30)
+    return text.removesuffix("...\n").strip()

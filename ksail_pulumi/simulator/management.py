@@ -22,7 +22,7 @@ from ksail_pulumi.simulator import access, goyaml
 from ksail_pulumi.simulator.catalog import Catalog
 from ksail_pulumi.simulator.store import AuditEntry, Store, StoreError, not_found
 from ksail_pulumi.simulator.validations import clusters, talos_config
-from ksail_pulumi.simulator.validations.faults import Refused, listed
+from ksail_pulumi.simulator.validations.refusal import Refused, listed
 from ksail_pulumi.simulator.verification import Identity, Verifier
 
 KUBERNETES_PROXY = "https://localhost:8095"

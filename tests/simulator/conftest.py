@@ -51,7 +51,10 @@ class Caller:
 
     def __init__(self, endpoint: str, key: str, credentials: grpc.ChannelCredentials | None = None) -> None:
         target = endpoint.partition("://")[2]
-        self.channel = grpc.secure_channel(target, credentials) if credentials else grpc.insecure_channel(target)
+        options = [("grpc.max_receive_message_length", 32 * 1024 * 1024)]
+        self.channel = (
+            grpc.secure_channel(target, credentials, options) if credentials else grpc.insecure_channel(target, options)
+        )
         self.state = state_pb2_grpc.StateStub(self.channel)
         self.management = management_pb2_grpc.ManagementServiceStub(self.channel)
         account = json.loads(base64.b64decode(key))

@@ -9,6 +9,7 @@ import grpc
 
 from ksail_pulumi.omni import resources
 from ksail_pulumi.omni.resources import Resource, ResourceType
+from ksail_pulumi.simulator.access import IMPORTED_CLUSTER_SECRETS
 from ksail_pulumi.simulator.store import StoreError
 from ksail_pulumi.simulator.validations import (
     backups,
@@ -20,7 +21,7 @@ from ksail_pulumi.simulator.validations import (
     metadata,
     workloads,
 )
-from ksail_pulumi.simulator.validations.faults import listed
+from ksail_pulumi.simulator.validations.refusal import listed
 from ksail_pulumi.simulator.validations.situation import Named, Situation
 
 Rule = TypeVar("Rule")
@@ -39,7 +40,7 @@ _CREATE: Mapping[ResourceType, _Create] = {
     resources.KUBERNETES_HEALTH_CHECK: workloads.health_check_on_create,
     resources.ETCD_MANUAL_BACKUP: backups.manual_backup_on_create,
     resources.NODE_FORCE_DESTROY_REQUEST: backups.force_destroy_on_create,
-    backups.IMPORTED_CLUSTER_SECRETS: backups.imported_secrets_on_create,
+    IMPORTED_CLUSTER_SECRETS: backups.imported_secrets_on_create,
 }
 _UPDATE: Mapping[ResourceType, _Update] = {
     resources.CLUSTER: clusters.on_update,

@@ -7,14 +7,10 @@ from datetime import UTC, timedelta
 
 import yaml
 
-from ksail_pulumi.omni.api import specs_pb2
-from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_MACHINE, Resource, ResourceType
-from ksail_pulumi.simulator.validations.faults import listed
+from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_MACHINE, Resource
+from ksail_pulumi.simulator.validations.refusal import listed
 from ksail_pulumi.simulator.validations.situation import Situation
 
-IMPORTED_CLUSTER_SECRETS = ResourceType(
-    "ImportedClusterSecrets.omni.sidero.dev", "default", specs_pb2.ImportedClusterSecretsSpec
-)
 BACKUP_SKEW = timedelta(minutes=1)
 """How far from now a manual backup may be asked for."""
 

@@ -15,7 +15,7 @@ from ksail_pulumi.omni.resources import (
     Resource,
 )
 from ksail_pulumi.simulator.validations import versions
-from ksail_pulumi.simulator.validations.faults import Refused, listed
+from ksail_pulumi.simulator.validations.refusal import Refused, listed
 from ksail_pulumi.simulator.validations.situation import Situation
 
 

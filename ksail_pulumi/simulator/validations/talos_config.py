@@ -14,7 +14,7 @@ import yaml
 
 from ksail_pulumi.simulator import goyaml
 from ksail_pulumi.simulator.validations import talos_schema
-from ksail_pulumi.simulator.validations.faults import Refused
+from ksail_pulumi.simulator.validations.refusal import Refused
 
 FORBIDDEN_FIELDS = (
     "cluster.clusterName", "cluster.id", "cluster.controlPlane.endpoint", "cluster.token", "cluster.secret",
@@ -28,6 +28,9 @@ FORBIDDEN_DOCUMENTS = frozenset((
     "UnattendedInstallConfig", "DiscoveryIdentityConfig", "KubeClusterConfig", "KubeEtcdEncryptionConfig",
     "KubeAPIServerCAConfig", "KubeAggregatorCAConfig",
 ))  # fmt: skip
+
+MOST_NODES = 100_000
+"""How many values a document may have once its aliases are written out."""
 
 _TALOS_API_ROLES = "machine.features.kubernetesTalosAPIAccess.allowedRoles"
 
@@ -64,6 +67,7 @@ def faults(text: str) -> list[str]:
 def _load(text: str) -> list[_Document]:
     documents = []
     try:
+        _check_depth(text)
         for node in yaml.compose_all(text, Loader=yaml.CSafeLoader):
             if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
                 continue
@@ -82,6 +86,15 @@ def _load(text: str) -> list[_Document]:
     return documents
 
 
+def _check_depth(text: str) -> None:
+    """Refuse what is nested too deep before anything recurses into it."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > talos_schema.DEEPEST:
+            raise Refused("decode error: go-yaml load error in parser: exceeded max depth")
+
+
 def _document(node: yaml.MappingNode) -> _Document:
     node = _without_deletions(node)
     try:
@@ -93,24 +106,31 @@ def _document(node: yaml.MappingNode) -> _Document:
     return _Document(node.start_mark.line + 1, api_version, kind, name, value, node)
 
 
-def _without_deletions(node: yaml.MappingNode) -> yaml.MappingNode:
-    """A document without what a patch only names to delete it: `$patch: delete` in a mapping."""
-    seen: dict[int, Any] = {}
+def _without_deletions(document: yaml.MappingNode) -> yaml.MappingNode:
+    """A document with its aliases written out, without what it only names to delete it: `$patch: delete`."""
+    size = 0
 
-    def copy(node: Any) -> Any:
-        if isinstance(node, yaml.ScalarNode) or id(node) in seen:
-            return seen.get(id(node), node)
-        kept = type(node)(node.tag, [], node.start_mark, node.end_mark)
-        seen[id(node)] = kept
+    def copy(node: Any, above: tuple[int, ...]) -> Any:
+        nonlocal size
+        size += 1
+        if id(node) in above:
+            raise Refused("decode error: go-yaml load error in composer: anchor value contains itself")
+        if size > MOST_NODES:
+            raise Refused("decode error: go-yaml load error in composer: document contains excessive aliasing")
+        if len(above) > talos_schema.DEEPEST:
+            raise Refused("decode error: go-yaml load error in composer: exceeded max depth")
+        if isinstance(node, yaml.ScalarNode):
+            return node
+        inner = (*above, id(node))
         if isinstance(node, yaml.MappingNode):
-            kept.value = [(key, copy(value)) for key, value in node.value if not _deletes(value)]
+            value = [(key, copy(value, inner)) for key, value in node.value if not _deletes(value)]
         else:
-            kept.value = [copy(item) for item in node.value if not _deletes(item)]
-        return kept
+            value = [copy(item, inner) for item in node.value if not _deletes(item)]
+        return type(node)(node.tag, value, node.start_mark, node.end_mark)
 
-    kept: yaml.MappingNode = copy(node)
-    kept.value = [(key, value) for key, value in kept.value if key.value != "$patch"]
-    return kept
+    whole: yaml.MappingNode = copy(document, ())
+    whole.value = [(key, value) for key, value in whole.value if key.value != "$patch"]
+    return whole
 
 
 def _deletes(node: yaml.Node) -> bool:
@@ -130,12 +150,11 @@ def _check_fields(document: _Document) -> None:
         target, fields = f"{document.kind} to *{known[0]}", known[1]
     if fields is None:
         return
-    examination = talos_schema.Examination()
-    wrong = examination.type_faults(document.node, fields)
+    wrong = list(talos_schema.type_faults(document.node, fields))
     if wrong:
         raise Refused(f"{prefix}error decoding {target}: yaml: construct errors: {'; '.join(wrong)}")
-    unknown = examination.unknown_keys(document.node, fields)
-    if unknown is not None:
+    unknown = talos_schema.unknown_keys(document.node, fields)
+    if unknown:
         raise Refused(f"{prefix}unknown keys found during decoding:\n{goyaml.dump(unknown)}")
 
 

@@ -1,0 +1,119 @@
+"""Kubeconfigs, talosconfigs and the audit log, in the form in which a real Omni gives them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import yaml
+from google.protobuf.empty_pb2 import Empty
+
+from ksail_pulumi.omni.api import management_pb2, resource_pb2, specs_pb2, state_pb2
+from ksail_pulumi.omni.resources import CONFIG_PATCH, LABEL_CLUSTER
+from ksail_pulumi.simulator.server import Simulator
+
+
+def kubeconfig(caller: Any, **fields: Any) -> Any:
+    ttl = fields.pop("ttl", None)
+    request = management_pb2.KubeconfigRequest(**fields)
+    if ttl is not None:
+        request.service_account_ttl.FromTimedelta(ttl)
+    return yaml.safe_load(caller.call("Kubeconfig", request, {"context": "rf1"}).kubeconfig)
+
+
+def test_a_service_account_kubeconfig_has_a_token_and_no_certificates(caller: Any, lab: Any) -> None:
+    config = kubeconfig(
+        caller,
+        service_account=True,
+        service_account_user="ksail",
+        service_account_groups=["system:masters"],
+        ttl=timedelta(hours=1),
+    )
+    name = "local-rf1-ksail"
+    token = config["users"][0]["user"].pop("token")
+    assert config == {
+        "apiVersion": "v1",
+        "clusters": [{"cluster": {"server": "https://localhost:8095"}, "name": name}],
+        "contexts": [{"context": {"cluster": name, "namespace": "default", "user": name}, "name": name}],
+        "current-context": name,
+        "kind": "Config",
+        "users": [{"name": name, "user": {}}],
+    }
+    claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    assert claims["groups"] == ["system:masters"]
+    assert 3590 < claims["exp"] - time.time() <= 3600
+
+
+def test_two_kubeconfigs_have_different_tokens(caller: Any, lab: Any) -> None:
+    fields = {"service_account": True, "service_account_user": "u"}
+    first = kubeconfig(caller, **fields, ttl=timedelta(hours=1))
+    second = kubeconfig(caller, **fields, ttl=timedelta(hours=2))
+    assert first["users"] != second["users"]
+
+
+@pytest.mark.parametrize(("grant_type", "extra"), [("", []), ("authcode-keyboard", ["--grant-type=authcode-keyboard"])])
+def test_an_oidc_kubeconfig_logs_in(still: Simulator, caller: Any, lab: Any, grant_type: str, extra: list[str]) -> None:
+    config = kubeconfig(caller, grant_type=grant_type)
+    assert config["current-context"] == "local-rf1"
+    (user,) = config["users"]
+    assert user["name"] == "local-rf1-automation@serviceaccount.omni.sidero.dev"
+    assert user["user"]["exec"]["args"] == [
+        "oidc-login",
+        "get-token",
+        f"--oidc-issuer-url={still.endpoint}/oidc",
+        "--oidc-client-id=native",
+        "--oidc-extra-scope=cluster:rf1",
+        *extra,
+    ]
+
+
+def test_a_talosconfig_names_the_cluster(still: Simulator, caller: Any) -> None:
+    reply = caller.call("Talosconfig", management_pb2.TalosconfigRequest(), {"context": "rf1"})
+    assert reply.talosconfig.decode() == (
+        "context: local-rf1\n"
+        "contexts:\n"
+        "    local-rf1:\n"
+        "        endpoints:\n"
+        f"            - {still.endpoint}\n"
+        "        auth:\n"
+        "            siderov1:\n"
+        "                identity: automation@serviceaccount.omni.sidero.dev\n"
+        "        cluster: rf1\n"
+    )
+
+
+def test_a_talosconfig_for_all_clusters_names_none(caller: Any) -> None:
+    config = yaml.safe_load(caller.call("Talosconfig", management_pb2.TalosconfigRequest()).talosconfig)
+    assert config["context"] == "local"
+    assert "cluster" not in config["contexts"]["local"]
+
+
+def test_an_omniconfig_names_the_endpoint(still: Simulator, caller: Any) -> None:
+    config = yaml.safe_load(caller.call("Omniconfig", Empty()).omniconfig)
+    assert config["contexts"]["local"]["url"] == still.endpoint
+
+
+def test_the_audit_log_can_be_filtered(caller: Any) -> None:
+    for name, cluster in (("p1", "a"), ("p2", "b")):
+        metadata = resource_pb2.Metadata(
+            namespace="default", type=CONFIG_PATCH.name, id=name, version="undefined", phase="running"
+        )
+        metadata.labels[LABEL_CLUSTER] = cluster
+        spec = specs_pb2.ConfigPatchSpec(data="debug: true\n").SerializeToString()
+        resource = resource_pb2.Resource(metadata=metadata, spec=resource_pb2.Spec(proto_spec=spec))
+        caller.call("Create", state_pb2.CreateRequest(resource=resource))
+    caller.call("Teardown", state_pb2.TeardownRequest(namespace="default", type=CONFIG_PATCH.name, id="p2"))
+
+    def rows(**fields: Any) -> list[tuple[str, str]]:
+        stream = caller.stream("ReadAuditLog", management_pb2.ReadAuditLogRequest(**fields))
+        return [(row["event_type"], row["resource_id"]) for row in (json.loads(reply.audit_log) for reply in stream)]
+
+    assert rows() == [("create", "p1"), ("create", "p2"), ("teardown", "p2")]
+    assert rows(cluster_id="b") == [("create", "p2"), ("teardown", "p2")]
+    assert rows(resource_id="p1", event_type=1) == [("create", "p1")]
+    assert rows(resource_type=CONFIG_PATCH.name, event_type=5) == [("teardown", "p2")]
+    assert rows(actor="somebody else") == []
