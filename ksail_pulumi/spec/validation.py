@@ -4,105 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, get_args
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING
 
 from ksail_pulumi.spec.durations import duration
 from ksail_pulumi.spec.patches import patch_problems
 from ksail_pulumi.spec.problems import Problem
+from ksail_pulumi.spec.reasons import field_path
 from ksail_pulumi.spec.selectors import OMNI_PREFIX, parse_selector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pydantic import ValidationError
-
-    from ksail_pulumi.spec.cluster import ClusterSpec, MachineSet, Patch
+    from ksail_pulumi.spec.models import ClusterSpec, MachineSet, Patch
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-_PLAIN_KEY = re.compile(r"[\w-]+")
 _LONGEST_TTL_HOURS = 87600  # Omni's limit for a service account's kubeconfig
-
-_REASONS = {
-    "missing": "is required",
-    "string_type": "should be a string, not {input}",
-    "int_type": "should be a whole number, not {input}",
-    "int_parsing": "should be a whole number, not {input}",
-    "int_from_float": "should be a whole number, not {input}",
-    "greater_than_equal": "should be {ge} or more",
-    "bool_type": "should be true or false, not {input}",
-    "bool_parsing": "should be true or false, not {input}",
-    "dict_type": "should be a mapping",
-    "model_type": "should be a mapping",
-    "tuple_type": "should be a list",
-    "list_type": "should be a list",
-    "literal_error": "should be {expected}, not {input}",
-}
-
-
-def field_path(parts: Sequence[str | int]) -> str:
-    """Write a path the way Pulumi does: `workers[0].labels["a.b/c"]`."""
-    path = ""
-    for part in parts:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        elif _PLAIN_KEY.fullmatch(part):
-            path += f".{part}" if path else part
-        else:
-            path += f'["{part}"]'
-    return path
-
-
-def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """Put pydantic's findings into words, one for a field."""
-    problems: dict[str, Problem] = {}
-    for each in error.errors(include_url=False):
-        location = [part for part in each["loc"] if part not in ("constrained-int", "literal['unlimited']")]
-        field = field_path(location)
-        if each["type"] == "extra_forbidden":
-            reason = _unknown(str(location[-1]), _model_at(model, location[:-1]))
-        elif location and location[-1] == "size":
-            reason = f"should be a whole number or unlimited, not {_shown(each['input'])}"
-        else:
-            template = _REASONS.get(each["type"], "")
-            context = {**each.get("ctx", {}), "input": _shown(each["input"])}
-            reason = template.format(**context) if template else each["msg"]
-        problems.setdefault(field, Problem(field, reason))
-    return list(problems.values())
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        return f'"{value}"' if len(value) <= 60 else "a long text"
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return f"the number {value}"
-    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list | tuple) else "that"
-
-
-def _unknown(name: str, model: type[BaseModel] | None) -> str:
-    known = sorted(field.alias or name for name, field in model.model_fields.items()) if model else []
-    close = get_close_matches(name, known, n=1)
-    return f"unknown field; did you mean {close[0]}?" if close else f"unknown field; known are {', '.join(known)}"
-
-
-def _model_at(model: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel] | None:
-    """The model that the fields at a location belong to."""
-    at: type[BaseModel] | None = model
-    for part in location:
-        by_alias = {field.alias or name: field for name, field in at.model_fields.items()} if at else {}
-        if isinstance(part, str) and part in by_alias:
-            at = _model_in(by_alias[part].annotation)
-    return at
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for each in get_args(annotation) if (found := _model_in(each))), None)
 
 
 def validate(spec: ClusterSpec) -> list[Problem]:
