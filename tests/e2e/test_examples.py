@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ksail_pulumi.cli.app import main
 from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH
 from ksail_pulumi.simulator.server import Simulator
 from tests.e2e.project import ROOT, Project
@@ -101,3 +102,25 @@ def test_two_omnis_in_one_stack(tmp_path: Path, pulumi: dict[str, str], omni: Si
         project.destroy(environment=keys)
         assert not omni.store.list(CLUSTER)
         assert not other.store.list(CLUSTER)
+
+
+def test_what_init_writes_runs_at_once(tmp_path: Path, pulumi: dict[str, str], omni: Simulator) -> None:
+    source = tmp_path / "source"
+    assert main(["init", "--name", "fresh", "--workers", "1", "--output", str(source)]) == 0
+    project = Project.create(tmp_path, pulumi, environment(omni), source)
+    project.init()
+    project.up()
+    outputs = project.outputs()
+    assert (outputs["name"], sorted(outputs["nodes"].values())) == ("fresh", ["controlplane", "worker"])
+
+
+def test_pulumi_new_makes_a_project_from_the_template(tmp_path: Path, pulumi: dict[str, str], omni: Simulator) -> None:
+    project = Project.create(tmp_path, pulumi, environment(omni))
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    project.folder = folder
+    project.run("new", str(ROOT / "template"), "--generate-only", "--yes", "--name", "shop")
+    assert "name: shop" in (folder / "ksail.yaml").read_text()
+    project.init()
+    preview = project.preview()
+    assert preview.changes == {"create": 2}, preview.output
