@@ -55,6 +55,7 @@ class Faults:
         unreachable: Machines that nothing reaches although Omni still takes them for connected.
         reject_config: Machines that refuse every new configuration.
         stuck_health_checks: Whether the health checks of clusters never pass.
+        failing_backups: Whether etcd cannot be backed up.
         unavailable: How many of the next calls are answered with UNAVAILABLE; the server counts down.
         round_trip: Seconds that every call takes longer, as over a slow link.
     """
@@ -67,6 +68,7 @@ class Faults:
         unreachable: Iterable[str | int] = (),
         reject_config: Iterable[str | int] = (),
         stuck_health_checks: bool = False,
+        failing_backups: bool = False,
         unavailable: int = 0,
         round_trip: float = 0.0,
     ) -> None:
@@ -76,6 +78,7 @@ class Faults:
         self.unreachable = MachineSelection(unreachable)
         self.reject_config = MachineSelection(reject_config)
         self.stuck_health_checks = stuck_health_checks
+        self.failing_backups = failing_backups
         self.unavailable = unavailable
         self.round_trip = round_trip
         self._breakers: list[Listener] = []

@@ -24,7 +24,7 @@ from ksail_pulumi.omni.resources import (
     Resource,
     ResourceType,
 )
-from ksail_pulumi.simulator.controllers.cluster_machine import machine_locked
+from ksail_pulumi.simulator.controllers.cluster_machine import is_locked
 from ksail_pulumi.simulator.controllers.config import desired_config
 from ksail_pulumi.simulator.controllers.engine import Controller, Keys, own_id
 from ksail_pulumi.simulator.controllers.parts import DISCOVERY_ENDPOINT
@@ -76,10 +76,10 @@ class ClusterMachineStatus(Controller):
         )
         owner = "ClusterMachineStatusController"
         labels = dict(member.labels) | self._labels(machine, connected=connected)
-        locked = machine_locked(self.world, key)
+        locked = is_locked(self.world, member)
         if locked and not up_to_date:
             labels[LABEL_LOCKED_UPDATE] = ""
-        annotations = {ANNOTATION_LOCKED: ""} if locked or self.world.cluster_locked(member.cluster) else {}
+        annotations = {ANNOTATION_LOCKED: ""} if locked else {}
         self.world.store.put(Resource(CLUSTER_MACHINE_STATUS, key, spec, labels, annotations, owner=owner))
 
     def _stage(self, member: Resource, machine: EmulatedMachine) -> int:

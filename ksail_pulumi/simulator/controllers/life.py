@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ksail_pulumi.simulator.catalog import Catalog
 from ksail_pulumi.simulator.clock import Clock
+from ksail_pulumi.simulator.controllers.backups import EtcdBackups
 from ksail_pulumi.simulator.controllers.cluster import ClusterDestroyStatus, ClusterTeardown
 from ksail_pulumi.simulator.controllers.cluster_machine import ClusterMachineConfig, ClusterMachineTeardown
 from ksail_pulumi.simulator.controllers.cluster_machine_status import ClusterMachineIdentity, ClusterMachineStatus
@@ -18,6 +19,7 @@ from ksail_pulumi.simulator.controllers.machine_class import MachineSetNodes
 from ksail_pulumi.simulator.controllers.machine_set import MachineSetDestroyStatus, MachineSets, MachineSetTeardown
 from ksail_pulumi.simulator.controllers.machine_set_status import MachineSetStatus
 from ksail_pulumi.simulator.controllers.machine_status import MachineRemoval, MachineStatus, register
+from ksail_pulumi.simulator.controllers.manifests import ManifestsStatus
 from ksail_pulumi.simulator.controllers.parts import PARTS, ClusterPart, DiscoveryPatch
 from ksail_pulumi.simulator.controllers.talos import Talos
 from ksail_pulumi.simulator.controllers.talos_upgrade import TalosUpgrade
@@ -67,6 +69,8 @@ def start(store: Store, clock: Clock, machines: Machines, faults: Faults, catalo
             TalosUpgrade(world, talos),
             KubernetesStatus(world),
             KubernetesUpgrade(world),
+            ManifestsStatus(world),
+            EtcdBackups(world),
             Destroyer(world),
             ExtensionsLetGo(world),
         )

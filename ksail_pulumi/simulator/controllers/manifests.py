@@ -1,0 +1,171 @@
+"""The manifests that Omni keeps in clusters, in groups, and how far they are applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import yaml
+
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import (
+    CLUSTER,
+    CLUSTER_KUBERNETES_MANIFESTS_STATUS,
+    KUBERNETES_MANIFEST_GROUP,
+    KUBERNETES_STATUS,
+    LABEL_CLUSTER,
+    Resource,
+    ResourceType,
+)
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys, its_cluster, own_id
+
+OWNER = "ClusterKubernetesManifestsStatusController"
+APPLY_ERROR = "retryable error occurred while applying manifests"
+PENDING, APPLIED, DELETING = 1, 2, 3
+"""Phases of an object; those of a group are one more."""
+FULL = specs_pb2.KubernetesManifestGroupSpec.FULL
+CLUSTER_SCOPED = frozenset(
+    (
+        "APIService",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "IngressClass",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "Node",
+        "PersistentVolume",
+        "PriorityClass",
+        "RuntimeClass",
+        "StorageClass",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "ValidatingWebhookConfiguration",
+        "CSIDriver",
+    )
+)
+NAMESPACED = frozenset(
+    (
+        "ConfigMap",
+        "CronJob",
+        "DaemonSet",
+        "Deployment",
+        "EndpointSlice",
+        "Endpoints",
+        "HorizontalPodAutoscaler",
+        "Ingress",
+        "Job",
+        "Lease",
+        "LimitRange",
+        "NetworkPolicy",
+        "PersistentVolumeClaim",
+        "Pod",
+        "PodDisruptionBudget",
+        "ReplicaSet",
+        "ResourceQuota",
+        "Role",
+        "RoleBinding",
+        "Secret",
+        "Service",
+        "ServiceAccount",
+        "StatefulSet",
+    )
+)
+
+
+@dataclass(frozen=True)
+class _Object:
+    """What a manifest says that its object is."""
+
+    kind: str
+    name: str
+    namespace: str
+    group: str
+    defines: str = ""
+
+    @property
+    def key(self) -> str:
+        return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
+
+
+class ManifestsStatus(Controller):
+    """Applies manifest groups in a cluster's Kubernetes, and keeps ClusterKubernetesManifestsStatuses."""
+
+    def watches(self) -> Mapping[ResourceType, Keys]:
+        """Groups, and the Kubernetes that they are applied to."""
+        return {KUBERNETES_MANIFEST_GROUP: its_cluster, KUBERNETES_STATUS: own_id}
+
+    def lag(self, key: str) -> float:
+        """From one look to the next; the first is soon after Kubernetes has come up."""
+        status = self.world.find(CLUSTER_KUBERNETES_MANIFESTS_STATUS, key)
+        return self.world.story.manifests if status is not None else self.world.story.part
+
+    def reconcile(self, key: str) -> None:
+        """Look at all groups of one cluster, and go one step further with each."""
+        cluster = self.world.find(CLUSTER, key)
+        if cluster is None or cluster.tearing_down or OWNER not in cluster.finalizers:
+            return
+        if self.world.find(KUBERNETES_STATUS, key) is None:
+            return
+        current = self.world.find(CLUSTER_KUBERNETES_MANIFESTS_STATUS, key)
+        before = specs_pb2.ClusterKubernetesManifestsStatusSpec() if current is None else current.spec
+        spec = specs_pb2.ClusterKubernetesManifestsStatusSpec()
+        groups = self._groups(key) if current is not None else {}
+        known = CLUSTER_SCOPED | NAMESPACED | {item.defines for objects in groups.values() for item in objects[1]}
+        for group_id, (group, objects) in groups.items():
+            seen = set(before.groups[group_id].manifests) if group_id in before.groups else set()
+            self._apply(spec, group, objects, {item.key for item in objects if item.key in seen and item.kind in known})
+            if any(item.key in seen and item.kind not in known for item in objects):
+                spec.last_error = APPLY_ERROR
+        for group_id, gone in before.groups.items():
+            if group_id not in groups and gone.mode == FULL and gone.phase == APPLIED + 1:
+                status = spec.groups[group_id]
+                status.CopyFrom(gone)
+                status.phase = DELETING + 1  # type: ignore[assignment]
+                for item in status.manifests.values():
+                    item.phase = DELETING  # type: ignore[assignment]
+        phases = [item.phase for group in spec.groups.values() for item in group.manifests.values()]
+        spec.total, spec.out_of_sync = len(phases), sum(phase != APPLIED for phase in phases)
+        self.world.store.put(Resource(CLUSTER_KUBERNETES_MANIFESTS_STATUS, key, spec, owner=OWNER))
+        if spec != before:
+            self.touch(key, self.world.story.manifests)
+
+    def _groups(self, key: str) -> dict[str, tuple[Resource, list[_Object]]]:
+        groups = self.world.store.list(KUBERNETES_MANIFEST_GROUP, {LABEL_CLUSTER: key})
+        return {group.id: (group, list(_objects(group.spec.data))) for group in groups if not group.tearing_down}
+
+    def _apply(
+        self,
+        spec: specs_pb2.ClusterKubernetesManifestsStatusSpec,
+        group: Resource,
+        objects: list[_Object],
+        applied: set[str],
+    ) -> None:
+        """Note the objects of a group: pending the first time they are seen, applied the next, if they can be."""
+        status = spec.groups[group.id]
+        status.mode = group.spec.mode
+        for item in objects:
+            manifest = status.manifests[item.key]
+            manifest.phase = APPLIED if item.key in applied else PENDING  # type: ignore[assignment]
+            manifest.kind, manifest.name = item.kind, item.name
+            manifest.namespace, manifest.group = item.namespace, item.group
+        done = all(item.phase == APPLIED for item in status.manifests.values())
+        status.phase = APPLIED + 1 if done else PENDING + 1  # type: ignore[assignment]
+
+
+def _objects(text: str) -> Iterator[_Object]:
+    try:
+        documents = list(yaml.load_all(text, Loader=yaml.CSafeLoader))
+    except yaml.YAMLError:
+        return
+    for document in documents:
+        if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
+            continue
+        kind, metadata = str(document.get("kind", "")), document["metadata"]
+        group, slash, _ = str(document.get("apiVersion", "")).partition("/")
+        namespace = "" if kind in CLUSTER_SCOPED else str(metadata.get("namespace", "default"))
+        defines = ""
+        if kind == "CustomResourceDefinition" and isinstance(document.get("spec"), dict):
+            names = document["spec"].get("names")
+            defines = str(names.get("kind", "")) if isinstance(names, dict) else ""
+        yield _Object(kind, str(metadata.get("name", "")), namespace, group if slash else "", defines)
