@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import OmniError
 from ksail_pulumi.lifecycle.progress import LEAVING, stage
+from ksail_pulumi.lifecycle.view import broken_connection
+from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     CLUSTER_MACHINE,
     CLUSTER_MACHINE_STATUS,
@@ -21,6 +23,7 @@ from ksail_pulumi.omni.resources import (
     PREFIX,
     TALOS_UPGRADE_STATUS,
 )
+from ksail_pulumi.omni.status import plain_text
 
 if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.view import ClusterView
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
 
 _LABEL_LOCKED_UPDATE = PREFIX + "locked-update"
 _SHOWN = 10
+_UPGRADES = (
+    ("Talos", TALOS_UPGRADE_STATUS, specs_pb2.TalosUpgradeStatusSpec.Phase.Done),
+    ("Kubernetes", KUBERNETES_UPGRADE_STATUS, specs_pb2.KubernetesUpgradeStatusSpec.Phase.Done),
+)
 
 
 def diagnose(view: ClusterView, client: Client | None = None) -> str:
@@ -40,6 +47,7 @@ def diagnose(view: ClusterView, client: Client | None = None) -> str:
     """
     machines = {status.id: status for status in view.all(MACHINE_STATUS)} | _machine_statuses(view.cluster, client)
     slow = [status for status in view.all(CLUSTER_MACHINE_STATUS) if status.id not in view.running]
+    slow.sort(key=lambda status: (not _refuses(status), LABEL_CONNECTED in status.labels))
     lines = [_machine_line(status, machines.get(status.id)) for status in slow[:_SHOWN]]
     if len(slow) > _SHOWN:
         lines.append(f"... and {len(slow) - _SHOWN} more machines")
@@ -84,15 +92,25 @@ def _machine_line(status: Resource, machine: Resource | None) -> str:
         if not status.spec.config_up_to_date:
             locked = _LABEL_LOCKED_UPDATE in status.labels
             facts.append("its update waits until it is unlocked" if locked else "its configuration is not applied yet")
-    if status.spec.last_config_error:
-        facts.append(f"last configuration error: {status.spec.last_config_error}")
+    if _refuses(status):
+        facts.append(f"it answers: {_one_line(status.spec.last_config_error)}")
     return f"machine {machine_name(status)}, {role}: {', '.join(facts)}{_own_error(machine)}"
+
+
+def _refuses(status: Resource) -> bool:
+    """Whether the machine does not accept its configuration."""
+    error = status.spec.last_config_error
+    return bool(error) and not broken_connection(error)
+
+
+def _one_line(text: str) -> str:
+    return "; ".join(line.strip() for line in plain_text(text).splitlines() if line.strip())
 
 
 def _own_error(machine: Resource | None) -> str:
     if machine is None:
         return ""
-    texts = [machine.spec.last_error] if machine.spec.last_error else []
+    texts = [_one_line(machine.spec.last_error)] if machine.spec.last_error else []
     texts.extend(diagnostic.message for diagnostic in machine.spec.diagnostics)
     return f" ({'; '.join(texts)})" if texts else ""
 
@@ -110,15 +128,13 @@ def _sets(view: ClusterView) -> list[str]:
 
 def _upgrades(view: ClusterView) -> list[str]:
     lines = []
-    for name, resource_type in (("Talos", TALOS_UPGRADE_STATUS), ("Kubernetes", KUBERNETES_UPGRADE_STATUS)):
+    for name, resource_type, done in _UPGRADES:
         status = view.one(resource_type)
-        if status is None:
-            continue
+        if status is None or status.spec.phase == done:
+            continue  # then what it tells is news of the machines, not of an upgrade
         texts = [text for text in (status.spec.error, status.spec.status, status.spec.step) if text]
-        if texts:
-            lines.append(
-                f"{name} {status.spec.current_upgrade_version or status.spec.last_upgrade_version}: {'; '.join(texts)}"
-            )
+        version = status.spec.current_upgrade_version or status.spec.last_upgrade_version
+        lines.append(f"{name} {version}: {'; '.join(texts)}" if texts else f"{name} {version}: not done yet")
     return lines
 
 
@@ -131,6 +147,10 @@ def _advice(slow: list[Resource], machines: dict[str, Resource]) -> list[str]:
         ]
     if any(_LABEL_LOCKED_UPDATE in status.labels for status in slow):
         return ["Unlock the locked machines in Omni, or wait for somebody to do it."]
-    if any(status.spec.last_config_error for status in slow):
+    if any(_refuses(status) for status in slow):
         return ["Correct the patch that the machine does not accept, then run the command again."]
-    return ["The cluster stays as it is: run the command again to go on waiting."] if slow else []
+    if not slow:
+        return []
+    return [
+        "Look at the consoles of these machines. The cluster stays as it is: run the command again to go on waiting."
+    ]

@@ -126,6 +126,11 @@ def _runs(status: Resource) -> bool:
     )
 
 
+def broken_connection(text: str) -> bool:
+    """Whether an error of an apply tells of the connection and not of the configuration."""
+    return any(code in text for code in _CONNECTION_ERRORS)
+
+
 def _failure(resource: Resource) -> str:
     """What the status calls a failure, `""` for none."""
     spec = resource.spec
@@ -139,9 +144,9 @@ def _failure(resource: Resource) -> str:
     ):
         # A machine that reboots in the middle of an apply reports a broken connection as the apply's failure until it
         # is back, which takes minutes on hardware. That is no fault of the configuration.
-        if any(code in spec.last_config_error for code in _CONNECTION_ERRORS):
+        if broken_connection(spec.last_config_error):
             return ""
-        return f"machine {resource.id} does not accept its configuration: {spec.last_config_error}"
+        return f"machine {resource.id} does not accept its configuration"
     if resource.type.name == TALOS_UPGRADE_STATUS.name and spec.phase == specs_pb2.TalosUpgradeStatusSpec.Phase.Failed:
         return f"the Talos upgrade failed: {spec.error or spec.status or 'Omni gives no reason'}"
     if (

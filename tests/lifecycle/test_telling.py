@@ -123,7 +123,7 @@ def test_a_configuration_that_is_not_accepted_is_quoted() -> None:
             last_config_error='unknown sysctl "foo"',
         )
     )
-    assert 'last configuration error: unknown sysctl "foo"' in text
+    assert 'it answers: unknown sysctl "foo"' in text
     assert "Correct the patch" in text
 
 

@@ -1,0 +1,150 @@
+"""Taking clusters down."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from ksail_pulumi.errors import CancelledError, ClusterFailedError, LifecycleError, WaitTimeoutError
+from ksail_pulumi.lifecycle.delete import delete
+from ksail_pulumi.omni.resources import CLUSTER, LINK, MACHINE_STATUS, Resource
+from ksail_pulumi.simulator.server import Simulator
+
+from .conftest import Lab
+
+Needs = Callable[[int], list[str]]
+
+
+def test_machines_are_back_in_the_pool_when_delete_returns(lab: Lab, needs: Needs) -> None:
+    needs(3)
+    outputs = lab.create(workers=2)
+    lab.delete()
+    assert lab.client.state.find(CLUSTER, lab.name) is None
+    assert {node.id for node in outputs.nodes} <= lab.available()
+    assert any("destroying" in line for line in lab.told)
+
+
+def test_a_cluster_that_is_gone_already_is_no_error(lab: Lab) -> None:
+    lab.delete()
+
+
+def test_a_cluster_can_be_deleted_while_it_comes_up(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    lab.create(waitFor="none")
+    lab.delete()
+    assert lab.client.state.find(CLUSTER, lab.name) is None
+
+
+def test_a_deletion_that_is_under_way_is_joined(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    lab.create()
+    lab.client.state.teardown(CLUSTER, lab.name)
+    lab.delete()
+    assert lab.client.state.find(CLUSTER, lab.name) is None
+
+
+def test_a_cluster_whose_mark_was_dropped_is_still_deleted(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    lab.create(waitFor="none")
+    lab.client.state.modify(CLUSTER, lab.name, lambda cluster: replace(cluster, annotations={}))
+    lab.delete()
+    assert lab.client.state.find(CLUSTER, lab.name) is None
+
+
+def test_an_interrupt_ends_the_wait_and_the_deletion_goes_on(lab: Lab, needs: Needs, simulator: Simulator) -> None:
+    outputs = lab.create()
+    machine = outputs.nodes[0].id
+    simulator.faults.unreachable.add(machine)
+    lab.on_progress = lambda _: lab.cancelled.set()
+    with pytest.raises(CancelledError):
+        lab.delete()
+    cluster = lab.client.state.find(CLUSTER, lab.name)
+    assert cluster is not None
+    assert cluster.tearing_down
+    lab.on_progress = None
+    lab.cancelled.clear()
+    simulator.faults.unreachable.discard(machine)
+    lab.delete()
+    assert machine in lab.available()
+
+
+def wait_for(lab: Lab, machine: str, condition: Callable[[Resource], bool]) -> None:
+    with lab.client.state.watch(MACHINE_STATUS, id=machine) as watch:
+        while True:
+            event = watch.next(timeout=20)
+            assert event is not None
+            if event.resource is not None and condition(event.resource):
+                return
+
+
+def cut_off(lab: Lab, simulator: Simulator, machine: str) -> None:
+    simulator.faults.disconnected.add(machine)
+    wait_for(lab, machine, lambda status: "omni.sidero.dev/connected" not in status.labels)
+
+
+def test_a_machine_that_cannot_be_wiped_is_named_before_anything_is_deleted(lab: Lab, simulator: Simulator) -> None:
+    outputs = lab.create(workers=1)
+    worker = outputs.nodes[1]
+    cut_off(lab, simulator, worker.id)
+    with pytest.raises(LifecycleError, match="cannot wipe") as raised:
+        lab.delete()
+    assert worker.id in str(raised.value)
+    assert "onDelete.disconnectedMachines" in str(raised.value)
+    cluster = lab.client.state.find(CLUSTER, lab.name)
+    assert cluster is not None
+    assert not cluster.tearing_down
+
+
+def test_a_machine_that_cannot_be_wiped_is_waited_for_where_that_is_asked_for(lab: Lab, simulator: Simulator) -> None:
+    worker = lab.create(workers=1).nodes[1].id
+    cut_off(lab, simulator, worker)
+
+    def reconnect(line: str) -> None:
+        if worker in line:
+            simulator.faults.disconnected.discard(worker)
+
+    lab.on_progress = reconnect
+    lab.delete(on_disconnected="wait")
+    assert any("not connected to Omni" in line for line in lab.told)
+    assert worker in lab.available()
+
+
+def test_a_machine_that_cannot_be_wiped_is_removed_where_that_is_asked_for(lab: Lab, simulator: Simulator) -> None:
+    worker = lab.create(workers=1).nodes[1].id
+    cut_off(lab, simulator, worker)
+    lab.delete(on_disconnected="remove")
+    assert lab.client.state.find(CLUSTER, lab.name) is None
+    assert lab.client.state.find(LINK, worker) is None
+
+
+def test_a_machine_that_is_lost_on_the_way_is_an_error_once_that_stands(lab: Lab, simulator: Simulator) -> None:
+    worker = lab.create(workers=1).nodes[1].id
+    simulator.faults.unreachable.add(worker)  # keeps the deletion from ending before the machine is lost
+    told = threading.Event()
+    lab.on_progress = lambda _: told.set()
+    failures: list[Exception] = []
+
+    def work() -> None:
+        try:
+            delete(lab.name, lab.session(grace=0.3), mark=lab.mark)
+        except LifecycleError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert told.wait(20)
+    simulator.faults.disconnected.add(worker)
+    thread.join()
+    assert isinstance(failures[0], ClusterFailedError)
+    assert worker in str(failures[0])
+
+
+def test_a_deletion_that_takes_too_long_is_explained(lab: Lab, simulator: Simulator) -> None:
+    worker = lab.create(workers=1).nodes[1].id
+    simulator.faults.unreachable.add(worker)
+    with pytest.raises(WaitTimeoutError, match="is not deleted after 2s: destroying: ") as raised:
+        lab.delete(session=lab.session(seconds=2))
+    assert f"machine {worker}" in str(raised.value)

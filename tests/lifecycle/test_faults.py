@@ -1,0 +1,67 @@
+"""What goes wrong between here and Omni, and in the machines, while a cluster comes up."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from ksail_pulumi.errors import ClusterFailedError, WaitTimeoutError
+from ksail_pulumi.omni.resources import MACHINE_SET_NODE
+from ksail_pulumi.simulator.server import Simulator
+
+from .conftest import Lab
+
+
+def test_a_machine_that_never_joins_is_named_when_time_is_up(lab: Lab, simulator: Simulator) -> None:
+    lost = sorted(machine.id for machine in simulator.machines)[1]
+    simulator.faults.never_join.add(lost)
+    with pytest.raises(WaitTimeoutError, match="is not ready after 4s: ") as raised:
+        lab.create(workers=2, session=lab.session(seconds=4))
+    text = str(raised.value)
+    assert f"machine {lost}" in text
+    assert text.count("machine ") >= 1
+    outputs = raised.value.outputs
+    assert not outputs.ready
+    assert len(outputs.nodes) == 3
+    simulator.faults.never_join.discard(lost)
+    assert lab.update(outputs, workers=2).ready
+
+
+def test_a_configuration_that_is_refused_for_good_ends_the_wait(lab: Lab, simulator: Simulator) -> None:
+    outputs = lab.create()
+    machine = outputs.nodes[0].id
+    simulator.faults.reject_config.add(machine)
+    patch = {"name": "sysctl", "inline": {"machine": {"sysctls": {"a": "1"}}}}
+    with pytest.raises(ClusterFailedError, match=f"machine {machine} does not accept its configuration") as raised:
+        lab.update(outputs, patches=[patch], session=lab.session(grace=1))
+    assert "Correct the patch" in str(raised.value)
+    assert raised.value.outputs.name == lab.name
+
+
+def test_a_failure_that_passes_is_no_failure(lab: Lab, simulator: Simulator) -> None:
+    outputs = lab.create()
+    machine = outputs.nodes[0].id
+    simulator.faults.reject_config.add(machine)
+
+    def heal(line: str) -> None:
+        if "applying" in line:
+            simulator.faults.reject_config.discard(machine)
+
+    lab.on_progress = heal
+    patch = {"name": "sysctl", "inline": {"machine": {"sysctls": {"a": "1"}}}}
+    assert lab.update(outputs, patches=[patch], session=lab.session(grace=20)).ready
+
+
+def test_calls_that_find_no_server_are_repeated_and_write_nothing_twice(lab: Lab, simulator: Simulator) -> None:
+    simulator.faults.unavailable = 3
+    assert lab.create(workers=2).ready
+    written = Counter((entry.verb, entry.type, entry.id) for entry in simulator.store.audit)
+    assert set(written.values()) == {1}
+    assert sum(kind == MACHINE_SET_NODE.name for _, kind, _ in written) == 3
+
+
+def test_watches_that_break_all_the_time_lose_nothing(lab: Lab, simulator: Simulator) -> None:
+    lab.on_progress = lambda _: simulator.faults.break_watches()
+    assert lab.create(workers=2).ready
+    lab.delete()

@@ -1,0 +1,224 @@
+"""Changing a cluster in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from ksail_pulumi.errors import ForeignClusterError, LifecycleError
+from ksail_pulumi.omni.resources import (
+    ANNOTATION_CLUSTER_LOCKED,
+    CLUSTER,
+    CLUSTER_MACHINE,
+    CONFIG_PATCH,
+    KUBERNETES_UPGRADE_STATUS,
+    LABEL_CLUSTER,
+    MACHINE_SET,
+    MACHINE_STATUS,
+    TALOS_UPGRADE_STATUS,
+    TALOS_VERSION,
+    Resource,
+)
+from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.plan.versions import number, resolve_versions
+from ksail_pulumi.simulator.server import Simulator
+
+from .conftest import Lab
+
+Needs = Callable[[int], list[str]]
+
+
+def patch(value: str) -> dict[str, object]:
+    return {"name": "sysctl", "inline": {"machine": {"sysctls": {"net.core.somaxconn": value}}}}
+
+
+def test_scaling_keeps_the_machines_there_are_and_frees_the_others(lab: Lab, needs: Needs) -> None:
+    needs(4)
+    first = lab.create(workers=1)
+    up = lab.update(first, workers=3)
+    assert {node.id for node in first.nodes} < {node.id for node in up.nodes}
+    assert len(up.nodes) == 4
+    assert up.ready
+    down = lab.update(up, workers=1)
+    assert down.ready
+    left = {node.id for node in up.nodes} - {node.id for node in down.nodes}
+    assert len(left) == 2
+    assert left <= lab.available()
+    assert not left & lab.of(CLUSTER_MACHINE).keys()
+    assert not left & lab.of(MACHINE_STATUS).keys()
+    assert down.cluster_uuid == first.cluster_uuid
+    assert down.kubeconfig == first.kubeconfig
+
+
+def test_nothing_is_written_where_nothing_differs(lab: Lab, needs: Needs, simulator: Simulator) -> None:
+    needs(1)
+    outputs = lab.create(patches=[patch("1024")], labels={"env": "test"})
+    written = len(simulator.store.audit)
+    again = lab.update(outputs, patches=[patch("1024")], labels={"env": "test"})
+    assert simulator.store.audit[written:] == []
+    assert again.to_wire() == outputs.to_wire()
+
+
+def older_versions(lab: Lab) -> tuple[str, str, str, str]:
+    """A Talos and a Kubernetes version, each with the one that it can be upgraded to."""
+    catalog = lab.client.state.list(TALOS_VERSION)
+    newest = resolve_versions(None, None, catalog)
+    talos = number(newest.talos)
+    kubernetes = number(newest.kubernetes)
+    assert talos is not None
+    assert kubernetes is not None
+    usable = {each.spec.version: set(each.spec.compatible_kubernetes_versions) for each in catalog}
+    before = max(
+        (parsed, text)
+        for text in usable
+        if (parsed := number(text))
+        and parsed.line == talos.line
+        and parsed < talos
+        and newest.kubernetes in usable[text]
+    )[1]
+    older = max(
+        (parsed, text)
+        for text in usable[before] & usable[newest.talos]
+        if (parsed := number(text)) and parsed.line == kubernetes.line and parsed < kubernetes
+    )[1]
+    return before, newest.talos, older, newest.kubernetes
+
+
+def test_an_upgrade_has_ended_when_update_returns(lab: Lab, needs: Needs) -> None:
+    needs(2)
+    talos_from, talos_to, kubernetes_from, kubernetes_to = older_versions(lab)
+    old = lab.create(workers=1, talosVersion=talos_from, kubernetesVersion=kubernetes_from)
+    kubernetes = lab.update(old, workers=1, talosVersion=talos_from, kubernetesVersion=kubernetes_to)
+    status = lab.client.state.get(KUBERNETES_UPGRADE_STATUS, lab.name)
+    assert status.spec.last_upgrade_version == kubernetes_to
+    assert kubernetes.ready
+    talos = lab.update(kubernetes, workers=1, talosVersion=talos_to, kubernetesVersion=kubernetes_to)
+    assert lab.client.state.get(TALOS_UPGRADE_STATUS, lab.name).spec.last_upgrade_version == talos_to
+    assert {machine.spec.talos_version for machine in lab.of(MACHINE_STATUS).values()} == {f"v{talos_to}"}
+    assert talos.inputs["talosVersion"] == talos_to
+    assert any(f"waiting for Talos {talos_to}" in line for line in lab.told)
+
+
+def test_versions_that_are_left_out_stay(lab: Lab, needs: Needs) -> None:
+    needs(2)
+    talos_from, _, kubernetes_from, _ = older_versions(lab)
+    old = lab.create(talosVersion=talos_from, kubernetesVersion=kubernetes_from, waitFor="none")
+    new = lab.update(old, workers=1, waitFor="none")
+    assert (new.inputs["talosVersion"], new.inputs["kubernetesVersion"]) == (talos_from, kubernetes_from)
+    assert lab.client.state.get(CLUSTER, lab.name).spec.talos_version == talos_from
+
+
+def test_patches_and_labels_change_in_place_and_what_others_set_stays(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    old = lab.create(patches=[patch("1024")], labels={"env": "test", "team": "a"}, waitFor="none")
+
+    def by_hand(cluster: Resource) -> Resource:
+        return replace(cluster, labels={**cluster.labels, "cost-centre": "7"})
+
+    lab.client.state.modify(CLUSTER, lab.name, by_hand)
+    lab.update(old, patches=[patch("2048")], labels={"env": "prod"}, waitFor="none")
+    labels = lab.client.state.get(CLUSTER, lab.name).labels
+    assert (labels["env"], labels["cost-centre"]) == ("prod", "7")
+    assert "team" not in labels
+    ours = [each for each in lab.of(CONFIG_PATCH).values() if lab.mark.owns(each)]
+    assert len(ours) == 1
+    assert "2048" in ours[0].spec.data
+
+
+def test_a_patch_that_is_no_longer_asked_for_goes_and_one_of_others_stays(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    old = lab.create(patches=[patch("1024")], waitFor="none")
+    ours = next(each for each in lab.of(CONFIG_PATCH).values() if lab.mark.owns(each))
+    foreign = Resource(CONFIG_PATCH, f"500-{lab.name}-by-hand", ours.spec, {LABEL_CLUSTER: lab.name})
+    lab.client.state.create(foreign)
+    lab.update(old, waitFor="none")
+    assert ours.id not in lab.of(CONFIG_PATCH)
+    assert foreign.id in lab.of(CONFIG_PATCH)
+
+
+def test_a_machine_can_move_to_another_set(lab: Lab, needs: Needs) -> None:
+    one, two = needs(2)[:2]
+    old = lab.create(controlPlane={"machines": [one]}, workers=[{"name": "a", "machines": [two]}])
+    new = lab.update(old, controlPlane={"machines": [one]}, workers=[{"name": "b", "machines": [two]}])
+    assert new.ready
+    assert lab.machines("b") == {two}
+    assert f"{lab.name}-a" not in lab.of(MACHINE_SET)
+
+
+def test_a_write_of_somebody_else_in_between_is_merged_with_ours(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    old = lab.create(labels={"env": "test"}, waitFor="none")
+
+    def interfere(line: str) -> None:
+        if line.startswith("changing cluster"):
+            lab.client.state.modify(
+                CLUSTER, lab.name, lambda cluster: replace(cluster, labels={**cluster.labels, "late": "yes"})
+            )
+
+    lab.on_progress = interfere
+    lab.update(old, labels={"env": "prod"}, waitFor="none")
+    labels = lab.client.state.get(CLUSTER, lab.name).labels
+    assert (labels["env"], labels["late"]) == ("prod", "yes")
+
+
+def test_a_cluster_that_is_gone_is_not_made_again_unasked(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    outputs = lab.create(waitFor="none")
+    lab.delete()
+    with pytest.raises(LifecycleError, match="pulumi refresh") as raised:
+        lab.update(outputs)
+    assert raised.value.outputs is None
+
+
+def test_a_cluster_that_somebody_else_took_over_is_left_alone(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    outputs = lab.create(waitFor="none")
+    other = OwnershipMark("org/test/prod/other")
+
+    def take_over(cluster: Resource) -> Resource:
+        return replace(cluster, annotations={**cluster.annotations, **other.annotations()})
+
+    lab.client.state.modify(CLUSTER, lab.name, take_over)
+    with pytest.raises(ForeignClusterError, match="org/test/prod/other"):
+        lab.update(outputs, workers=1)
+    with pytest.raises(ForeignClusterError, match="must not delete it"):
+        lab.delete()
+
+
+def test_a_locked_cluster_is_neither_changed_nor_unlocked(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    outputs = lab.create(waitFor="running")
+
+    def lock(cluster: Resource) -> Resource:
+        return replace(cluster, annotations={**cluster.annotations, ANNOTATION_CLUSTER_LOCKED: ""})
+
+    def unlock(cluster: Resource) -> Resource:
+        return replace(
+            cluster,
+            annotations={key: text for key, text in cluster.annotations.items() if key != ANNOTATION_CLUSTER_LOCKED},
+        )
+
+    lab.client.state.modify(CLUSTER, lab.name, lock)
+    try:
+        with pytest.raises(LifecycleError, match="is locked") as raised:
+            lab.update(outputs, labels={"env": "prod"}, waitFor="running")
+        assert raised.value.outputs is None
+        with pytest.raises(LifecycleError, match="is locked, so that it cannot be deleted"):
+            lab.delete()
+        assert ANNOTATION_CLUSTER_LOCKED in lab.client.state.get(CLUSTER, lab.name).annotations
+    finally:
+        lab.client.state.modify(CLUSTER, lab.name, unlock)
+
+
+def test_other_options_make_another_kubeconfig(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    old = lab.create(waitFor="none")
+    new = lab.update(old, kubeconfig={"user": "somebody", "ttl": "24h"}, waitFor="none")
+    assert new.kubeconfig != old.kubeconfig
+    assert new.talosconfig == old.talosconfig
+    options = {"user": "somebody", "ttl": "24h", "renewBefore": "1h"}
+    again = lab.update(new, kubeconfig=options, talosconfig=False, waitFor="none")
+    assert again.kubeconfig == new.kubeconfig
+    assert again.talosconfig is None
