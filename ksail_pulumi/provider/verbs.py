@@ -21,6 +21,7 @@ from ksail_pulumi.spec.cluster import parse_cluster
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ksail_pulumi.lifecycle.outputs import ClusterOutputs
     from ksail_pulumi.provider.host import Call
     from ksail_pulumi.provider.settings import Settings
 
@@ -32,6 +33,7 @@ def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateR
         outputs = create_cluster(
             spec, _mark(inputs), _session(call, settings, inputs, "create"), adopt=bool(inputs.get(ADOPT))
         )
+    call.progress(_in_short(outputs))
     return CreateResult(outputs.name, stored(outputs, inputs))
 
 
@@ -40,6 +42,7 @@ def update(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mappin
     spec = parse_cluster(inputs_of(news))
     with _saving(call, news):
         outputs = update_cluster(spec, _mark(news), _session(call, settings, news, "update"), old=olds)
+    call.progress(_in_short(outputs))
     return UpdateResult(stored(outputs, news))
 
 
@@ -67,6 +70,13 @@ def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, An
         mark=_mark(properties),
         on_disconnected=on_delete.get("disconnectedMachines", "fail"),
     )
+
+
+def _in_short(outputs: ClusterOutputs) -> str:
+    """What stays on the resource's row, in place of the last thing that was waited for."""
+    machines = "1 machine" if len(outputs.nodes) == 1 else f"{len(outputs.nodes)} machines"
+    versions = f"Talos {outputs.inputs['talosVersion']}, Kubernetes {outputs.inputs['kubernetesVersion']}"
+    return f"{machines}, {versions}, {'ready' if outputs.ready else 'not ready yet'}"
 
 
 def _client(settings: Settings, properties: Mapping[str, Any]) -> Client:

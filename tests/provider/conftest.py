@@ -60,6 +60,10 @@ class Engine(engine_pb2_grpc.EngineServicer):
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.lines) >= count, PATIENCE)
 
+    def wait_for(self, wanted):
+        with self.changed:
+            assert self.changed.wait_for(lambda: any(map(wanted, self.lines)), PATIENCE)
+
     def texts(self, severity=None):
         wanted = None if severity is None else engine_pb2.LogSeverity.Value(severity)
         return [line.message for line in self.lines if wanted in (None, line.severity)]
@@ -139,6 +143,10 @@ class Process:
     def create(self, properties, **others):
         answer = self.call("Create", self.create_request(properties, **others))
         return answer.id, properties_of(answer.properties)
+
+    def plain(self, struct):
+        """The properties of a saved resource as the engine hands them back."""
+        return _plain({key: value for key, value in rpc.deserialize_properties(struct).items() if key != "__provider"})
 
     def check(self, news, olds=None):
         olds = self.struct(olds) if olds is not None else None

@@ -1,0 +1,286 @@
+"""The life of a cluster through Pulumi's own provider process, with a simulated Omni behind it."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import grpc
+import pytest
+
+from ksail_pulumi.errors import NotFoundError
+from ksail_pulumi.omni.channel import Connection
+from ksail_pulumi.omni.client import connect
+from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_SET_NODE
+from ksail_pulumi.simulator.server import Simulator
+
+OWNER = "organization/shop/dev/{}"
+DIFF_NONE, DIFF_SOME = 1, 2
+SLOW = 120.0
+
+newest = pytest.mark.parametrize("sdk", ["newest"], indirect=True)
+"""For what does not depend on the host."""
+
+
+def inputs(name, **others):
+    return {"name": name, "__owner": OWNER.format(name), "controlPlane": {"count": 1}, **others}
+
+
+def at_once(name, **others):
+    """A cluster that is not waited for."""
+    return inputs(name, waitFor="none", **others)
+
+
+def plain(outputs):
+    """Outputs as the engine hands them back: secrets are plain text."""
+    return {
+        key: value["secret"] if isinstance(value, dict) and set(value) == {"secret"} else value
+        for key, value in outputs.items()
+    }
+
+
+@pytest.fixture
+def simulator(request):
+    with Simulator(machines=getattr(request, "param", 6)) as omni:
+        yield omni
+
+
+@pytest.fixture
+def start(start_provider, simulator):
+    """Start a provider process whose stack is configured for the simulator."""
+
+    def start(**options):
+        process = start_provider(**options)
+        process.configure(
+            {"omni:endpoint": simulator.endpoint, "omni:serviceAccountKey": simulator.service_account_key}
+        )
+        return process
+
+    return start
+
+
+@pytest.fixture
+def provider(start):
+    return start()
+
+
+@pytest.fixture
+def client(simulator):
+    found = connect(Connection(simulator.endpoint, simulator.service_account_key))
+    yield found
+    found.close()
+
+
+def test_a_cluster_lives_from_create_to_delete(provider, client, engine):
+    asked, failures = provider.check(inputs("west", workers=2))
+    assert failures == {}
+    id_, outputs = provider.create(asked)
+    assert id_ == "west"
+    assert (outputs["ready"], outputs["phase"], len(outputs["nodes"])) == (True, "RUNNING", 3)
+    assert {key: outputs[key] for key in asked} == asked
+    assert "apiVersion: v1" in outputs["kubeconfig"]["secret"]
+    assert "context: " in outputs["talosconfig"]["secret"]
+    assert any(line.ephemeral and "machines running" in line.message for line in engine.lines)
+
+    state = plain(outputs)
+    assert provider.diff("west", state, asked).changes == DIFF_NONE
+    read_id, read_outputs, read_inputs = provider.read("west", state)
+    assert (read_id, plain(read_outputs), read_inputs) == ("west", state, asked)
+
+    more, _ = provider.check(inputs("west", workers=3), asked)
+    assert provider.diff("west", state, more).changes == 0  # the engine finds out what
+    updated = provider.update("west", state, more)
+    assert (updated["workers"], len(updated["nodes"])) == (3, 4)
+    assert updated["kubeconfig"] == outputs["kubeconfig"]
+
+    provider.delete("west", plain(updated))
+    assert client.state.find(CLUSTER, "west") is None
+    provider.delete("west", plain(updated))
+    assert provider.read("west", plain(updated)) == ("", {}, {})
+
+
+def test_a_deadline_saves_the_cluster_and_the_next_update_goes_on(provider, simulator, failed):
+    simulator.faults.never_join.add(1)
+    asked = inputs("west", workers=5)
+    with pytest.raises(failed) as late:
+        provider.create(asked, timeout=4.0)
+    saved = late.value.init_failed
+    state = provider.plain(saved.properties)
+    assert (saved.id, state["ready"], state["workers"]) == ("west", False, 5)
+    assert list(saved.reasons) == [late.value.message]
+    assert "is not ready after 4s" in late.value.message
+    assert provider.diff("west", state, asked).changes == DIFF_SOME
+    simulator.faults.never_join.clear()
+    assert provider.update("west", state, asked)["ready"] is True
+
+
+def test_an_interrupt_ends_the_wait_and_saves_the_cluster(provider, simulator, engine, failed):
+    simulator.faults.never_join.add(1)
+    call = provider.start("Create", provider.create_request(inputs("west", workers=5), timeout=SLOW))
+    engine.wait_for(lambda line: "running" in line.message)
+    provider.cancel()
+    with pytest.raises(grpc.RpcError) as interrupted:
+        call.result(timeout=5)
+    assert failed(interrupted.value).init_failed.id == "west"
+
+
+def test_where_nothing_can_be_saved_the_next_create_goes_on(start, simulator, engine, failed):
+    provider = start(hidden="frames")
+    simulator.faults.never_join.add(1)
+    asked = inputs("west", workers=5)
+    call = provider.start("Create", provider.create_request(asked))
+    engine.wait_for(lambda line: "running" in line.message)
+    provider.cancel()
+    with pytest.raises(grpc.RpcError) as interrupted:
+        call.result(timeout=5)
+    assert failed(interrupted.value).status is None
+    simulator.faults.never_join.clear()
+    machines = {entry.id for entry in simulator.store.list(MACHINE_SET_NODE)}
+    id_, outputs = start(hidden="frames").create(asked)
+    assert (id_, outputs["ready"]) == ("west", True)
+    assert {node["id"] for node in outputs["nodes"]} == machines
+
+
+@newest
+def test_a_cluster_of_somebody_else_is_refused_and_can_be_adopted(provider, failed):
+    provider.create(at_once("west"))
+    foreign = {**at_once("west"), "__owner": "organization/other/dev/west"}
+    with pytest.raises(failed) as refused:
+        provider.create(foreign)
+    assert refused.value.status.details == []
+    assert "west" in refused.value.message
+    assert provider.create({**foreign, "__adopt": True})[0] == "west"
+    assert provider.create(foreign)[0] == "west"
+
+
+@newest
+def test_clusters_that_are_made_at_once_never_share_a_machine(provider, simulator):
+    names = ["a", "b", "c"]
+    calls = [provider.start("Create", provider.create_request(at_once(name, workers=1))) for name in names]
+    assert {call.result().id for call in calls} == set(names)
+    nodes = simulator.store.list(MACHINE_SET_NODE)
+    assert Counter(node.labels[LABEL_CLUSTER] for node in nodes) == dict.fromkeys(names, 2)
+    assert len({node.id for node in nodes}) == 6
+
+
+@newest
+def test_two_omnis_in_one_stack(start_provider):
+    with Simulator(machines=1) as west, Simulator(machines=1, seed=1) as east:
+        provider = start_provider(
+            environment={"WEST_KEY": west.service_account_key, "EAST_KEY": east.service_account_key}
+        )
+        for omni, key in ((west, "WEST_KEY"), (east, "EAST_KEY")):
+            provider.create(at_once("one", endpoint=omni.endpoint, serviceAccountKeyEnvVar=key))
+        assert [omni.store.find(CLUSTER, "one").id for omni in (west, east)] == ["one", "one"]
+
+
+def test_get_reads_a_cluster_that_the_program_does_not_manage(provider, failed):
+    provider.create(at_once("west"))
+    id_, outputs, _ = provider.read("west", {})
+    assert (id_, outputs["name"], len(outputs["controlPlane"]["machines"])) == ("west", "west", 1)
+    assert "secret" in outputs["kubeconfig"]
+    with pytest.raises(failed) as missing:
+        provider.read("east", {})
+    assert "there is no cluster 'east' in Omni at" in missing.value.message
+
+
+def test_a_refresh_shows_what_somebody_changed(provider, client):
+    asked = at_once("west", labels={"team": "a"}, talosVersion="v1.13.8")
+    state = plain(provider.create(asked)[1])
+    client.state.modify(CLUSTER, "west", lambda cluster: replace(cluster, labels={**cluster.labels, "team": "b"}))
+    _, outputs, found = provider.read("west", state)
+    assert found == {**asked, "labels": {"team": "b"}}
+    assert provider.diff("west", plain(outputs), asked).changes == 0
+    provider.update("west", plain(outputs), asked)
+    assert client.state.get(CLUSTER, "west").labels["team"] == "a"
+
+
+@newest
+def test_what_a_preview_says(provider, engine):
+    provider.check({**inputs("west", workers=2), "__preview": True})
+    lines = engine.texts("INFO")
+    assert any("Talos" in line and "Kubernetes" in line for line in lines)
+    engine.clear()
+    provider.check({**inputs("west", workers=9), "__preview": True})
+    (warning,) = engine.texts("WARNING")
+    assert warning.startswith("not enough available machines in Omni for the requested node count: need 10, got 6")
+    engine.clear()
+    _, failures = provider.check({**inputs("west", talosVersion="1.2.3"), "__preview": True})
+    assert set(failures) == {"talosVersion"}
+    assert engine.texts("WARNING") == []
+
+
+@newest
+def test_a_refusal_before_the_write_is_not_saved(provider, failed, simulator):
+    with pytest.raises(failed) as refused:
+        provider.create(at_once("west", workers=9))
+    expected = "not enough available machines in Omni for the requested node count: need 10, got 6"
+    assert refused.value.message.startswith(expected)
+    assert list(refused.value.status.details) == []
+    assert simulator.store.find(CLUSTER, "west") is None
+
+
+def keys(simulator):
+    revoked = simulator.issue_key("revoked")
+    simulator.revoke_key(revoked)
+    return {
+        "GARBAGE": "!!!",
+        "EMPTY": "",
+        "REVOKED": revoked,
+        "READER": simulator.issue_key("reader", role="Reader"),
+    }
+
+
+@newest
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        ("GARBAGE", "it is not base64"),
+        ("EMPTY", "omni service account key is not set: environment variable EMPTY is not set"),
+        ("MISSING", "omni service account key is not set: environment variable MISSING is not set"),
+        ("REVOKED", "does not accept the key of service account 'revoked'"),
+        ("READER", "service account 'reader' may not create"),
+    ],
+)
+def test_a_key_that_does_not_serve_is_explained_without_a_traceback(
+    start_provider, simulator, failed, variable, message
+):
+    provider = start_provider(environment=keys(simulator))
+    with pytest.raises(failed) as refused:
+        provider.create(at_once("west", endpoint=simulator.endpoint, serviceAccountKeyEnvVar=variable))
+    assert message in refused.value.message
+    assert "Traceback" not in refused.value.message + provider.log.read_text()
+
+
+@newest
+def test_an_omni_that_is_not_there_is_named(start_provider, simulator, failed):
+    provider = start_provider(environment={"KEY": simulator.service_account_key})
+    with pytest.raises(failed) as refused:
+        provider.create(at_once("west", endpoint="http://127.0.0.1:1", serviceAccountKeyEnvVar="KEY"))
+    assert refused.value.message.startswith("cannot connect to Omni at http://127.0.0.1:1")
+    assert "Traceback" not in provider.log.read_text()
+
+
+def test_no_secret_shows_where_it_should_not(provider, simulator, engine, failed):
+    asked = inputs("west")
+    _, outputs = provider.create(asked)
+    token = outputs["kubeconfig"]["secret"].split("token: ")[1].split()[0]
+    talos = outputs["talosconfig"]["secret"].split("context: ")[1]
+    with pytest.raises(failed) as refused:
+        provider.update("west", plain(outputs), inputs("west", workers=9))
+    shown = [json.dumps({key: value for key, value in outputs.items() if key not in ("kubeconfig", "talosconfig")})]
+    shown += [provider.log.read_text(), refused.value.details, refused.value.message, *engine.texts()]
+    for secret in (simulator.service_account_key, token, talos):
+        assert secret
+        assert not [text for text in shown if secret in text]
+    assert simulator.service_account_key not in json.dumps(outputs)
+
+
+@newest
+def test_a_cluster_that_is_gone_cannot_be_updated(provider, client, failed):
+    state = plain(provider.create(at_once("west"))[1])
+    provider.delete("west", state)
+    with pytest.raises(NotFoundError):
+        client.state.get(CLUSTER, "west")
+    with pytest.raises(failed) as gone:
+        provider.update("west", state, at_once("west", workers=1))
+    assert "pulumi refresh" in gone.value.message
