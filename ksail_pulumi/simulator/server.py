@@ -29,6 +29,8 @@ from ksail_pulumi.simulator.virtual import Virtual
 LARGEST_MESSAGE = 32 * 1024 * 1024
 """Bytes; Omni's own limit in both directions."""
 
+MOST_WAITING_CALLS = 1_000_000
+
 YEAR = timedelta(days=365)
 
 _CLOCKS = {"real": RealClock, "fast": FastClock, "manual": ManualClock}
@@ -150,6 +152,9 @@ class Simulator:
                 ("grpc.max_receive_message_length", LARGEST_MESSAGE),
                 ("grpc.max_send_message_length", LARGEST_MESSAGE),
                 ("grpc.so_reuseport", 0),
+                # Python takes calls on one after the other; gRPC would drop some of a thousand that wait for it.
+                ("grpc.server.max_pending_requests", MOST_WAITING_CALLS),
+                ("grpc.server.max_pending_requests_hard_limit", MOST_WAITING_CALLS),
                 # Omni lets clients ping as often as they like.
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),

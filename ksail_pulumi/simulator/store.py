@@ -153,11 +153,13 @@ class Store:
         items = self.members(resource_type.name, resource_type.namespace, cluster)
         return [item for item in items if all(_has(item, key, value) for key, value in wanted.items())]
 
-    def snapshot(self, type_name: str, namespace: str) -> tuple[Resources, int]:
-        """All resources of a type, by ID, and the position in the order of changes at which that was so."""
+    def snapshot(self, type_name: str, namespace: str, resource_id: str | None = None) -> tuple[Resources, int]:
+        """All resources of a type, by ID, or the one asked for, and the position at which that was so."""
         with self._lock:
-            items = sorted(self._collection(type_name, namespace).items.values(), key=lambda item: item.id)
-            return items, self._sequence
+            if resource_id is None:
+                return self.members(type_name, namespace), self._sequence
+            found = self._collection(type_name, namespace).items.get(resource_id)
+            return [] if found is None else [found], self._sequence
 
     def members(self, type_name: str, namespace: str, cluster: str | None = None) -> Resources:
         """All resources of a type in a namespace, or those with a cluster's label, by ID."""

@@ -48,7 +48,7 @@ class Watch:
         if self._options.HasField("start_from_bookmark"):
             self._position = self._resume()
         else:
-            self._snapshot, self._position = store.snapshot(self.type_name, self.namespace)
+            self._snapshot, self._position = store.snapshot(self.type_name, self.namespace, self._id)
 
     def first(self) -> Iterator[list[state_pb2.Event]]:
         """The messages before the first live one."""
@@ -118,14 +118,12 @@ class Watch:
         return told
 
     def _present(self) -> state_pb2.Event:
-        for resource in self._snapshot:
-            if resource.id == self._id:
-                self._snapshot = []
-                return state_pb2.Event(
-                    resource=encode(resource), event_type=state_pb2.CREATED, bookmark=_BOOKMARK.pack(self._position)
-                )
-        self._snapshot = []
-        return self._marker(state_pb2.DESTROYED)
+        """The one resource as it is, or that it is not there."""
+        found, self._snapshot = self._snapshot, []
+        if not found:
+            return self._marker(state_pb2.DESTROYED)
+        bookmark = _BOOKMARK.pack(self._position)
+        return state_pb2.Event(resource=encode(found[0]), event_type=state_pb2.CREATED, bookmark=bookmark)
 
     def _marker(self, kind: state_pb2.EventType.ValueType) -> state_pb2.Event:
         metadata = resource_pb2.Metadata(
