@@ -6,18 +6,22 @@ from collections.abc import Iterable, Mapping
 
 from ksail_pulumi.omni.resources import (
     CLUSTER,
+    CLUSTER_MACHINE,
     CONFIG_PATCH,
     ETCD_MANUAL_BACKUP,
     EXTENSIONS_CONFIGURATION,
     KERNEL_ARGS,
     KUBERNETES_HEALTH_CHECK,
     KUBERNETES_MANIFEST_GROUP,
+    LABEL_CLUSTER,
+    LABEL_MACHINE_SET,
     MACHINE_CLASS,
     MACHINE_INSTALL_DISK_CONFIG,
     MACHINE_LABELS,
     MACHINE_SET,
     MACHINE_SET_NODE,
     NODE_FORCE_DESTROY_REQUEST,
+    Resource,
     ResourceType,
 )
 from ksail_pulumi.simulator.controllers.engine import Controller, Keys
@@ -40,6 +44,11 @@ USER_TYPES = (
 )
 CLUSTER_CHILDREN = (CONFIG_PATCH, EXTENSIONS_CONFIGURATION, KUBERNETES_MANIFEST_GROUP, KUBERNETES_HEALTH_CHECK)
 """What goes with its cluster, its machine set or its cluster machine."""
+CHILDREN: Mapping[ResourceType, tuple[tuple[ResourceType, ...], str]] = {
+    CLUSTER: ((MACHINE_SET, *CLUSTER_CHILDREN), LABEL_CLUSTER),
+    MACHINE_SET: ((MACHINE_SET_NODE, CLUSTER_MACHINE), LABEL_MACHINE_SET),
+}
+"""What must be gone before a resource, and the label by which it belongs there."""
 
 
 class Destroyer(Controller):
@@ -57,8 +66,21 @@ class Destroyer(Controller):
         """Destroy one resource, if it is still at its end."""
         type_name, _, resource_id = key.partition("/")
         resource = self.world.find(_TYPES[type_name], resource_id)
-        if resource is not None and resource.tearing_down and not resource.finalizers:
+        if resource is None or not resource.tearing_down or resource.finalizers:
+            return
+        if self._has_children(resource):
+            self.touch(key, self.world.story.part)
+        else:
             self.world.destroy(resource)
+
+    def _has_children(self, resource: Resource) -> bool:
+        """Whether something is left that goes first: so it is where a user was quicker than the first finalizer."""
+        types, label = CHILDREN.get(resource.type, ((), ""))
+        found = [child for child_type in types for child in self.world.store.list(child_type, {label: resource.id})]
+        for child in found:
+            if not child.owner:
+                self.world.tear_down(child.type, child.id)
+        return any(not child.owner or child.type == CLUSTER_MACHINE for child in found)
 
 
 class ExtensionsLetGo(Controller):
