@@ -11,6 +11,7 @@ from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_BOOTSTRAP_STATUS,
     CLUSTER_UUID,
+    ETCD_BACKUP,
     LABEL_CLUSTER,
     LABEL_CLUSTER_UUID,
     LABEL_CONTROL_PLANE,
@@ -156,15 +157,19 @@ def _bootstrap_on_create(situation: Situation, machine_set: Resource) -> Iterato
         yield f"bootstrap snapshot path is too long: {size} bytes (max {LONGEST_SNAPSHOT_PATH})"
     elif wanted.snapshot.startswith("/") or ".." in wanted.snapshot.split("/"):
         yield "bootstrap snapshot must be a relative path without parent-directory references"
-    elif not situation.store.list(CLUSTER_UUID, {LABEL_CLUSTER_UUID: wanted.cluster_uuid}):
+    elif not (clusters := situation.store.list(CLUSTER_UUID, {LABEL_CLUSTER_UUID: wanted.cluster_uuid})):
         yield f'invalid cluster UUID "{wanted.cluster_uuid}"'
-    else:
+    elif not _has_backup(situation, clusters[0].id, wanted.snapshot):
         path = f"backups/{wanted.cluster_uuid}/{wanted.snapshot}"
-        # Emulated machines have no etcd, so there never is a backup to restore from.
         yield (
             "failed to get backup: failed to download backup: failed to open file: "
             f"open {path}: no such file or directory"
         )
+
+
+def _has_backup(situation: Situation, cluster: str, snapshot: str) -> bool:
+    backups = situation.store.list(ETCD_BACKUP, {LABEL_CLUSTER: cluster})
+    return any(backup.spec.snapshot == snapshot for backup in backups)
 
 
 def _bootstrap_on_update(situation: Situation, old: Resource, new: Resource) -> Iterator[str]:
