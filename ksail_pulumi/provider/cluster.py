@@ -176,6 +176,33 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
             pulumi.log.warn(warning, cluster)
         return cluster
 
+    @classmethod
+    def from_template(
+        cls,
+        path: str = "cluster.yaml",
+        resource_name: str | None = None,
+        opts: ResourceOptions | None = None,
+        **inputs: Unpack[OmniClusterArgsDict],
+    ) -> Self:
+        """A cluster from one of omnictl's cluster templates.
+
+        Unlike `omnictl cluster template sync`, this keeps what others add to the cluster, unless `ownership` is
+        `"exclusive"`.
+
+        Args:
+            path: The template; files that it names are relative to it.
+            resource_name: The name in Pulumi; the cluster's name by default.
+            opts: Pulumi's options.
+            **inputs: Inputs that win over the template.
+
+        Raises:
+            ConfigFileError: A file is missing or wrong; names file, line and field of every mistake.
+        """
+        from ksail_pulumi.spec.template import load_template
+
+        wire = load_template(path)
+        return cls(resource_name or wire["name"], cast("OmniClusterArgsDict", wire), opts, **inputs)
+
     @property
     def name(self) -> Output[str]:
         """The cluster's name in Omni."""

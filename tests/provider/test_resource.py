@@ -239,3 +239,30 @@ def test_the_endpoint_of_the_stack_wins_over_the_ksail_project(monitor, ksail):
     finally:
         pulumi.runtime.set_all_config({})
     assert "endpoint" not in monitor.inputs
+
+
+TEMPLATE = """\
+kind: Cluster
+name: shop
+kubernetes: {version: v1.36.3}
+talos: {version: v1.13.8}
+patches: [{file: patch.yaml}]
+---
+kind: ControlPlane
+machines: [10000000-0000-4000-8000-000000000001]
+"""
+
+
+def test_a_template_of_omnictl_is_a_cluster(monitor, tmp_path):
+    (tmp_path / "patch.yaml").write_text("machine: {}\n")
+    (tmp_path / "cluster.yaml").write_text(TEMPLATE)
+    run(lambda: OmniCluster.from_template(tmp_path / "cluster.yaml", workers=2) and None)
+    assert monitor.only.name == "shop"
+    assert monitor.inputs == {
+        "name": "shop",
+        "kubernetesVersion": "1.36.3",
+        "talosVersion": "1.13.8",
+        "patches": [{"name": "patch.yaml", "inline": "machine: {}\n"}],
+        "controlPlane": {"machines": ["10000000-0000-4000-8000-000000000001"]},
+        "workers": 2,
+    }
