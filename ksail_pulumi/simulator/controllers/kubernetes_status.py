@@ -39,6 +39,7 @@ class KubernetesStatus(Controller):
         super().__init__(world)
         self._up: dict[str, bool] = {}
         self._loading: set[str] = set()
+        self._adding: set[str] = set()
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         """Who is a node."""
@@ -46,8 +47,8 @@ class KubernetesStatus(Controller):
         return {CLUSTER: own_id, CLUSTER_STATUS: own_id, **members}
 
     def lag(self, key: str) -> float:
-        """From one node to the next."""
-        return self.world.story.node_ready + self.world.crowd(key)
+        """A moment; longer for big clusters."""
+        return self.world.story.cluster_status + self.world.crowd(key)
 
     def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
         """The cluster that the machine is a node of."""
@@ -68,7 +69,7 @@ class KubernetesStatus(Controller):
         known = {node.nodename for node in current.spec.nodes} if current is not None else set()
         ready = {name: machine for name, machine in nodes.items() if name in known or machine.ready}
         new = sorted(set(ready) - known, key=lambda name: (not self._is_control_plane(nodes[name]), name))
-        take = max(1, -(-len(nodes) // STEPS))
+        take = 0 if key in self._adding else max(1, -(-len(nodes) // STEPS))
         shown = sorted((known & set(ready)) | set(new[:take]))
         spec = specs_pb2.KubernetesStatusSpec()
         for name in shown:
@@ -81,8 +82,13 @@ class KubernetesStatus(Controller):
                     pods.static_pods.add(app=app, version=version, ready=nodes[name].ready)
         owner = "KubernetesStatusController"
         self.world.store.put(Resource(KUBERNETES_STATUS, key, spec, {LABEL_CLUSTER: key}, owner=owner))
-        if len(new) > take:
-            self.touch(key)
+        if new and take:
+            self._adding.add(key)
+            self.world.after(self.world.story.node_ready, lambda: self._add_more(key))
+
+    def _add_more(self, key: str) -> None:
+        self._adding.discard(key)
+        self.touch(key, 0)
 
     def _wait(self, key: str) -> None:
         """Have Kubernetes come up some time after its nodes, which first load all that they need."""

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import Resource
+
+FULL, ONE_TIME = 1, 2
+
+
+def group(lab: Any, name: str, text: str, mode: int = FULL) -> None:
+    spec = specs_pb2.KubernetesManifestGroupSpec(data=text, mode=mode)
+    lab.store.create(Resource(omni.KUBERNETES_MANIFEST_GROUP, name, spec, {omni.LABEL_CLUSTER: "c1"}))
+
+
+def manifest(kind: str, name: str, version: str = "v1") -> str:
+    return f"apiVersion: {version}\nkind: {kind}\nmetadata:\n  name: {name}\n"
+
+
+def test_a_cluster_without_manifests_has_an_empty_status(ready: Any) -> None:
+    status = ready.get(omni.CLUSTER_KUBERNETES_MANIFESTS_STATUS, "c1")
+    assert (status.spec.total, status.spec.out_of_sync, len(status.spec.groups)) == (0, 0, 0)
+    assert not status.labels
+
+
+def test_a_group_is_pending_first_and_then_applied(ready: Any) -> None:
+    group(ready, "full", manifest("ConfigMap", "cm") + "---\n" + manifest("Namespace", "ns"))
+    ready.run(4)
+    spec = ready.get(omni.CLUSTER_KUBERNETES_MANIFESTS_STATUS, "c1").spec
+    assert (spec.total, spec.out_of_sync, spec.groups["full"].phase, spec.groups["full"].mode) == (2, 2, 2, FULL)
+    ready.run(4)
+    spec = ready.get(omni.CLUSTER_KUBERNETES_MANIFESTS_STATUS, "c1").spec
+    assert (spec.total, spec.out_of_sync, spec.groups["full"].phase) == (2, 0, 3)
+    assert set(spec.groups["full"].manifests) == {"ConfigMap/default/cm", "Namespace/ns"}
+    assert spec.groups["full"].manifests["ConfigMap/default/cm"].phase == 2
+
+
+def test_an_object_of_an_unknown_kind_stays_pending_with_an_error(ready: Any) -> None:
+    group(ready, "bad", manifest("Nonsense", "x", "example.org/v1"))
+    ready.run(60)
+    spec = ready.get(omni.CLUSTER_KUBERNETES_MANIFESTS_STATUS, "c1").spec
+    assert (spec.groups["bad"].phase, spec.out_of_sync) == (2, 1)
+    assert spec.last_error == "retryable error occurred while applying manifests"
+
+
+def test_a_custom_resource_is_applied_once_its_kind_is_defined(ready: Any) -> None:
+    definition = manifest("CustomResourceDefinition", "gizmos.example.org", "apiextensions.k8s.io/v1")
+    definition += "spec:\n  group: example.org\n  names: {kind: Gizmo}\n"
+    group(ready, "full", definition + "---\n" + manifest("Gizmo", "x", "example.org/v1"))
+    ready.run(60)
+    assert ready.get(omni.CLUSTER_KUBERNETES_MANIFESTS_STATUS, "c1").spec.out_of_sync == 0
+
+
+def test_the_objects_of_a_full_group_are_deleted_with_it_and_those_of_a_one_time_group_forgotten(ready: Any) -> None:
+    group(ready, "full", manifest("ConfigMap", "a"))
+    group(ready, "once", manifest("ConfigMap", "b"), ONE_TIME)
+    ready.run(20)
+    ready.tear_down(omni.KUBERNETES_MANIFEST_GROUP, "full")
+    ready.tear_down(omni.KUBERNETES_MANIFEST_GROUP, "once")
+    ready.run(3.5)
+    spec = ready.get(omni.CLUSTER_KUBERNETES_MANIFESTS_STATUS, "c1").spec
+    assert {name: item.phase for name, item in spec.groups.items()} == {"full": 4}
+    ready.run(10)
+    assert ready.get(omni.CLUSTER_KUBERNETES_MANIFESTS_STATUS, "c1").spec.total == 0
+
+
+def ask_for_backup(lab: Any) -> None:
+    spec = specs_pb2.EtcdManualBackupSpec()
+    spec.backup_at.FromDatetime(lab.clock.now())
+    lab.store.create(Resource(omni.ETCD_MANUAL_BACKUP, "c1", spec))
+
+
+def test_a_backup_that_is_asked_for_is_taken(ready: Any) -> None:
+    ask_for_backup(ready)
+    ready.run(5)
+    status = ready.get(omni.ETCD_BACKUP_STATUS, "c1").spec
+    assert (status.status, status.error) == (1, "")
+    (backup,) = ready.list(omni.ETCD_BACKUP, "c1")
+    assert backup.id == f"c1-{int(backup.spec.created_at.ToDatetime().timestamp())}" or backup.id.startswith("c1-")
+    assert backup.spec.snapshot.endswith(".snapshot")
+
+
+def test_a_backup_that_fails_says_why(ready: Any) -> None:
+    ready.faults.failing_backups = True
+    ask_for_backup(ready)
+    ready.run(5)
+    status = ready.get(omni.ETCD_BACKUP_STATUS, "c1").spec
+    assert status.status == 2
+    assert status.error.startswith("failed to upload etcd snapshot for cluster: ")
+    assert not status.HasField("last_backup_time")
+
+
+def test_a_cluster_that_is_set_up_so_is_backed_up_every_now_and_then(ready: Any) -> None:
+    def change(spec: specs_pb2.ClusterSpec) -> None:
+        spec.backup_configuration.enabled = True
+        spec.backup_configuration.interval.FromTimedelta(timedelta(hours=1))
+
+    ready.change(omni.CLUSTER, "c1", change)
+    ready.run(3 * 3600 + 60)
+    assert len(ready.list(omni.ETCD_BACKUP, "c1")) == 3
