@@ -179,7 +179,7 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
     @classmethod
     def from_template(
         cls,
-        path: str = "cluster.yaml",
+        path: str | os.PathLike[str],
         resource_name: str | None = None,
         opts: ResourceOptions | None = None,
         **inputs: Unpack[OmniClusterArgsDict],
