@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.cli.overview import Details
 
-COLUMNS = ("hostname", "role", "stage", "addresses", "machine set", "machine")
+COLUMNS = ("hostname", "role", "stage", "machine set", "machine", "addresses")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -27,7 +27,14 @@ def run(options: argparse.Namespace) -> int:
     for name, value in _facts(details, client.endpoint):
         print(f"{name + ':':<17}{value}")
     rows = [
-        (node.hostname, node.role, node.stage, ", ".join(node.addresses), node.machine_set, node.id)
+        (
+            node.hostname,
+            node.role,
+            node.stage,
+            node.machine_set.removeprefix(f"{details.cluster.name}-"),
+            node.id,
+            ", ".join(node.addresses),
+        )
         for node in details.nodes
     ]
     print()

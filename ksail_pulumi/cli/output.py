@@ -42,7 +42,9 @@ def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str
 
     table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        # What people copy stays in one piece; the last column gives way.
+        last = column == columns[-1]
+        table.add_column(column, no_wrap=not last, overflow="fold" if last else "ellipsis")
     for row in rows:
         table.add_row(*map(_coloured, row))
     return table

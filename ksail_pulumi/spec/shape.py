@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound=BaseModel)
 
+MAX_SHOWN = 20
+"""How many mistakes of one file are told."""
+
 _EXPECTED = {
     "string_type": "text is expected",
     "int_type": "a whole number is expected",
@@ -77,8 +80,10 @@ def _error(document: Document, model: type[BaseModel], mistakes: Sequence[ErrorD
         (document.node(mistake["loc"]).line, mistake["loc"], _reason(mistake, model)) for mistake in mistakes
     )
     _, field, reason = found[0]
-    others = (f"\n{document.path}:{line}: {field_name(path)}: {text}" for line, path, text in found[1:])
-    return document.error(field, reason + "".join(others))
+    others = [f"{document.path}:{line}: {field_name(path)}: {text}" for line, path, text in found[1:MAX_SHOWN]]
+    if len(found) > MAX_SHOWN:
+        others.append(f"... and {len(found) - MAX_SHOWN} more")
+    return document.error(field, "\n".join([reason, *others]))
 
 
 def _reason(mistake: ErrorDetails, model: type[BaseModel]) -> str:

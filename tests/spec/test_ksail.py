@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -263,3 +264,35 @@ def test_naming_the_default_key_variable_says_nothing(tmp_path):
         '# serviceAccountKeyEnvVar: "MY_CUSTOM_OMNI_KEY"', "serviceAccountKeyEnvVar: OMNI_SERVICE_ACCOUNT_KEY"
     )
     assert load_ksail(write(tmp_path, text), {}).service_account_key_env_var == ""
+
+
+def test_random_damage_gives_a_config_or_a_clear_error(tmp_path):
+    pieces = "&x |*x|<<: *x|{|}|[|]|:|- |'|\n|  |!!int |~|1e9|é|workers: |---".split("|")
+    choices = random.Random(11)
+    for _ in range(500):
+        text = SEED
+        for _ in range(choices.randint(1, 4)):
+            at = choices.randrange(len(text))
+            text = text[:at] + choices.choice(pieces) + text[at + choices.randint(0, 8) :]
+        try:
+            load_ksail(write(tmp_path, text), {})
+        except ConfigFileError as error:
+            told = str(error)
+        else:
+            continue
+        assert told.startswith(f"{tmp_path}/ksail.yaml:")
+
+
+LARGE = "".join(f"      - {{id: m{number}, labels: [a, b]}}\n" for number in range(10_000))
+
+
+def test_a_file_of_ten_thousand_lines_is_read(tmp_path):
+    text = cluster("omni: {}") + "    workload:\n" + LARGE
+    assert load_ksail(write(tmp_path, text), {}).spec["controlPlane"] == {"count": 1}
+
+
+def test_of_ten_thousand_mistakes_the_first_are_told(tmp_path):
+    first, *others, last = refusal(tmp_path, "spec:\n  provider:\n    omni:\n     machines:\n" + LARGE).splitlines()
+    assert first == "ksail.yaml:5: spec.provider.omni.machines[0]: text is expected, not a mapping"
+    assert len(others) == 19
+    assert last == "... and 9980 more"
