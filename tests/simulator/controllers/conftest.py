@@ -22,8 +22,10 @@ from ksail_pulumi.simulator.store import Event, Store
 class Lab:
     """Writes like a user, lets time pass, and remembers every event."""
 
-    def __init__(self, machines: int | Sequence[MachineSetup] = 6, faults: Faults | None = None) -> None:
-        self.clock = ManualClock()
+    def __init__(
+        self, machines: int | Sequence[MachineSetup] = 6, faults: Faults | None = None, clock: Any = None
+    ) -> None:
+        self.clock = clock or ManualClock()
         self.store = Store(self.clock.now)
         catalog = Catalog()
         catalog.populate(self.store)
@@ -31,7 +33,7 @@ class Lab:
         self.faults = faults or Faults()
         self.events: list[tuple[float, Event]] = []
         self.controllers = controllers.start(self.store, self.clock, self.machines, self.faults, catalog)
-        self.store.subscribe(lambda event: self.events.append((self.clock.elapsed, event)))
+        self.store.subscribe(lambda event: self.events.append((getattr(self.clock, "elapsed", 0.0), event)))
 
     @property
     def ids(self) -> list[str]:
@@ -172,8 +174,8 @@ class Lab:
 def make_lab() -> Iterator[Callable[..., Lab]]:
     labs: list[Lab] = []
 
-    def make(machines: int | Sequence[MachineSetup] = 6, faults: Faults | None = None) -> Lab:
-        labs.append(Lab(machines, faults))
+    def make(machines: int | Sequence[MachineSetup] = 6, faults: Faults | None = None, clock: Any = None) -> Lab:
+        labs.append(Lab(machines, faults, clock))
         return labs[-1]
 
     yield make
