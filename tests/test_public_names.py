@@ -45,7 +45,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def modules_after(program):
-    command = [sys.executable, "-c", f"{program}; import sys; print(*sys.modules)"]
+    command = [sys.executable, "-c", f"{program}\nimport sys\nprint(*sys.modules)"]
     return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
 
 
@@ -57,3 +57,17 @@ def test_the_package_alone_loads_neither_pulumi_nor_grpc():
 def test_a_program_that_declares_clusters_loads_no_pydantic_and_no_client():
     loaded = modules_after("from ksail_pulumi import OmniCluster")
     assert not loaded & {"pydantic", "ksail_pulumi.omni.client", "ksail_pulumi.plan", "ksail_pulumi.simulator"}
+
+
+UNCHANGED = """
+from ksail_pulumi.provider.cluster import OmniClusterProvider
+inputs = {"name": "west", "workers": 2.0}
+outputs = {**inputs, "ready": True, "phase": "RUNNING", "kubernetesVersion": "1.36.3", "talosVersion": "1.13.8"}
+assert OmniClusterProvider().check(inputs, inputs).failures == []
+assert OmniClusterProvider().diff("west", outputs, inputs).changes is False
+"""
+
+
+def test_a_provider_process_without_changes_loads_no_pydantic_and_no_client():
+    loaded = modules_after(UNCHANGED)
+    assert not loaded & {"pydantic", "ksail_pulumi.omni", "ksail_pulumi.plan", "ksail_pulumi.spec.cluster"}
