@@ -257,6 +257,28 @@ def provider(sdk, pickled, tmp_path_factory):
     engine.server.stop(None).wait()
 
 
+@pytest.fixture(scope="session")
+def loop():
+    """One event loop for all: Pulumi keeps the stack, which belongs to a loop, from one program to the next.
+
+    Its mocks want one in every thread of the pool, too, and would leave theirs open.
+    """
+    loops = []
+
+    def make_loop():
+        loops.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(loops[-1])
+
+    make_loop()
+    threads = futures.ThreadPoolExecutor(max_workers=4, initializer=make_loop)
+    loops[0].set_default_executor(threads)
+    yield loops[0]
+    threads.shutdown()
+    asyncio.set_event_loop(None)
+    for each in loops:
+        each.close()
+
+
 @pytest.fixture
 def failed():
     """The exception that a failed call of the provider process raises."""

@@ -1,8 +1,6 @@
 """What a program that declares clusters registers with Pulumi."""
 
-import asyncio
 import base64
-from concurrent.futures import ThreadPoolExecutor
 
 import pulumi
 import pytest
@@ -39,28 +37,6 @@ class Monitor(pulumi.runtime.Mocks):
     @property
     def inputs(self):
         return {key: value for key, value in self.only.inputs.items() if not key.startswith("__")}
-
-
-@pytest.fixture(scope="module")
-def loop():
-    """One event loop for all: Pulumi keeps the stack, which belongs to a loop, from one program to the next.
-
-    Its mocks want one in every thread of the pool, too, and would leave theirs open.
-    """
-    loops = []
-
-    def make_loop():
-        loops.append(asyncio.new_event_loop())
-        asyncio.set_event_loop(loops[-1])
-
-    make_loop()
-    threads = ThreadPoolExecutor(max_workers=4, initializer=make_loop)
-    loops[0].set_default_executor(threads)
-    yield
-    threads.shutdown()
-    asyncio.set_event_loop(None)
-    for each in loops:
-        each.close()
 
 
 @pytest.fixture(params=[False, True], ids=["up", "preview"])
