@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from ksail_pulumi.errors import ForeignClusterError
 from ksail_pulumi.omni import resources as omni
-from ksail_pulumi.plan.desired import ANNOTATION_OWNER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.desired import OwnershipMark
@@ -30,7 +29,7 @@ ORDER = (
 )
 _RANK = {resource_type.name: rank for rank, resource_type in enumerate(ORDER)}
 _FIRST_TO_GO = (omni.MACHINE_SET_NODE.name, omni.MACHINE_SET.name)
-_LOCKS = (omni.ANNOTATION_LOCKED, omni.ANNOTATION_CLUSTER_LOCKED)
+_OF_MACHINES = (omni.KERNEL_ARGS.name, omni.MACHINE_INSTALL_DISK_CONFIG.name)
 
 
 @dataclass(frozen=True)
@@ -65,27 +64,37 @@ class Plan:
         deferred: What to create once a resource of the same ID is gone: a node whose machine leaves another set of the
             cluster (it is in `destroys` too, and its machine must have become available again), or what is already
             being torn down.
+        lock: The cluster with the lock that it is to have and has not yet: nothing can be written to it afterwards.
     """
 
     creates: tuple[Resource, ...] = ()
     updates: tuple[Update, ...] = ()
     destroys: tuple[Resource, ...] = ()
     deferred: tuple[Resource, ...] = ()
+    lock: Resource | None = None
 
     @property
     def empty(self) -> bool:
-        return not (self.creates or self.updates or self.destroys or self.deferred)
+        return not (self.creates or self.updates or self.destroys or self.deferred or self.lock)
 
     def steps(self) -> list[Step]:
         """The steps to take: creates, then updates, type by type; then destroys, nodes and sets before the rest.
 
-        Not among them is `deferred`, which waits for more than answers.
+        A cluster is unlocked before everything else and locked after it. Not among the steps is `deferred`, which waits
+        for more than answers; a cluster is not locked while something is deferred.
         """
-        steps = [Step("create", group) for group in _by_type(self.creates)]
-        steps += [Step("update", group) for group in _by_type([update.desired for update in self.updates])]
+        unlocks = [update.desired for update in self.updates if _unlocks(update)]
+        updates = [update.desired for update in self.updates if not _unlocks(update)]
         first = tuple(each for each in self.destroys if each.type.name in _FIRST_TO_GO)
         rest = tuple(each for each in self.destroys if each.type.name not in _FIRST_TO_GO)
-        return steps + [Step("destroy", group) for group in (first, rest) if group]
+        locks = (self.lock,) if self.lock and not self.deferred else ()
+        return [
+            *(Step("update", (cluster,)) for cluster in unlocks),
+            *(Step("create", group) for group in _by_type(self.creates)),
+            *(Step("update", group) for group in _by_type(updates)),
+            *(Step("destroy", group) for group in (first, rest) if group),
+            *(Step("update", (cluster,)) for cluster in locks),
+        ]
 
 
 def diff(
@@ -117,10 +126,12 @@ def diff(
     before = {_key(resource): resource for resource in previous}
     wanted = {_key(resource) for resource in desired}
     creates, updates, destroys, deferred = [], [], [], []
+    lock: Resource | None = None
     for resource in desired:
         current = known.get(_key(resource))
         if current is None:
-            creates.append(resource)
+            creates.append(_unlocked(resource))
+            lock = resource if creates[-1] is not resource else lock
             continue
         _check_cluster(resource, current)
         if current.tearing_down or _moves(resource, current):
@@ -128,20 +139,24 @@ def diff(
             destroys += [] if current.tearing_down else [current]
             continue
         merged = merge(current, resource, before.get(_key(resource)))
+        if _locks(current, merged):
+            lock, merged = merged, _unlocked(merged)
         if not same(merged, current):
             updates.append(Update(current, merged))
     for key, resource in known.items():
-        if key not in wanted and not resource.tearing_down and (exclusive or mark.owns(resource)):
-            released = _released(resource)
-            if released is None:
-                destroys.append(resource)
-            elif not same(released, resource):
-                updates.append(Update(resource, released))
+        if key in wanted or resource.tearing_down:
+            continue
+        if resource.type.name in _OF_MACHINES and not _with_its_machine(resource, wanted):
+            released = _released(resource, mark)
+            updates += [] if same(released, resource) else [Update(resource, released)]
+        elif mark.owns(resource) or (exclusive and resource.type.name not in _OF_MACHINES):
+            destroys.append(resource)
     return Plan(
         tuple(sorted(creates, key=_rank)),
         tuple(sorted(updates, key=lambda update: _rank(update.desired))),
         tuple(sorted(_without_cascades(destroys), key=_rank)),
         tuple(deferred),
+        lock,
     )
 
 
@@ -155,6 +170,27 @@ def _rank(resource: Resource) -> int:
 
 def _manageable(resource: Resource) -> bool:
     return not resource.owner and omni.LABEL_MANAGED_NODE not in resource.labels
+
+
+def _locks(actual: Resource, desired: Resource) -> bool:
+    """Whether a cluster is to be locked that is not."""
+    return (
+        desired.type.name == omni.CLUSTER.name
+        and omni.ANNOTATION_CLUSTER_LOCKED in desired.annotations
+        and omni.ANNOTATION_CLUSTER_LOCKED not in actual.annotations
+    )
+
+
+def _unlocks(update: Update) -> bool:
+    return _locks(update.desired, update.actual)
+
+
+def _unlocked(resource: Resource) -> Resource:
+    """The cluster without its lock; any other resource as it is."""
+    if resource.type.name != omni.CLUSTER.name or omni.ANNOTATION_CLUSTER_LOCKED not in resource.annotations:
+        return resource
+    rest = {key: value for key, value in resource.annotations.items() if key != omni.ANNOTATION_CLUSTER_LOCKED}
+    return replace(resource, annotations=rest)
 
 
 def _check_cluster(desired: Resource, actual: Resource) -> None:
@@ -182,8 +218,8 @@ def merge(actual: Resource, desired: Resource, previous: Resource | None = None)
 
 
 def _merged(actual: Mapping[str, str], desired: Mapping[str, str], previous: Mapping[str, str]) -> dict[str, str]:
-    """Foreign entries stay, and so do locks: nothing is unlocked because its input went away."""
-    dropped = {key for key in previous if key not in desired and key not in _LOCKS}
+    """Foreign entries stay; what only the inputs before set goes."""
+    dropped = {key for key in previous if key not in desired}
     return {**{key: value for key, value in actual.items() if key not in dropped}, **desired}
 
 
@@ -192,17 +228,20 @@ def same(left: Resource, right: Resource) -> bool:
     return left.spec == right.spec and left.labels == right.labels and left.annotations == right.annotations
 
 
-def _released(resource: Resource) -> Resource | None:
-    """What becomes of a resource that is not wanted any more but belongs to its machine; None if it is destroyed.
+def _with_its_machine(resource: Resource, wanted: Collection[tuple[str, str]]) -> bool:
+    """Whether what is no longer wanted for a machine can be destroyed, because the machine stays.
 
-    Kernel arguments outlive a cluster: destroying them would change the machine once more on its way out.
+    Kernel arguments never are, as with omnictl: that would reboot a machine into something nobody asked for.
     """
-    if resource.type.name != omni.KERNEL_ARGS.name:
-        return None
-    marks = (omni.ANNOTATION_MANAGED_BY_GITOPS, ANNOTATION_OWNER)
-    return replace(
-        resource, annotations={key: value for key, value in resource.annotations.items() if key not in marks}
-    )
+    return resource.type.name != omni.KERNEL_ARGS.name and (omni.MACHINE_SET_NODE.name, resource.id) in wanted
+
+
+def _released(resource: Resource, mark: OwnershipMark) -> Resource:
+    """A resource that stays with its machine, without the mark that made it ours."""
+    if not mark.owns(resource):
+        return resource
+    rest = {key: value for key, value in resource.annotations.items() if key not in mark.annotations()}
+    return replace(resource, annotations=rest)
 
 
 def _without_cascades(destroys: Iterable[Resource]) -> list[Resource]:

@@ -10,16 +10,18 @@ from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.desired import OwnershipMark, desired_resources, previous_resources
 from ksail_pulumi.plan.diff import diff
 from ksail_pulumi.plan.forecast import forecast
-from ksail_pulumi.plan.machines import assign_machines, version_conflict
-from ksail_pulumi.plan.versions import Versions, number, resolve_versions, versions_of
+from ksail_pulumi.plan.machines import assign_machines
+from ksail_pulumi.plan.rules import assignment_rules, server_rules
+from ksail_pulumi.plan.versions import Versions, resolve_versions, versions_of
 from ksail_pulumi.spec.cluster import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from ksail_pulumi.plan.diff import Plan
+    from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.snapshot import Snapshot
-    from ksail_pulumi.spec.cluster import ClusterSpec, MachineSet
+    from ksail_pulumi.spec.models import ClusterSpec
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,28 @@ def findings(
     forecasts: list[str] = []
     try:
         versions = _versions(spec, snapshot)
-        for problem in _server_rules(spec, snapshot, versions):
+        for problem in server_rules(spec, snapshot, versions):
             failures.setdefault(problem.field, problem)
-        counted = None if adopt else mark
+        counted = None if adopt or spec.exclusive else mark
         assignment = assign_machines(
             spec, snapshot.statuses, snapshot.nodes, versions=versions, taken=taken, mark=counted
         )
+        for problem in assignment_rules(spec, snapshot, assignment):
+            failures.setdefault(problem.field, problem)
+        warnings += _unused(spec, snapshot, assignment)
         if not failures:
-            desired = desired_resources(spec, versions, assignment, mark)
-            previous = previous_resources(old, snapshot.resources, mark) if old else []
-            plan = diff(desired, snapshot.resources, mark=mark, previous=previous)
+            desired = desired_resources(
+                spec,
+                versions,
+                assignment,
+                mark,
+                api_version=snapshot.api_version,
+                bootstrapped=snapshot.bootstrapped,
+            )
+            previous = previous_resources(old, spec, snapshot.resources, mark)
+            plan = diff(desired, snapshot.resources, mark=mark, exclusive=spec.exclusive, previous=previous)
             failures.update((problem.field, problem) for problem in _lock(spec, snapshot, plan))
-            forecasts = forecast(plan, versions, assignment, snapshot)
+            forecasts = forecast(plan, versions, assignment, snapshot, mark)
     except InputError as error:
         failures.setdefault(error.field, Problem(error.field, error.reason))
     except ForeignClusterError as error:
@@ -115,86 +127,16 @@ def _waiting_for(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[str]:
         yield f"{count} control plane machines survive no more failures than {count - 1}: use an odd number"
 
 
+def _unused(spec: ClusterSpec, snapshot: Snapshot, assignment: Assignment) -> Iterator[str]:
+    """Machines that are described but in no set; those of a class are Omni's to choose."""
+    for machine in spec.machines:
+        if assignment.set_of(machine) is None:
+            yield f"machine {snapshot.machine_name(machine)} is described but not used in controlplane or workers"
+
+
 def _versions(spec: ClusterSpec, snapshot: Snapshot) -> Versions:
     current = versions_of(snapshot.cluster) if snapshot.cluster else None
     return resolve_versions(spec.talos_version, spec.kubernetes_version, snapshot.talos_versions, current=current)
-
-
-def _server_rules(spec: ClusterSpec, snapshot: Snapshot, versions: Versions) -> Iterator[Problem]:
-    yield from _version_paths(versions, snapshot)
-    yield from _machines(spec, snapshot, versions)
-    yield from _classes(spec, snapshot)
-
-
-def _version_paths(versions: Versions, snapshot: Snapshot) -> Iterator[Problem]:
-    """Omni's rules for changing the versions of a cluster (internal/.../validations/version.go)."""
-    if snapshot.cluster is None:
-        return
-    current = versions_of(snapshot.cluster)
-    began = snapshot.config_version.spec.version.removeprefix("v") if snapshot.config_version else ""
-    first, talos = number(began), number(versions.talos)
-    if versions.talos != current.talos and first and talos and talos.line < first.line:
-        yield Problem(
-            "talosVersion",
-            f'downgrading from version "{began}" to "{versions.talos}" is not supported; '
-            f"the cluster began with {began}",
-        )
-    before, after = number(current.kubernetes), number(versions.kubernetes)
-    last = snapshot.kubernetes_upgrade.spec.last_upgrade_version if snapshot.kubernetes_upgrade else ""
-    if not before or not after or versions.kubernetes in (current.kubernetes, last):
-        return
-    if after.major != before.major or not 0 <= after.minor - before.minor <= 1:
-        yield Problem(
-            "kubernetesVersion",
-            f'kubernetes version is not supported for upgrade to "{versions.kubernetes}" from "{current.kubernetes}": '
-            "go up one minor version at a time, and never down",
-        )
-
-
-def _machines(spec: ClusterSpec, snapshot: Snapshot, versions: Versions) -> Iterator[Problem]:
-    """Whether the machines that are named can join."""
-    for index, machine_set in enumerate(spec.machine_sets):
-        for position, machine in enumerate(machine_set.machines or ()):
-            field = f"{spec.set_field(index)}.machines[{position}]"
-            status, node = snapshot.status_of.get(machine), snapshot.node_of.get(machine)
-            holder = node.cluster if node else status.cluster if status else ""
-            if holder and holder != spec.name:
-                yield Problem(field, f"machine {snapshot.machine_name(machine)} is allocated to cluster {holder}")
-            elif status is not None and node is None and (conflict := version_conflict(status, versions.talos)):
-                yield Problem(field, conflict)
-
-
-def _classes(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
-    classes = {each.id: each for each in snapshot.machine_classes or ()}
-    sets = {each.id: each for each in snapshot.resources if each.type.name == omni.MACHINE_SET.name}
-    for index, machine_set in enumerate(spec.machine_sets):
-        field = f"{spec.set_field(index)}.machineClass"
-        if live := sets.get(machine_set.id(spec.name)):
-            yield from _switch(spec.set_field(index), machine_set, live, snapshot)
-        if machine_set.machine_class is None or snapshot.machine_classes is None:
-            continue
-        name = machine_set.machine_class.name
-        if name not in classes:
-            known = f"known are {', '.join(sorted(classes))}" if classes else "there are none"
-            yield Problem(f"{field}.name", f'machine class with name "{name}" doesn\'t exist; {known}')
-        elif machine_set.machine_class.size == "unlimited" and classes[name].spec.HasField("auto_provision"):
-            yield Problem(
-                f"{field}.size",
-                f'machine class "{name}" is using autoprovision, so unlimited machine set allocation is not supported',
-            )
-
-
-def _switch(field: str, machine_set: MachineSet, live: omni.Resource, snapshot: Snapshot) -> Iterator[Problem]:
-    """Omni lets a set change between machines of its own and those of a class only while it is empty."""
-    occupied = any(node.labels.get(omni.LABEL_MACHINE_SET) == live.id for node in snapshot.nodes)
-    by_class = bool(live.spec.machine_allocation.name)
-    if occupied and by_class != (machine_set.machine_class is not None):
-        now, then = ("machine class", "manual") if by_class else ("manual", "machine class")
-        yield Problem(
-            field,
-            f"machine set is not empty and is using {now} nodes management, updating to {then} mode is not allowed: "
-            "make another set, and remove this one",
-        )
 
 
 def _lock(spec: ClusterSpec, snapshot: Snapshot, plan: Plan) -> Iterator[Problem]:
@@ -204,6 +146,10 @@ def _lock(spec: ClusterSpec, snapshot: Snapshot, plan: Plan) -> Iterator[Problem
         return
     kinds = (omni.CLUSTER.name, omni.MACHINE_SET.name, omni.MACHINE_SET_NODE.name)
     touched = (*plan.creates, *(update.desired for update in plan.updates), *plan.destroys, *plan.deferred)
-    if any(each.type.name in kinds for each in touched):
+    unlocked = any(
+        each.type.name == omni.CLUSTER.name and omni.ANNOTATION_CLUSTER_LOCKED not in each.annotations
+        for each in touched
+    )
+    if not unlocked and any(each.type.name in kinds for each in touched):
         reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
-        yield Problem("", f"{reason}; unlock it in Omni first")
+        yield Problem("", f"{reason}; unlock it first, with locked: false")

@@ -11,23 +11,42 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.desired import OwnershipMark
     from ksail_pulumi.plan.diff import Plan
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.plan.versions import Versions
 
+_REACHING_MACHINES = (
+    omni.CLUSTER.name,
+    omni.CONFIG_PATCH.name,
+    omni.EXTENSIONS_CONFIGURATION.name,
+    omni.KERNEL_ARGS.name,
+)
 _MOST_NAMED = 5  # machines that a line names before it counts the rest
 
 
-def forecast(plan: Plan, versions: Versions, assignment: Assignment, snapshot: Snapshot) -> list[str]:
-    """Say what carrying out a plan will mean: machines that join and leave, versions, patches."""
+def forecast(
+    plan: Plan, versions: Versions, assignment: Assignment, snapshot: Snapshot, mark: OwnershipMark
+) -> list[str]:
+    """Say what carrying out a plan will mean: machines that join and leave, versions, patches, what others made."""
     return [
+        *_encryption(plan),
         *_versions(versions, snapshot),
         *_joining(plan, snapshot),
         *_leaving(plan, snapshot),
-        *_patches(plan, assignment, snapshot),
+        *_parts(plan, assignment, snapshot),
+        *_foreign(plan, mark),
         *_locked(plan, snapshot),
     ]
+
+
+def _encryption(plan: Plan) -> Iterator[str]:
+    for update in plan.updates:
+        if update.actual.type.name == omni.CLUSTER.name:
+            before, after = update.actual.spec.features, update.desired.spec.features
+            if before.disk_encryption != after.disk_encryption:
+                yield "disk encryption cannot be changed in place: the cluster is replaced, all its machines are wiped"
 
 
 def _versions(versions: Versions, snapshot: Snapshot) -> Iterator[str]:
@@ -69,29 +88,47 @@ def _leaving(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
         yield f"{_named(machines, snapshot)} will leave {set_id} and be reset: its data is wiped"
 
 
-def _patches(plan: Plan, assignment: Assignment, snapshot: Snapshot) -> Iterator[str]:
+def _parts(plan: Plan, assignment: Assignment, snapshot: Snapshot) -> Iterator[str]:
+    """What changes about patches, extensions and the like on a cluster that runs."""
     if snapshot.cluster is None:
         return
     changes = [("added", each) for each in plan.creates]
     changes += [("changed", update.desired) for update in plan.updates if update.actual.spec != update.desired.spec]
     changes += [("removed", each) for each in plan.destroys]
-    for change, patch in changes:
-        if patch.type.name == omni.CONFIG_PATCH.name:
-            scope = _scope(patch, assignment, snapshot)
-            yield f"patch {patch.id} is {change}: this concerns {scope}, with a reboot where Talos needs one"
+    for change, part in changes:
+        scope = _scope(part, assignment, snapshot)
+        match part.type.name:
+            case omni.CONFIG_PATCH.name:
+                yield f"patch {part.id} is {change}: this concerns {scope}, with a reboot where Talos needs one"
+            case omni.EXTENSIONS_CONFIGURATION.name:
+                yield f"system extensions {part.id} are {change}: this concerns {scope}, with a reboot one at a time"
+            case omni.KERNEL_ARGS.name:
+                yield f"kernel arguments of {snapshot.machine_name(part.id)} are {change}: it reboots"
+            case omni.KUBERNETES_MANIFEST_GROUP.name:
+                yield f"manifest {part.id} is {change}"
+            case omni.KUBERNETES_HEALTH_CHECK.name:
+                yield f"health check {part.id} is {change}"
 
 
-def _scope(patch: Resource, assignment: Assignment, snapshot: Snapshot) -> str:
-    if machine := patch.labels.get(omni.LABEL_CLUSTER_MACHINE):
+def _scope(part: Resource, assignment: Assignment, snapshot: Snapshot) -> str:
+    if machine := part.labels.get(omni.LABEL_CLUSTER_MACHINE):
         return snapshot.machine_name(machine)
-    if set_id := patch.labels.get(omni.LABEL_MACHINE_SET):
+    if set_id := part.labels.get(omni.LABEL_MACHINE_SET):
         members = assignment.sets.get(set_id)
         return f"all of {set_id}" if members is None else f"the {_count(members)} of {set_id}"
     return "every machine of the cluster"
 
 
+def _foreign(plan: Plan, mark: OwnershipMark) -> Iterator[str]:
+    """With exclusive ownership: what goes although this resource did not make it."""
+    for each in plan.destroys:
+        if not mark.owns(each):
+            owner = mark.owner_of(each) or "somebody else"
+            yield f"{each} was made by {owner} and goes, because ownership is exclusive"
+
+
 def _locked(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
-    changing = any(each.type.name in (omni.CLUSTER.name, omni.CONFIG_PATCH.name) for each in _written(plan))
+    changing = any(each.type.name in _REACHING_MACHINES for each in _written(plan))
     locked = [
         node.id
         for node in snapshot.resources

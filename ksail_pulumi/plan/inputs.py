@@ -11,18 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
-from ksail_pulumi.plan.desired import ANNOTATION_OWNER, CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGHT, patch_id
+from ksail_pulumi.plan import reading
+from ksail_pulumi.plan.desired import CLUSTER_WEIGHT, INSTALL_DISK, MACHINE_WEIGHT, SET_WEIGHT, patch_id
 from ksail_pulumi.spec.cluster import compact, to_wire
-from ksail_pulumi.spec.patches import inline_of, patch_text
+from ksail_pulumi.spec.models import Features, Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.desired import OwnershipMark
-    from ksail_pulumi.spec.cluster import ClusterSpec, MachineSet, Patch
+    from ksail_pulumi.plan.reading import Wire
+    from ksail_pulumi.spec.models import ClusterSpec, HealthCheck, MachineSet, Manifest, Patch
 
-Wire = dict[str, Any]
+_WEIGHTS = {
+    omni.LABEL_CLUSTER: CLUSTER_WEIGHT,
+    omni.LABEL_MACHINE_SET: SET_WEIGHT,
+    omni.LABEL_CLUSTER_MACHINE: MACHINE_WEIGHT,
+}
 
 
 def inputs_of(
@@ -45,31 +51,54 @@ def inputs_of(
     return _Reader(cluster, _Live.of(resources, mark), previous).read()
 
 
+Scope = tuple[str, str]  # the label that tells the kind of scope, and the set or machine; "" for the cluster
+
+
 @dataclass
 class _Live:
     """The resources of a cluster, sorted by what they are for."""
 
     sets: dict[str, Resource] = field(default_factory=dict)
     nodes: dict[str, list[Resource]] = field(default_factory=dict)  # by set
-    patches: dict[tuple[str, str], dict[str, Resource]] = field(default_factory=dict)  # by scope, then ID
+    patches: dict[Scope, dict[str, Resource]] = field(default_factory=dict)
+    extensions: dict[Scope, Resource] = field(default_factory=dict)
+    manifests: dict[str, Resource] = field(default_factory=dict)
+    checks: dict[str, Resource] = field(default_factory=dict)
+    kernel_args: dict[str, Resource] = field(default_factory=dict)  # by machine
+    installs: dict[str, Resource] = field(default_factory=dict)  # by machine
 
     @classmethod
     def of(cls, resources: Iterable[Resource], mark: OwnershipMark | None) -> _Live:
         live = cls()
         for each in resources:
             managed = omni.LABEL_MANAGED_NODE in each.labels
-            if each.owner or each.tearing_down or managed or (mark is not None and not mark.owns(each)):
-                continue
-            if each.type.name == omni.MACHINE_SET.name:
-                live.sets[each.id] = each
-            elif each.type.name == omni.MACHINE_SET_NODE.name:
-                live.nodes.setdefault(each.labels.get(omni.LABEL_MACHINE_SET, ""), []).append(each)
-            elif each.type.name == omni.CONFIG_PATCH.name and omni.LABEL_SYSTEM_PATCH not in each.labels:
-                live.patches.setdefault(_scope(each), {})[each.id] = each
+            if not (each.owner or each.tearing_down or managed) and (mark is None or mark.owns(each)):
+                live._add(each)
         return live
 
+    def _add(self, each: Resource) -> None:
+        match each.type.name:
+            case omni.MACHINE_SET.name:
+                self.sets[each.id] = each
+            case omni.MACHINE_SET_NODE.name:
+                self.nodes.setdefault(each.labels.get(omni.LABEL_MACHINE_SET, ""), []).append(each)
+            case omni.CONFIG_PATCH.name if omni.LABEL_SYSTEM_PATCH not in each.labels:
+                self.patches.setdefault(_scope(each), {})[each.id] = each
+            case omni.CONFIG_PATCH.name if each.annotations.get(omni.ANNOTATION_NAME) == INSTALL_DISK:
+                self.installs[each.labels.get(omni.LABEL_CLUSTER_MACHINE, "")] = each
+            case omni.EXTENSIONS_CONFIGURATION.name:
+                self.extensions[_scope(each)] = each
+            case omni.KUBERNETES_MANIFEST_GROUP.name:
+                self.manifests[each.id] = each
+            case omni.KUBERNETES_HEALTH_CHECK.name:
+                self.checks[each.id] = each
+            case omni.KERNEL_ARGS.name:
+                self.kernel_args[each.id] = each
+            case omni.MACHINE_INSTALL_DISK_CONFIG.name:
+                self.installs[each.id] = each
 
-def _scope(resource: Resource) -> tuple[str, str]:
+
+def _scope(resource: Resource) -> Scope:
     for label in (omni.LABEL_CLUSTER_MACHINE, omni.LABEL_MACHINE_SET):
         if label in resource.labels:
             return label, resource.labels[label]
@@ -83,16 +112,24 @@ class _Reader:
     previous: ClusterSpec | None
 
     def read(self) -> Wire:
-        previous, spec = self.previous, self.cluster.spec
-        wire: Wire = to_wire(previous) if previous else {"name": self.cluster.id}
+        previous, cluster = self.previous, self.cluster
+        wire: Wire = to_wire(previous) if previous else {"name": cluster.id}
         for name, value, was in (
-            ("kubernetesVersion", spec.kubernetes_version, previous and previous.kubernetes_version),
-            ("talosVersion", spec.talos_version, previous and previous.talos_version),
+            ("kubernetesVersion", cluster.spec.kubernetes_version, previous and previous.kubernetes_version),
+            ("talosVersion", cluster.spec.talos_version, previous and previous.talos_version),
         ):
             if previous is None or was is not None:
                 wire[name] = value
-        _metadata(wire, self.cluster, known=previous is not None)
+        reading.read_metadata(wire, cluster, known=previous is not None)
+        reading.read_features(wire, previous.features if previous else Features(), cluster)
+        reading.read_backup(wire, previous.backup if previous else None, cluster)
+        lock = omni.ANNOTATION_CLUSTER_LOCKED
+        reading.read_lock(wire, lock, cluster, previous.locked if previous else None, known=previous is not None)
         self._patches(wire, previous.patches if previous else None, omni.LABEL_CLUSTER, "", "cluster-")
+        everywhere = self.live.extensions.get((omni.LABEL_CLUSTER, ""))
+        reading.read_extensions(wire, previous.system_extensions if previous else None, everywhere)
+        self._manifests(wire, previous.manifests if previous else None)
+        self._health_checks(wire, previous.health_checks if previous else None)
         self._machine_sets(wire)
         self._machines(wire)
         return compact(wire)
@@ -126,8 +163,14 @@ class _Reader:
         if known is None and omni.LABEL_CONTROL_PLANE not in live.labels and set_id != f"{self.cluster.id}-workers":
             wire["name"] = set_id.removeprefix(f"{self.cluster.id}-")
         self._members(wire, set_id, known)
-        _metadata(wire, live, known=known is not None)
+        reading.read_metadata(wire, live, known=known is not None)
+        reading.read_strategies(wire, known, live)
+        if known is None and live.spec.HasField("bootstrap_spec"):
+            bootstrap = live.spec.bootstrap_spec
+            wire["bootstrapSpec"] = {"clusterUUID": bootstrap.cluster_uuid, "snapshot": bootstrap.snapshot}
         self._patches(wire, known.patches if known else None, omni.LABEL_MACHINE_SET, set_id, "")
+        extensions = self.live.extensions.get((omni.LABEL_MACHINE_SET, set_id))
+        reading.read_extensions(wire, known.system_extensions if known else None, extensions)
         return wire
 
     def _members(self, wire: Wire, set_id: str, known: MachineSet | None) -> None:
@@ -148,32 +191,69 @@ class _Reader:
 
     def _machines(self, wire: Wire) -> None:
         known = self.previous.machines if self.previous else {}
+        sets = {each.id(self.cluster.id): each for each in self.previous.machine_sets} if self.previous else {}
         machines: Wire = dict(wire.get("machines", {}))
-        for node in (node for nodes in self.live.nodes.values() for node in nodes):
-            machine = known.get(node.id)
-            each = dict(machines.get(node.id, {}))
-            if machine is not None or self.previous is None:
-                _metadata(each, node, known=machine is not None)
-            old = machine.patches if machine else None
-            self._patches(each, old, omni.LABEL_CLUSTER_MACHINE, node.id, "cm-")
-            if each or machine is not None:
-                machines[node.id] = each
+        for set_id, nodes in self.live.nodes.items():
+            for node in nodes:
+                each = self._machine(node, dict(machines.get(node.id, {})), known.get(node.id), sets.get(set_id))
+                if each or node.id in known:
+                    machines[node.id] = each
         if machines or "machines" in wire:
             wire["machines"] = machines
 
+    def _machine(self, node: Resource, wire: Wire, known: Machine | None, home: MachineSet | None) -> Wire:
+        was = known or Machine()
+        if known is not None or self.previous is None:
+            reading.read_metadata(wire, node, known=known is not None)
+            reading.read_lock(wire, omni.ANNOTATION_LOCKED, node, was.locked, known=known is not None)
+        self._patches(wire, was.patches, omni.LABEL_CLUSTER_MACHINE, node.id, "cm-")
+        extensions = self.live.extensions.get((omni.LABEL_CLUSTER_MACHINE, node.id))
+        reading.read_extensions(wire, was.system_extensions, extensions)
+        reading.read_install(wire, self.live.installs.get(node.id))
+        live = self.live.kernel_args.get(node.id)
+        args = list(live.spec.args) if live else None
+        asked = self.previous.kernel_args_of(node.id, home) if self.previous and home else None
+        if args != (None if asked is None else list(asked)):
+            reading.set_or_drop(wire, "kernelArgs", args)
+        return wire
+
     def _patches(self, wire: Wire, known: Sequence[Patch] | None, label: str, target: str, prefix: str) -> None:
-        live = dict(self.live.patches.get((label, target), {}))
-        scope = prefix + (target or self.cluster.id)
-        weight = {omni.LABEL_CLUSTER: CLUSTER_WEIGHT, omni.LABEL_MACHINE_SET: SET_WEIGHT}.get(label, MACHINE_WEIGHT)
-        read = []
-        for index, (patch, old) in enumerate(zip(known or (), wire.get("patches", ()), strict=True)):
-            current = live.pop(patch_id(patch, index, weight, scope), None)
-            if current is not None:
-                read.append(_known_patch(patch, old, current))
-        for resource_id in sorted(live):
-            read.append(_new_patch(live[resource_id], f"{weight + len(read):03d}-{scope}-"))
-        if read or "patches" in wire:
-            wire["patches"] = read
+        scope, weight = prefix + (target or self.cluster.id), _WEIGHTS[label]
+        reading.read_list(
+            wire,
+            "patches",
+            self.live.patches.get((label, target), {}),
+            known,
+            id_of=lambda patch, index: patch_id(patch, index, weight, scope),
+            read_known=reading.known_patch,
+            read_new=lambda current, index: reading.new_patch(current, f"{weight + index:03d}-{scope}-"),
+        )
+
+    def _manifests(self, wire: Wire, known: Sequence[Manifest] | None) -> None:
+        def prefix(index: int) -> str:
+            return f"{CLUSTER_WEIGHT + index:03d}-cluster-{self.cluster.id}-"
+
+        reading.read_list(
+            wire,
+            "manifests",
+            self.live.manifests,
+            known,
+            id_of=lambda manifest, index: f"{prefix(index)}{manifest.name}",
+            read_known=reading.known_manifest,
+            read_new=lambda current, index: reading.new_manifest(current, prefix(index)),
+        )
+
+    def _health_checks(self, wire: Wire, known: Sequence[HealthCheck] | None) -> None:
+        prefix = f"cluster-{self.cluster.id}-"
+        reading.read_list(
+            wire,
+            "healthChecks",
+            self.live.checks,
+            known,
+            id_of=lambda check, _: check.id_override or f"{prefix}{check.name}",
+            read_known=reading.known_check,
+            read_new=lambda current, _: reading.new_check(current, prefix),
+        )
 
 
 def _replace_members(wire: Wire, name: str, value: Any) -> None:
@@ -181,40 +261,3 @@ def _replace_members(wire: Wire, name: str, value: Any) -> None:
         for each in ("count", "machines", "machineClass", "selector"):
             wire.pop(each, None)
         wire[name] = value
-
-
-def _known_patch(patch: Patch, old: Wire, current: Resource) -> Wire:
-    wire = dict(old)
-    if current.spec.data != patch_text(patch.inline):
-        wire["inline"] = current.spec.data if isinstance(patch.inline, str) else inline_of(current.spec.data)
-    if patch.description is not None:
-        wire["description"] = current.annotations.get(omni.ANNOTATION_DESCRIPTION, "")
-    _metadata(wire, current, known=True)
-    return wire
-
-
-def _new_patch(current: Resource, prefix: str) -> Wire:
-    name = current.annotations.get(omni.ANNOTATION_NAME, "")
-    wire: Wire = {"name": name} if name and name != current.id else {}
-    if current.id != prefix + name or not name:
-        wire["idOverride"] = current.id
-    wire["inline"] = inline_of(current.spec.data)
-    if description := current.annotations.get(omni.ANNOTATION_DESCRIPTION):
-        wire["description"] = description
-    _metadata(wire, current, known=False)
-    return wire
-
-
-def _metadata(wire: Wire, current: Resource, *, known: bool) -> None:
-    """Read labels and annotations; of a resource whose inputs are known only those that stand in them."""
-    for name, entries in (("labels", current.labels), ("annotations", current.annotations)):
-        if name in wire:
-            wire[name] = {key: entries[key] for key in wire[name] if key in entries}
-        elif not known and (own := _own(entries)):
-            wire[name] = own
-
-
-def _own(entries: Mapping[str, str]) -> dict[str, str]:
-    """What a user may have written: neither Omni's own entries nor ours."""
-    ours = (ANNOTATION_OWNER, omni.ANNOTATION_NAME, omni.ANNOTATION_DESCRIPTION)
-    return {key: value for key, value in sorted(entries.items()) if not key.startswith(omni.PREFIX) and key not in ours}

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.resources import Resource
+from ksail_pulumi.plan.desired import INSTALL_DISK_API
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class Snapshot:
         machine_classes: All `MachineClasses`; None if they were not read.
         kubernetes_upgrade: The cluster's `KubernetesUpgradeStatus`.
         config_version: The cluster's `ClusterConfigVersion`, which holds the Talos version that it began with.
+        bootstrap_status: The cluster's `ClusterBootstrapStatus`.
+        features: Omni's `FeaturesConfig`.
+        sys_version: Omni's `SysVersion`.
+        talos_extensions: `TalosExtensions`, of whichever Talos versions were read.
     """
 
     resources: Sequence[Resource] = ()
@@ -31,11 +36,25 @@ class Snapshot:
     machine_classes: Sequence[Resource] | None = None
     kubernetes_upgrade: Resource | None = None
     config_version: Resource | None = None
+    bootstrap_status: Resource | None = None
+    features: Resource | None = None
+    sys_version: Resource | None = None
+    talos_extensions: Sequence[Resource] = ()
 
     @cached_property
     def cluster(self) -> Resource | None:
         """The cluster's own resource; None if there is no such cluster."""
         return next((each for each in self.resources if each.type.name == omni.CLUSTER.name), None)
+
+    @property
+    def api_version(self) -> int:
+        """Omni's API version; the newest that is known here if it was not read."""
+        return self.sys_version.spec.backend_api_version if self.sys_version else INSTALL_DISK_API
+
+    @property
+    def bootstrapped(self) -> bool:
+        """Whether the cluster has etcd."""
+        return self.bootstrap_status is not None and self.bootstrap_status.spec.bootstrapped
 
     @cached_property
     def status_of(self) -> dict[str, Resource]:

@@ -39,3 +39,10 @@ def format_duration(value: timedelta) -> str:
     if seconds or micro or not text:
         text += f"{seconds}{f'.{micro:06d}'.rstrip('0') if micro else ''}s"
     return text
+
+
+def go_duration(value: timedelta) -> str:
+    """Write a duration as Go itself, and so Omni, prints it: `1h0m0s`, `30m0s`, `5s`."""
+    hours, rest = divmod(value // timedelta(seconds=1), 3600)
+    minutes, seconds = divmod(rest, 60)
+    return f"{hours}h{minutes}m{seconds}s" if hours else f"{minutes}m{seconds}s" if minutes else f"{seconds}s"

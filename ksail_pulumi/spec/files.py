@@ -1,4 +1,4 @@
-"""Patches that stand in files: read once, where the user's program runs, and carried as text from there on."""
+"""What stands in files (patches, manifests, jobs): read once, where the program runs, and text from then on."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ksail_pulumi.spec.problems import InvalidCluster, Problem
 
 
 def with_files(data: Mapping[str, Any], base: Path | None = None) -> dict[str, Any]:
-    """The same inputs, every patch's `file` replaced by `inline` text and a `name`.
+    """The same inputs, with text (`inline`, of a health check `job`) and a `name` in place of every `file`.
 
-    As in omnictl, the name of such a patch is the path as it was written unless it has one of its own. What is not
-    plain data (an output that is not known yet) is left alone.
+    As in omnictl, the name of such a patch or manifest is the path as it was written unless it has one of its own. What
+    is not plain data (an output that is not known yet) is left alone.
 
     Args:
         data: The inputs, in wire names.
@@ -29,9 +29,11 @@ def with_files(data: Mapping[str, Any], base: Path | None = None) -> dict[str, A
 
 
 def read_files(data: Mapping[str, Any], base: Path | None = None) -> tuple[dict[str, Any], list[Problem]]:
-    """Like `with_files`, but the problems are returned, and the patches that have one are left out."""
+    """Like `with_files`, but the problems are returned, and what has one is left out."""
     problems: list[Problem] = []
     read = _scope(data, "", base or Path(), problems)
+    read = _listed(read, ("manifests", "inline"), "", base or Path(), problems)
+    read = _listed(read, ("healthChecks", "job"), "", base or Path(), problems)
     if isinstance(control_plane := read.get("controlPlane"), Mapping):
         read["controlPlane"] = _scope(control_plane, "controlPlane.", base or Path(), problems)
     if isinstance(workers := read.get("workers"), list | tuple):
@@ -49,16 +51,24 @@ def read_files(data: Mapping[str, Any], base: Path | None = None) -> tuple[dict[
 
 def _scope(data: Mapping[str, Any], prefix: str, base: Path, problems: list[Problem]) -> dict[str, Any]:
     """Read the files of the patches that stand directly in `data`."""
-    patches = data.get("patches")
-    if not isinstance(patches, list | tuple):
+    return _listed(data, ("patches", "inline"), prefix, base, problems)
+
+
+def _listed(
+    data: Mapping[str, Any], names: tuple[str, str], prefix: str, base: Path, problems: list[Problem]
+) -> dict[str, Any]:
+    """Read the files of the entries of one list; `names` are the list's and that of the text in an entry."""
+    list_name, text_name = names
+    entries = data.get(list_name)
+    if not isinstance(entries, list | tuple):
         return dict(data)
     read = []
-    for index, patch in enumerate(patches):
-        field = f"{prefix}patches[{index}]"
-        if not isinstance(patch, Mapping) or not isinstance(file := patch.get("file"), str):
-            read.append(patch)
-        elif patch.get("inline") is not None:
-            problems.append(Problem(field, "path and inline are mutually exclusive: keep one of file and inline"))
+    for index, entry in enumerate(entries):
+        field = f"{prefix}{list_name}[{index}]"
+        if not isinstance(entry, Mapping) or not isinstance(file := entry.get("file"), str):
+            read.append(entry)
+        elif entry.get(text_name) is not None:
+            problems.append(Problem(field, _exclusive(entry, text_name)))
         else:
             try:
                 text = (base / Path(file).expanduser()).read_text(encoding="utf-8")
@@ -66,6 +76,13 @@ def _scope(data: Mapping[str, Any], prefix: str, base: Path, problems: list[Prob
                 reason = getattr(error, "strerror", None) or str(error)
                 problems.append(Problem(f"{field}.file", f'failed to access "{file}": {reason}'))
                 continue
-            rest = {key: value for key, value in patch.items() if key != "file"}
-            read.append({"name": file, **rest, "inline": text})
-    return {**data, "patches": read}
+            rest = {key: value for key, value in entry.items() if key != "file"}
+            name = {"name": file} if text_name == "inline" else {}
+            read.append({**name, **rest, text_name: text})
+    return {**data, list_name: read}
+
+
+def _exclusive(entry: Mapping[str, Any], text_name: str) -> str:
+    if text_name == "inline":
+        return "path and inline are mutually exclusive: keep one of file and inline"
+    return f'healthcheck "{entry.get("idOverride") or entry.get("name") or ""}": job and file are mutually exclusive'

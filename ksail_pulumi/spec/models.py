@@ -106,6 +106,30 @@ class Patch(_Model):
     description: str | None = None
 
 
+class Rolling(_Model):
+    """How many machines at a time. Omni takes 0 for none ever, so that it is refused here."""
+
+    max_parallelism: Annotated[int, Field(ge=1)]
+
+
+class Strategy(_Model):
+    """How a change goes through a set of machines.
+
+    Attributes:
+        type: `Rolling`, a number at a time, or `Unset`, all at once.
+    """
+
+    type: Literal["Rolling", "Unset"] | None = None
+    rolling: Rolling | None = None
+
+
+class BootstrapSpec(_Model):
+    """The etcd backup that a new cluster starts from. It has no meaning any more once the cluster is bootstrapped."""
+
+    cluster_uuid: Annotated[str, Field(alias="clusterUUID")]
+    snapshot: str
+
+
 class MachineClass(_Model):
     """Machines that Omni itself chooses, by a class that an administrator defined."""
 
@@ -118,13 +142,19 @@ class MachineSet(_Model):
 
     Attributes:
         selector: Which free machines may be taken, as a label selector; only with `count`.
+        upgrade_strategy: How upgrades of Talos and changes of extensions go through the set.
+        system_extensions: None leaves it to the cluster's; an empty list means none at all.
+        kernel_args: Likewise.
     """
 
     count: Count | None = None
     machines: tuple[str, ...] | None = None
     machine_class: MachineClass | None = None
     selector: str | None = None
+    upgrade_strategy: Strategy | None = None
     patches: tuple[Patch, ...] | None = None
+    system_extensions: tuple[str, ...] | None = None
+    kernel_args: tuple[str, ...] | None = None
     labels: Metadata | None = None
     annotations: Metadata | None = None
 
@@ -147,27 +177,106 @@ class MachineSet(_Model):
 class ControlPlane(MachineSet):
     """The machines that run etcd and the Kubernetes control plane."""
 
+    bootstrap_spec: BootstrapSpec | None = None
+
     @property
     def set_name(self) -> str:
         return "control-planes"
 
 
 class Workers(MachineSet):
-    """A set of machines that run workloads."""
+    """A set of machines that run workloads.
+
+    Attributes:
+        update_strategy: How changes of the configuration go through the set; one machine after the other if not set.
+        delete_strategy: How machines leave the set; all at once if not set, one after the other if `Rolling` is not
+            given a number.
+    """
 
     name: str | None = None
+    update_strategy: Strategy | None = None
+    delete_strategy: Strategy | None = None
 
     @property
     def set_name(self) -> str:
         return "workers" if self.name is None else self.name
 
 
-class Machine(_Model):
-    """What holds for one machine, whichever set it is in."""
+class Install(_Model):
+    """The disk that Talos is installed on.
 
+    Attributes:
+        disk: Its device name.
+        disk_selector: An expression over the machine's disks, in CEL; needs an Omni of API version 3.
+    """
+
+    disk: str | None = None
+    disk_selector: str | None = None
+
+
+class Machine(_Model):
+    """What holds for one machine, whichever set it is in.
+
+    Attributes:
+        locked: True locks it, False unlocks it, None leaves it as it is.
+    """
+
+    locked: bool | None = None
+    install: Install | None = None
+    patches: tuple[Patch, ...] | None = None
+    system_extensions: tuple[str, ...] | None = None
+    kernel_args: tuple[str, ...] | None = None
     labels: Metadata | None = None
     annotations: Metadata | None = None
-    patches: tuple[Patch, ...] | None = None
+
+
+class Features(_Model):
+    """What a cluster does or has beyond the ordinary; what is not set is off."""
+
+    disk_encryption: bool | None = None
+    enable_workload_proxy: bool | None = None
+    use_embedded_discovery_service: bool | None = None
+    disable_public_discovery_service: bool | None = None
+    enable_node_audit_skip: bool | None = None
+
+
+class Backup(_Model):
+    """Backups of etcd.
+
+    Attributes:
+        interval: The time between two of them, as a Go duration.
+    """
+
+    interval: Duration
+
+
+class Manifest(_Model):
+    """Kubernetes objects that Omni applies to the cluster.
+
+    Attributes:
+        mode: `full` keeps them as they are written, `one-time` creates them once and leaves them alone.
+    """
+
+    name: str | None = None
+    inline: Annotated[Any, BeforeValidator(_inline)] = None
+    mode: Literal["full", "one-time"] | None = None
+    labels: Metadata | None = None
+    annotations: Metadata | None = None
+
+
+class HealthCheck(_Model):
+    """A Kubernetes Job that has to succeed before an upgrade goes on.
+
+    Attributes:
+        interval: The time between two tries, as a Go duration; 30 seconds if not set.
+    """
+
+    name: str | None = None
+    id_override: str | None = None
+    job: Annotated[Any, BeforeValidator(_inline)] = None
+    interval: Duration | None = None
+    labels: Metadata | None = None
+    annotations: Metadata | None = None
 
 
 class Kubeconfig(_Model):
@@ -204,6 +313,8 @@ class ClusterSpec(_Model):
         kubernetes_version: Without a leading `v`; None means the newest at create, and what the cluster has later.
         talos_version: Likewise.
         machines: What holds for single machines, by machine UUID.
+        locked: True locks the cluster, False unlocks it, None leaves it as it is.
+        ownership: `additive` removes only what this resource made, `exclusive` all that is not asked for here.
     """
 
     name: str
@@ -215,17 +326,38 @@ class ClusterSpec(_Model):
     workers: Annotated[tuple[Workers, ...], BeforeValidator(_worker_sets)] = ()
     machines: dict[str, Machine] = Field(default_factory=dict)
     patches: tuple[Patch, ...] | None = None
+    system_extensions: tuple[str, ...] | None = None
+    kernel_args: tuple[str, ...] | None = None
+    features: Features = Field(default_factory=Features)
+    backup: Backup | None = None
+    manifests: tuple[Manifest, ...] | None = None
+    health_checks: tuple[HealthCheck, ...] | None = None
     labels: Metadata | None = None
     annotations: Metadata | None = None
+    locked: bool | None = None
     kubeconfig: Kubeconfig = Field(default_factory=Kubeconfig)
     talosconfig: bool = True
     wait_for: Literal["ready", "running", "none"] = "ready"
     on_delete: OnDelete = Field(default_factory=OnDelete)
+    ownership: Literal["additive", "exclusive"] = "additive"
 
     @property
     def machine_sets(self) -> tuple[MachineSet, ...]:
         """All its machine sets, the control plane first."""
         return (self.control_plane, *self.workers)
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether what others added to the cluster goes."""
+        return self.ownership == "exclusive"
+
+    def kernel_args_of(self, machine: str, machine_set: MachineSet) -> tuple[str, ...] | None:
+        """The kernel arguments of a machine: its own before those of its set before the cluster's; None for none."""
+        own = self.machines[machine].kernel_args if machine in self.machines else None
+        for args in (own, machine_set.kernel_args):
+            if args is not None:
+                return args
+        return self.kernel_args
 
     def set_field(self, index: int) -> str:
         """The wire path of `machine_sets[index]`."""

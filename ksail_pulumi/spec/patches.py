@@ -104,6 +104,14 @@ def patch_problems(field: str, inline: Inline) -> list[Problem]:
     return problems
 
 
+def sets_field(inline: Inline, path: str) -> bool:
+    """Whether a patch has a field of the machine configuration, like `machine.install.disk`."""
+    try:
+        return any(_has(document, path) for _, document in _documents("", inline))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return False
+
+
 def _documents(field: str, inline: Inline) -> Iterator[tuple[str, Any]]:
     if isinstance(inline, Mapping):
         yield field, inline

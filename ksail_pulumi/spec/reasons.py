@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 
 _PLAIN_KEY = re.compile(r"[\w-]+")
 
+# Fields that one kind of set has and another has not; the texts are omnictl's.
+_MISPLACED = {
+    ("ControlPlane", "name"): "custom name is not allowed in the controlplane",
+    ("ControlPlane", "updateStrategy"): "updateStrategy is not allowed in the controlplane",
+    ("ControlPlane", "deleteStrategy"): "deleteStrategy is not allowed in the controlplane",
+    ("Workers", "bootstrapSpec"): "bootstrapSpec is not allowed in workers",
+}
+# What omnictl says about a value of a field that is none of those it knows.
+_VALUES = {
+    "size": "invalid machine count {input}: it should be a whole number or unlimited",
+    "mode": "unknown mode name {input}: it should be {expected}",
+    "type": "invalid update strategy type {input}: it should be {expected}",
+}
 _REASONS = {
     "missing": "is required",
     "string_type": "should be a string, not {input}",
@@ -53,13 +66,13 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]
     for each in error.errors(include_url=False):
         location = [part for part in each["loc"] if part not in ("constrained-int", "literal['unlimited']")]
         field = field_path(location)
+        context = {"expected": "", **each.get("ctx", {}), "input": _shown(each["input"])}
         if each["type"] == "extra_forbidden":
             reason = _unknown(str(location[-1]), _model_at(model, location[:-1]))
-        elif location and location[-1] == "size":
-            reason = f"should be a whole number or unlimited, not {_shown(each['input'])}"
+        elif each["type"] != "missing" and location and location[-1] in _VALUES:
+            reason = _VALUES[str(location[-1])].format(**context)
         else:
             template = _REASONS.get(each["type"], "")
-            context = {**each.get("ctx", {}), "input": _shown(each["input"])}
             reason = template.format(**context) if template else each["msg"]
         problems.setdefault(field, Problem(field, reason))
     return list(problems.values())
@@ -76,6 +89,8 @@ def _shown(value: Any) -> str:
 
 
 def _unknown(name: str, model: type[BaseModel] | None) -> str:
+    if model and (misplaced := _MISPLACED.get((model.__name__, name))):
+        return misplaced
     known = sorted(field.alias or name for name, field in model.model_fields.items()) if model else []
     close = get_close_matches(name, known, n=1)
     return f"unknown field; did you mean {close[0]}?" if close else f"unknown field; known are {', '.join(known)}"

@@ -6,19 +6,25 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.omni.resources import PREFIX
 from ksail_pulumi.spec.durations import duration
 from ksail_pulumi.spec.patches import patch_problems
 from ksail_pulumi.spec.problems import Problem
 from ksail_pulumi.spec.reasons import field_path
-from ksail_pulumi.spec.selectors import OMNI_PREFIX, parse_selector
+from ksail_pulumi.spec.selectors import parse_selector
+from ksail_pulumi.spec.workloads import workload_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ksail_pulumi.spec.models import ClusterSpec, MachineSet, Patch
+    from ksail_pulumi.spec.models import ClusterSpec, Install, Machine, MachineSet, Patch, Strategy
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _LONGEST_TTL_HOURS = 87600  # Omni's limit for a service account's kubeconfig
+_ENCRYPTION_SINCE = (1, 5)
+_MOST_EXTENSIONS = 256
+_MOST_KERNEL_ARGS = 64
+_LONGEST_KERNEL_ARG = 256  # bytes
 
 
 def validate(spec: ClusterSpec) -> list[Problem]:
@@ -31,20 +37,34 @@ def validate(spec: ClusterSpec) -> list[Problem]:
 
 def _rules(spec: ClusterSpec) -> Iterator[Problem]:
     yield from _name(spec)
-    yield from _metadata("", spec.labels, spec.annotations)
-    yield from _patches("", spec.patches)
+    yield from _described("", spec)
     for index, machine_set in enumerate(spec.machine_sets):
         yield from _machine_set(spec.set_field(index), machine_set)
     yield from _control_plane(spec)
     yield from _worker_names(spec)
     yield from _machine_use(spec)
+    yield from _kernel_args_with_classes(spec)
     for machine_id, machine in spec.machines.items():
-        prefix = field_path(["machines", machine_id])
+        field = field_path(["machines", machine_id])
         if not _UUID.fullmatch(machine_id):
-            yield Problem(prefix, f'invalid machine ID "{machine_id}": it should be a UUID')
-        yield from _metadata(prefix + ".", machine.labels, machine.annotations)
-        yield from _patches(prefix + ".", machine.patches)
+            yield Problem(field, f'invalid machine ID "{machine_id}": it should be a UUID')
+        yield from _described(field + ".", machine)
+        yield from _install(f"{field}.install", machine.install)
+    yield from workload_rules(spec)
+    for name, entries in (("manifests", spec.manifests), ("healthChecks", spec.health_checks)):
+        for index, entry in enumerate(entries or ()):
+            yield from _metadata(f"{name}[{index}].", entry.labels, entry.annotations)
+    yield from _patch_ids(spec)
     yield from _kubeconfig(spec)
+    if spec.features.disk_encryption and spec.talos_version and _minor(spec.talos_version) < _ENCRYPTION_SINCE:
+        yield Problem("features.diskEncryption", "disk encryption is supported only for Talos version >= 1.5.0")
+    if spec.backup is not None and duration(spec.backup.interval).total_seconds() <= 0:
+        yield Problem("backup.interval", "should be longer than 0; leave backup out for no backups")
+
+
+def _minor(version: str) -> tuple[int, int]:
+    major, minor, _ = version.split(".", 2)
+    return int(major), int(minor)
 
 
 def _name(spec: ClusterSpec) -> Iterator[Problem]:
@@ -54,16 +74,28 @@ def _name(spec: ClusterSpec) -> Iterator[Problem]:
         yield Problem("name", "name should only contain letters, digits, dashes and underscores")
 
 
+def _described(prefix: str, scope: ClusterSpec | MachineSet | Machine) -> Iterator[Problem]:
+    """The rules for what a cluster, a set and a machine have in common."""
+    yield from _metadata(prefix, scope.labels, scope.annotations)
+    yield from _patches(prefix, scope.patches)
+    yield from _extensions(prefix, scope.system_extensions)
+    yield from _kernel_args(prefix, scope.kernel_args)
+
+
 def _metadata(
     prefix: str, labels: Mapping[str, str] | None, annotations: Mapping[str, str] | None
 ) -> Iterator[Problem]:
     for kind, entries in (("label", labels), ("annotation", annotations)):
         for key, value in (entries or {}).items():
-            field = field_path([f"{prefix}{kind}s", key]) if not prefix else prefix + field_path([f"{kind}s", key])
-            if key.startswith(OMNI_PREFIX):
-                yield Problem(field, f'{kind} "{key}" is invalid: prefix "{OMNI_PREFIX}" is reserved for internal use')
-            elif any(ord(character) < 32 or ord(character) == 127 for character in key + value):
+            field = prefix + field_path([f"{kind}s", key])
+            if key.startswith(PREFIX):
+                yield Problem(field, f'{kind} "{key}" is invalid: prefix "{PREFIX}" is reserved for internal use')
+            elif _has_controls(key + value):
                 yield Problem(field, "cannot hold control characters, also no line breaks")
+
+
+def _has_controls(text: str) -> bool:
+    return any(ord(character) < 32 or ord(character) == 127 for character in text)
 
 
 def _patches(prefix: str, patches: Sequence[Patch] | None) -> Iterator[Problem]:
@@ -76,6 +108,33 @@ def _patches(prefix: str, patches: Sequence[Patch] | None) -> Iterator[Problem]:
         if not patch.name and not patch.id_override:
             yield Problem(field, "either name or idOverride is required for inline patches")
         yield from patch_problems(f"{field}.inline", patch.inline)
+
+
+def _extensions(prefix: str, extensions: Sequence[str] | None) -> Iterator[Problem]:
+    seen = set()
+    for index, extension in enumerate(extensions or ()):
+        full = extension if "/" in extension else f"siderolabs/{extension}"
+        if full in seen:
+            yield Problem(
+                f"{prefix}systemExtensions[{index}]",
+                f'extension "{extension}" (entry {index}) is listed more than once',
+            )
+        seen.add(full)
+    if extensions and len(extensions) > _MOST_EXTENSIONS:
+        reason = f"extensions list has {len(extensions)} entries, exceeds maximum of {_MOST_EXTENSIONS}"
+        yield Problem(f"{prefix}systemExtensions", reason)
+
+
+def _kernel_args(prefix: str, args: Sequence[str] | None) -> Iterator[Problem]:
+    for index, arg in enumerate(args or ()):
+        size = len(arg.encode())
+        if size > _LONGEST_KERNEL_ARG:
+            reason = f"args[{index}] is too long: {size} bytes (max {_LONGEST_KERNEL_ARG})"
+            yield Problem(f"{prefix}kernelArgs[{index}]", reason)
+        elif _has_controls(arg):
+            yield Problem(f"{prefix}kernelArgs[{index}]", f"args[{index}] contains a control character")
+    if args and len(args) > _MOST_KERNEL_ARGS:
+        yield Problem(f"{prefix}kernelArgs", f"args has too many entries: {len(args)} (max {_MOST_KERNEL_ARGS})")
 
 
 def _machine_set(field: str, machine_set: MachineSet) -> Iterator[Problem]:
@@ -94,8 +153,13 @@ def _machine_set(field: str, machine_set: MachineSet) -> Iterator[Problem]:
     for index, machine_id in enumerate(machine_set.machines or ()):
         if not _UUID.fullmatch(machine_id):
             yield Problem(f"{field}.machines[{index}]", f'invalid machine ID "{machine_id}": it should be a UUID')
-    yield from _metadata(field + ".", machine_set.labels, machine_set.annotations)
-    yield from _patches(field + ".", machine_set.patches)
+    yield from _described(field + ".", machine_set)
+    yield from _strategy(f"{field}.upgradeStrategy", machine_set.upgrade_strategy)
+
+
+def _strategy(field: str, strategy: Strategy | None) -> Iterator[Problem]:
+    if strategy is not None and strategy.type == "Unset" and strategy.rolling is not None:
+        yield Problem(f"{field}.rolling", "goes with type Rolling only")
 
 
 def _control_plane(spec: ClusterSpec) -> Iterator[Problem]:
@@ -104,19 +168,32 @@ def _control_plane(spec: ClusterSpec) -> Iterator[Problem]:
         yield Problem("controlPlane.count", "control plane machine set must have at least one node")
     if control_plane.machines == ():
         yield Problem("controlPlane.machines", "control plane machine set must have at least one node")
+    if control_plane.machine_class is not None and control_plane.machine_class.size == 0:
+        yield Problem("controlPlane.machineClass.size", "control plane machine set must have at least one node")
+    if (bootstrap := control_plane.bootstrap_spec) is not None:
+        if not bootstrap.cluster_uuid:
+            yield Problem("controlPlane.bootstrapSpec.clusterUUID", "clusterUUID is required in bootstrapSpec")
+        if not bootstrap.snapshot:
+            yield Problem("controlPlane.bootstrapSpec.snapshot", "snapshot is required in bootstrapSpec")
+    for machine in control_plane.machines or ():
+        if machine in spec.machines and spec.machines[machine].locked:
+            field = field_path(["machines", machine, "locked"])
+            yield Problem(field, f'machine "{machine}" is locked and used in controlplane')
 
 
 def _worker_names(spec: ClusterSpec) -> Iterator[Problem]:
     seen = set()
     for index, workers in enumerate(spec.workers):
-        name = workers.set_name
+        field, name = f"workers[{index}]", workers.set_name
         if name == "control-planes":
-            yield Problem(f"workers[{index}].name", 'name "control-planes" cannot be used in workers')
+            yield Problem(f"{field}.name", 'name "control-planes" cannot be used in workers')
         elif not name:
-            yield Problem(f"workers[{index}].name", "cannot be empty; leave it out for the default set")
+            yield Problem(f"{field}.name", "cannot be empty; leave it out for the default set")
         elif name in seen:
-            yield Problem(f"workers[{index}].name", f'duplicate workers with name "{name}"')
+            yield Problem(f"{field}.name", f'duplicate workers with name "{name}"')
         seen.add(name)
+        yield from _strategy(f"{field}.updateStrategy", workers.update_strategy)
+        yield from _strategy(f"{field}.deleteStrategy", workers.delete_strategy)
 
 
 def _machine_use(spec: ClusterSpec) -> Iterator[Problem]:
@@ -138,9 +215,61 @@ def _machine_use(spec: ClusterSpec) -> Iterator[Problem]:
     if all(machine_set.machines is not None for machine_set in spec.machine_sets):
         for machine in spec.machines:
             if machine not in uses:
-                yield Problem(
-                    field_path(["machines", machine]), f'machine "{machine}" is not used in controlplane or workers'
-                )
+                field = field_path(["machines", machine])
+                yield Problem(field, f'machine "{machine}" is not used in controlplane or workers')
+
+
+def _kernel_args_with_classes(spec: ClusterSpec) -> Iterator[Problem]:
+    """Kernel arguments are set machine by machine, and a class's machines are not known beforehand."""
+    for index, machine_set in enumerate(spec.machine_sets):
+        if machine_set.machine_class is None:
+            continue
+        if machine_set.kernel_args is not None:
+            reason = "kernelArgs cannot be defined for machine set since it uses machine class"
+            yield Problem(f"{spec.set_field(index)}.kernelArgs", reason)
+        elif spec.kernel_args is not None:
+            reason = "kernelArgs cannot be defined at cluster level for this machine set since it uses a machine class"
+            yield Problem("kernelArgs", f"{reason}: {machine_set.id(spec.name)}")
+
+
+def _install(field: str, install: Install | None) -> Iterator[Problem]:
+    if install is None:
+        return
+    if install.disk and install.disk_selector:
+        yield Problem(field, "install.disk and install.diskSelector are mutually exclusive")
+    elif not install.disk and not install.disk_selector:
+        yield Problem(field, "either disk or diskSelector must be set")
+    elif install.disk_selector and (reason := _not_balanced(install.disk_selector)):
+        yield Problem(f"{field}.diskSelector", f"install.diskSelector is not a valid boolean disk expression: {reason}")
+
+
+def _not_balanced(expression: str) -> str | None:
+    """Why a CEL expression cannot be one; only brackets and quotes are looked at, the rest is Omni's to judge."""
+    closing = {"(": ")", "[": "]", "{": "}"}
+    expected: list[str] = []
+    bare = re.sub(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'', "", expression)
+    for character in bare:
+        if character in closing:
+            expected.append(closing[character])
+        elif character in ")]}" and (not expected or expected.pop() != character):
+            return f"{character!r} closes nothing"
+        elif character in "\"'":
+            return "a string does not end"
+    return f"{expected[-1]!r} is missing" if expected else None
+
+
+def _patch_ids(spec: ClusterSpec) -> Iterator[Problem]:
+    """Two patches with one ID are one resource."""
+    scopes = [("", spec.patches)]
+    scopes += [(spec.set_field(index) + ".", each.patches) for index, each in enumerate(spec.machine_sets)]
+    scopes += [(field_path(["machines", machine]) + ".", each.patches) for machine, each in spec.machines.items()]
+    seen: dict[str, str] = {}
+    for prefix, patches in scopes:
+        for index, patch in enumerate(patches or ()):
+            field = f"{prefix}patches[{index}]"
+            if patch.id_override and seen.setdefault(patch.id_override, field) != field:
+                other = seen[patch.id_override]
+                yield Problem(f"{field}.idOverride", f'resource ID duplicate "{patch.id_override}": {other} has it too')
 
 
 def _kubeconfig(spec: ClusterSpec) -> Iterator[Problem]:

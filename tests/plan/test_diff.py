@@ -11,8 +11,9 @@ from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
 from ksail_pulumi.plan.desired import OwnershipMark, previous_resources
-from ksail_pulumi.plan.diff import Plan, diff, merge
+from ksail_pulumi.plan.diff import Plan, diff
 from ksail_pulumi.plan.versions import Versions
+from ksail_pulumi.spec.cluster import ClusterSpec
 
 from .builders import MARK, assigned, cluster_spec, desired, machine_id, node, pool
 
@@ -101,16 +102,93 @@ def test_a_label_dropped_from_the_inputs_goes_only_if_they_set_it() -> None:
     bare = cluster_spec(controlPlane={"count": 1}, workers=2, patches=[PATCH])
 
     assert diff(desired(bare), actual, mark=MARK).empty
-    plan = diff(desired(bare), actual, mark=MARK, previous=previous_resources(SPEC, actual, MARK))
+    plan = diff(desired(bare), actual, mark=MARK, previous=previous_resources(SPEC, SPEC, actual, MARK))
 
     assert plan.updates[0].desired.labels == {"team": "a"}
 
 
-def test_a_lock_is_never_removed_by_leaving_it_out() -> None:
-    (actual,) = live([node(1, "prod-workers", locked=True)])
-    (wanted,) = [node(1, "prod-workers")]
+def locked_spec(*, cluster: bool | None = None, machine: bool | None = None, version: str = "1.36.3") -> ClusterSpec:
+    return cluster_spec(
+        kubernetesVersion=version, workers=1, locked=cluster, machines={machine_id(2): {"locked": machine}}
+    )
 
-    assert merge(actual, wanted, previous=actual) == actual
+
+def lock_plan(old: ClusterSpec, new: ClusterSpec) -> Plan:
+    """The plan from one to the other, on a cluster that the old inputs made."""
+    versions = Versions("1.13.8", new.kubernetes_version or "")
+    actual = live(desired(old))
+    return diff(desired(new, versions=versions), actual, mark=MARK, previous=previous_resources(old, new, actual, MARK))
+
+
+def test_a_lock_is_never_removed_by_leaving_it_out() -> None:
+    assert lock_plan(locked_spec(cluster=True, machine=True), locked_spec()).empty
+
+
+def test_a_lock_is_removed_where_the_inputs_say_so() -> None:
+    plan = lock_plan(locked_spec(cluster=True, machine=True), locked_spec(cluster=False, machine=False))
+
+    assert changed(plan) == [("update", ["prod"]), ("update", [machine_id(2)])]
+    assert omni.ANNOTATION_CLUSTER_LOCKED not in plan.updates[0].desired.annotations
+    assert omni.ANNOTATION_LOCKED not in plan.updates[1].desired.annotations
+
+
+def test_a_lock_of_somebody_else_is_removed_where_the_inputs_say_so() -> None:
+    plan = lock_plan(locked_spec(machine=True), locked_spec(machine=False))
+    taken_over = diff(
+        desired(locked_spec(machine=False)),
+        live(desired(locked_spec(machine=True))),
+        mark=MARK,
+        previous=previous_resources(None, locked_spec(machine=False), live(desired(locked_spec(machine=True))), MARK),
+    )
+
+    assert changed(plan) == changed(taken_over) == [("update", [machine_id(2)])]
+
+
+def test_a_cluster_is_unlocked_before_and_locked_after_everything_else() -> None:
+    bigger = cluster_spec(kubernetesVersion="1.36.3", workers=2, locked=True, machines={machine_id(2): {}})
+    unlocked = cluster_spec(kubernetesVersion="1.36.3", workers=2, locked=False, machines={machine_id(2): {}})
+
+    assert changed(lock_plan(locked_spec(cluster=True), unlocked)) == [
+        ("update", ["prod"]),
+        ("create", [machine_id(3)]),
+    ]
+    assert changed(lock_plan(locked_spec(), bigger)) == [("create", [machine_id(3)]), ("update", ["prod"])]
+
+    created = diff(desired(bigger), [], mark=MARK)
+    assert created.lock is not None
+    assert omni.ANNOTATION_CLUSTER_LOCKED not in created.creates[0].annotations
+    assert [step.verb for step in created.steps()] == ["create", "create", "create", "update"]
+    assert created.steps()[-1].resources[0].annotations[omni.ANNOTATION_CLUSTER_LOCKED] == ""
+
+
+MACHINE_PARTS = cluster_spec(
+    workers=1,
+    machines={machine_id(2): {"install": {"disk": "/dev/vda"}, "kernelArgs": ["a=b"], "systemExtensions": []}},
+)
+
+
+def test_what_belongs_to_a_machine_is_let_go_of_when_it_leaves() -> None:
+    plan = diff(desired(cluster_spec()), live(desired(MACHINE_PARTS)), mark=MARK)
+
+    assert changed(plan) == [
+        ("update", [machine_id(2)]),
+        ("update", [machine_id(2)]),
+        ("destroy", ["prod-workers"]),
+        ("destroy", [f"schematic-{machine_id(2)}"]),
+    ]
+    assert [update.desired.type for update in plan.updates] == [omni.MACHINE_INSTALL_DISK_CONFIG, omni.KERNEL_ARGS]
+    assert all(not update.desired.annotations for update in plan.updates)
+
+
+def test_an_install_disk_is_removed_from_a_machine_that_stays_and_kernel_arguments_are_not() -> None:
+    plan = diff(desired(cluster_spec(workers=1)), live(desired(MACHINE_PARTS)), mark=MARK)
+
+    assert changed(plan) == [
+        ("update", [machine_id(2)]),
+        ("destroy", [f"schematic-{machine_id(2)}", machine_id(2)]),
+    ]
+    assert plan.updates[0].desired.type == omni.KERNEL_ARGS
+    assert {each.type for each in plan.destroys} == {omni.EXTENSIONS_CONFIGURATION, omni.MACHINE_INSTALL_DISK_CONFIG}
 
 
 def test_fields_that_a_newer_omni_knows_survive() -> None:
@@ -199,7 +277,7 @@ def test_removing_a_cluster_leaves_the_rest_to_omni() -> None:
 def test_the_inputs_before_are_judged_on_the_machines_the_cluster_has() -> None:
     actual = live(desired(SPEC, assigned(SPEC, pool(9)[4:])))
 
-    previous = previous_resources(SPEC, actual, MARK)
+    previous = previous_resources(SPEC, SPEC, actual, MARK)
 
     assert {each.id for each in previous} == {each.id for each in actual}
-    assert previous_resources(SPEC, [], MARK) == []
+    assert previous_resources(SPEC, SPEC, [], MARK) == []

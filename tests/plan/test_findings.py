@@ -226,7 +226,8 @@ def test_a_locked_cluster_refuses_changes_but_not_patches() -> None:
     assert failures(judged(SPEC, omni_with(locked))) == {}
     assert failures(judged(patched, omni_with(locked))) == {}
     assert failures(judged(larger, omni_with(locked))) == {
-        "": 'updating cluster configuration is not allowed: the cluster "prod" is locked; unlock it in Omni first'
+        "": 'updating cluster configuration is not allowed: the cluster "prod" is locked; unlock it first, '
+        "with locked: false"
     }
 
 

@@ -136,7 +136,7 @@ def test_every_field_that_is_wrong_is_told_at_once_with_its_path() -> None:
         "workerz": "unknown field; did you mean workers?",
         "controlPlane.patchs": "unknown field; did you mean patches?",
         "workers[0].count": "should be 0 or more",
-        "workers[1].machineClass.size": 'should be a whole number or unlimited, not "many"',
+        "workers[1].machineClass.size": 'invalid machine count "many": it should be a whole number or unlimited',
         "workers[2]": "should be a mapping",
         'labels["a.b/c"]': "should be a string, not the number 1",
         "waitFor": "should be 'ready', 'running' or 'none', not \"soon\"",

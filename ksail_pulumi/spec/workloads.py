@@ -1,0 +1,75 @@
+"""What runs in the cluster on Omni's behalf: manifests that it applies, and jobs that tell if an upgrade may go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import yaml
+
+from ksail_pulumi.spec.durations import duration
+from ksail_pulumi.spec.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ksail_pulumi.spec.models import ClusterSpec, HealthCheck, Manifest
+    from ksail_pulumi.spec.patches import Inline
+
+_SHORTEST_INTERVAL = 5  # seconds, of a health check
+
+
+def workload_rules(spec: ClusterSpec) -> Iterator[Problem]:
+    """What Omni or omnictl refuse in manifests and health checks, in their words."""
+    seen: set[str] = set()
+    for index, manifest in enumerate(spec.manifests or ()):
+        yield from _manifest(f"manifests[{index}]", manifest, seen)
+    seen = set()
+    for index, check in enumerate(spec.health_checks or ()):
+        yield from _health_check(f"healthChecks[{index}]", check, seen)
+
+
+def _manifest(field: str, manifest: Manifest, seen: set[str]) -> Iterator[Problem]:
+    name = manifest.name
+    if not name:
+        yield Problem(field, "kubernetes manifest name is empty")
+    elif name in seen:
+        yield Problem(f"{field}.name", f'duplicate manifest name "{name}"')
+    seen.add(name or "")
+    if manifest.mode is None:
+        yield Problem(f"{field}.mode", f'kubernetes manifest "{name or ""}" mode is not set: it is full or one-time')
+    if manifest.inline is None:
+        yield Problem(field, "path or inline is required: give the manifest as inline or as file")
+    elif reason := _unreadable(manifest.inline):
+        yield Problem(f"{field}.inline", f"error converting manifest to JSON: {reason}")
+
+
+def _health_check(field: str, check: HealthCheck, seen: set[str]) -> Iterator[Problem]:
+    name = check.id_override or check.name or ""
+    if not name:
+        yield Problem(field, "either name or idOverride is required for a healthcheck")
+    elif name in seen:
+        yield Problem(field, f'duplicate healthcheck "{name}"')
+    seen.add(name)
+    if check.job is None or check.job == "":
+        yield Problem(f"{field}.job", f'healthcheck "{name}": job or file is required')
+    elif reason := _unreadable(check.job):
+        yield Problem(f"{field}.job", f'healthcheck "{name}": invalid job manifest: {reason}')
+    if check.interval is not None and duration(check.interval).total_seconds() < _SHORTEST_INTERVAL:
+        yield Problem(f"{field}.interval", f"healthcheck interval must be at least {_SHORTEST_INTERVAL}s")
+
+
+def _unreadable(inline: Inline) -> str | None:
+    """Why text is no list of YAML documents that hold objects; None for data, which always is."""
+    if not isinstance(inline, str):
+        return None
+    try:
+        for document in yaml.load_all(inline, Loader=yaml.CBaseLoader):
+            if document != "" and not isinstance(document, Mapping):
+                return "expected a YAML document, a mapping that describes an object"
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        return f"{line}{error.problem or error}"
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return str(error)
+    return None
