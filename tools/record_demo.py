@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -37,16 +38,17 @@ text {{
 }}
 .b {{ font-weight: bold }} .d {{ fill: #7f8c9b }}
 .r {{ fill: #ff7b72 }} .g {{ fill: #7ee787 }} .y {{ fill: #e3b341 }} .c {{ fill: #79c0ff }}
-@keyframes scroll {{
-{keyframes}
-}}
-#lines {{ transform: translateY({end}px); animation: scroll {seconds:.1f}s step-end infinite }}
-@media (prefers-reduced-motion: reduce) {{ #lines {{ animation: none }} }}
+@keyframes scroll {{ {scroll} }}
+@keyframes write {{ {write} }}
+#lines {{ transform: translateY({scrolled}px); animation: scroll {seconds:.1f}s step-end infinite }}
+#cover {{ transform: translateY({written}px); animation: write {seconds:.1f}s step-end infinite }}
+@media (prefers-reduced-motion: reduce) {{ #lines, #cover {{ animation: none }} }}
 </style>
 <clipPath id="window"><rect width="{width}" height="{inner}"/></clipPath>
 <rect width="{width}" height="{height}" rx="8" fill="#0d1117"/>
 <g transform="translate(0 {margin})" clip-path="url(#window)"><g id="lines">
 {lines}
+<rect id="cover" width="{width}" height="{inner}" fill="#0d1117"/>
 </g></g>
 </svg>
 """
@@ -64,7 +66,7 @@ def record() -> list[Line]:
     """Run the demo and note its lines."""
     env = {**os.environ, "FORCE_COLOR": "1", "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, str(TOOLS / "demo.py")]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as demo:
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as demo:
         assert demo.stdout is not None
         lines = [Line(time.monotonic(), line.rstrip("\n")) for line in demo.stdout]
     if demo.returncode != 0:
@@ -76,23 +78,24 @@ def edited(lines: list[Line]) -> list[Line]:
     """Without rows of dots and doubled blank lines, and with pauses of bearable length."""
     kept: list[Line] = []
     before = lines[0].at
-    now = 0.0
+    now, styles = 0.0, ""
     for line in lines:
         now += min(line.at - before, LONGEST_PAUSE)
         before = line.at
         plain = _STYLE.sub("", line.text)
         if _DOTS.fullmatch(plain) or (not plain and kept and not _STYLE.sub("", kept[-1].text)):
+            styles += "".join(style[0] for style in _STYLE.finditer(line.text))  # they hold for the next line
             continue
-        kept.append(Line(now, line.text.replace("pulumi-python:dynamic/ksail:", "…ksail:").rstrip()))
+        kept.append(Line(now, styles + line.text.replace("pulumi-python:dynamic/ksail:", "…ksail:").rstrip()))
+        styles = ""
     return kept
 
 
 def drawn(lines: list[Line]) -> str:
-    """The SVG."""
-    end = _offset(len(lines))
+    """The SVG: the text of all lines behind a window; what is still to come is covered."""
     seconds = lines[-1].at + LAST_PAUSE
-    # The last line that came at one moment decides how far the text has moved by then.
-    steps = {round(100 * line.at / seconds, 2): _offset(number) for number, line in enumerate(lines, start=1)}
+    # How many lines are written at each moment at which some are, in percent of the time.
+    written = {round(100 * line.at / seconds, 2): number for number, line in enumerate(lines, start=1)}
     return _PAGE.format(
         width=round(COLUMNS * CHARACTER + 2 * MARGIN),
         height=ROWS * LINE + 2 * MARGIN,
@@ -100,31 +103,39 @@ def drawn(lines: list[Line]) -> str:
         margin=MARGIN,
         size=SIZE,
         label="Terminal recording of make demo: a cluster is created, scaled and destroyed with pulumi up",
-        keyframes="\n".join(f"{percent}% {{ transform: translateY({offset}px) }}" for percent, offset in steps.items()),
-        end=end,
+        scroll=" ".join(_step(moment, _scrolled(number)) for moment, number in written.items()),
+        write=" ".join(_step(moment, number * LINE) for moment, number in written.items()),
+        scrolled=_scrolled(len(lines)),
+        written=len(lines) * LINE,
         seconds=seconds,
-        lines="\n".join(_text(number, line.text) for number, line in enumerate(lines)),
+        lines="\n".join(_texts(lines)),
     )
 
 
-def _offset(shown: int) -> int:
-    """How far the text is moved when so many of its lines are shown: the last of them is the window's last."""
-    return (ROWS - shown) * LINE
+def _step(percent: float, offset: int) -> str:
+    return f"{percent}% {{ transform: translateY({offset}px) }}"
 
 
-def _text(number: int, text: str) -> str:
-    spans = []
-    room, styles = COLUMNS, [_MARKS.get(text[:3], "")]
-    for position, part in enumerate(_STYLE.split(text)):
-        if position % 2:
-            styles = [_CLASSES.get(code, "") for code in part.split(";")]
-            continue
-        shown = part if len(part) <= room else f"{part[: max(room - 1, 0)]}…"[:room]
-        room -= len(shown)
-        names = " ".join(filter(None, styles))
-        if shown:
-            spans.append(f'<tspan class="{names}">{escape(shown)}</tspan>' if names else escape(shown))
-    return f'<text x="{MARGIN}" y="{number * LINE + SIZE}" xml:space="preserve">{"".join(spans)}</text>'
+def _scrolled(written: int) -> int:
+    return min(0, ROWS - written) * LINE
+
+
+def _texts(lines: list[Line]) -> Iterator[str]:
+    style = ""  # holds until the next one, on the next lines too
+    for number, line in enumerate(lines):
+        spans = []
+        room = COLUMNS
+        for position, part in enumerate(_STYLE.split(line.text)):
+            if position % 2:
+                style = " ".join(filter(None, (_CLASSES.get(code) for code in part.split(";"))))
+                continue
+            shown = part if len(part) <= room else f"{part[: max(room - 1, 0)]}…"[:room]
+            room -= len(shown)
+            names = style or _MARKS.get(_STYLE.sub("", line.text)[:3], "")
+            if shown:
+                spans.append(f'<tspan class="{names}">{escape(shown)}</tspan>' if names else escape(shown))
+        if spans:
+            yield f'<text x="{MARGIN}" y="{number * LINE + SIZE}">{"".join(spans)}</text>'
 
 
 if __name__ == "__main__":
