@@ -10,27 +10,57 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ksail_pulumi.errors import KsailPulumiError
-    from ksail_pulumi.provider.args import (
-        KubeconfigArgs,
+    from ksail_pulumi.provider.arg_dicts import (
+        BackupArgsDict,
+        BootstrapSpecArgsDict,
+        ControlPlaneArgsDict,
+        FeaturesArgsDict,
+        HealthCheckArgsDict,
+        InstallArgsDict,
         KubeconfigArgsDict,
-        MachineArgs,
         MachineArgsDict,
-        MachineClassArgs,
         MachineClassArgsDict,
-        MachineSetArgs,
-        MachineSetArgsDict,
-        OmniClusterArgs,
+        ManifestArgsDict,
         OmniClusterArgsDict,
-        OnDeleteArgs,
         OnDeleteArgsDict,
-        PatchArgs,
         PatchArgsDict,
-        WorkersArgs,
+        RollingArgsDict,
+        StrategyArgsDict,
         WorkersArgsDict,
+    )
+    from ksail_pulumi.provider.args import (
+        BackupArgs,
+        BootstrapSpecArgs,
+        ControlPlaneArgs,
+        FeaturesArgs,
+        HealthCheckArgs,
+        InstallArgs,
+        KubeconfigArgs,
+        MachineArgs,
+        MachineClassArgs,
+        ManifestArgs,
+        OmniClusterArgs,
+        OnDeleteArgs,
+        PatchArgs,
+        RollingArgs,
+        StrategyArgs,
+        WorkersArgs,
     )
     from ksail_pulumi.provider.cluster import OmniCluster
 
 __all__ = [
+    "BackupArgs",
+    "BackupArgsDict",
+    "BootstrapSpecArgs",
+    "BootstrapSpecArgsDict",
+    "ControlPlaneArgs",
+    "ControlPlaneArgsDict",
+    "FeaturesArgs",
+    "FeaturesArgsDict",
+    "HealthCheckArgs",
+    "HealthCheckArgsDict",
+    "InstallArgs",
+    "InstallArgsDict",
     "KsailPulumiError",
     "KubeconfigArgs",
     "KubeconfigArgsDict",
@@ -38,8 +68,8 @@ __all__ = [
     "MachineArgsDict",
     "MachineClassArgs",
     "MachineClassArgsDict",
-    "MachineSetArgs",
-    "MachineSetArgsDict",
+    "ManifestArgs",
+    "ManifestArgsDict",
     "OmniCluster",
     "OmniClusterArgs",
     "OmniClusterArgsDict",
@@ -47,6 +77,10 @@ __all__ = [
     "OnDeleteArgsDict",
     "PatchArgs",
     "PatchArgsDict",
+    "RollingArgs",
+    "RollingArgsDict",
+    "StrategyArgs",
+    "StrategyArgsDict",
     "WorkersArgs",
     "WorkersArgsDict",
 ]
@@ -57,8 +91,8 @@ _ELSEWHERE = {"KsailPulumiError": "ksail_pulumi.errors", "OmniCluster": "ksail_p
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(_ELSEWHERE.get(name, "ksail_pulumi.provider.args"))
-    value = getattr(module, name)
+    args = "ksail_pulumi.provider.arg_dicts" if name.endswith("Dict") else "ksail_pulumi.provider.args"
+    value = getattr(importlib.import_module(_ELSEWHERE.get(name, args)), name)
     globals()[name] = value
     return value
 

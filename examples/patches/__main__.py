@@ -2,7 +2,7 @@
 
 import pulumi
 
-from ksail_pulumi import MachineSetArgs, OmniCluster, OmniClusterArgs, PatchArgs, WorkersArgs
+from ksail_pulumi import ControlPlaneArgs, OmniCluster, OmniClusterArgs, PatchArgs, WorkersArgs
 
 KUBELET_ARGUMENTS = """\
 # YAML text goes to Omni as it is written, comments included.
@@ -26,7 +26,7 @@ cluster = OmniCluster(
                 ],
             ),
         ],
-        control_plane=MachineSetArgs(count=1, patches=[PatchArgs(name="kubelet", inline=KUBELET_ARGUMENTS)]),
+        control_plane=ControlPlaneArgs(count=1, patches=[PatchArgs(name="kubelet", inline=KUBELET_ARGUMENTS)]),
         workers=[
             WorkersArgs(count=1),
             WorkersArgs(

@@ -1,22 +1,55 @@
-"""What an `OmniCluster` is made from: classes, their twins as dictionaries, and the one form both take on the wire.
-
-Names on the wire are camelCase and frozen. Users write snake_case; dictionaries may be written either way. Only names
-of ours are respelled: labels, patches and machine IDs are the user's.
-"""
+"""What an `OmniCluster` is made from, as classes. `ksail_pulumi.provider.arg_dicts` has the same as dictionaries."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal
 
-from pulumi import Input, Output
+from pulumi import Input
 
-from ksail_pulumi.errors import InputError
+if TYPE_CHECKING:
+    from ksail_pulumi.provider.arg_dicts import (
+        BackupArgsDict,
+        BootstrapSpecArgsDict,
+        ControlPlaneArgsDict,
+        FeaturesArgsDict,
+        HealthCheckArgsDict,
+        InstallArgsDict,
+        KubeconfigArgsDict,
+        MachineArgsDict,
+        MachineClassArgsDict,
+        ManifestArgsDict,
+        OnDeleteArgsDict,
+        PatchArgsDict,
+        RollingArgsDict,
+        StrategyArgsDict,
+        WorkersArgsDict,
+    )
 
-_OURS = frozenset({"controlPlane", "workers", "machineClass", "patches", "kubeconfig", "onDelete"})
-"""Inputs with names of ours inside. `machines` of a cluster is one more: a mapping with such values."""
+
+@dataclass(frozen=True, kw_only=True)
+class RollingArgs:
+    """A number of machines at a time.
+
+    Attributes:
+        max_parallelism: How many, at least 1.
+    """
+
+    max_parallelism: Input[int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrategyArgs:
+    """How a change goes through the machines of a set.
+
+    Attributes:
+        type: `"Rolling"`, a number at a time, or `"Unset"`, all at once.
+        rolling: With `"Rolling"`: how many at a time.
+    """
+
+    type: Input[Literal["Rolling", "Unset"]] | None = None
+    rolling: Input[RollingArgs | RollingArgsDict] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +66,24 @@ class MachineClassArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BootstrapSpecArgs:
+    """The etcd backup that a new cluster starts from; without meaning once it is bootstrapped.
+
+    Attributes:
+        cluster_uuid: UUID of the cluster that was backed up.
+        snapshot: Name of the snapshot.
+    """
+
+    cluster_uuid: Input[str] | None = None
+    snapshot: Input[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PatchArgs:
     """A patch of the Talos machine configuration, in one of two forms: `inline` or `file`.
 
     Attributes:
-        name: Its name, unique in its place; required with `inline`, the file's name otherwise.
+        name: Its name, unique in its place; the file's path by default.
         inline: The patch: a mapping, a list of mappings (several documents), or YAML text that is passed on untouched.
         file: A file with the patch, relative to the program's folder. It is read when the program runs.
         id_override: The ID of the resource in Omni, in place of the one that is made from the name.
@@ -64,7 +110,10 @@ class MachineSetArgs:
         machines: The IDs of exactly the machines to use.
         machine_class: Machines that Omni allocates itself.
         selector: With `count`: an Omni label selector that a machine must match, `"zone = b, !gpu"`.
+        upgrade_strategy: How upgrades of Talos and changes of extensions go through the set.
         patches: Patches for these machines.
+        system_extensions: Talos system extensions; left out: the cluster's, an empty list: none.
+        kernel_args: Kernel arguments; left out: the cluster's, an empty list: none.
         labels: Labels of the machine set in Omni.
         annotations: Annotations of the machine set in Omni.
     """
@@ -73,9 +122,23 @@ class MachineSetArgs:
     machines: Input[Sequence[Input[str]]] | None = None
     machine_class: Input[MachineClassArgs | MachineClassArgsDict] | None = None
     selector: Input[str] | None = None
+    upgrade_strategy: Input[StrategyArgs | StrategyArgsDict] | None = None
     patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]] | None = None
+    system_extensions: Input[Sequence[Input[str]]] | None = None
+    kernel_args: Input[Sequence[Input[str]]] | None = None
     labels: Input[Mapping[str, Input[str]]] | None = None
     annotations: Input[Mapping[str, Input[str]]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlPlaneArgs(MachineSetArgs):
+    """The machines that run etcd and the Kubernetes control plane.
+
+    Attributes:
+        bootstrap_spec: The etcd backup that a new cluster starts from.
+    """
+
+    bootstrap_spec: Input[BootstrapSpecArgs | BootstrapSpecArgsDict] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +147,26 @@ class WorkersArgs(MachineSetArgs):
 
     Attributes:
         name: Its name, `workers` by default; a cluster's sets have different names.
+        update_strategy: How changes of the configuration go through the set; one machine after the other by default.
+        delete_strategy: How machines leave the set; all at once by default.
     """
 
     name: Input[str] | None = None
+    update_strategy: Input[StrategyArgs | StrategyArgsDict] | None = None
+    delete_strategy: Input[StrategyArgs | StrategyArgsDict] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallArgs:
+    """The disk that Talos is installed on; one of the two.
+
+    Attributes:
+        disk: Its device name, `/dev/sda`.
+        disk_selector: An expression (CEL) over the machine's disks.
+    """
+
+    disk: Input[str] | None = None
+    disk_selector: Input[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,14 +174,96 @@ class MachineArgs:
     """What is special about one machine.
 
     Attributes:
+        locked: True: no change reaches it, and it stays in the cluster. Left out: as it is.
+        install: The disk that Talos is installed on.
+        patches: Patches for this machine alone.
+        system_extensions: Its Talos system extensions, in place of its set's and the cluster's.
+        kernel_args: Its kernel arguments, in place of its set's and the cluster's.
         labels: Labels of its place in the cluster (`MachineSetNode`) in Omni.
         annotations: Annotations of the same.
-        patches: Patches for this machine alone.
     """
 
+    locked: Input[bool] | None = None
+    install: Input[InstallArgs | InstallArgsDict] | None = None
+    patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]] | None = None
+    system_extensions: Input[Sequence[Input[str]]] | None = None
+    kernel_args: Input[Sequence[Input[str]]] | None = None
     labels: Input[Mapping[str, Input[str]]] | None = None
     annotations: Input[Mapping[str, Input[str]]] | None = None
-    patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturesArgs:
+    """What a cluster does or has beyond the ordinary; what is not set is off.
+
+    Attributes:
+        disk_encryption: Disks are encrypted, with keys that Omni holds.
+        enable_workload_proxy: Services can be reached through Omni.
+        use_embedded_discovery_service: Machines find each other by Omni's own discovery service.
+        disable_public_discovery_service: Machines do not use the public discovery service.
+        enable_node_audit_skip: Kubernetes nodes with `omni.sidero.dev/node-audit-skip` are left alone by Omni's audit.
+    """
+
+    disk_encryption: Input[bool] | None = None
+    enable_workload_proxy: Input[bool] | None = None
+    use_embedded_discovery_service: Input[bool] | None = None
+    disable_public_discovery_service: Input[bool] | None = None
+    enable_node_audit_skip: Input[bool] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupArgs:
+    """Backups of etcd.
+
+    Attributes:
+        interval: The time between two of them, as Go writes durations: `"1h"`.
+    """
+
+    interval: Input[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestArgs:
+    """Kubernetes objects that Omni applies to the cluster, in one of two forms: `inline` or `file`.
+
+    Attributes:
+        name: Its name; the file's path by default.
+        inline: The objects: a mapping, a list of mappings, or YAML text.
+        file: A file with the objects, relative to the program's folder. It is read when the program runs.
+        mode: `"full"` keeps them as they are written, `"one-time"` creates them once and leaves them alone.
+        labels: Labels of the resource in Omni.
+        annotations: Annotations of the resource in Omni.
+    """
+
+    name: Input[str] | None = None
+    inline: Input[str | Mapping[str, Any] | Sequence[Mapping[str, Any]]] | None = None
+    file: str | None = None
+    mode: Input[Literal["full", "one-time"]] | None = None
+    labels: Input[Mapping[str, Input[str]]] | None = None
+    annotations: Input[Mapping[str, Input[str]]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthCheckArgs:
+    """A Kubernetes Job that has to succeed before an upgrade goes on; one of `job` and `file`.
+
+    Attributes:
+        name: Its name.
+        id_override: The ID of the resource in Omni, in place of the one that is made from the name.
+        job: The Job: a mapping or YAML text.
+        file: A file with the Job, relative to the program's folder. It is read when the program runs.
+        interval: The time between two tries, as Go writes durations; `"30s"` by default.
+        labels: Labels of the resource in Omni.
+        annotations: Annotations of the resource in Omni.
+    """
+
+    name: Input[str] | None = None
+    id_override: Input[str] | None = None
+    job: Input[str | Mapping[str, Any] | Sequence[Mapping[str, Any]]] | None = None
+    file: str | None = None
+    interval: Input[str] | None = None
+    labels: Input[Mapping[str, Input[str]]] | None = None
+    annotations: Input[Mapping[str, Input[str]]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,10 +271,10 @@ class KubeconfigArgs:
     """The kubeconfig that the cluster hands out: one of a Kubernetes service account, made by Omni.
 
     Attributes:
-        user: The user in it.
-        groups: The Kubernetes groups of that user.
-        ttl: How long it lasts, as Go writes durations: `"720h"`.
-        renew_before: How long before its end an update makes a new one, `"168h"`.
+        user: The user in it, `pulumi` by default.
+        groups: The Kubernetes groups of that user, `system:masters` by default.
+        ttl: How long it lasts, as Go writes durations; `"720h"` by default.
+        renew_before: How long before its end an update makes a new one; a quarter of `ttl`, at most a week, by default.
     """
 
     user: Input[str] | None = None
@@ -139,20 +301,30 @@ class OmniClusterArgs:
 
     Attributes:
         name: The cluster's name in Omni, the resource's name by default. A change replaces the cluster.
-        endpoint: URL of this cluster's Omni, where it is not the stack's (`omni:endpoint`). Another Omni replaces it.
+        endpoint: URL of this cluster's Omni, where it is not the stack's (`omni:endpoint`). Another Omni replaces the
+            cluster.
         service_account_key_env_var: Name of the environment variable with the key for that Omni.
-        kubernetes_version: With or without `v`. Omitted: the newest that Omni supports at create, and then pinned.
+        kubernetes_version: With or without `v`. Left out: the newest that Omni supports at create, and then pinned.
         talos_version: The same for Talos.
         control_plane: The control plane's machines, one by default.
         workers: A number of workers, or a list of worker sets.
         machines: What is special about single machines, by their IDs.
         patches: Patches for all machines of the cluster.
+        system_extensions: Talos system extensions of all machines.
+        kernel_args: Kernel arguments of all machines.
+        features: What the cluster does or has beyond the ordinary.
+        backup: Backups of etcd.
+        manifests: Kubernetes objects that Omni applies to the cluster.
+        health_checks: Jobs that have to succeed before an upgrade goes on.
         labels: Labels of the cluster in Omni.
         annotations: Annotations of the cluster in Omni.
+        locked: True locks the cluster against changes, False unlocks it. Left out: as it is.
         kubeconfig: How the kubeconfig is made that the cluster hands out.
         talosconfig: Whether the cluster hands out a talosconfig, true by default.
         wait_for: `"ready"` (the default); `"running"`, where the network plugin comes later; `"none"`.
         on_delete: What happens when the cluster is deleted.
+        ownership: `"additive"` (the default) removes only what this resource made, `"exclusive"` all that is not asked
+            for here.
     """
 
     name: Input[str] | None = None
@@ -160,148 +332,21 @@ class OmniClusterArgs:
     service_account_key_env_var: Input[str] | None = None
     kubernetes_version: Input[str] | None = None
     talos_version: Input[str] | None = None
-    control_plane: Input[MachineSetArgs | MachineSetArgsDict] | None = None
+    control_plane: Input[ControlPlaneArgs | ControlPlaneArgsDict] | None = None
     workers: Input[int | Sequence[Input[WorkersArgs | WorkersArgsDict]]] | None = None
     machines: Input[Mapping[str, Input[MachineArgs | MachineArgsDict]]] | None = None
     patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]] | None = None
+    system_extensions: Input[Sequence[Input[str]]] | None = None
+    kernel_args: Input[Sequence[Input[str]]] | None = None
+    features: Input[FeaturesArgs | FeaturesArgsDict] | None = None
+    backup: Input[BackupArgs | BackupArgsDict] | None = None
+    manifests: Input[Sequence[Input[ManifestArgs | ManifestArgsDict]]] | None = None
+    health_checks: Input[Sequence[Input[HealthCheckArgs | HealthCheckArgsDict]]] | None = None
     labels: Input[Mapping[str, Input[str]]] | None = None
     annotations: Input[Mapping[str, Input[str]]] | None = None
+    locked: Input[bool] | None = None
     kubeconfig: Input[KubeconfigArgs | KubeconfigArgsDict] | None = None
     talosconfig: Input[bool] | None = None
     wait_for: Input[Literal["ready", "running", "none"]] | None = None
     on_delete: Input[OnDeleteArgs | OnDeleteArgsDict] | None = None
-
-
-class MachineClassArgsDict(TypedDict, total=False):
-    """`MachineClassArgs` as a dictionary."""
-
-    name: Input[str]
-    size: Input[int | Literal["unlimited"]]
-
-
-class PatchArgsDict(TypedDict, total=False):
-    """`PatchArgs` as a dictionary."""
-
-    name: Input[str]
-    inline: Input[str | Mapping[str, Any] | Sequence[Mapping[str, Any]]]
-    file: str
-    id_override: Input[str]
-    labels: Input[Mapping[str, Input[str]]]
-    annotations: Input[Mapping[str, Input[str]]]
-    description: Input[str]
-
-
-class MachineSetArgsDict(TypedDict, total=False):
-    """`MachineSetArgs` as a dictionary."""
-
-    count: Input[int]
-    machines: Input[Sequence[Input[str]]]
-    machine_class: Input[MachineClassArgs | MachineClassArgsDict]
-    selector: Input[str]
-    patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]]
-    labels: Input[Mapping[str, Input[str]]]
-    annotations: Input[Mapping[str, Input[str]]]
-
-
-class WorkersArgsDict(MachineSetArgsDict, total=False):
-    """`WorkersArgs` as a dictionary."""
-
-    name: Input[str]
-
-
-class MachineArgsDict(TypedDict, total=False):
-    """`MachineArgs` as a dictionary."""
-
-    labels: Input[Mapping[str, Input[str]]]
-    annotations: Input[Mapping[str, Input[str]]]
-    patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]]
-
-
-class KubeconfigArgsDict(TypedDict, total=False):
-    """`KubeconfigArgs` as a dictionary."""
-
-    user: Input[str]
-    groups: Input[Sequence[Input[str]]]
-    ttl: Input[str]
-    renew_before: Input[str]
-
-
-class OnDeleteArgsDict(TypedDict, total=False):
-    """`OnDeleteArgs` as a dictionary."""
-
-    disconnected_machines: Input[Literal["fail", "wait", "remove"]]
-
-
-class OmniClusterArgsDict(TypedDict, total=False):
-    """`OmniClusterArgs` as a dictionary, and as keyword arguments."""
-
-    name: Input[str]
-    endpoint: Input[str]
-    service_account_key_env_var: Input[str]
-    kubernetes_version: Input[str]
-    talos_version: Input[str]
-    control_plane: Input[MachineSetArgs | MachineSetArgsDict]
-    workers: Input[int | Sequence[Input[WorkersArgs | WorkersArgsDict]]]
-    machines: Input[Mapping[str, Input[MachineArgs | MachineArgsDict]]]
-    patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]]
-    labels: Input[Mapping[str, Input[str]]]
-    annotations: Input[Mapping[str, Input[str]]]
-    kubeconfig: Input[KubeconfigArgs | KubeconfigArgsDict]
-    talosconfig: Input[bool]
-    wait_for: Input[Literal["ready", "running", "none"]]
-    on_delete: Input[OnDeleteArgs | OnDeleteArgsDict]
-
-
-def to_wire(inputs: OmniClusterArgs | Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs in their form on the wire; what was not set is left out, and outputs stay outputs.
-
-    Raises:
-        InputError: One input is given in both spellings.
-    """
-    return _respelled_mapping(inputs, "")
-
-
-def _respelled(value: Any, path: str) -> Any:
-    if isinstance(value, Output):
-        return value.apply(lambda known: _respelled(known, path))
-    if isinstance(value, list | tuple):
-        return [_respelled(item, f"{path}[{index}]") for index, item in enumerate(value)]
-    if isinstance(value, Mapping) or dataclasses.is_dataclass(value):
-        return _respelled_mapping(value, path)
-    return value
-
-
-def _respelled_mapping(value: Any, path: str) -> dict[str, Any]:
-    if dataclasses.is_dataclass(value):
-        value = {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
-    wire: dict[str, Any] = {}
-    for key, item in value.items():
-        name = _camel_case(key)
-        place = f"{path}.{name}" if path else name
-        if item is None:
-            continue
-        if name in wire:
-            raise InputError(place, "is given twice, in both of its spellings")
-        if name in _OURS:
-            wire[name] = _respelled(item, place)
-        elif name == "machines":
-            wire[name] = _respelled_values(item, place)
-        else:
-            wire[name] = item
-    return wire
-
-
-def _respelled_values(value: Any, path: str) -> Any:
-    """A mapping with keys of the user's and values of ours; anything else as it is."""
-    if isinstance(value, Output):
-        return value.apply(lambda known: _respelled_values(known, path))
-    if isinstance(value, Mapping):
-        return {key: _respelled(item, f"{path}.{key}") for key, item in value.items()}
-    return value
-
-
-def _camel_case(name: str) -> str:
-    if name.startswith("__"):
-        return name
-    first, *rest = name.split("_")
-    return first + "".join(part[:1].upper() + part[1:] for part in rest)
+    ownership: Input[Literal["additive", "exclusive"]] | None = None

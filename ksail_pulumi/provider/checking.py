@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from pulumi.dynamic import CheckFailure, CheckResult
 
 from ksail_pulumi.errors import InputError, KsailPulumiError
-from ksail_pulumi.provider.args import to_wire
 from ksail_pulumi.provider.properties import (
     ADOPT,
     OWNER,
@@ -22,6 +21,7 @@ from ksail_pulumi.provider.properties import (
     to_properties,
     without_unknowns,
 )
+from ksail_pulumi.provider.spelling import to_wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

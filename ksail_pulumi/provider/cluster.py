@@ -13,16 +13,17 @@ from pulumi import Output, ResourceOptions, dynamic
 
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.provider import host
-from ksail_pulumi.provider.args import OmniClusterArgs, to_wire
+from ksail_pulumi.provider.args import OmniClusterArgs
 from ksail_pulumi.provider.properties import ADOPT, FACTS, OWNER, PREVIEW, SECRETS, VERSIONS, to_properties
 from ksail_pulumi.provider.settings import Settings
+from ksail_pulumi.provider.spelling import to_wire
 from ksail_pulumi.spec.files import with_files
 
 if TYPE_CHECKING:
     import os
     from typing import Self, Unpack
 
-    from ksail_pulumi.provider.args import OmniClusterArgsDict
+    from ksail_pulumi.provider.arg_dicts import OmniClusterArgsDict
 
 
 class OmniClusterProvider(dynamic.ResourceProvider):

@@ -7,19 +7,19 @@ import pulumi
 import pytest
 
 from ksail_pulumi.errors import InputError
-from ksail_pulumi.provider import args
+from ksail_pulumi.provider import arg_dicts, args, spelling
 from ksail_pulumi.provider.args import (
+    ControlPlaneArgs,
     KubeconfigArgs,
     MachineArgs,
     MachineClassArgs,
-    MachineSetArgs,
     OmniClusterArgs,
     OnDeleteArgs,
     PatchArgs,
     WorkersArgs,
-    to_wire,
 )
-from ksail_pulumi.spec import cluster as models
+from ksail_pulumi.provider.spelling import to_wire
+from ksail_pulumi.spec import models
 
 WIRE = {
     "talosVersion": "1.13.8",
@@ -32,7 +32,7 @@ WIRE = {
 }
 CLASSES = OmniClusterArgs(
     talos_version="1.13.8",
-    control_plane=MachineSetArgs(machine_class=MachineClassArgs(name="big_ones", size=3), labels={"my_label": "1"}),
+    control_plane=ControlPlaneArgs(machine_class=MachineClassArgs(name="big_ones", size=3), labels={"my_label": "1"}),
     workers=[WorkersArgs(name="gpu", count=2, patches=[PatchArgs(name="p", inline={"machine_x": {"a_b": 1}})])],
     machines={"my_uuid": MachineArgs(patches=[PatchArgs(id_override="x_y", inline="a: 1")])},
     kubeconfig=KubeconfigArgs(renew_before="24h"),
@@ -76,29 +76,24 @@ def test_names_inside_an_output_are_respelled_too(loop):
     assert loop.run_until_complete(known()) == [{"machineClass": {"name": "big"}}]
 
 
-PAIRS = [
-    ("OmniClusterArgs", "ClusterSpec"),
-    ("MachineSetArgs", "ControlPlane"),
-    ("WorkersArgs", "Workers"),
-    ("MachineArgs", "Machine"),
-    ("MachineClassArgs", "MachineClass"),
-    ("PatchArgs", "Patch"),
-    ("KubeconfigArgs", "Kubeconfig"),
-    ("OnDeleteArgs", "OnDelete"),
-]
+NAMES = [name for name in vars(args) if name.endswith("Args")]
+MODELS = {"OmniClusterArgs": "ClusterSpec"}
+READ_BY_THE_PROGRAM = {"file"}
 
 
-@pytest.mark.parametrize(("name", "model"), PAIRS)
-def test_the_classes_have_the_fields_of_the_model(name, model):
-    fields = {field.name for field in dataclasses.fields(getattr(args, name))}
-    on_the_program_side_only = {"file"} if name == "PatchArgs" else set()
-    assert fields - on_the_program_side_only == set(getattr(models, model).model_fields)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_classes_have_the_fields_of_the_model_and_their_names_on_the_wire(name):
+    fields = {field.name for field in dataclasses.fields(getattr(args, name))} - READ_BY_THE_PROGRAM
+    model = getattr(models, MODELS.get(name, name.removesuffix("Args")))
+    assert {field: spelling.wire_name(field) for field in fields} == {
+        field: info.alias for field, info in model.model_fields.items()
+    }
 
 
-@pytest.mark.parametrize("name", [name for name, _ in PAIRS])
+@pytest.mark.parametrize("name", NAMES)
 def test_the_dictionaries_have_the_fields_and_types_of_the_classes(name):
     fields = {field.name: field.type.removesuffix(" | None") for field in dataclasses.fields(getattr(args, name))}
-    twin = getattr(args, f"{name}Dict")
+    twin = getattr(arg_dicts, f"{name}Dict")
     found = {key: reference.__forward_arg__ for key, reference in twin.__annotations__.items()}
     assert found == fields
     assert not twin.__total__

@@ -6,7 +6,7 @@ import pulumi
 import pytest
 from pulumi.dynamic.dynamic import serialize_provider
 
-from ksail_pulumi import MachineSetArgs, OmniCluster, OmniClusterArgs, PatchArgs
+from ksail_pulumi import ControlPlaneArgs, OmniCluster, OmniClusterArgs, PatchArgs
 from ksail_pulumi.errors import InputError, KsailPulumiError
 from ksail_pulumi.provider.cluster import OmniClusterProvider
 
@@ -65,7 +65,7 @@ def test_the_provider_is_stored_by_its_name_for_ever():
 
 
 def test_a_cluster_is_registered_with_its_token_its_inputs_and_its_owner(monitor):
-    run(lambda: OmniCluster("west", OmniClusterArgs(control_plane=MachineSetArgs(count=3)), workers=2) and None)
+    run(lambda: OmniCluster("west", OmniClusterArgs(control_plane=ControlPlaneArgs(count=3)), workers=2) and None)
     assert (monitor.only.typ, monitor.only.name) == (TOKEN, "west")
     assert monitor.inputs == {"name": "west", "controlPlane": {"count": 3}, "workers": 2}
     assert monitor.only.inputs["__owner"] == "organization/shop/dev/west"
