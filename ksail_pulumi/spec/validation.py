@@ -6,12 +6,11 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.omni.resources import PREFIX
 from ksail_pulumi.spec.durations import duration
 from ksail_pulumi.spec.patches import patch_problems
 from ksail_pulumi.spec.problems import Problem
 from ksail_pulumi.spec.reasons import field_path
-from ksail_pulumi.spec.selectors import parse_selector
+from ksail_pulumi.spec.selectors import OMNI_PREFIX, parse_selector
 from ksail_pulumi.spec.workloads import workload_rules
 
 if TYPE_CHECKING:
@@ -88,8 +87,8 @@ def _metadata(
     for kind, entries in (("label", labels), ("annotation", annotations)):
         for key, value in (entries or {}).items():
             field = prefix + field_path([f"{kind}s", key])
-            if key.startswith(PREFIX):
-                yield Problem(field, f'{kind} "{key}" is invalid: prefix "{PREFIX}" is reserved for internal use')
+            if key.startswith(OMNI_PREFIX):
+                yield Problem(field, f'{kind} "{key}" is invalid: prefix "{OMNI_PREFIX}" is reserved for internal use')
             elif _has_controls(key + value):
                 yield Problem(field, "cannot hold control characters, also no line breaks")
 
