@@ -60,6 +60,10 @@ _ESCAPES = {
 }
 
 
+class InOrder(dict[str, Any]):
+    """A mapping that keeps the order of its keys, as go-yaml writes Go's structs."""
+
+
 def encode(value: Any) -> str:
     """Encode plain JSON data (mappings, lists, strings, numbers, booleans, None) as one YAML document."""
     lines: list[str] = []
@@ -95,7 +99,7 @@ def _column(indent: int, lead: str, in_sequence: bool) -> int:
 
 def _write_mapping(value: Mapping[Any, Any], column: int, lead: str, lines: list[str], *, in_sequence: bool) -> None:
     first = _opening(lead, lines, in_sequence=in_sequence)
-    for key in sorted(value, key=_natural_order):
+    for key in value if isinstance(value, InOrder) else sorted(value, key=_natural_order):
         name = _key(key)
         start = f"{first} {name}" if first else " " * column + name
         first = ""

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 _PLAIN_KEY = re.compile(r"[\w-]+")
 
-# Fields that one kind of set has and another has not; the texts are omnictl's.
-_MISPLACED = {
+MISPLACED = {
     ("ControlPlane", "name"): "custom name is not allowed in the controlplane",
     ("ControlPlane", "updateStrategy"): "updateStrategy is not allowed in the controlplane",
     ("ControlPlane", "deleteStrategy"): "deleteStrategy is not allowed in the controlplane",
     ("Workers", "bootstrapSpec"): "bootstrapSpec is not allowed in workers",
 }
+"""Fields that one kind of set has and another has not, by model; the texts are omnictl's."""
+
 # What omnictl says about a value of a field that is none of those it knows.
 _VALUES = {
     "size": "invalid machine count {input}: it should be a whole number or unlimited",
@@ -68,7 +69,7 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]
         field = field_path(location)
         context = {"expected": "", **each.get("ctx", {}), "input": _shown(each["input"])}
         if each["type"] == "extra_forbidden":
-            reason = _unknown(str(location[-1]), _model_at(model, location[:-1]))
+            reason = _unknown(str(location[-1]), model_at(model, location[:-1]))
         elif each["type"] != "missing" and location and location[-1] in _VALUES:
             reason = _VALUES[str(location[-1])].format(**context)
         else:
@@ -89,24 +90,25 @@ def _shown(value: Any) -> str:
 
 
 def _unknown(name: str, model: type[BaseModel] | None) -> str:
-    if model and (misplaced := _MISPLACED.get((model.__name__, name))):
+    if model and (misplaced := MISPLACED.get((model.__name__, name))):
         return misplaced
     known = sorted(field.alias or name for name, field in model.model_fields.items()) if model else []
     close = get_close_matches(name, known, n=1)
     return f"unknown field; did you mean {close[0]}?" if close else f"unknown field; known are {', '.join(known)}"
 
 
-def _model_at(model: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel] | None:
+def model_at(model: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel] | None:
     """The model that the fields at a location belong to."""
     at: type[BaseModel] | None = model
     for part in location:
         by_alias = {field.alias or name: field for name, field in at.model_fields.items()} if at else {}
         if isinstance(part, str) and part in by_alias:
-            at = _model_in(by_alias[part].annotation)
+            at = model_in(by_alias[part].annotation)
     return at
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model in an annotation such as `Omni | None` or `list[Omni]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for each in get_args(annotation) if (found := _model_in(each))), None)
+    return next((found for each in get_args(annotation) if (found := model_in(each))), None)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import difflib
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.spec.documents import field_name
+from ksail_pulumi.spec.reasons import MISPLACED, model_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,25 +110,9 @@ def _shown(value: Any) -> str:
 
 
 def _unknown_field(field: Sequence[str | int], model: type[BaseModel]) -> str:
-    known = _field_names(field[:-1], model)
+    parent = model_at(model, field[:-1])
+    if parent and (misplaced := MISPLACED.get((parent.__name__, str(field[-1])))):
+        return misplaced
+    known = [info.alias or name for name, info in parent.model_fields.items()] if parent else []
     close = difflib.get_close_matches(str(field[-1]), known, n=1)
     return f"there is no such field; did you mean {close[0]}?" if close else "there is no such field"
-
-
-def _field_names(field: Sequence[str | int], model: type[BaseModel]) -> list[str]:
-    """The fields that a model has at a path, as they are written in files."""
-    current: Any = model
-    for part in field:
-        if isinstance(part, str):
-            names = {info.alias or name: info.annotation for name, info in current.model_fields.items()}
-            current = _model_in(names.get(part))
-        if current is None:
-            return []
-    return [info.alias or name for name, info in current.model_fields.items()]
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model in an annotation such as `Omni | None` or `list[Omni]`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_model_in, get_args(annotation))), None)

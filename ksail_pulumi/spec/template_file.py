@@ -6,30 +6,16 @@ cluster's own model.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, LiteralString
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
 
 
 def _texts(value: Any) -> Any:
     """For Go, a label without a value is one with an empty value."""
     return {key: "" if text is None else text for key, text in value.items()} if isinstance(value, dict) else value
 
-
-def _refused(text: LiteralString) -> BeforeValidator:
-    """Refuse a field that documents of another kind have, with omnictl's own text."""
-
-    def refuse(value: Any) -> Any:
-        if value is not None:
-            raise PydanticCustomError("not_allowed", text)
-        return value
-
-    return BeforeValidator(refuse)
-
-
-_Absent = Annotated[Any, Field(json_schema_extra={"not": {}})]
 
 Metadata = Annotated[dict[str, str], BeforeValidator(_texts)]
 
@@ -252,9 +238,6 @@ class ControlPlane(_MachineSet):
 
     kind: Literal["ControlPlane"]
     bootstrap_spec: BootstrapSpec | None = None
-    name: Annotated[_Absent, _refused("custom name is not allowed in the controlplane")] = None
-    update_strategy: Annotated[_Absent, _refused("updateStrategy is not allowed in the controlplane")] = None
-    delete_strategy: Annotated[_Absent, _refused("deleteStrategy is not allowed in the controlplane")] = None
 
 
 class Workers(_MachineSet):
@@ -279,7 +262,6 @@ class Workers(_MachineSet):
     name: str | None = None
     update_strategy: Strategy | None = None
     delete_strategy: Strategy | None = None
-    bootstrap_spec: Annotated[_Absent, _refused("bootstrapSpec is not allowed in workers")] = None
 
 
 class Install(_Part):

@@ -1,0 +1,70 @@
+"""Plain data as Python source, laid out the way that formatters (ruff, black) leave it."""
+
+from __future__ import annotations
+
+from typing import Any
+from unicodedata import east_asian_width
+
+WIDTH = 88
+"""Characters in a line, the default of both formatters."""
+
+_STEP = 4
+
+
+def literal(value: Any, *, indent: int = 0, taken: int = 0) -> str:
+    """The source of mappings, lists, strings, numbers, booleans and None.
+
+    Args:
+        value: The data.
+        indent: The column of the line that it stands in.
+        taken: How many characters of the line are not its own: what is before it and, like a comma, behind it.
+    """
+    flat = _flat(value)
+    if not isinstance(value, dict | list | tuple) or not value:
+        return flat
+    if "\n" not in flat and indent + taken + _width(flat) <= WIDTH:
+        return flat
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    lines = [opening, *(f"{' ' * (indent + _STEP)}{item}," for item in _items(value, indent + _STEP))]
+    return "\n".join([*lines, " " * indent + closing])
+
+
+def argument(name: str, value: Any, indent: int) -> str:
+    """A line `name=value,` of a call that has one for each argument, its value in more lines where it needs them."""
+    return f"{' ' * indent}{name}={literal(value, indent=indent, taken=len(name) + 2)},"
+
+
+def _items(value: Any, indent: int) -> list[str]:
+    if not isinstance(value, dict):
+        return [literal(item, indent=indent, taken=1) for item in value]
+    items = []
+    for key, item in value.items():
+        name = text_literal(key)
+        items.append(f"{name}: {literal(item, indent=indent, taken=_width(name) + 3)}")
+    return items
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{text_literal(key)}: {_flat(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_flat, value)) + "]"
+    return text_literal(value) if isinstance(value, str) else repr(value).replace("e+", "e")
+
+
+def _width(text: str) -> int:
+    """How many columns a text takes; Chinese characters and their like take two."""
+    return len(text) + sum(east_asian_width(character) in "WF" for character in text)
+
+
+def text_literal(text: str) -> str:
+    """The source of a string: between triple quotes if it has several lines, and else in the quotes that need less."""
+    if "\n" in text.strip("\n") and all(each == "\n" or each.isprintable() for each in text):
+        body = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+        if body.endswith('"'):
+            body = body[:-1] + '\\"'
+        return f'"""\\\n{body}"""'
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    # repr escapes what has to be; which quotes it chooses depends on those in the text, so these are put in afterwards.
+    body = "'".join('"'.join(repr(part)[1:-1] for part in line.split('"')) for line in text.split("'"))
+    return quote + body.replace(quote, "\\" + quote) + quote
