@@ -72,12 +72,7 @@ class OwnershipMark:
 
 def patch_id(patch: Patch, index: int, weight: int, scope: str) -> str:
     """The ID of a patch's resource: the `index`-th of its scope, which is a cluster, a set or a machine."""
-    return patch.id_override or f"{weight + index:03d}-{scope}-{patch_name(patch)}"
-
-
-def patch_name(patch: Patch) -> str:
-    """What a patch is called in Omni's UI."""
-    return patch.name or patch.id_override or ""
+    return patch.id_override or f"{weight + index:03d}-{scope}-{patch.name}"
 
 
 def desired_resources(
@@ -208,7 +203,7 @@ class _Translator:
                 patch_id(patch, index, weight, scope),
                 specs_pb2.ConfigPatchSpec(data=patch_text(patch.inline)),
                 {**(patch.labels or {}), omni.LABEL_CLUSTER: self.spec.name, **target},
-                {omni.ANNOTATION_NAME: patch_name(patch), **described, **(patch.annotations or {})},
+                {omni.ANNOTATION_NAME: patch.name or "", **described, **(patch.annotations or {})},
             )
 
     def _extensions(

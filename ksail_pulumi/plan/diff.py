@@ -147,7 +147,7 @@ def diff(
         if key in wanted or resource.tearing_down:
             continue
         if resource.type.name in _OF_MACHINES and not _with_its_machine(resource, wanted):
-            released = _released(resource, mark)
+            released = release(resource, mark)
             updates += [] if same(released, resource) else [Update(resource, released)]
         elif mark.owns(resource) or (exclusive and resource.type.name not in _OF_MACHINES):
             destroys.append(resource)
@@ -236,7 +236,7 @@ def _with_its_machine(resource: Resource, wanted: Collection[tuple[str, str]]) -
     return resource.type.name != omni.KERNEL_ARGS.name and (omni.MACHINE_SET_NODE.name, resource.id) in wanted
 
 
-def _released(resource: Resource, mark: OwnershipMark) -> Resource:
+def release(resource: Resource, mark: OwnershipMark) -> Resource:
     """A resource that stays with its machine, without the mark that made it ours."""
     if not mark.owns(resource):
         return resource

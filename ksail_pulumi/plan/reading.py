@@ -163,7 +163,7 @@ def known_patch(patch: Patch, wire: Wire, current: Resource) -> Wire:
 def new_patch(current: Resource, prefix: str) -> Wire:
     """A patch that the inputs do not know; `prefix` is what the ID of one at its place starts with."""
     name = current.annotations.get(omni.ANNOTATION_NAME, "")
-    wire: Wire = {"name": name} if name and name != current.id else {}
+    wire: Wire = {"name": name} if name else {}
     if current.id != prefix + name or not name:
         wire["idOverride"] = current.id
     wire["inline"] = inline_of(current.spec.data)

@@ -16,7 +16,7 @@ from ksail_pulumi.spec.workloads import workload_rules
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ksail_pulumi.spec.models import ClusterSpec, Install, Machine, MachineSet, Patch, Strategy
+    from ksail_pulumi.spec.models import ClusterSpec, Install, Machine, MachineSet, Patch
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _LONGEST_TTL_HOURS = 87600  # Omni's limit for a service account's kubeconfig
@@ -50,9 +50,10 @@ def _rules(spec: ClusterSpec) -> Iterator[Problem]:
         yield from _described(field + ".", machine)
         yield from _install(f"{field}.install", machine.install)
     yield from workload_rules(spec)
-    for name, entries in (("manifests", spec.manifests), ("healthChecks", spec.health_checks)):
-        for index, entry in enumerate(entries or ()):
-            yield from _metadata(f"{name}[{index}].", entry.labels, entry.annotations)
+    for index, manifest in enumerate(spec.manifests or ()):
+        yield from _metadata(f"manifests[{index}].", manifest.labels, manifest.annotations)
+    for index, check in enumerate(spec.health_checks or ()):
+        yield from _metadata(f"healthChecks[{index}].", check.labels, check.annotations)
     yield from _patch_ids(spec)
     yield from _kubeconfig(spec)
     if spec.features.disk_encryption and spec.talos_version and _minor(spec.talos_version) < _ENCRYPTION_SINCE:
@@ -153,12 +154,6 @@ def _machine_set(field: str, machine_set: MachineSet) -> Iterator[Problem]:
         if not _UUID.fullmatch(machine_id):
             yield Problem(f"{field}.machines[{index}]", f'invalid machine ID "{machine_id}": it should be a UUID')
     yield from _described(field + ".", machine_set)
-    yield from _strategy(f"{field}.upgradeStrategy", machine_set.upgrade_strategy)
-
-
-def _strategy(field: str, strategy: Strategy | None) -> Iterator[Problem]:
-    if strategy is not None and strategy.type == "Unset" and strategy.rolling is not None:
-        yield Problem(f"{field}.rolling", "goes with type Rolling only")
 
 
 def _control_plane(spec: ClusterSpec) -> Iterator[Problem]:
@@ -191,8 +186,6 @@ def _worker_names(spec: ClusterSpec) -> Iterator[Problem]:
         elif name in seen:
             yield Problem(f"{field}.name", f'duplicate workers with name "{name}"')
         seen.add(name)
-        yield from _strategy(f"{field}.updateStrategy", workers.update_strategy)
-        yield from _strategy(f"{field}.deleteStrategy", workers.delete_strategy)
 
 
 def _machine_use(spec: ClusterSpec) -> Iterator[Problem]:

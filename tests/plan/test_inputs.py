@@ -17,7 +17,7 @@ from ksail_pulumi.plan.inputs import inputs_of
 from ksail_pulumi.plan.versions import Versions
 from ksail_pulumi.spec.cluster import ClusterSpec, parse_cluster, to_wire
 
-from .builders import MARK, VERSIONS, assigned, cluster_spec, desired, machine_id, node, pool
+from .builders import MARK, assigned, cluster_spec, desired, machine_id, node, pool
 
 INLINE = {"machine": {"sysctls": {"a": "b"}}}
 SPEC = cluster_spec(
@@ -167,6 +167,113 @@ def test_a_control_plane_that_was_removed_shows_as_empty() -> None:
     assert refreshed(live)["controlPlane"]["count"] == 0
 
 
+FULL = cluster_spec(
+    talosVersion="1.13.8",
+    controlPlane={"machines": [machine_id(1)], "upgradeStrategy": {"type": "Rolling"}},
+    workers=[{"machines": [machine_id(2)], "deleteStrategy": {"type": "Rolling"}, "systemExtensions": ["a"]}],
+    machines={machine_id(2): {"locked": True, "kernelArgs": ["a=b"], "install": {"disk": "/dev/vda"}}},
+    kernelArgs=["console=ttyS0"],
+    features={"enableWorkloadProxy": True},
+    backup={"interval": "90m"},
+    manifests=[{"name": "m", "mode": "full", "inline": [{"kind": "Namespace"}]}],
+    healthChecks=[{"name": "h", "job": "kind: Job\n", "interval": "60s"}],
+    systemExtensions=["b"],
+    locked=False,
+)
+
+
+def drift(resource_type: omni.ResourceType, resource_id: str, change: Callable[[Any], None]) -> dict[str, Any]:
+    """What shows after somebody changed the spec of one resource."""
+    live = [
+        edited([each], each.id, change)[0] if (each.type, each.id) == (resource_type, resource_id) else each
+        for each in desired(FULL)
+    ]
+    return refreshed(live, FULL)
+
+
+def test_every_part_that_was_changed_by_hand_shows() -> None:
+    def proxy_off(message: Any) -> None:
+        message.features.enable_workload_proxy = False
+        message.features.enable_node_audit_skip = True
+
+    def rarer(message: Any) -> None:
+        message.backup_configuration.interval.seconds = 7200
+
+    def extensions(message: Any) -> None:
+        message.extensions.append("c")
+
+    def args(message: Any) -> None:
+        message.args[:] = ["c=d"]
+
+    def once(message: Any) -> None:
+        message.mode = specs_pb2.KubernetesManifestGroupSpec.ONE_TIME
+        message.data = "kind: Namespace\n---\nkind: Other\n"
+
+    def job(message: Any) -> None:
+        message.job = "kind: Job # new\n"
+        message.ClearField("interval")
+
+    def wider(message: Any) -> None:
+        message.delete_strategy_config.rolling.max_parallelism = 4
+
+    def disk(message: Any) -> None:
+        message.disk = "/dev/vdb"
+
+    wire = to_wire(FULL)
+    (workers,), machine = wire["workers"], wire["machines"][machine_id(2)]
+    assert refreshed(desired(FULL), FULL) == {}
+    assert drift(omni.CLUSTER, "prod", proxy_off) == {
+        "features": {"enableWorkloadProxy": False, "enableNodeAuditSkip": True}
+    }
+    assert drift(omni.CLUSTER, "prod", rarer) == {"backup": {"interval": "2h"}}
+    assert drift(omni.CLUSTER, "prod", lambda message: message.ClearField("backup_configuration")) == {"backup": None}
+    assert drift(omni.EXTENSIONS_CONFIGURATION, "schematic-prod", extensions) == {"systemExtensions": ["b", "c"]}
+    assert drift(omni.EXTENSIONS_CONFIGURATION, "schematic-prod-workers", extensions) == {
+        "workers": [{**workers, "systemExtensions": ["a", "c"]}]
+    }
+    assert drift(omni.KERNEL_ARGS, machine_id(2), args) == {
+        "machines": {machine_id(2): {**machine, "kernelArgs": ["c=d"]}}
+    }
+    assert drift(omni.KERNEL_ARGS, machine_id(1), args) == {
+        "machines": {machine_id(2): machine, machine_id(1): {"kernelArgs": ["c=d"]}}
+    }
+    assert drift(omni.KUBERNETES_MANIFEST_GROUP, "200-cluster-prod-m", once) == {
+        "manifests": [{"name": "m", "mode": "one-time", "inline": [{"kind": "Namespace"}, {"kind": "Other"}]}]
+    }
+    assert drift(omni.KUBERNETES_HEALTH_CHECK, "cluster-prod-h", job) == {
+        "healthChecks": [{"name": "h", "job": "kind: Job # new\n"}]
+    }
+    assert drift(omni.MACHINE_SET, "prod-workers", wider) == {
+        "workers": [{**workers, "deleteStrategy": {"type": "Rolling", "rolling": {"maxParallelism": 4}}}]
+    }
+    assert drift(omni.MACHINE_INSTALL_DISK_CONFIG, machine_id(2), disk) == {
+        "machines": {machine_id(2): {**machine, "install": {"disk": "/dev/vdb"}}}
+    }
+
+
+def test_locks_show_only_where_the_inputs_speak_of_them() -> None:
+    def live(*, unlock: str = "", lock: str = "") -> list[Resource]:
+        marks = {omni.ANNOTATION_LOCKED: "", omni.ANNOTATION_CLUSTER_LOCKED: ""}
+        return [
+            replace(
+                each,
+                annotations={
+                    **{key: value for key, value in each.annotations.items() if each.id != unlock or key not in marks},
+                    **(marks if each.id == lock else {}),
+                },
+            )
+            for each in desired(FULL)
+        ]
+
+    machines = to_wire(FULL)["machines"]
+    assert refreshed(live(unlock=machine_id(2)), FULL) == {
+        "machines": {machine_id(2): {**machines[machine_id(2)], "locked": False}}
+    }
+    assert refreshed(live(lock=machine_id(1)), FULL) == {}, "somebody locked a machine that the inputs leave alone"
+    assert refreshed(live(lock="prod"), FULL) == {"locked": True}
+    assert inputs_of(live(lock="prod"))["locked"] is True
+
+
 def test_import_reads_everything_that_a_user_made() -> None:
     live = [replace(each, annotations={**each.annotations, "note": "x"}) for each in desired(SPEC)]
 
@@ -210,7 +317,43 @@ patches = st.lists(
     ),
     max_size=3,
 )
-described = {"labels": entries, "annotations": entries, "patches": patches}
+words = st.lists(names, max_size=2, unique=True)
+described = {"labels": entries, "annotations": entries, "patches": patches, "systemExtensions": words}
+strategy = st.one_of(
+    st.just({"type": "Unset"}),
+    st.fixed_dictionaries({}, optional={"type": st.just("Rolling"), "rolling": st.just({"maxParallelism": 2})}),
+)
+durations = st.sampled_from(["1h", "90m", "1h30m0s", "7200s"])
+manifests = st.lists(
+    st.fixed_dictionaries(
+        {"name": names, "mode": st.sampled_from(["full", "one-time"]), "inline": inlines}, optional={"labels": entries}
+    ),
+    max_size=2,
+    unique_by=lambda each: each["name"],
+)
+health_checks = st.lists(
+    st.fixed_dictionaries({"name": names, "job": inlines}, optional={"interval": durations, "labels": entries}),
+    max_size=2,
+    unique_by=lambda each: each["name"],
+)
+features = optional(**dict.fromkeys(("diskEncryption", "enableWorkloadProxy", "enableNodeAuditSkip"), st.booleans()))
+whole_cluster = {
+    **described,
+    "talosVersion": st.just("1.13.8"),
+    "kubernetesVersion": st.just("1.36.3"),
+    "features": features,
+    "backup": st.fixed_dictionaries({"interval": durations}),
+    "manifests": manifests,
+    "healthChecks": health_checks,
+    "locked": st.booleans(),
+    "ownership": st.sampled_from(["additive", "exclusive"]),
+}
+one_machine = {
+    **described,
+    "locked": st.just(False),
+    "kernelArgs": words,
+    "install": st.sampled_from([{"disk": "/dev/vda"}, {"diskSelector": "disk.size > 1u"}]),
+}
 
 
 @st.composite
@@ -227,18 +370,23 @@ def specs(draw: st.DrawFn) -> ClusterSpec:
             "machines": {"machines": [machine_id(next(numbers)) for _ in range(size)]},
             "class": {"machineClass": {"name": "big", "size": draw(st.sampled_from([size, "unlimited"]))}},
         }[kind]
-        return {**members, **draw(optional(**described))}
+        own = {**described, "upgradeStrategy": strategy, **({} if kind == "class" else {"kernelArgs": words})}
+        if not least:
+            own |= {"updateStrategy": strategy, "deleteStrategy": strategy}
+        return {**members, **draw(optional(**own))}
 
     workers = [{"name": name, **machine_set(least=0)} for name in draw(st.lists(names, max_size=2, unique=True))]
     data = {
         "name": "prod",
         "controlPlane": machine_set(least=1),
         "workers": draw(st.sampled_from([0, 2, workers, [*workers, machine_set(least=0)]])),
-        **draw(optional(**described, talosVersion=st.just("1.13.8"), kubernetesVersion=st.just("1.36.3"))),
+        **draw(optional(**whole_cluster)),
     }
     sets = [data["controlPlane"], *(data["workers"] if isinstance(data["workers"], list) else [])]
     if used := [machine for each in sets for machine in each.get("machines", ())]:
-        data["machines"] = draw(st.dictionaries(st.sampled_from(used), optional(**described), max_size=2))
+        data["machines"] = draw(st.dictionaries(st.sampled_from(used), optional(**one_machine), max_size=2))
+    if not any("machineClass" in each for each in sets):
+        data |= draw(optional(kernelArgs=words))
     _unique_ids([data, *sets, *data.get("machines", {}).values()])
     return parse_cluster(data)
 
@@ -251,7 +399,7 @@ def _unique_ids(scopes: list[dict[str, Any]]) -> None:
                 scope["patches"][index] = {**patch, "idOverride": f"{patch['idOverride']}-{number}-{index}"}
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(specs())
 def test_a_refresh_right_after_an_up_changes_nothing(spec: ClusterSpec) -> None:
     live = desired(spec, assigned(spec, pool(60)))
@@ -260,13 +408,13 @@ def test_a_refresh_right_after_an_up_changes_nothing(spec: ClusterSpec) -> None:
     assert inputs_of(live, previous=spec) == to_wire(spec)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(specs())
 def test_what_is_imported_stands_for_the_same_resources(spec: ClusterSpec) -> None:
     live = desired(spec, assigned(spec, pool(60)))
 
     read = parse_cluster(inputs_of(live, mark=MARK))
-    again = desired(read, assigned(read, []), VERSIONS)
+    again = desired(read, assigned(read, []))
 
     assert sorted(map(str, again)) == sorted(map(str, live))
     by_key = {str(each): each for each in live}
