@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ksail_pulumi.omni import resources as omni
-from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.api import specs_pb2, system_pb2
 from ksail_pulumi.omni.resources import Resource
 from ksail_pulumi.plan.desired import OwnershipMark
 from ksail_pulumi.plan.findings import Findings, findings
@@ -320,3 +320,175 @@ def test_a_set_with_machines_cannot_be_switched_to_a_class_or_back() -> None:
     assert failures(to_manual)["workers[0]"].startswith(
         "machine set is not empty and is using machine class nodes management, updating to manual mode is not allowed"
     )
+
+
+def features_config(*, embedded: bool = True) -> Resource:
+    spec = specs_pb2.FeaturesConfigSpec(embedded_discovery_service=embedded)
+    spec.etcd_backup_settings.min_interval.seconds = 3600
+    spec.etcd_backup_settings.max_interval.seconds = 86400
+    return Resource(omni.FEATURES_CONFIG, "features-config", spec)
+
+
+def sys_version(api: int) -> Resource:
+    spec = system_pb2.SysVersionSpec(backend_version="v1.10.4", backend_api_version=api)
+    return Resource(omni.SYS_VERSION, "current", spec)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "field", "reason"),
+    [
+        (
+            {"backup": {"interval": "30m"}},
+            "backup.interval",
+            "backup interval must be greater than 1h0m0s, actual 30m0s",
+        ),
+        (
+            {"backup": {"interval": "25h"}},
+            "backup.interval",
+            "backup interval must be less than 24h0m0s, actual 25h0m0s",
+        ),
+        (
+            {"features": {"useEmbeddedDiscoveryService": True}},
+            "features.useEmbeddedDiscoveryService",
+            "embedded discovery service is not enabled",
+        ),
+        (
+            {"features": {"disablePublicDiscoveryService": True}},
+            "features.disablePublicDiscoveryService",
+            "the public discovery service can only be configured for clusters created with Talos 1.14 or newer",
+        ),
+        (
+            {"features": {"disablePublicDiscoveryService": True}, "talosVersion": "1.14.0-beta.0"},
+            "features.disablePublicDiscoveryService",
+            "the discovery service cannot be disabled entirely: use the embedded one in its place",
+        ),
+    ],
+)
+def test_features_are_checked_against_what_this_omni_offers(inputs: dict[str, Any], field: str, reason: str) -> None:
+    found = judged(cluster_spec(**inputs), omni_with(features=features_config(embedded=False)), old=None)
+
+    assert failures(found) == {field: reason}
+
+
+@pytest.mark.parametrize("interval", ["1h", "24h", "90m"])
+def test_backup_intervals_within_the_limits_are_fine(interval: str) -> None:
+    spec = cluster_spec(backup={"interval": interval})
+
+    assert failures(judged(spec, omni_with(features=features_config()), old=None)) == {}
+
+
+def test_extensions_must_exist_for_the_talos_version() -> None:
+    item = specs_pb2.TalosExtensionsSpec.Info(name="siderolabs/gvisor")
+    catalog = Resource(omni.TALOS_EXTENSIONS, "1.13.8", specs_pb2.TalosExtensionsSpec(items=[item]))
+    spec = cluster_spec(systemExtensions=["gvisor"], workers=[{"count": 1, "systemExtensions": ["gvisor", "nope"]}])
+
+    assert failures(judged(spec, omni_with(talos_extensions=[catalog]), old=None)) == {
+        "workers[0].systemExtensions[1]": 'extension "nope" (entry 1) is not available for Talos version "1.13.8"'
+    }
+    assert failures(judged(spec, omni_with(), old=None)) == {}, "a catalog that was not read judges nothing"
+
+
+def test_install_disks_depend_on_the_api_version() -> None:
+    selected = cluster_spec(machines={machine_id(1): {"install": {"diskSelector": "disk.size > 1u"}}})
+    patched = cluster_spec(patches=[{"name": "p", "inline": {"machine": {"install": {"disk": "/dev/vda"}}}}])
+
+    assert failures(judged(selected, omni_with(sys_version=sys_version(2)), old=None)) == {
+        f"machines.{machine_id(1)}.install.diskSelector": "this Omni (v1.10.4) knows no disk selectors yet: name the "
+        "disk with install.disk"
+    }
+    assert failures(judged(selected, omni_with(sys_version=sys_version(3)), old=None)) == {}
+    assert failures(judged(patched, omni_with(sys_version=sys_version(2)), old=None)) == {}
+    assert failures(judged(patched, omni_with(sys_version=sys_version(3)), old=None)) == {
+        "patches[0].inline": 'overriding "machine.install.disk" is not allowed in the config patch: use '
+        "machines.<id>.install"
+    }
+
+
+BACKUP = {"clusterUUID": "bb874758-ee54-4d3b-bac3-4c8349737298", "snapshot": "a.snapshot"}
+
+
+def test_what_a_cluster_was_restored_from_is_fixed_until_it_is_bootstrapped() -> None:
+    restored = cluster_spec(controlPlane={"count": 1, "bootstrapSpec": BACKUP})
+    plain = cluster_spec(controlPlane={"count": 1})
+    done = Resource(omni.CLUSTER_BOOTSTRAP_STATUS, "prod", specs_pb2.ClusterBootstrapStatusSpec(bootstrapped=True))
+
+    def found(spec: ClusterSpec, old: ClusterSpec, **read: Any) -> dict[str, str]:
+        return failures(judged(spec, omni_with(running(old), **read), old=old))
+
+    assert found(plain, restored) == {
+        "controlPlane.bootstrapSpec": "bootstrap spec can only be removed after the cluster is bootstrapped"
+    }
+    assert found(restored, plain) == {"controlPlane.bootstrapSpec": "bootstrap spec is immutable after creation"}
+    assert found(restored, restored) == {}
+    assert found(plain, restored, bootstrap_status=done) == found(restored, plain, bootstrap_status=done) == {}
+
+
+def test_a_control_plane_machine_cannot_be_locked_however_it_was_chosen() -> None:
+    spec = cluster_spec(workers=1, machines={machine_id(1): {"locked": True}, machine_id(2): {"locked": True}})
+
+    assert failures(judged(spec, omni_with(), old=None)) == {
+        f"machines.{machine_id(1)}.locked": "locking controlplanes is not allowed"
+    }
+
+
+def test_a_locked_machine_has_to_be_unlocked_before_it_is_taken_out() -> None:
+    before = cluster_spec(workers=[{"machines": [machine_id(2)]}], machines={machine_id(2): {"locked": True}})
+    after = cluster_spec(workers=[{"machines": []}])
+
+    assert failures(judged(after, omni_with(running(before)), old=before)) == {
+        "workers[0].machines": 'removing machine set node from the machine set "prod-workers" is not allowed: '
+        f"host-2 ({machine_id(2)}) is locked; unlock it first"
+    }
+
+
+def test_a_cluster_that_is_unlocked_may_be_changed_at_once() -> None:
+    before = cluster_spec(talosVersion="1.13.8", kubernetesVersion="1.35.7", workers=2, locked=True)
+    after = cluster_spec(talosVersion="1.13.8", kubernetesVersion="1.35.7", workers=3, locked=False)
+
+    assert failures(judged(after, omni_with(running(before)), old=before)) == {}
+
+
+def test_a_described_machine_that_is_in_no_set_is_warned_of() -> None:
+    spec = cluster_spec(machines={machine_id(8): {"labels": {"a": "b"}}})
+
+    assert judged(spec, omni_with(), old=None).warnings == (
+        f"machine host-8 ({machine_id(8)}) is described but not used in controlplane or workers",
+    )
+
+
+def test_exclusive_ownership_tells_what_of_others_goes() -> None:
+    spec_patch = specs_pb2.ConfigPatchSpec(data="machine: {}\n")
+    foreign = Resource(omni.CONFIG_PATCH, "by-hand", spec_patch, {omni.LABEL_CLUSTER: "prod"})
+    inputs = {"talosVersion": "1.13.8", "kubernetesVersion": "1.35.7", "workers": 2}
+    snapshot = omni_with([*running(), foreign])
+
+    assert judged(SPEC, snapshot).forecasts == ()
+    assert judged(cluster_spec(**inputs, ownership="exclusive"), snapshot).forecasts == (
+        "patch by-hand is removed: this concerns every machine of the cluster, with a reboot where Talos needs one",
+        "ConfigPatches.omni.sidero.dev(default/by-hand) was made by somebody else and goes, because ownership is "
+        "exclusive",
+    )
+
+
+def test_what_changes_around_the_machines_is_told() -> None:
+    inputs: dict[str, Any] = {"talosVersion": "1.13.8", "kubernetesVersion": "1.35.7", "workers": 2}
+    found = judged(
+        cluster_spec(
+            **inputs,
+            systemExtensions=["siderolabs/gvisor"],
+            kernelArgs=["a=b"],
+            manifests=[{"name": "m", "mode": "full", "inline": []}],
+            healthChecks=[{"name": "h", "job": {"kind": "Job"}}],
+            features={"diskEncryption": True},
+        ),
+        omni_with(running()),
+    )
+
+    assert found.forecasts[:4] == (
+        "disk encryption cannot be changed in place: the cluster is replaced, all its machines are wiped",
+        "system extensions schematic-prod are added: this concerns every machine of the cluster, with a reboot one at "
+        "a time",
+        "manifest 200-cluster-prod-m is added",
+        "health check cluster-prod-h is added",
+    )
+    assert found.forecasts[4] == f"kernel arguments of host-1 ({machine_id(1)}) are added: it reboots"

@@ -222,6 +222,150 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
         f"machines.{TWO}",
         f'machine "{TWO}" is not used in controlplane or workers',
     ),
+    ({"controlPlane": {"name": "x"}}, "controlPlane.name", "custom name is not allowed in the controlplane"),
+    (
+        {"controlPlane": {"updateStrategy": {"type": "Unset"}}},
+        "controlPlane.updateStrategy",
+        "updateStrategy is not allowed in the controlplane",
+    ),
+    (
+        {"controlPlane": {"deleteStrategy": {"type": "Unset"}}},
+        "controlPlane.deleteStrategy",
+        "deleteStrategy is not allowed in the controlplane",
+    ),
+    (
+        {"workers": [{"bootstrapSpec": {"clusterUUID": "a", "snapshot": "b"}}]},
+        "workers[0].bootstrapSpec",
+        "bootstrapSpec is not allowed in workers",
+    ),
+    (
+        {"controlPlane": {"bootstrapSpec": {"clusterUUID": "", "snapshot": "b"}}},
+        "controlPlane.bootstrapSpec.clusterUUID",
+        "clusterUUID is required in bootstrapSpec",
+    ),
+    (
+        {"controlPlane": {"bootstrapSpec": {"clusterUUID": "a", "snapshot": ""}}},
+        "controlPlane.bootstrapSpec.snapshot",
+        "snapshot is required in bootstrapSpec",
+    ),
+    (
+        {"controlPlane": {"machineClass": {"name": "x", "size": 0}}},
+        "controlPlane.machineClass.size",
+        "control plane machine set must have at least one node",
+    ),
+    (
+        {"workers": [{"updateStrategy": {"type": "Sometimes"}}]},
+        "workers[0].updateStrategy.type",
+        "invalid update strategy type \"Sometimes\": it should be 'Rolling' or 'Unset'",
+    ),
+    (
+        {"workers": [{"deleteStrategy": {"type": "Rolling", "rolling": {"maxParallelism": 0}}}]},
+        "workers[0].deleteStrategy.rolling.maxParallelism",
+        "should be 1 or more",
+    ),
+    (
+        {"workers": [{"machineClass": {"name": "x", "size": 1}, "kernelArgs": ["a"]}]},
+        "workers[0].kernelArgs",
+        "kernelArgs cannot be defined for machine set since it uses machine class",
+    ),
+    (
+        {"workers": [{"machineClass": {"name": "x", "size": 1}}], "kernelArgs": ["a"]},
+        "kernelArgs",
+        "kernelArgs cannot be defined at cluster level for this machine set since it uses a machine class: "
+        "prod-workers",
+    ),
+    ({"kernelArgs": ["a"] * 65}, "kernelArgs", "args has too many entries: 65 (max 64)"),
+    ({"kernelArgs": ["a", "b" * 257]}, "kernelArgs[1]", "args[1] is too long: 257 bytes (max 256)"),
+    ({"controlPlane": {"kernelArgs": ["a\nb"]}}, "controlPlane.kernelArgs[0]", "args[0] contains a control character"),
+    (
+        {"systemExtensions": ["siderolabs/gvisor", "gvisor"]},
+        "systemExtensions[1]",
+        'extension "gvisor" (entry 1) is listed more than once',
+    ),
+    (
+        {"systemExtensions": [str(number) for number in range(257)]},
+        "systemExtensions",
+        "extensions list has 257 entries, exceeds maximum of 256",
+    ),
+    (
+        {"controlPlane": {"machines": [ONE]}, "machines": {ONE: {"locked": True}}},
+        f"machines.{ONE}.locked",
+        f'machine "{ONE}" is locked and used in controlplane',
+    ),
+    (
+        {"machines": {ONE: {"install": {"disk": "/dev/vda", "diskSelector": "disk.size > 1u"}}}},
+        f"machines.{ONE}.install",
+        "install.disk and install.diskSelector are mutually exclusive",
+    ),
+    ({"machines": {ONE: {"install": {}}}}, f"machines.{ONE}.install", "either disk or diskSelector must be set"),
+    (
+        {"machines": {ONE: {"install": {"diskSelector": "size(disk.name"}}}},
+        f"machines.{ONE}.install.diskSelector",
+        "install.diskSelector is not a valid boolean disk expression: ')' is missing",
+    ),
+    (
+        {"machines": {ONE: {"install": {"diskSelector": "disk.name == 'a"}}}},
+        f"machines.{ONE}.install.diskSelector",
+        "install.diskSelector is not a valid boolean disk expression: a string does not end",
+    ),
+    (
+        {"talosVersion": "1.4.8", "features": {"diskEncryption": True}},
+        "features.diskEncryption",
+        "disk encryption is supported only for Talos version >= 1.5.0",
+    ),
+    ({"backup": {"interval": "0s"}}, "backup.interval", "should be longer than 0; leave backup out for no backups"),
+    ({"manifests": [{"mode": "full", "inline": []}]}, "manifests[0]", "kubernetes manifest name is empty"),
+    (
+        {"manifests": [{"name": "a", "inline": []}]},
+        "manifests[0].mode",
+        'kubernetes manifest "a" mode is not set: it is full or one-time',
+    ),
+    (
+        {"manifests": [{"name": "a", "inline": [], "mode": "twice"}]},
+        "manifests[0].mode",
+        "unknown mode name \"twice\": it should be 'full' or 'one-time'",
+    ),
+    (
+        {"manifests": [{"name": "a", "mode": "full"}]},
+        "manifests[0]",
+        "path or inline is required: give the manifest as inline or as file",
+    ),
+    (
+        {"manifests": [{"name": "a", "mode": "full", "inline": []}] * 2},
+        "manifests[1].name",
+        'duplicate manifest name "a"',
+    ),
+    (
+        {"manifests": [{"name": "a", "mode": "full", "inline": "a: [\n"}]},
+        "manifests[0].inline",
+        "error converting manifest to JSON: line 2: did not find expected node content",
+    ),
+    (
+        {"manifests": [{"name": "a", "mode": "full", "inline": [], "labels": {"omni.sidero.dev/x": ""}}]},
+        'manifests[0].labels["omni.sidero.dev/x"]',
+        'label "omni.sidero.dev/x" is invalid: prefix "omni.sidero.dev/" is reserved for internal use',
+    ),
+    ({"healthChecks": [{"job": {}}]}, "healthChecks[0]", "either name or idOverride is required for a healthcheck"),
+    ({"healthChecks": [{"name": "a"}]}, "healthChecks[0].job", 'healthcheck "a": job or file is required'),
+    (
+        {"healthChecks": [{"name": "a", "job": "- x\n"}]},
+        "healthChecks[0].job",
+        'healthcheck "a": invalid job manifest: expected a YAML document, a mapping that describes an object',
+    ),
+    ({"healthChecks": [{"name": "a", "job": {}}] * 2}, "healthChecks[1]", 'duplicate healthcheck "a"'),
+    (
+        {"healthChecks": [{"name": "a", "job": {}, "interval": "4s"}]},
+        "healthChecks[0].interval",
+        "healthcheck interval must be at least 5s",
+    ),
+    (
+        {
+            "patches": [{"idOverride": "x", "inline": "machine: {a: b}"}],
+            "workers": [{"patches": [{"idOverride": "x", "inline": "machine: {a: b}"}]}],
+        },
+        "workers[0].patches[0].idOverride",
+        'resource ID duplicate "x": patches[0] has it too',
+    ),
     ({"kubeconfig": {"ttl": "0s"}}, "kubeconfig.ttl", "should be longer than 0"),
     ({"kubeconfig": {"ttl": "87601h"}}, "kubeconfig.ttl", "is too long (max allowed: 87600h0m0s)"),
     (

@@ -191,6 +191,27 @@ def test_a_missing_file_is_told_along_with_everything_else(tmp_path: Path) -> No
     ]
 
 
+def test_manifests_and_jobs_are_read_from_files_too(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("kind: Namespace\n", encoding="utf-8")
+
+    spec = parse_cluster(
+        {
+            "name": "c",
+            "manifests": [{"file": "a.yaml", "mode": "full"}],
+            "healthChecks": [{"name": "h", "file": "a.yaml"}],
+        },
+        base=tmp_path,
+    )
+
+    assert to_wire(spec)["manifests"] == [{"name": "a.yaml", "mode": "full", "inline": "kind: Namespace\n"}]
+    assert to_wire(spec)["healthChecks"] == [{"name": "h", "job": "kind: Namespace\n"}]
+
+
+def test_a_job_and_a_file_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(InvalidCluster, match='healthcheck "h": job and file are mutually exclusive'):
+        with_files({"healthChecks": [{"name": "h", "job": {}, "file": "a.yaml"}]}, tmp_path)
+
+
 def test_file_and_inline_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(InvalidCluster, match="path and inline are mutually exclusive"):
         with_files({"patches": [{"file": "a.yaml", "inline": DATA}]}, tmp_path)
