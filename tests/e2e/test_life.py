@@ -95,7 +95,7 @@ def test_a_cluster_lives_from_preview_to_destroy(
     assert first["mainKubeconfig"] == "[secret]"
 
     with lookout() as (endpoint, knocks):
-        again = project.up(environment={"OMNI_ENDPOINT": endpoint})
+        again = project.up("--debug", environment={"OMNI_ENDPOINT": endpoint})
         assert nothing_changed(again), again.output
         assert knocks == [], "check or diff called Omni although nothing had changed"
 
