@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_init(commands)
     _add_list(commands)
     _add_info(commands)
+    _add_export(commands)
     _add_simulate(commands)
     return parser
 
@@ -105,6 +106,25 @@ def _add_info(commands: Any) -> None:
     command = commands.add_parser("info", help="one cluster and its nodes", epilog=_ENVIRONMENT)
     command.add_argument("name", metavar="NAME", help="the cluster's name")
     command.add_argument("--json", action="store_true", help="print JSON instead of tables")
+
+
+def _add_export(commands: Any) -> None:
+    command = commands.add_parser(
+        "export",
+        help="a cluster as a cluster template, a Pulumi program or a KSail project",
+        description="Write down a cluster as it is in Omni, whoever made it. Stderr tells what the form cannot say.",
+        epilog=_ENVIRONMENT,
+    )
+    command.add_argument("name", metavar="NAME", help="the cluster's name")
+    command.add_argument(
+        "--as",
+        dest="form",
+        required=True,
+        choices=("template", "python", "ksail"),
+        help="template: of omnictl; python: a program that takes the cluster over; ksail: ksail.yaml and talos/",
+    )
+    command.add_argument("--output", default="", metavar="FILE", help="where to write (default: print it)")
+    command.add_argument("--force", action="store_true", help="write over existing files")
 
 
 def _add_simulate(commands: Any) -> None:

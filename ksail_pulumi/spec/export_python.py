@@ -43,11 +43,10 @@ def program_text(inputs: Mapping[str, Any]) -> str:
 
 
 def _spelled(fields: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    """The fields of a model under their names in Python, in the order of the model."""
+    """The fields of a model under their names in Python, in the order of the model but for the name, which is first."""
+    known = sorted(model.model_fields.items(), key=lambda item: item[0] != "name")
     return {
-        name: _value(fields[alias], info.annotation)
-        for name, info in model.model_fields.items()
-        if (alias := info.alias or name) in fields
+        name: _value(fields[alias], info.annotation) for name, info in known if (alias := info.alias or name) in fields
     }
 
 

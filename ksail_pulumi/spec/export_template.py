@@ -37,7 +37,7 @@ def template_text(inputs: Mapping[str, Any]) -> str:
     machines = inputs.get("machines") or {}
     documents = [
         _cluster(inputs),
-        InOrder(kind="ControlPlane", **_machine_set(inputs["controlPlane"])),
+        InOrder(kind="ControlPlane", **_machine_set(inputs.get("controlPlane") or {})),
         *(InOrder(kind="Workers", **_picked(each, ("name",)), **_machine_set(each)) for each in sets),
         *(InOrder(kind="Machine", name=name, **_machine(each)) for name, each in sorted(machines.items()) if each),
     ]

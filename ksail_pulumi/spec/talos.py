@@ -21,7 +21,7 @@ SCOPES = ("cluster", "control-planes", "workers")
 
 # KSail writes these itself and keeps them from Omni: Omni owns the cluster's name and refuses a patch that sets it, and
 # image verification is left to the image factory.
-_NOT_FOR_OMNI = {"cluster-name.yaml", "image-verification.yaml"}
+NOT_FOR_OMNI = {"cluster-name.yaml", "image-verification.yaml"}
 
 
 @dataclass
@@ -65,7 +65,7 @@ def _patch_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     files = (path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.is_file())
-    return sorted(path for path in files if path.name not in _NOT_FOR_OMNI)
+    return sorted(path for path in files if path.name not in NOT_FOR_OMNI)
 
 
 def _has_content(text: str, name: str) -> bool:
