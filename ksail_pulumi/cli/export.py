@@ -1,0 +1,62 @@
+"""`ksail-pulumi export NAME`: a cluster as a cluster template, a Pulumi program or a KSail project."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.cli.settings import client_from_environment
+from ksail_pulumi.errors import InputError, NotFoundError
+from ksail_pulumi.lifecycle import snapshot
+from ksail_pulumi.plan.inputs import inputs_of
+from ksail_pulumi.spec.export_ksail import KSAIL_YAML, ksail_project
+from ksail_pulumi.spec.export_python import program_text
+from ksail_pulumi.spec.export_template import cannot_say, template_text
+from ksail_pulumi.spec.scaffold import write_files
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ksail_pulumi.omni.client import Client
+
+
+def run(options: argparse.Namespace) -> int:
+    client = client_from_environment()
+    inputs = _read(client, options.name)
+    output = Path(options.output) if options.output else None
+    files, remarks = _written(inputs, options.form, client.endpoint, output.name if output else "")
+    if output is None:
+        print(files.pop(""), end="")
+        remarks += [f"{name} is not printed: --output writes it beside ksail.yaml" for name in files]
+    else:
+        _write(files, output.parent, force=options.force)
+    for remark in remarks:
+        print(f"ksail-pulumi: {remark}", file=sys.stderr)
+    return 0
+
+
+def _read(client: Client, name: str) -> dict[str, Any]:
+    """All of a cluster as inputs, whoever made which part of it."""
+    found = snapshot.read(client, name)
+    if found.cluster is None or found.cluster.tearing_down:
+        raise NotFoundError(f'cluster not found: {name} ("ksail-pulumi list" shows those of this account)')
+    return inputs_of(found.resources)
+
+
+def _written(inputs: dict[str, Any], form: str, endpoint: str, main: str) -> tuple[dict[str, str], list[str]]:
+    """The files of the export, the main one under the name `main`, and what has to be said about them."""
+    if form == "ksail":
+        project = ksail_project(inputs, endpoint)
+        return {main if name == KSAIL_YAML else name: text for name, text in project.files.items()}, project.unsaid
+    if form == "python":
+        return {main: program_text(inputs)}, []
+    return {main: template_text(inputs)}, cannot_say(inputs)
+
+
+def _write(files: dict[str, str], folder: Path, *, force: bool) -> None:
+    for name in files:
+        if (folder / name).exists() and not force:
+            raise InputError(str(folder / name), "the file exists; --force writes over it")
+    for name in write_files(files, folder, force=True):
+        print(f"wrote {folder / name}", file=sys.stderr)
