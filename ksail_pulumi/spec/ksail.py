@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.spec import ksail_file
+from ksail_pulumi.spec.cluster import InvalidCluster, parse_cluster
 from ksail_pulumi.spec.documents import Document, field_name, parse_documents, read_text
 from ksail_pulumi.spec.expansion import expand
-from ksail_pulumi.spec.shape import read_model
+from ksail_pulumi.spec.shape import combined, read_model
 from ksail_pulumi.spec.talos import TalosPatches, read_patches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ksail_pulumi.spec.ksail_file import KsailFile
+    from ksail_pulumi.spec.problems import Problem
 
 DEFAULT_ENDPOINT_VARIABLE = "OMNI_ENDPOINT"
 DEFAULT_KEY_VARIABLE = "OMNI_SERVICE_ACCOUNT_KEY"
 DEFAULT_PATCH_FOLDER = "talos"
+
+_LISTED = re.compile(r"(?:(controlPlane|workers\[0\])\.)?(patches|machines)\[(\d+)\]")
+_SCOPE_OF = {None: "cluster", "controlPlane": "control-planes", "workers[0]": "workers"}
+
 PLACEHOLDER = "<account>"
 """What stands for the account's name in the documentation of KSail, and so in many a copied file."""
 
@@ -65,6 +72,35 @@ def load_ksail(path: str | os.PathLike[str] = "ksail.yaml", environ: Mapping[str
     return _Reader(documents[0], environ).config()
 
 
+@dataclass(frozen=True)
+class _Places:
+    """Where an input of the cluster was written."""
+
+    document: Document
+    omni: tuple[str, ...]
+    patches: TalosPatches
+    control_planes: int
+
+    def error(self, problem: Problem) -> ConfigFileError:
+        """The problem, told of the file, the line and the field that its user wrote."""
+        if match := _LISTED.match(problem.field):
+            machine_set, kind, index = match.groups()
+            if kind == "patches":
+                file = self.patches.files[_SCOPE_OF[machine_set]][int(index)]
+                return ConfigFileError(file, 0, "", problem.reason)
+            position = int(index) + (0 if machine_set == "controlPlane" else self.control_planes)
+            return self.document.error((*self.omni, "machines", position), problem.reason)
+        return self.document.error(self._field(problem.field), problem.reason)
+
+    def _field(self, field: str) -> tuple[str, ...]:
+        name = field.rsplit(".", 1)[-1]
+        if "machineClass" in field:
+            return (*self.omni, "machineClass")
+        if name == "kubernetesVersion" and name not in self.document.node(self.omni).children:
+            return ("spec", "cluster", name)
+        return (*self.omni, name) if name.endswith("Version") else ("metadata", "name") if name == "name" else ()
+
+
 class _Reader:
     def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
         self.document = document
@@ -97,6 +133,7 @@ class _Reader:
             if patches.scopes["workers"]:
                 worker_set["patches"] = patches.scopes["workers"]
             spec["workers"] = [worker_set]
+        self._check(spec, place, patches, control_planes)
         endpoint_variable = omni.endpoint_env_var or DEFAULT_ENDPOINT_VARIABLE
         endpoint = self._endpoint(omni, place, endpoint_variable)
         key_variable = omni.service_account_key_env_var or DEFAULT_KEY_VARIABLE
@@ -107,6 +144,16 @@ class _Reader:
             service_account_key_env_var="" if key_variable == DEFAULT_KEY_VARIABLE else key_variable,
             warnings=(*self.warnings, *patches.warnings),
         )
+
+    def _check(
+        self, spec: Mapping[str, Any], place: tuple[str, ...], patches: TalosPatches, control_planes: int
+    ) -> None:
+        """Hold the inputs against the model of a cluster, and point at what does not fit where it was written."""
+        try:
+            parse_cluster({"name": "any", **spec})
+        except InvalidCluster as error:
+            places = _Places(self.document, place, patches, control_planes)
+            raise combined([places.error(problem) for problem in error.problems]) from None
 
     def _idle_fields(self) -> list[str]:
         idle = [field_name(field) for field in ksail_file.idle_fields(self.file)]

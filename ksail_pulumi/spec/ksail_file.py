@@ -36,7 +36,7 @@ def _whole_number(value: Any) -> Any:
     return value
 
 
-Count = Annotated[int, BeforeValidator(_whole_number), Field(ge=0)]
+Count = Annotated[int, Field(ge=0), BeforeValidator(_whole_number)]
 Name = Annotated[
     str, AfterValidator(check_name), Field(json_schema_extra={"pattern": NAME_PATTERN, "maxLength": MAX_NAME})
 ]

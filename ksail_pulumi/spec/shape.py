@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ksail_pulumi.errors import ConfigFileError
-from ksail_pulumi.spec.documents import field_name
 from ksail_pulumi.spec.reasons import MISPLACED, model_at
 
 if TYPE_CHECKING:
@@ -77,14 +76,17 @@ def _with_texts(document: Document, fields: Sequence[tuple[str | int, ...]]) -> 
 
 
 def _error(document: Document, model: type[BaseModel], mistakes: Sequence[ErrorDetails]) -> ConfigFileError:
-    found = sorted(
-        (document.node(mistake["loc"]).line, mistake["loc"], _reason(mistake, model)) for mistake in mistakes
-    )
-    _, field, reason = found[0]
-    others = [f"{document.path}:{line}: {field_name(path)}: {text}" for line, path, text in found[1:MAX_SHOWN]]
-    if len(found) > MAX_SHOWN:
-        others.append(f"... and {len(found) - MAX_SHOWN} more")
-    return document.error(field, "\n".join([reason, *others]))
+    errors = [document.error(mistake["loc"], _reason(mistake, model)) for mistake in mistakes]
+    return combined(sorted(errors, key=lambda error: error.line))
+
+
+def combined(errors: Sequence[ConfigFileError]) -> ConfigFileError:
+    """One error for many: it is the first of them, and lists the others up to `MAX_SHOWN`."""
+    first, *others = errors
+    lines = [first.reason, *map(str, others[: MAX_SHOWN - 1])]
+    if len(errors) > MAX_SHOWN:
+        lines.append(f"... and {len(errors) - MAX_SHOWN} more")
+    return ConfigFileError(first.path, first.line, first.field, "\n".join(lines))
 
 
 def _reason(mistake: ErrorDetails, model: type[BaseModel]) -> str:

@@ -30,10 +30,12 @@ class TalosPatches:
 
     Attributes:
         scopes: By scope, patches as inputs of `OmniCluster`: `{"name": ..., "inline": text}`.
+        files: By scope, the file of each of these patches, as messages name it.
         warnings: What is odd about them without being wrong.
     """
 
     scopes: dict[str, list[dict[str, str]]] = field(default_factory=lambda: {scope: [] for scope in SCOPES})
+    files: dict[str, list[str]] = field(default_factory=lambda: {scope: [] for scope in SCOPES})
     warnings: list[str] = field(default_factory=list)
 
 
@@ -56,6 +58,7 @@ def read_patches(folder: Path, shown: str, environ: Mapping[str, str]) -> TalosP
             patches.warnings += [f"{name}:{line}: environment variable {key} is not set" for key, line in missing]
             if _has_content(text, name):
                 patches.scopes[scope].append({"name": path.stem, "inline": text})
+                patches.files[scope].append(name)
             else:
                 patches.warnings.append(f"{name}: the patch is empty and left out")
     return patches

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
@@ -128,14 +129,14 @@ def test_a_patch_that_cannot_be_one_is_refused_with_its_line(tmp_path, text, mes
 def test_todays_path_and_all_its_fields_are_read(tmp_path):
     text = (
         cluster(
-            "omni:\n  endpoint: https://o\n  talosVersion: 1.10\n  kubernetesVersion: v1.34.2\n  machineClass: big",
+            "omni:\n  endpoint: https://o\n  talosVersion: 1.10.0\n  kubernetesVersion: v1.34.2\n  machineClass: big",
             where="provider",
         )
         + "  cluster:\n    controlPlanes: 3\n    workers: 2\n"
     )
     config = load_ksail(write(tmp_path, text), {})
     assert config.spec == {
-        "talosVersion": "1.10",
+        "talosVersion": "1.10.0",
         "kubernetesVersion": "v1.34.2",
         "controlPlane": {"machineClass": {"name": "big", "size": 3}},
         "workers": [{"machineClass": {"name": "big", "size": 2}}],
@@ -143,11 +144,12 @@ def test_todays_path_and_all_its_fields_are_read(tmp_path):
 
 
 def test_listed_machines_are_shared_out_control_planes_first(tmp_path):
-    text = cluster("controlPlanes: 1\nworkers: 2\nomni:\n  machines: [a, b, c, d]")
+    a, b, c, d = (str(uuid.UUID(int=number)) for number in range(4))
+    text = cluster(f"controlPlanes: 1\nworkers: 2\nomni:\n  machines: [{a}, {b}, {c}, {d}]")
     config = load_ksail(write(tmp_path, text), {})
-    assert config.spec["controlPlane"] == {"machines": ["a"]}
-    assert config.spec["workers"] == [{"machines": ["b", "c"]}]
-    assert config.warnings == (f"{tmp_path}/ksail.yaml: machines beyond the node counts are not used: d",)
+    assert config.spec["controlPlane"] == {"machines": [a]}
+    assert config.spec["workers"] == [{"machines": [b, c]}]
+    assert config.warnings == (f"{tmp_path}/ksail.yaml: machines beyond the node counts are not used: {d}",)
 
 
 def test_a_lone_control_plane_without_patches_takes_workloads_as_in_ksail(tmp_path):
@@ -296,3 +298,34 @@ def test_of_ten_thousand_mistakes_the_first_are_told(tmp_path):
     assert first == "ksail.yaml:5: spec.provider.omni.machines[0]: text is expected, not a mapping"
     assert len(others) == 19
     assert last == "... and 9980 more"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ("omni: {talosVersion: newest}", "ksail.yaml:3: spec.cluster.omni.talosVersion: "),
+        ("omni: {}\nkubernetesVersion: 1.10", "ksail.yaml:4: spec.cluster.kubernetesVersion: "),
+        (
+            "workers: 1\nomni:\n  machines:\n  - 6a8c3b6e-6a0e-4b0c-8a9e-2f5d1f2b3c4d\n  - second",
+            "ksail.yaml:7: spec.cluster.omni.machines[1]: ",
+        ),
+    ],
+)
+def test_what_a_cluster_cannot_be_is_told_where_it_is_written(tmp_path, fields, message):
+    assert refusal(tmp_path, cluster(fields)).startswith(message)
+
+
+def test_a_patch_that_omni_refuses_is_told_with_its_file(tmp_path):
+    patch(tmp_path, "talos/cluster/a.yaml", "machine: {}\n")
+    patch(tmp_path, "talos/workers/b.yaml", "machine: {token: x}\n")
+    patch(tmp_path, "talos/workers/c.yaml", "cluster: {clusterName: x}\n")
+    assert refusal(tmp_path, SEED).splitlines() == [
+        'talos/workers/b.yaml: overriding "machine.token" is not allowed in the config patch',
+        'talos/workers/c.yaml: overriding "cluster.clusterName" is not allowed in the config patch',
+    ]
+
+
+def test_text_needs_no_quotes(tmp_path):
+    config = load_ksail(write(tmp_path, cluster("omni: {machineClass: 1.10, serviceAccountKeyEnvVar: yes}")), {})
+    assert config.spec["controlPlane"]["machineClass"]["name"] == "1.10"
+    assert config.service_account_key_env_var == "yes"
