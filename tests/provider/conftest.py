@@ -235,6 +235,25 @@ def start_process(sdk, engine, tmp_path):
         process.close()
 
 
+@pytest.fixture(scope="module")
+def shared_process(sdk, tmp_path_factory):
+    """The same for tests that leave the process as they found it: `shared_process(provider, hidden="frames")`."""
+    engine, started = Engine(), {}
+    folder = tmp_path_factory.mktemp("shared")
+
+    def shared(provider, *, hidden=""):
+        if hidden not in started:
+            started[hidden] = start_host(sdk, engine, provider, folder, hidden=hidden)
+            started[hidden].engine = engine
+        engine.clear()
+        return started[hidden]
+
+    yield shared
+    for process in started.values():
+        process.close()
+    engine.server.stop(None).wait()
+
+
 @pytest.fixture(scope="session")
 def pickled():
     """`OmniClusterProvider` as it stands in every state file."""

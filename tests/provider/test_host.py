@@ -23,13 +23,13 @@ def probe():
     del sys.modules["probe"]
 
 
-def test_the_urn_and_the_custom_timeout_are_found(start_process, probe):
-    told = start_process(probe).create({"act": "tell"}, urn=URN, timeout=420.0)
+def test_the_urn_and_the_custom_timeout_are_found(shared_process, probe):
+    told = shared_process(probe).create({"act": "tell"}, urn=URN, timeout=420.0)
     assert told == ("told", {"urn": URN, "timeout": 420.0})
 
 
-def test_without_frames_the_urn_and_the_timeout_are_empty(start_process, probe):
-    told = start_process(probe, hidden="frames").create({"act": "tell"}, urn=URN, timeout=420.0)
+def test_without_frames_the_urn_and_the_timeout_are_empty(shared_process, probe):
+    told = shared_process(probe, hidden="frames").create({"act": "tell"}, urn=URN, timeout=420.0)
     assert told == ("told", {"urn": "", "timeout": 0.0})
 
 
@@ -42,31 +42,31 @@ def test_an_error_of_ours_is_its_message_alone(start_process, probe, failed):
     assert "Traceback" not in process.log.read_text()
 
 
-def test_without_frames_the_message_is_the_text_of_the_exception(start_process, probe, failed):
-    process = start_process(probe, hidden="frames")
+def test_without_frames_the_message_is_the_text_of_the_exception(shared_process, probe, failed):
+    process = shared_process(probe, hidden="frames")
     with pytest.raises(failed) as refused:
         process.create({"act": "refuse"})
     assert refused.value.status is None
     assert "omni endpoint is required: set it" in refused.value.message
 
 
-def test_a_mistake_of_ours_keeps_its_text(start_process, probe, failed):
+def test_a_mistake_of_ours_keeps_its_text(shared_process, probe, failed):
     with pytest.raises(failed) as stumbled:
-        start_process(probe).create({"act": "stumble"})
+        shared_process(probe).create({"act": "stumble"})
     assert "missing" in stumbled.value.message
 
 
 @pytest.mark.parametrize("hidden", ["", "frames"])
-def test_an_exit_ends_the_call_and_not_the_process(start_process, probe, failed, hidden):
-    process = start_process(probe, hidden=hidden)
+def test_an_exit_ends_the_call_and_not_the_process(shared_process, probe, failed, hidden):
+    process = shared_process(probe, hidden=hidden)
     with pytest.raises(failed) as left:
         process.create({"act": "leave"})
     assert "the provider was stopped by SystemExit" in left.value.message
     assert process.create({"act": "tell"})[0] == "told"
 
 
-def test_a_partial_failure_carries_the_id_the_outputs_and_the_inputs(start_process, probe, failed):
-    process = start_process(probe)
+def test_a_partial_failure_carries_the_id_the_outputs_and_the_inputs(shared_process, probe, failed):
+    process = shared_process(probe)
     with pytest.raises(failed) as half:
         process.create({"act": "half"})
     detail = half.value.init_failed
@@ -80,27 +80,28 @@ def test_a_partial_failure_carries_the_id_the_outputs_and_the_inputs(start_proce
     assert detail.properties["__provider"] == detail.inputs["__provider"] == probe
 
 
-def test_a_partial_failure_of_a_thousand_nodes_arrives_whole(start_process, probe, failed):
+def test_a_partial_failure_of_a_thousand_nodes_arrives_whole(shared_process, probe, failed):
     with pytest.raises(failed) as half:
-        start_process(probe).create({"act": "half", "nodes": 5000})
+        shared_process(probe).create({"act": "half", "nodes": 5000})
     assert len(half.value.init_failed.properties["nodes"]) == 5000
 
 
-def test_without_frames_a_partial_failure_is_a_failure(start_process, probe, failed):
+def test_without_frames_a_partial_failure_is_a_failure(shared_process, probe, failed):
     with pytest.raises(failed) as half:
-        start_process(probe, hidden="frames").create({"act": "half"})
+        shared_process(probe, hidden="frames").create({"act": "half"})
     assert half.value.status is None
     assert "the wait was too long" in half.value.message
 
 
-def test_progress_goes_to_the_row_of_the_resource(start_process, probe, engine):
-    start_process(probe).create({"act": "talk"}, urn=URN)
-    assert [(line.message, line.ephemeral, line.severity) for line in engine.lines] == [
+def test_progress_goes_to_the_row_of_the_resource(shared_process, probe):
+    process = shared_process(probe)
+    process.create({"act": "talk"}, urn=URN)
+    assert [(line.message, line.ephemeral, line.severity) for line in process.engine.lines] == [
         ("waiting for 2 machines", True, 1),
         ("talos 1.13.8", False, 1),
         ("one machine is slow", False, 2),
     ]
-    assert {line.urn for line in engine.lines} == {URN}
+    assert {line.urn for line in process.engine.lines} == {URN}
 
 
 @pytest.mark.parametrize("hidden", ["engine", "engine,frames"])
