@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.errors import InputError
 from ksail_pulumi.lifecycle import snapshot
 from ksail_pulumi.lifecycle.apply import apply
 from ksail_pulumi.lifecycle.done import Goal
@@ -12,7 +13,7 @@ from ksail_pulumi.lifecycle.gone import wait_until_free
 from ksail_pulumi.lifecycle.ownership import refuse_locked
 from ksail_pulumi.omni.resources import LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
 from ksail_pulumi.plan.desired import desired_resources, previous_resources
-from ksail_pulumi.plan.diff import diff, merge
+from ksail_pulumi.plan.diff import diff, merge, release
 from ksail_pulumi.plan.machines import assign_machines
 from ksail_pulumi.plan.versions import resolve_versions, versions_of
 
@@ -77,6 +78,7 @@ def converge(
     shrinks = False
     lost: set[str] = set()
     while True:
+        _refuse_taken(spec, reading)
         planned = _plan(spec, mark, claim, reading, lost, previous=previous, adopt=adopt)
         refuse_locked(reading.cluster, planned.plan)
         apply(planned.plan.steps(), session, mark, applied, merge=planned.merge)
@@ -107,6 +109,18 @@ def converge(
     )
 
 
+def _refuse_taken(spec: ClusterSpec, reading: Snapshot) -> None:
+    """Refuse a machine that is named and in another cluster: unlike a free one, it has no replacement."""
+    for index, machine_set in enumerate(spec.machine_sets):
+        for number, machine in enumerate(machine_set.machines or ()):
+            node = reading.node_of.get(machine)
+            if node is not None and node.cluster != spec.name:
+                raise InputError(
+                    f"{spec.set_field(index)}.machines[{number}]",
+                    f"machine {reading.machine_name(machine)} is in cluster {node.cluster!r} and can be in one only",
+                )
+
+
 @dataclass(frozen=True)
 class _Planned:
     versions: Versions
@@ -134,19 +148,22 @@ def _plan(
             reading.nodes,
             versions=versions,
             taken=taken.union(lost),
-            mark=None if adopt else mark,
+            mark=None if adopt or spec.exclusive else mark,
         )
     )
-    desired = desired_resources(spec, versions, assignment, mark)
-    before = previous_resources(previous, reading.resources, mark) if previous is not None else []
+    desired = desired_resources(
+        spec, versions, assignment, mark, api_version=reading.api_version, bootstrapped=reading.bootstrapped
+    )
+    before = previous_resources(previous, spec, reading.resources, mark)
     wanted = {(resource.type.name, resource.id): resource for resource in desired}
     had = {(resource.type.name, resource.id): resource for resource in before}
 
     def merged(fresh: Resource) -> Resource:
         key = (fresh.type.name, fresh.id)
-        return merge(fresh, wanted[key], had.get(key))
+        return merge(fresh, wanted[key], had.get(key)) if key in wanted else release(fresh, mark)
 
-    return _Planned(versions, assignment, diff(desired, reading.resources, mark=mark, previous=before), merged)
+    plan = diff(desired, reading.resources, mark=mark, exclusive=spec.exclusive, previous=before)
+    return _Planned(versions, assignment, plan, merged)
 
 
 def _nodes(reading: Snapshot) -> list[Resource]:

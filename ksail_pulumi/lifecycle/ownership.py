@@ -9,9 +9,9 @@ from ksail_pulumi.omni.resources import (
     ANNOTATION_CLUSTER_LOCKED,
     ANNOTATION_MANAGED_BY_GITOPS,
     ANNOTATION_MANAGED_BY_TEMPLATES,
-    CLUSTER,
 )
 from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.plan.diff import lock_forbids
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource
@@ -69,13 +69,7 @@ def refuse_locked(cluster: Resource | None, plan: Plan) -> None:
     Raises:
         LifecycleError: The cluster is locked.
     """
-    if cluster is None or plan.empty or ANNOTATION_CLUSTER_LOCKED not in cluster.annotations:
-        return
-    unlocks = any(
-        update.desired.type.name == CLUSTER.name and ANNOTATION_CLUSTER_LOCKED not in update.desired.annotations
-        for update in plan.updates
-    )
-    if not unlocks:
+    if cluster is not None and lock_forbids(plan, cluster):
         raise LifecycleError(_locked(cluster, "changed"))
 
 
@@ -91,6 +85,6 @@ def refuse_locked_deletion(cluster: Resource) -> None:
 
 def _locked(cluster: Resource, verb: str) -> str:
     return (
-        f"cluster {cluster.id!r} is locked, so that it cannot be {verb}. Unlock it in Omni first "
-        f"(`omnictl cluster unlock {cluster.id}`); it is never unlocked unasked"
+        f"cluster {cluster.id!r} is locked, so that it cannot be {verb}. Unlock it first (with `locked: false`, or "
+        f"`omnictl cluster unlock {cluster.id}`); it is never unlocked unasked"
     )

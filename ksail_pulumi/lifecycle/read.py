@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.done import Goal
 from ksail_pulumi.lifecycle.outputs import inputs_in
-from ksail_pulumi.lifecycle.snapshot import PARTS, collect
+from ksail_pulumi.lifecycle.snapshot import OF_MACHINES, PARTS, collect
 from ksail_pulumi.lifecycle.view import BY_ID, ClusterView
 from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
 from ksail_pulumi.plan.desired import OwnershipMark
@@ -40,6 +40,7 @@ def read(name: str, client: Client, *, old: Mapping[str, Any] | None = None) -> 
     watched = Goal(name, "ready").types
     cluster_call = state.start_find(CLUSTER, name)
     parts = {part: state.start_list(part, label) for part in (*PARTS, MACHINE_SET_NODE)}
+    parts |= {part: state.start_list(part) for part in OF_MACHINES}
     single = {kind: state.start_find(kind, name) for kind in watched if kind in BY_ID}
     several = {kind: state.start_list(kind, label) for kind in watched if kind not in BY_ID}
 
@@ -58,7 +59,9 @@ def read(name: str, client: Client, *, old: Mapping[str, Any] | None = None) -> 
 
     owner = OwnershipMark.owner_of(cluster)
     previous = parse_cluster(inputs_in(old)) if old else None
-    inputs = inputs_of(resources, mark=OwnershipMark(owner) if owner else None, previous=previous)
+    exclusive = previous is not None and previous.exclusive
+    mark = OwnershipMark(owner) if owner and not exclusive else None
+    inputs = inputs_of(resources, mark=mark, previous=previous)
     return facts.outputs(inputs, view, _goal(cluster, resources), client, old)
 
 

@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.errors import PermissionDeniedError
 from ksail_pulumi.omni.resources import (
     CLUSTER,
+    CLUSTER_BOOTSTRAP_STATUS,
     CLUSTER_CONFIG_VERSION,
     CONFIG_PATCH,
     EXTENSIONS_CONFIGURATION,
+    FEATURES_CONFIG,
+    KERNEL_ARGS,
     KUBERNETES_HEALTH_CHECK,
     KUBERNETES_MANIFEST_GROUP,
     KUBERNETES_UPGRADE_STATUS,
     LABEL_CLUSTER,
     MACHINE_CLASS,
+    MACHINE_INSTALL_DISK_CONFIG,
     MACHINE_SET,
     MACHINE_SET_NODE,
     MACHINE_STATUS,
+    SYS_VERSION,
+    TALOS_EXTENSIONS,
     TALOS_VERSION,
 )
 from ksail_pulumi.plan.snapshot import Snapshot
@@ -27,17 +33,25 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource, ResourceType
 
-LATE_TYPES = (KUBERNETES_MANIFEST_GROUP, KUBERNETES_HEALTH_CHECK)
-"""Types that came with Omni 1.7 and 1.9. An older one answers PERMISSION_DENIED for a type that it does not know."""
-
-PARTS = (MACHINE_SET, CONFIG_PATCH, EXTENSIONS_CONFIGURATION, *LATE_TYPES)
+PARTS = (MACHINE_SET, CONFIG_PATCH, EXTENSIONS_CONFIGURATION, KUBERNETES_MANIFEST_GROUP, KUBERNETES_HEALTH_CHECK)
 """What a cluster is made of beside itself and its nodes, found by the cluster label."""
 
+OF_MACHINES = (KERNEL_ARGS, MACHINE_INSTALL_DISK_CONFIG)
+"""What stays with a machine whichever cluster it is in, and so has no cluster label: found by the machine's ID."""
 
-def read(client: Client, name: str) -> Snapshot:
+LATE_TYPES = (KUBERNETES_MANIFEST_GROUP, KUBERNETES_HEALTH_CHECK, *OF_MACHINES)
+"""Types that came after Omni 1.0. An older one answers PERMISSION_DENIED for a type that it does not know."""
+
+
+def read(client: Client, name: str, *, extensions_of: str | None = None) -> Snapshot:
     """Read cluster `name`, the pool of machines and the versions on offer, in one round trip.
 
     The nodes of all clusters are read: a machine's own status shows a moment too late that it has been taken.
+
+    Args:
+        client: Which Omni.
+        name: The cluster's name.
+        extensions_of: The Talos version whose system extensions are read too.
 
     Raises:
         OmniError: A call failed.
@@ -47,11 +61,16 @@ def read(client: Client, name: str) -> Snapshot:
     cluster = state.start_find(CLUSTER, name)
     nodes = state.start_list(MACHINE_SET_NODE)
     parts = {part: state.start_list(part, label) for part in PARTS}
+    parts |= {part: state.start_list(part) for part in OF_MACHINES}
     statuses = state.start_list(MACHINE_STATUS)
     talos_versions = state.start_list(TALOS_VERSION)
     machine_classes = state.start_list(MACHINE_CLASS)
     upgrade = state.start_find(KUBERNETES_UPGRADE_STATUS, name)
     config_version = state.start_find(CLUSTER_CONFIG_VERSION, name)
+    bootstrap_status = state.start_find(CLUSTER_BOOTSTRAP_STATUS, name)
+    features = state.start_find(FEATURES_CONFIG, "features-config")
+    sys_version = state.start_find(SYS_VERSION, "current")
+    extensions = state.start_find(TALOS_EXTENSIONS, extensions_of) if extensions_of else None
 
     found = cluster.result()
     all_nodes = nodes.result()
@@ -67,6 +86,10 @@ def read(client: Client, name: str) -> Snapshot:
         machine_classes=machine_classes.result(),
         kubernetes_upgrade=upgrade.result(),
         config_version=config_version.result(),
+        bootstrap_status=bootstrap_status.result(),
+        features=features.result(),
+        sys_version=sys_version.result(),
+        talos_extensions=[found for call in (extensions,) if call and (found := call.result())],
     )
 
 

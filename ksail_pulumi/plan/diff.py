@@ -172,6 +172,16 @@ def _manageable(resource: Resource) -> bool:
     return not resource.owner and omni.LABEL_MANAGED_NODE not in resource.labels
 
 
+def lock_forbids(plan: Plan, cluster: Resource | None) -> bool:
+    """Whether a cluster is locked against a plan that does not unlock it.
+
+    Omni would refuse a part of the plan, take in the rest, and hold that back for as long as the lock is there.
+    """
+    if cluster is None or omni.ANNOTATION_CLUSTER_LOCKED not in cluster.annotations:
+        return False
+    return not plan.empty and not any(map(_unlocks, plan.updates))
+
+
 def _locks(actual: Resource, desired: Resource) -> bool:
     """Whether a cluster is to be locked that is not."""
     return (

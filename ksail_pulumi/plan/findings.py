@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.errors import ForeignClusterError, InputError, NotEnoughMachinesError
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.desired import OwnershipMark, desired_resources, previous_resources
-from ksail_pulumi.plan.diff import diff
+from ksail_pulumi.plan.diff import diff, lock_forbids
 from ksail_pulumi.plan.forecast import forecast
 from ksail_pulumi.plan.machines import assign_machines
 from ksail_pulumi.plan.rules import assignment_rules, server_rules
@@ -18,7 +18,6 @@ from ksail_pulumi.spec.cluster import Problem
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from ksail_pulumi.plan.diff import Plan
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.spec.models import ClusterSpec
@@ -85,7 +84,9 @@ def findings(
             )
             previous = previous_resources(old, spec, snapshot.resources, mark)
             plan = diff(desired, snapshot.resources, mark=mark, exclusive=spec.exclusive, previous=previous)
-            failures.update((problem.field, problem) for problem in _lock(spec, snapshot, plan))
+            if lock_forbids(plan, snapshot.cluster):
+                reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
+                failures[""] = Problem("", f"{reason}; unlock it first, with locked: false")
             forecasts = forecast(plan, versions, assignment, snapshot, mark)
     except InputError as error:
         failures.setdefault(error.field, Problem(error.field, error.reason))
@@ -137,19 +138,3 @@ def _unused(spec: ClusterSpec, snapshot: Snapshot, assignment: Assignment) -> It
 def _versions(spec: ClusterSpec, snapshot: Snapshot) -> Versions:
     current = versions_of(snapshot.cluster) if snapshot.cluster else None
     return resolve_versions(spec.talos_version, spec.kubernetes_version, snapshot.talos_versions, current=current)
-
-
-def _lock(spec: ClusterSpec, snapshot: Snapshot, plan: Plan) -> Iterator[Problem]:
-    """A locked cluster takes no change to itself, its sets or its nodes; patches wait until it is unlocked."""
-    cluster = snapshot.cluster
-    if cluster is None or omni.ANNOTATION_CLUSTER_LOCKED not in cluster.annotations:
-        return
-    kinds = (omni.CLUSTER.name, omni.MACHINE_SET.name, omni.MACHINE_SET_NODE.name)
-    touched = (*plan.creates, *(update.desired for update in plan.updates), *plan.destroys, *plan.deferred)
-    unlocked = any(
-        each.type.name == omni.CLUSTER.name and omni.ANNOTATION_CLUSTER_LOCKED not in each.annotations
-        for each in touched
-    )
-    if not unlocked and any(each.type.name in kinds for each in touched):
-        reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
-        yield Problem("", f"{reason}; unlock it first, with locked: false")
