@@ -16,6 +16,7 @@ from ksail_pulumi.omni.resources import (
     LABEL_CLUSTER_MACHINE,
     LABEL_SYSTEM_PATCH,
     MACHINE_PENDING_UPDATES,
+    MACHINE_SET_NODE,
     TALOS_UPGRADE_STATUS,
     Resource,
     ResourceType,
@@ -56,7 +57,8 @@ class KubernetesUpgrade(Controller):
     def watches(self) -> Mapping[ResourceType, Keys]:
         """The cluster, how it is, and what its Kubernetes says."""
         types = (CLUSTER, CLUSTER_STATUS, KUBERNETES_STATUS, TALOS_UPGRADE_STATUS)
-        return {**dict.fromkeys(types, own_id), MACHINE_PENDING_UPDATES: its_cluster}
+        members = (MACHINE_PENDING_UPDATES, MACHINE_SET_NODE)
+        return {**dict.fromkeys(types, own_id), **dict.fromkeys(members, its_cluster)}
 
     def lag(self, key: str) -> float:
         """The moment for which the old status stands."""

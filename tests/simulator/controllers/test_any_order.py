@@ -20,8 +20,8 @@ STEPS = st.lists(
         st.integers(0, 5),
         st.sampled_from((0.0, 0.02, 0.15, 0.6, 3.0, 17.0, 60.0)),
     ),
-    min_size=1,
-    max_size=14,
+    min_size=4,
+    max_size=16,
 )
 
 
@@ -110,12 +110,14 @@ class User:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=STEPS)
+@given(first=st.sampled_from((0.05, 1.0, 20.0, 50.0)), steps=STEPS)
 def test_in_the_end_everything_is_consistent(
-    make_lab: Callable[[], Any], steps: list[tuple[str, str, int, float]]
+    make_lab: Callable[[], Any], first: float, steps: list[tuple[str, str, int, float]]
 ) -> None:
     lab = make_lab()
     user = User(lab)
+    user.do("create", "a", 1)
+    lab.run(first)
     for verb, cluster, number, pause in steps:
         user.do(verb, cluster, number)
         lab.run(pause)
