@@ -206,6 +206,31 @@ def test_a_machine_that_another_stack_takes_meanwhile_is_replaced(lab: Lab, need
         Lab(lab.client, thief).delete(mark=None)
 
 
+def test_a_named_machine_of_another_cluster_is_refused_before_anything_is_written(lab: Lab, needs: Needs) -> None:
+    machine = needs(1)[0]
+    thief = f"{lab.name}-thief"
+    take(lab, thief, machine)
+    try:
+        with pytest.raises(InputError, match=rf"controlPlane.machines\[0\]: .*is in cluster '{thief}'") as raised:
+            lab.create(controlPlane={"machines": [machine]})
+        assert raised.value.outputs is None
+        assert lab.client.state.find(CLUSTER, lab.name) is None
+    finally:
+        Lab(lab.client, thief).delete(mark=None)
+
+
+def test_a_named_machine_that_another_stack_takes_meanwhile_has_no_replacement(lab: Lab, needs: Needs) -> None:
+    machine = needs(1)[0]
+    thief = f"{lab.name}-thief"
+    lab.on_progress = lambda line: take(lab, thief, machine) if line.startswith("adding cluster") else None
+    try:
+        with pytest.raises(InputError, match=f"is in cluster '{thief}'") as raised:
+            lab.create(controlPlane={"machines": [machine]})
+        assert raised.value.outputs.name == lab.name
+    finally:
+        Lab(lab.client, thief).delete(mark=None)
+
+
 def take(lab: Lab, thief: str, machine: str) -> None:
     """Put a machine into a cluster of its own, past this package."""
     state = lab.client.state

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ksail_pulumi.errors import ForeignClusterError, LifecycleError
+from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     ANNOTATION_CLUSTER_LOCKED,
     CLUSTER,
@@ -15,6 +16,7 @@ from ksail_pulumi.omni.resources import (
     CONFIG_PATCH,
     KUBERNETES_UPGRADE_STATUS,
     LABEL_CLUSTER,
+    MACHINE_CLASS,
     MACHINE_SET,
     MACHINE_STATUS,
     TALOS_UPGRADE_STATUS,
@@ -145,6 +147,30 @@ def test_a_machine_can_move_to_another_set(lab: Lab, needs: Needs) -> None:
     assert new.ready
     assert lab.machines("b") == {two}
     assert f"{lab.name}-a" not in lab.of(MACHINE_SET)
+
+
+def test_a_set_of_a_machine_class_shrinks_until_its_machines_are_free(lab: Lab, needs: Needs) -> None:
+    needs(4)
+    machine_class = Resource(
+        MACHINE_CLASS, lab.name, specs_pb2.MachineClassSpec(match_labels=["omni.sidero.dev/connected"])
+    )
+    lab.client.state.create(machine_class)
+    workers = {"name": "pool", "machineClass": {"name": lab.name, "size": 3}}
+    try:
+        old = lab.create(workers=[workers])
+        assert len(lab.machines("pool")) == 3
+        found = lab.read(old)
+        assert found is not None
+        assert found.inputs == old.inputs
+        workers["machineClass"] = {"name": lab.name, "size": 1}
+        new = lab.update(old, workers=[workers])
+        left = {node.id for node in old.nodes} - {node.id for node in new.nodes}
+        assert len(left) == 2
+        assert left <= lab.available()
+        assert not left & lab.of(CLUSTER_MACHINE).keys()
+    finally:
+        lab.delete()
+        lab.client.state.teardown(MACHINE_CLASS, lab.name)
 
 
 def test_a_write_of_somebody_else_in_between_is_merged_with_ours(lab: Lab, needs: Needs) -> None:
