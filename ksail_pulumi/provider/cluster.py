@@ -12,7 +12,7 @@ import pulumi
 from pulumi import Output, ResourceOptions, dynamic
 
 from ksail_pulumi.errors import InputError
-from ksail_pulumi.provider import host
+from ksail_pulumi.provider import host, program
 from ksail_pulumi.provider.args import OmniClusterArgs
 from ksail_pulumi.provider.properties import ADOPT, FACTS, OWNER, PREVIEW, SECRETS, VERSIONS, to_properties
 from ksail_pulumi.provider.settings import Settings
@@ -110,18 +110,21 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
             InputError: One input is given in two spellings, or `import_` names another cluster than `name`.
             ConfigFileError: The file of a patch cannot be read.
         """
-        wire = to_wire(args or {}) | to_wire(OmniClusterArgs(**inputs))
+        with program.told():
+            wire = to_wire(args or {}) | to_wire(OmniClusterArgs(**inputs))
         opts = ResourceOptions.merge(ResourceOptions(additional_secret_outputs=list(SECRETS)), opts)
         hidden: dict[str, Any] = {}
         if opts.id is None:
             # The provider may run in another folder.
-            wire = with_files({"name": resource_name, **wire})
+            with program.told():
+                wire = with_files({"name": resource_name, **wire})
             hidden[OWNER] = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}/{resource_name}"
             if pulumi.runtime.is_dry_run():
                 hidden[PREVIEW] = True
         if opts.import_ is not None:
             # The engine's import cannot reach a dynamic provider; create takes the cluster over instead.
-            wire["name"] = _imported_name(opts.import_, wire["name"], resource_name)
+            with program.told():
+                wire["name"] = _imported_name(opts.import_, wire["name"], resource_name)
             hidden[ADOPT] = True
             opts.import_ = None
         # Outputs come to be for the keys that are named here.
@@ -161,7 +164,8 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
         """
         from ksail_pulumi.spec.ksail import load_ksail
 
-        config = load_ksail(path)
+        with program.told():
+            config = load_ksail(path)
         wire: dict[str, Any] = dict(config.spec)
         if config.endpoint and not pulumi.Config("omni").get("endpoint"):
             wire["endpoint"] = config.endpoint
@@ -201,7 +205,8 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
         """
         from ksail_pulumi.spec.template import load_template
 
-        wire = load_template(path)
+        with program.told():
+            wire = load_template(path)
         return cls(resource_name or wire["name"], cast("OmniClusterArgsDict", wire), opts, **inputs)
 
     @property

@@ -6,9 +6,13 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tests.e2e.project import ROOT, Project
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ksail_pulumi.simulator.server import Simulator
-    from tests.e2e.project import Project, Run
+    from tests.e2e.project import Run
 
 ENDPOINT = "omni endpoint is required: "
 KEY = "omni service account key is not set: environment variable OMNI_SERVICE_ACCOUNT_KEY is not set"
@@ -95,3 +99,12 @@ def test_a_wrong_input_is_refused_in_preview_with_its_path(project: Project) -> 
     text = without_traceback(project.preview(fails=True))
     assert "property patches[0]" in text
     assert "clusterName" in text
+
+
+def test_a_mistake_in_ksail_yaml_is_told_with_its_line(tmp_path: Path, pulumi: dict[str, str]) -> None:
+    project = Project.create(tmp_path, pulumi, {}, ROOT)
+    file = project.folder / "ksail.yaml"
+    file.write_text(file.read_text().replace("workers: 2", "workers: two"))
+    project.init()
+    text = without_traceback(project.preview(fails=True))
+    assert "error: ksail.yaml:16: spec.cluster.talos.workers: a whole number is expected, not 'two'" in text

@@ -1,0 +1,32 @@
+"""Mistakes that are found while the user's program runs, told by Pulumi as a message."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pulumi import RunError
+
+from ksail_pulumi.errors import ConfigFileError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class ProgramInputError(InputError, RunError):
+    """An input that cannot be used. Of a `RunError` Pulumi prints the text alone, of any other error a traceback."""
+
+
+class ProgramFileError(ConfigFileError, RunError):
+    """A file that cannot be used, in the same sense."""
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Let the mistakes found inside reach the user without a traceback; they stay what they are to `except`."""
+    try:
+        yield
+    except ConfigFileError as error:
+        raise ProgramFileError(error.path, error.line, error.field, error.reason) from error
+    except InputError as error:
+        raise ProgramInputError("", str(error)) from error
