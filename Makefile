@@ -41,6 +41,7 @@ check: setup ## formatting, lint, types, import laws, lock file
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	set -e; for program in __main__.py examples/*/__main__.py; do .venv/bin/mypy "$$program"; done
 	.venv/bin/lint-imports
 	tools/uv lock --check
 
