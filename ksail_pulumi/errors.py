@@ -141,9 +141,7 @@ class NotEnoughMachinesError(LifecycleError):
         self.needed = needed
         self.available = available
         self.excluded = tuple(excluded)
-        message = (
-            f"not enough available machines in Omni for the requested node count: need {needed}, got {available}"
-        )
+        message = f"not enough available machines in Omni for the requested node count: need {needed}, got {available}"
         if excluded:
             message += f" (others do not count: {'; '.join(excluded)})"
         super().__init__(message)
