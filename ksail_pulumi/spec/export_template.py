@@ -10,15 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _CLUSTER_FIELDS = ("patches", "systemExtensions", "kernelArgs")
+_STRATEGIES = ("updateStrategy", "deleteStrategy", "upgradeStrategy")
 _SET_FIELDS = (
     "labels",
     "annotations",
     "bootstrapSpec",
     "machines",
     "machineClass",
-    "updateStrategy",
-    "deleteStrategy",
-    "upgradeStrategy",
+    *_STRATEGIES,
     *_CLUSTER_FIELDS,
 )
 _MACHINE_FIELDS = ("labels", "annotations", "locked", "install", *_CLUSTER_FIELDS)
@@ -69,7 +68,11 @@ def _cluster(inputs: Mapping[str, Any]) -> InOrder:
 
 
 def _machine_set(machine_set: Mapping[str, Any]) -> InOrder:
-    return InOrder(_picked(machine_set, _SET_FIELDS) | _common(machine_set))
+    fields = InOrder(_picked(machine_set, _SET_FIELDS))
+    for name in _STRATEGIES:
+        if name in fields:
+            fields[name] = InOrder(_picked(fields[name], ("type", "rolling")))
+    return InOrder(fields | _common(machine_set))
 
 
 def _machine(machine: Mapping[str, Any]) -> InOrder:

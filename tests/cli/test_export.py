@@ -1,0 +1,326 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ksail_pulumi.cli.app import main
+from ksail_pulumi.lifecycle.create import create
+from ksail_pulumi.lifecycle.session import Deadline, Session
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.channel import Connection
+from ksail_pulumi.omni.client import Client, connect
+from ksail_pulumi.omni.resources import (
+    ANNOTATION_CLUSTER_LOCKED,
+    CLUSTER,
+    CONFIG_PATCH,
+    LABEL_CLUSTER,
+    MACHINE_CLASS,
+    MACHINE_SET_NODE,
+    MACHINE_STATUS,
+    Resource,
+)
+from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.simulator.server import Simulator
+from ksail_pulumi.spec.cluster import parse_cluster, to_wire
+from ksail_pulumi.spec.ksail import load_ksail
+from ksail_pulumi.spec.template import load_template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARK = OwnershipMark("organization/web/dev/shop")
+
+# In the form that `export` writes: machines and entries in Omni's order.
+TEMPLATE = """\
+kind: Cluster
+name: shop
+labels:
+    team: web
+annotations:
+    example.com/cost-center: "4711"
+kubernetes:
+    version: v1.36.3
+    manifests:
+        - name: namespaces
+          mode: one-time
+          labels:
+            part: base
+          inline:
+            apiVersion: v1
+            kind: Namespace
+            metadata:
+                name: web
+    healthchecks:
+        - name: dns
+          interval: 1m30s
+          job:
+            apiVersion: batch/v1
+            kind: Job
+            metadata:
+                name: dns
+talos:
+    version: v1.13.8
+features:
+    enableWorkloadProxy: true
+    backupConfiguration:
+        interval: 6h
+patches:
+    - name: patches/text.yaml
+      inline: |
+        # kept as it is
+        machine: {sysctls: {"a.b": "1"}}
+    - name: last
+      idOverride: 900-last
+      labels:
+        tier: base
+      inline:
+        machine:
+            sysctls:
+                c.d: "yes"
+systemExtensions:
+    - siderolabs/util-linux-tools
+---
+kind: ControlPlane
+machines:
+    - MACHINE-0
+upgradeStrategy:
+    type: Rolling
+    rolling:
+        maxParallelism: 1
+---
+kind: Workers
+name: cloud
+machineClass:
+    name: big
+    size: unlimited
+---
+kind: Workers
+labels:
+    pool: general
+machines:
+    - MACHINE-1
+    - MACHINE-2
+updateStrategy:
+    type: Rolling
+    rolling:
+        maxParallelism: 2
+deleteStrategy:
+    type: Rolling
+    rolling:
+        maxParallelism: 3
+systemExtensions: []
+---
+kind: Machine
+name: MACHINE-1
+labels:
+    rack: b2
+locked: true
+patches:
+    - name: address
+      inline:
+        machine:
+            network:
+                interfaces:
+                    - addresses:
+                        - 10.5.0.2/24
+                      interface: eth0
+kernelArgs:
+    - console=ttyS0
+---
+kind: Machine
+name: MACHINE-2
+install:
+    disk: /dev/vda
+"""
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Simulator]:
+    with Simulator(machines=6) as omni:
+        yield omni
+
+
+@pytest.fixture(scope="module")
+def client(account: Simulator) -> Iterator[Client]:
+    client = connect(Connection(account.endpoint, account.service_account_key))
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def template(client: Client) -> str:
+    """A template of machines that exist, in a form that comes out as it went in."""
+    machines = sorted(each.id for each in client.state.list(MACHINE_STATUS))
+    text = TEMPLATE
+    for number in (0, 1, 2):
+        text = text.replace(f"MACHINE-{number}", machines[number])
+    return text
+
+
+@pytest.fixture(scope="module")
+def shop(client: Client, template: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The cluster of the template."""
+    match = specs_pb2.MachineClassSpec(match_labels=["pool = nobody"])
+    client.state.create(Resource(MACHINE_CLASS, "big", match))
+    path = tmp_path_factory.mktemp("template") / "cluster.yaml"
+    path.write_text(template)
+    spec = parse_cluster({**load_template(path), "waitFor": "none"})
+    create(spec, MARK, Session(client, Deadline.after(60)))
+    return spec.name
+
+
+@pytest.fixture(autouse=True)
+def _environment(account: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMNI_ENDPOINT", account.endpoint)
+    monkeypatch.setenv("OMNI_SERVICE_ACCOUNT_KEY", account.service_account_key)
+    monkeypatch.delenv("SIDERO_SERVICE_ACCOUNT_KEY", raising=False)
+
+
+def test_a_cluster_comes_back_as_the_template_that_it_was_made_from(shop, template, capsys):
+    assert main(["export", shop, "--as", "template"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == template
+    assert captured.err == ""
+
+
+def test_the_program_registers_what_the_cluster_is(shop, template, tmp_path, capsys):
+    """Runs the exported program in Pulumi's own mock of an engine."""
+    assert main(["export", shop, "--as", "python", "--output", str(tmp_path / "__main__.py")]) == 0
+    assert capsys.readouterr().out == ""
+    (tmp_path / "cluster.yaml").write_text(template)
+    (tmp_path / "run.py").write_text(RUN)
+    done = subprocess.run(
+        [sys.executable, "run.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    (registered,) = json.loads(done.stdout)
+    assert registered.pop("__adopt") is True
+    assert main(["export", shop, "--as", "template"]) == 0
+    (tmp_path / "cluster.yaml").write_text(capsys.readouterr().out)
+    inputs = {key: value for key, value in registered.items() if not key.startswith("__") and value is not None}
+    assert to_wire(parse_cluster(inputs)) == to_wire(parse_cluster(load_template(tmp_path / "cluster.yaml")))
+
+
+RUN = """\
+import json
+import runpy
+
+import pulumi
+
+
+class Engine(pulumi.runtime.Mocks):
+    def __init__(self):
+        self.registered = []
+
+    def new_resource(self, args):
+        self.registered.append(args.inputs)
+        return [args.inputs["name"], {**args.inputs, "kubeconfig": "k"}]
+
+    def call(self, args):
+        return {}
+
+
+engine = Engine()
+pulumi.runtime.set_mocks(engine, project="web", stack="dev", organization="organization")
+
+
+@pulumi.runtime.test
+def program():
+    runpy.run_path("__main__.py")
+
+
+program()
+print(json.dumps(engine.registered))
+"""
+
+
+def test_the_program_is_laid_out_as_formatters_leave_it(shop, tmp_path, capsys):
+    assert main(["export", shop, "--as", "python"]) == 0
+    program = capsys.readouterr().out
+    ruff = Path(sys.executable).with_name("ruff")
+    done = subprocess.run(
+        [ruff, "format", "--isolated", "-"], input=program, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == program
+
+
+def test_what_others_made_is_in_it_and_what_omni_made_is_not(client, tmp_path, capsys):
+    """A cluster that nobody made with this package: its machines by a class, a patch with an ID of its own."""
+    client.state.create(
+        Resource(MACHINE_CLASS, "any", specs_pb2.MachineClassSpec(match_labels=["omni.sidero.dev/connected"]))
+    )
+    inputs = {"name": "other", "controlPlane": {"machineClass": {"name": "any", "size": 1}}, "waitFor": "running"}
+    create(parse_cluster(inputs), MARK, Session(client, Deadline.after(60)))
+    labels = {LABEL_CLUSTER: "other"}
+    patch = specs_pb2.ConfigPatchSpec(data="machine:\n  sysctls: {}\n")
+    client.state.create(Resource(CONFIG_PATCH, "from-the-ui", patch, {**labels, "mine": "yes"}, {"name": "mine"}))
+    assert client.state.list(MACHINE_SET_NODE, labels), "Omni has allocated a machine"
+    capsys.readouterr()
+    assert main(["export", "other", "--as", "template"]) == 0
+    cluster, control_plane = capsys.readouterr().out.split("---\n")
+    assert control_plane == "kind: ControlPlane\nmachineClass:\n    name: any\n    size: 1\n"
+    assert cluster == CLUSTER_OF_OTHERS
+
+
+CLUSTER_OF_OTHERS = """\
+kind: Cluster
+name: other
+kubernetes:
+    version: v1.36.3
+talos:
+    version: v1.13.8
+patches:
+    - name: mine
+      idOverride: from-the-ui
+      labels:
+        mine: "yes"
+      inline: |
+        machine:
+          sysctls: {}
+"""
+
+
+def test_a_lock_is_told_where_a_template_cannot_hold_it(client, shop, capsys):
+    def lock(cluster: Resource) -> Resource:
+        return replace(cluster, annotations={**cluster.annotations, ANNOTATION_CLUSTER_LOCKED: ""})
+
+    client.state.modify(CLUSTER, shop, lock)
+    assert main(["export", shop, "--as", "template"]) == 0
+    assert capsys.readouterr().err == "ksail-pulumi: the cluster is locked, which a template cannot say\n"
+    assert main(["export", shop, "--as", "python"]) == 0
+    assert "    locked=True,\n" in capsys.readouterr().out
+
+
+def test_a_ksail_project_is_written_with_its_patches(shop, tmp_path, capsys):
+    path = tmp_path / "ksail.yaml"
+    assert main(["export", shop, "--as", "ksail", "--output", str(path)]) == 0
+    told = capsys.readouterr().err
+    assert "systemExtensions is left out: ksail.yaml has no field for it" in told
+    assert load_ksail(path, {}).spec["name"] == shop
+    files = {str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*") if each.is_file()}
+    assert files == {"ksail.yaml", "talos/cluster/00-patches-text.yaml", "talos/cluster/01-last.yaml"}
+    assert main(["export", shop, "--as", "ksail"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == path.read_text()
+    assert "talos/cluster/01-last.yaml is not printed: --output writes it beside ksail.yaml" in captured.err
+
+
+def test_an_unknown_cluster_is_a_message(capsys):
+    assert main(["export", "nowhere", "--as", "python"]) == 1
+    assert capsys.readouterr().err.startswith("ksail-pulumi: cluster not found: nowhere")
+
+
+def test_no_file_is_written_over_without_being_told_to(shop, tmp_path, capsys):
+    path = tmp_path / "cluster.yaml"
+    path.write_text("mine\n")
+    assert main(["export", shop, "--as", "template", "--output", str(path)]) == 1
+    assert capsys.readouterr().err == f"ksail-pulumi: {path}: the file exists; --force writes over it\n"
+    assert path.read_text() == "mine\n"
+    assert main(["export", shop, "--as", "template", "--output", str(path), "--force"]) == 0
+    assert path.read_text().startswith("kind: Cluster\n")
