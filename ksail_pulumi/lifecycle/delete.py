@@ -8,6 +8,7 @@ from ksail_pulumi.errors import ConflictError, LifecycleError, NotFoundError
 from ksail_pulumi.lifecycle.diagnose import machine_name
 from ksail_pulumi.lifecycle.ownership import refuse_locked_deletion, refuse_lost
 from ksail_pulumi.lifecycle.progress import describe_deletion
+from ksail_pulumi.lifecycle.snapshot import OF_MACHINES, collect
 from ksail_pulumi.lifecycle.view import ClusterView
 from ksail_pulumi.lifecycle.wait import follow, queries
 from ksail_pulumi.omni.resources import (
@@ -19,6 +20,7 @@ from ksail_pulumi.omni.resources import (
     LINK,
     MACHINE_STATUS,
 )
+from ksail_pulumi.plan.diff import release
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,13 +58,23 @@ def delete(
     """
     state = session.client.state
     find, machines = state.start_find(CLUSTER, name), state.start_list(MACHINE_STATUS, {LABEL_CLUSTER: name})
+    of_machines = [(kind, state.start_list(kind)) for kind in OF_MACHINES]
     cluster = find.result()
-    if cluster is None:
-        return
+    kept = [resource for kind, call in of_machines for resource in collect(kind, call)]
+    if cluster is not None:
+        if mark is not None:
+            refuse_lost(cluster, mark, "delete")
+        refuse_locked_deletion(cluster)
+        _take_down(cluster, machines.result(), session, on_disconnected)
     if mark is not None:
-        refuse_lost(cluster, mark, "delete")
-    refuse_locked_deletion(cluster)
-    cut_off = [machine for machine in machines.result() if not _connected(machine)]
+        _release(kept, mark, state)
+
+
+def _take_down(
+    cluster: Resource, machines: Iterable[Resource], session: Session, on_disconnected: OnDisconnected
+) -> None:
+    state, name = session.client.state, cluster.id
+    cut_off = [machine for machine in machines if not _connected(machine)]
     if cut_off and on_disconnected == "fail":
         raise LifecycleError(_cut_off_text(name, cut_off))
     if not cluster.tearing_down:
@@ -148,6 +160,15 @@ class _Remover:
             self._state.teardown(LINK, resource.id)
         except NotFoundError:
             return
+
+
+def _release(resources: Iterable[Resource], mark: OwnershipMark, state: State) -> None:
+    """Take our mark off what stays with a machine: it belongs to no cluster any more."""
+    for kind, key in [(resource.type, resource.id) for resource in resources if mark.owns(resource)]:
+        try:
+            state.modify(kind, key, lambda resource: release(resource, mark))
+        except NotFoundError:
+            continue
 
 
 def _finish(event: WatchEvent, state: State) -> None:

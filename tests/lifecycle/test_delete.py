@@ -10,7 +10,7 @@ import pytest
 
 from ksail_pulumi.errors import CancelledError, ClusterFailedError, LifecycleError, WaitTimeoutError
 from ksail_pulumi.lifecycle.delete import delete
-from ksail_pulumi.omni.resources import CLUSTER, LINK, MACHINE_STATUS, Resource
+from ksail_pulumi.omni.resources import CLUSTER, KERNEL_ARGS, LINK, MACHINE_STATUS, Resource
 from ksail_pulumi.simulator.server import Simulator
 
 from .conftest import Lab
@@ -52,6 +52,16 @@ def test_a_cluster_whose_mark_was_dropped_is_still_deleted(lab: Lab, needs: Need
     lab.client.state.modify(CLUSTER, lab.name, lambda cluster: replace(cluster, annotations={}))
     lab.delete()
     assert lab.client.state.find(CLUSTER, lab.name) is None
+
+
+def test_what_stays_with_a_machine_is_nobodys_any_more(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    machine = lab.create(kernelArgs=["console=ttyS0"], waitFor="running").nodes[0].id
+    assert lab.mark.owns(lab.client.state.get(KERNEL_ARGS, machine))
+    lab.delete()
+    kept = lab.client.state.get(KERNEL_ARGS, machine)
+    assert not lab.mark.owns(kept)
+    assert list(kept.spec.args) == ["console=ttyS0"]
 
 
 def test_an_interrupt_ends_the_wait_and_the_deletion_goes_on(lab: Lab, needs: Needs, simulator: Simulator) -> None:
