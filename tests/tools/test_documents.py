@@ -1,0 +1,37 @@
+"""What the documents say can be found: the files they link to, and every input and command."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ksail_pulumi.provider.args import OmniClusterArgs
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    targets = [target for target in LINK.findall(document.read_text()) if not target.startswith("http")]
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_every_input_is_documented() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    assert [field.name for field in dataclasses.fields(OmniClusterArgs) if f"`{field.name}`" not in text] == []
+
+
+def test_the_readme_shows_every_command() -> None:
+    command = [Path(sys.executable).with_name("ksail-pulumi"), "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    commands = re.findall(r"^    (\w+)  ", shown, re.MULTILINE)
+    assert commands
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in commands if f"ksail-pulumi {name}" not in readme] == []
