@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_list(commands)
     _add_info(commands)
     _add_export(commands)
+    _add_schema(commands)
     _add_simulate(commands)
     return parser
 
@@ -125,6 +126,20 @@ def _add_export(commands: Any) -> None:
     )
     command.add_argument("--output", default="", metavar="FILE", help="where to write (default: print it)")
     command.add_argument("--force", action="store_true", help="write over existing files")
+
+
+def _add_schema(commands: Any) -> None:
+    command = commands.add_parser(
+        "schema",
+        help="the JSON schema of what you write, for your editor",
+        description="Print a JSON schema. Editors check YAML files with it, for instance by a first line "
+        "`# yaml-language-server: $schema=ksail.schema.json`.",
+    )
+    command.add_argument(
+        "of",
+        choices=("args", "ksail", "template"),
+        help="args: inputs of an OmniCluster; ksail: ksail.yaml; template: a cluster template of omnictl",
+    )
 
 
 def _add_simulate(commands: Any) -> None:

@@ -17,7 +17,9 @@ def _texts(value: Any) -> Any:
     return {key: "" if text is None else text for key, text in value.items()} if isinstance(value, dict) else value
 
 
-Metadata = Annotated[dict[str, str], BeforeValidator(_texts)]
+Metadata = Annotated[
+    dict[str, str], BeforeValidator(_texts, json_schema_input_type=dict[str, str | int | float | bool | None])
+]
 
 
 class _Part(BaseModel):
@@ -94,6 +96,8 @@ class Kubernetes(_Part):
         healthchecks: Jobs that tell whether the cluster is well.
     """
 
+    model_config = ConfigDict(json_schema_extra={"required": ["version"]})
+
     version: str = ""
     manifests: list[Manifest] | None = None
     healthchecks: list[HealthCheck] | None = None
@@ -105,6 +109,8 @@ class Talos(_Part):
     Attributes:
         version: The version of Talos with its `v`, `v1.13.8`.
     """
+
+    model_config = ConfigDict(json_schema_extra={"required": ["version"]})
 
     version: str = ""
 
@@ -160,6 +166,8 @@ class Cluster(_Configured):
         labels: Labels of the cluster in Omni.
         annotations: Annotations of the cluster in Omni.
     """
+
+    model_config = ConfigDict(json_schema_extra={"required": ["kind", "name", "kubernetes", "talos"]})
 
     kind: Literal["Cluster"]
     name: str = ""
@@ -290,6 +298,8 @@ class Machine(_Configured):
         labels: Labels of its place in the cluster (`MachineSetNode`) in Omni.
         annotations: Annotations of the same.
     """
+
+    model_config = ConfigDict(json_schema_extra={"required": ["kind", "name"]})
 
     kind: Literal["Machine"]
     name: str = ""
