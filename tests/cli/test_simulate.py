@@ -8,9 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMMAND = Path(sys.executable).with_name("ksail-pulumi")
 PRINT_ENVIRONMENT = "import os; print(*sorted(name for name in os.environ if name.startswith(('OMNI_', 'SIDERO_'))))"
@@ -55,14 +60,23 @@ def test_a_command_that_does_not_exist_is_named():
     assert (done.returncode, done.stderr) == (1, "ksail-pulumi: no-such-command: there is no such command\n")
 
 
+@contextmanager
+def running(*arguments: str, **how: Any) -> Iterator[subprocess.Popen[str]]:
+    """The command in the background; gone at the end, whatever happens."""
+    with subprocess.Popen([COMMAND, "simulate", *arguments], text=True, **how) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_sigterm_reaches_the_command():
     code = "import signal, sys; signal.signal(15, lambda *_: sys.exit(9)); print('up', flush=True); signal.pause()"
-    process = subprocess.Popen([COMMAND, "simulate", "--", sys.executable, "-c", code], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"up\n"
-    process.send_signal(signal.SIGTERM)
-    process.stdout.close()
-    assert process.wait() == 9
+    with running("--", sys.executable, "-c", code, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 9
 
 
 def test_a_port_that_is_taken_is_a_message():
@@ -77,19 +91,20 @@ def test_a_port_that_is_taken_is_a_message():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_without_a_terminal_it_prints_the_exports_and_changes_until_it_is_stopped(number):
-    process = subprocess.Popen(
-        [COMMAND, "simulate", "--machines", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    exports = [process.stdout.readline() for _ in range(2)]
-    assert re.fullmatch(r"export OMNI_ENDPOINT=grpc://127\.0\.0\.1:\d+\n", exports[0])
-    assert re.fullmatch(r"export OMNI_SERVICE_ACCOUNT_KEY=\S+\n", exports[1])
-    lines = [process.stderr.readline() for _ in range(2)]
-    assert all(re.fullmatch(r"machine [0-9a-f-]{36}: available\n", line) for line in lines)
-    process.send_signal(number)
-    rest = process.communicate()
-    assert (rest, process.returncode) == (("", ""), 0)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running("--machines", "2", **pipes) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert re.fullmatch(r"export OMNI_ENDPOINT=grpc://127\.0\.0\.1:\d+\n", process.stdout.readline())
+        assert re.fullmatch(r"export OMNI_SERVICE_ACCOUNT_KEY=\S+\n", process.stdout.readline())
+        available = set()
+        while len(available) < 2:
+            line = process.stderr.readline()
+            assert re.fullmatch(r"machine [0-9a-f-]{36}: .+\n", line)
+            if line.endswith(": available\n"):
+                available.add(line)
+        process.send_signal(number)
+        assert (*process.communicate(), process.returncode) == ("", "", 0)
 
 
 def read_until(terminal: int, pattern: bytes) -> bytes:
@@ -105,21 +120,13 @@ def read_until(terminal: int, pattern: bytes) -> bytes:
 def test_on_a_terminal_machines_and_clusters_are_shown_live():
     terminal, end = pty.openpty()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
-    process = subprocess.Popen(
-        [COMMAND, "simulate", "--machines", "3"],
-        stdin=end,
-        stdout=end,
-        stderr=end,
-        env=environment,
-        start_new_session=True,
-    )
-    os.close(end)
-    try:
+    with running(
+        "--machines", "3", stdin=end, stdout=end, stderr=end, env=environment, start_new_session=True
+    ) as process:
+        os.close(end)
         shown = read_until(terminal, b"(?s)(available.*){3}")
         assert b"export OMNI_SERVICE_ACCOUNT_KEY=" in shown
         assert b"No clusters yet." in shown
-    finally:
         process.send_signal(signal.SIGINT)
-        code = process.wait()
-    assert code == 0
+        assert process.wait() == 0
     os.close(terminal)
