@@ -11,14 +11,17 @@ from ksail_pulumi.lifecycle.apply import Applied
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.view import ClusterView
 from ksail_pulumi.lifecycle.wait import wait
+from ksail_pulumi.plan.diff import with_lock
 from ksail_pulumi.spec.cluster import to_wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from ksail_pulumi.lifecycle.converge import Converged
     from ksail_pulumi.lifecycle.done import Goal
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
     from ksail_pulumi.lifecycle.session import Session
+    from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.spec.cluster import ClusterSpec
 
 
@@ -34,6 +37,7 @@ class Attempt:
         self._old = old
         self._view = ClusterView(spec.name)
         self._goal: Goal | None = None
+        self._locks: Sequence[Resource] = ()
         self._inputs = inputs_in(old) if old else to_wire(spec)
 
     @contextmanager
@@ -46,16 +50,20 @@ class Attempt:
                 error.outputs = facts.partial_outputs(self._inputs, self._view, self._goal, self._old)
             raise
 
-    def converged(self, spec: ClusterSpec, goal: Goal) -> None:
-        """Everything is written, with these versions, and this is to be waited for."""
-        self._goal = goal
-        self._inputs = to_wire(spec)
+    def converged(self, converged: Converged) -> None:
+        """Everything is written, and there is something to be waited for."""
+        self._goal = converged.goal
+        self._locks = converged.locks
+        self._inputs = to_wire(converged.spec)
         self.applied.accepted = True
 
     def wait(self, session: Session) -> ClusterOutputs:
-        """Wait for the goal, and give the outputs."""
+        """Wait for the goal, lock what is to be locked then, and give the outputs."""
         if self._goal is None:
             raise AssertionError("wait follows converged")
         with self.saved():
             wait(session, self._view, self._goal, last_write=self.applied.last_write)
+            for resource in self._locks:
+                session.progress(f"locking {resource.id}")
+                session.client.state.modify(resource.type, resource.id, with_lock)
             return facts.outputs(self._inputs, self._view, self._goal, session.client, self._old)

@@ -13,7 +13,7 @@ from ksail_pulumi.lifecycle.gone import wait_until_free
 from ksail_pulumi.lifecycle.ownership import refuse_locked
 from ksail_pulumi.omni.resources import LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
 from ksail_pulumi.plan.desired import desired_resources, previous_resources
-from ksail_pulumi.plan.diff import diff, merge, release
+from ksail_pulumi.plan.diff import diff, merge, release, without_lock
 from ksail_pulumi.plan.machines import assign_machines
 from ksail_pulumi.plan.versions import resolve_versions, versions_of
 
@@ -39,10 +39,12 @@ class Converged:
     Attributes:
         spec: The spec with its versions filled in.
         goal: What to wait for.
+        locks: What is to be locked once the goal is reached.
     """
 
     spec: ClusterSpec
     goal: Goal
+    locks: tuple[Resource, ...]
 
 
 def converge(
@@ -106,6 +108,7 @@ def converge(
             leaving=frozenset(leaving - set(planned.assignment.machines)),
             shrinks=shrinks,
         ),
+        planned.plan.locks,
     )
 
 
@@ -155,7 +158,7 @@ def _plan(
         spec, versions, assignment, mark, api_version=reading.api_version, bootstrapped=reading.bootstrapped
     )
     before = previous_resources(previous, spec, reading.resources, mark)
-    wanted = {(resource.type.name, resource.id): resource for resource in desired}
+    wanted = {(resource.type.name, resource.id): without_lock(resource) for resource in desired}
     had = {(resource.type.name, resource.id): resource for resource in before}
 
     def merged(fresh: Resource) -> Resource:

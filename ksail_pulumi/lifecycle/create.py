@@ -57,5 +57,5 @@ def create(spec: ClusterSpec, mark: OwnershipMark, session: Session, *, adopt: b
                 refuse_foreign(reading.cluster, mark)
             attempt.applied.accepted = mark.owns(reading.cluster)
         converged = converge(spec, mark, session, claim=claim, reading=reading, applied=attempt.applied, adopt=adopt)
-        attempt.converged(converged.spec, converged.goal)
+        attempt.converged(converged)
     return attempt.wait(session)

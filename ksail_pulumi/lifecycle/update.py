@@ -61,5 +61,5 @@ def update(
         converged = converge(
             spec, mark, session, claim=claim, reading=reading, applied=attempt.applied, previous=previous
         )
-        attempt.converged(converged.spec, converged.goal)
+        attempt.converged(converged)
     return attempt.wait(session)

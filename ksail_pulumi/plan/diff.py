@@ -29,6 +29,7 @@ ORDER = (
 )
 _RANK = {resource_type.name: rank for rank, resource_type in enumerate(ORDER)}
 _FIRST_TO_GO = (omni.MACHINE_SET_NODE.name, omni.MACHINE_SET.name)
+_LOCKS = {omni.CLUSTER.name: omni.ANNOTATION_CLUSTER_LOCKED, omni.MACHINE_SET_NODE.name: omni.ANNOTATION_LOCKED}
 _OF_MACHINES = (omni.KERNEL_ARGS.name, omni.MACHINE_INSTALL_DISK_CONFIG.name)
 
 
@@ -64,36 +65,35 @@ class Plan:
         deferred: What to create once a resource of the same ID is gone: a node whose machine leaves another set of the
             cluster (it is in `destroys` too, and its machine must have become available again), or what is already
             being torn down.
-        lock: The cluster with the lock that it is to have and has not yet: nothing can be written to it afterwards.
+        locks: The cluster and the nodes that are to be locked and are not yet. Omni holds back whatever has not arrived
+            on a locked machine, so this comes last, when the cluster is where it was asked to be (`with_lock`).
     """
 
     creates: tuple[Resource, ...] = ()
     updates: tuple[Update, ...] = ()
     destroys: tuple[Resource, ...] = ()
     deferred: tuple[Resource, ...] = ()
-    lock: Resource | None = None
+    locks: tuple[Resource, ...] = ()
 
     @property
     def empty(self) -> bool:
-        return not (self.creates or self.updates or self.destroys or self.deferred or self.lock)
+        return not (self.creates or self.updates or self.destroys or self.deferred or self.locks)
 
     def steps(self) -> list[Step]:
         """The steps to take: creates, then updates, type by type; then destroys, nodes and sets before the rest.
 
-        A cluster is unlocked before everything else and locked after it. Not among the steps is `deferred`, which waits
-        for more than answers; a cluster is not locked while something is deferred.
+        A cluster is unlocked before everything else. Not among the steps are `deferred` and `locks`, which wait for
+        more than answers.
         """
         unlocks = [update.desired for update in self.updates if _unlocks(update)]
         updates = [update.desired for update in self.updates if not _unlocks(update)]
         first = tuple(each for each in self.destroys if each.type.name in _FIRST_TO_GO)
         rest = tuple(each for each in self.destroys if each.type.name not in _FIRST_TO_GO)
-        locks = (self.lock,) if self.lock and not self.deferred else ()
         return [
             *(Step("update", (cluster,)) for cluster in unlocks),
             *(Step("create", group) for group in _by_type(self.creates)),
             *(Step("update", group) for group in _by_type(updates)),
             *(Step("destroy", group) for group in (first, rest) if group),
-            *(Step("update", (cluster,)) for cluster in locks),
         ]
 
 
@@ -125,13 +125,14 @@ def diff(
     known = {_key(resource): resource for resource in actual if _manageable(resource)}
     before = {_key(resource): resource for resource in previous}
     wanted = {_key(resource) for resource in desired}
-    creates, updates, destroys, deferred = [], [], [], []
-    lock: Resource | None = None
+    creates, updates, destroys, deferred, locks = [], [], [], [], []
     for resource in desired:
         current = known.get(_key(resource))
+        if _is_locked(resource) and not (current is not None and _is_locked(current)):
+            locks.append(resource)
+            resource = without_lock(resource)  # noqa: PLW2901 - it is created and changed without
         if current is None:
-            creates.append(_unlocked(resource))
-            lock = resource if creates[-1] is not resource else lock
+            creates.append(resource)
             continue
         _check_cluster(resource, current)
         if current.tearing_down or _moves(resource, current):
@@ -139,8 +140,6 @@ def diff(
             destroys += [] if current.tearing_down else [current]
             continue
         merged = merge(current, resource, before.get(_key(resource)))
-        if _locks(current, merged):
-            lock, merged = merged, _unlocked(merged)
         if not same(merged, current):
             updates.append(Update(current, merged))
     for key, resource in known.items():
@@ -156,7 +155,7 @@ def diff(
         tuple(sorted(updates, key=lambda update: _rank(update.desired))),
         tuple(sorted(_without_cascades(destroys), key=_rank)),
         tuple(deferred),
-        lock,
+        tuple(sorted(locks, key=_rank, reverse=True)),  # nodes first: a locked cluster's cannot be locked any more
     )
 
 
@@ -182,25 +181,24 @@ def lock_forbids(plan: Plan, cluster: Resource | None) -> bool:
     return not plan.empty and not any(map(_unlocks, plan.updates))
 
 
-def _locks(actual: Resource, desired: Resource) -> bool:
-    """Whether a cluster is to be locked that is not."""
-    return (
-        desired.type.name == omni.CLUSTER.name
-        and omni.ANNOTATION_CLUSTER_LOCKED in desired.annotations
-        and omni.ANNOTATION_CLUSTER_LOCKED not in actual.annotations
-    )
+def _is_locked(resource: Resource) -> bool:
+    return _LOCKS.get(resource.type.name, "") in resource.annotations
 
 
 def _unlocks(update: Update) -> bool:
-    return _locks(update.desired, update.actual)
+    """Whether an update unlocks the cluster, which Omni wants to come before all other changes."""
+    return update.actual.type.name == omni.CLUSTER.name and _is_locked(update.actual) and not _is_locked(update.desired)
 
 
-def _unlocked(resource: Resource) -> Resource:
-    """The cluster without its lock; any other resource as it is."""
-    if resource.type.name != omni.CLUSTER.name or omni.ANNOTATION_CLUSTER_LOCKED not in resource.annotations:
-        return resource
-    rest = {key: value for key, value in resource.annotations.items() if key != omni.ANNOTATION_CLUSTER_LOCKED}
-    return replace(resource, annotations=rest)
+def with_lock(resource: Resource) -> Resource:
+    """The cluster or node with its lock."""
+    return replace(resource, annotations={**resource.annotations, _LOCKS[resource.type.name]: ""})
+
+
+def without_lock(resource: Resource) -> Resource:
+    """The resource without its lock, if it has one."""
+    lock = _LOCKS.get(resource.type.name)
+    return replace(resource, annotations={key: value for key, value in resource.annotations.items() if key != lock})
 
 
 def _check_cluster(desired: Resource, actual: Resource) -> None:

@@ -128,14 +128,23 @@ def _foreign(plan: Plan, mark: OwnershipMark) -> Iterator[str]:
 
 
 def _locked(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
-    changing = any(each.type.name in _REACHING_MACHINES for each in _written(plan))
-    locked = [
-        node.id
-        for node in snapshot.resources
-        if node.type.name == omni.MACHINE_SET_NODE.name and omni.ANNOTATION_LOCKED in node.annotations
-    ]
-    if changing and locked:
-        yield f"locked, and so left as they are until they are unlocked: {_named(locked, snapshot)}"
+    """Machines that a change would reach if they were not locked, and are not unlocked by it."""
+    nodes = {each.id: each for each in snapshot.resources if each.type.name == omni.MACHINE_SET_NODE.name}
+    updates = [each.desired for each in plan.updates if each.desired.type.name == omni.MACHINE_SET_NODE.name]
+    nodes |= {node.id: node for node in updates}
+    locked = [node for node in nodes.values() if omni.ANNOTATION_LOCKED in node.annotations]
+    reached = [node.id for node in locked if any(_reaches(part, node) for part in _written(plan))]
+    if reached:
+        names = _named(reached, snapshot)
+        yield f"locked, and so left as they are until they are unlocked, which an `up` waits for: {names}"
+
+
+def _reaches(part: Resource, node: Resource) -> bool:
+    """Whether a part of the cluster concerns a machine."""
+    if part.type.name == omni.KERNEL_ARGS.name:
+        return part.id == node.id
+    target = part.labels.get(omni.LABEL_CLUSTER_MACHINE) or part.labels.get(omni.LABEL_MACHINE_SET)
+    return part.type.name in _REACHING_MACHINES and target in (None, node.id, node.labels.get(omni.LABEL_MACHINE_SET))
 
 
 def _written(plan: Plan) -> Iterator[Resource]:

@@ -11,7 +11,7 @@ from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
 from ksail_pulumi.plan.desired import OwnershipMark, previous_resources
-from ksail_pulumi.plan.diff import Plan, diff
+from ksail_pulumi.plan.diff import Plan, diff, with_lock, without_lock
 from ksail_pulumi.plan.versions import Versions
 from ksail_pulumi.spec.cluster import ClusterSpec
 
@@ -144,21 +144,33 @@ def test_a_lock_of_somebody_else_is_removed_where_the_inputs_say_so() -> None:
     assert changed(plan) == changed(taken_over) == [("update", [machine_id(2)])]
 
 
-def test_a_cluster_is_unlocked_before_and_locked_after_everything_else() -> None:
-    bigger = cluster_spec(kubernetesVersion="1.36.3", workers=2, locked=True, machines={machine_id(2): {}})
-    unlocked = cluster_spec(kubernetesVersion="1.36.3", workers=2, locked=False, machines={machine_id(2): {}})
+def test_a_cluster_is_unlocked_before_everything_else() -> None:
+    bigger = cluster_spec(kubernetesVersion="1.36.3", workers=2, locked=False, machines={machine_id(2): {}})
 
-    assert changed(lock_plan(locked_spec(cluster=True), unlocked)) == [
+    assert changed(lock_plan(locked_spec(cluster=True), bigger)) == [
         ("update", ["prod"]),
         ("create", [machine_id(3)]),
     ]
-    assert changed(lock_plan(locked_spec(), bigger)) == [("create", [machine_id(3)]), ("update", ["prod"])]
 
-    created = diff(desired(bigger), [], mark=MARK)
-    assert created.lock is not None
-    assert omni.ANNOTATION_CLUSTER_LOCKED not in created.creates[0].annotations
-    assert [step.verb for step in created.steps()] == ["create", "create", "create", "update"]
-    assert created.steps()[-1].resources[0].annotations[omni.ANNOTATION_CLUSTER_LOCKED] == ""
+
+def test_locks_are_kept_for_the_end() -> None:
+    both = locked_spec(cluster=True, machine=True)
+
+    for plan in (lock_plan(locked_spec(), both), diff(desired(both), [], mark=MARK)):
+        assert not plan.empty
+        assert [each.id for each in plan.locks] == [machine_id(2), "prod"], "nothing can be locked in a locked cluster"
+        annotations = [each.annotations for each in (*plan.creates, *(update.desired for update in plan.updates))]
+        assert not [each for each in annotations if omni.ANNOTATION_LOCKED in each]
+        assert not [each for each in annotations if omni.ANNOTATION_CLUSTER_LOCKED in each]
+    assert lock_plan(locked_spec(), both).steps() == []
+    assert lock_plan(both, both).empty, "what is locked already needs nothing"
+
+
+def test_a_lock_goes_on_and_off_a_resource() -> None:
+    (cluster, *_) = desired(locked_spec())
+
+    assert with_lock(cluster).annotations[omni.ANNOTATION_CLUSTER_LOCKED] == ""
+    assert without_lock(with_lock(cluster)) == cluster
 
 
 MACHINE_PARTS = cluster_spec(

@@ -228,18 +228,30 @@ def test_a_locked_cluster_refuses_every_change() -> None:
     assert failures(judged(cluster_spec(**inputs, workers=3, locked=False), omni_with(locked))) == {}
 
 
-def test_locked_machines_are_told_to_stay_as_they_are() -> None:
+def test_locked_machines_that_a_change_would_reach_are_told() -> None:
+    told = "locked, and so left as they are until they are unlocked, which an `up` waits for: "
+    inputs: dict[str, Any] = {"talosVersion": "1.13.8", "workers": [{"count": 2}]}
     resources = [
         replace(each, annotations={**each.annotations, omni.ANNOTATION_LOCKED: ""})
         if each.id == machine_id(2)
         else each
         for each in running()
     ]
-    spec = cluster_spec(talosVersion="1.13.8", kubernetesVersion="1.36.3", workers=2)
 
-    assert judged(spec, omni_with(resources)).forecasts[-1] == (
-        f"locked, and so left as they are until they are unlocked: host-2 ({machine_id(2)})"
-    )
+    def lines(**changes: Any) -> list[str]:
+        spec = cluster_spec(**{**inputs, "kubernetesVersion": "1.35.7", **changes})
+        forecasts = judged(spec, omni_with(resources)).forecasts
+        return [line.removeprefix(told) for line in forecasts if line.startswith(told)]
+
+    patch = {"patches": [{"name": "p", "inline": "machine: {a: 1}"}]}
+    locked = f"host-2 ({machine_id(2)})"
+    assert lines(kubernetesVersion="1.36.3") == [locked]
+    assert lines(workers=[{"count": 2, **patch}]) == [locked]
+    assert lines(machines={machine_id(2): patch}) == [locked]
+    assert lines(controlPlane={"count": 1, **patch}) == lines(machines={machine_id(3): patch}) == []
+    assert lines(machines={machine_id(3): {**patch, "locked": True}}) == [], "it is locked when all has arrived"
+    assert lines(machines={machine_id(2): {**patch, "locked": False}}) == []
+    assert lines(machines={machine_id(2): {"kernelArgs": ["a"]}, machine_id(3): {"kernelArgs": ["a"]}}) == [locked]
 
 
 def test_named_machines_are_checked_one_by_one() -> None:
