@@ -47,7 +47,10 @@ def _toggle(value: Any) -> Any:
     return {True: "Enabled", False: "Disabled"}.get(value, value) if isinstance(value, bool) else value
 
 
-Disabled = Annotated[Literal["Default", "Disabled"], BeforeValidator(_toggle)]
+Disabled = Annotated[
+    Literal["Default", "Disabled"],
+    BeforeValidator(_toggle, json_schema_input_type=Literal["Default", "Disabled", False]),
+]
 
 WITHOUT_EFFECT = "without effect"
 Idle = Annotated[Any, WITHOUT_EFFECT]
@@ -62,7 +65,17 @@ class _Part(BaseModel):
 
 
 class Omni(_Part):
-    """`spec.provider.omni`, at first `spec.cluster.omni`."""
+    """`spec.provider.omni`, at first `spec.cluster.omni`.
+
+    Attributes:
+        endpoint: URL of the Omni, `https://<account>.omni.siderolabs.io:443`.
+        endpoint_env_var: The environment variable that wins over `endpoint`, `OMNI_ENDPOINT` by default.
+        service_account_key_env_var: The environment variable with the key, `OMNI_SERVICE_ACCOUNT_KEY` by default.
+        talos_version: The version of Talos, with or without `v`; the newest that Omni supports by default.
+        kubernetes_version: Likewise for Kubernetes.
+        machine_class: The machine class that Omni takes the machines from.
+        machines: The UUIDs of the machines, those of the control plane first; not together with a class.
+    """
 
     endpoint: str | None = None
     endpoint_env_var: str | None = None
@@ -74,7 +87,12 @@ class Omni(_Part):
 
 
 class Talos(_Part):
-    """`spec.cluster.talos`: the node counts' first home; the rest concerns machines that KSail itself makes."""
+    """`spec.cluster.talos`: the node counts' first home; the rest concerns machines that KSail itself makes.
+
+    Attributes:
+        control_planes: The same as `spec.cluster.controlPlanes`.
+        workers: The same as `spec.cluster.workers`.
+    """
 
     control_planes: Count | None = None
     workers: Count | None = None
@@ -90,7 +108,11 @@ class Talos(_Part):
 
 
 class Connection(_Part):
-    """`spec.cluster.connection`."""
+    """`spec.cluster.connection`.
+
+    Attributes:
+        context: Names the cluster, as `admin@<cluster>`, where `metadata.name` does not.
+    """
 
     context: str | None = None
     kubeconfig: Idle = None
@@ -98,7 +120,25 @@ class Connection(_Part):
 
 
 class Cluster(_Part):
-    """`spec.cluster`."""
+    """`spec.cluster`.
+
+    Attributes:
+        distribution: Talos is the only one on Omni.
+        provider: Omni.
+        distribution_config: The folder of Talos patches, `talos` by default.
+        connection: How KSail reaches the cluster.
+        control_planes: How many machines run the control plane, 1 by default.
+        workers: How many machines run workloads, 0 by default.
+        kubernetes_version: The version of Kubernetes, where `omni` has none.
+        omni: The Omni, in its first home; `spec.provider.omni` is today's.
+        talos: The node counts, in their first home.
+        cni: The network plugin.
+        csi: Storage for pods.
+        metrics_server: Measures what pods and nodes use.
+        cert_manager: Issues certificates.
+        policy_engine: Checks what is created against policies.
+        git_ops_engine: Keeps the cluster as a repository says.
+    """
 
     distribution: Literal["Talos"] | None = None
     provider: Literal["Omni"] | None = None
@@ -131,7 +171,11 @@ class Cluster(_Part):
 
 
 class Provider(_Part):
-    """`spec.provider`."""
+    """`spec.provider`.
+
+    Attributes:
+        omni: The Omni, its machines and the versions.
+    """
 
     omni: Omni | None = None
     docker: Other = None
@@ -143,7 +187,12 @@ class Provider(_Part):
 
 
 class Spec(_Part):
-    """`spec`."""
+    """`spec`.
+
+    Attributes:
+        cluster: What the cluster is like.
+        provider: Where it runs.
+    """
 
     cluster: Cluster | None = None
     provider: Provider | None = None
@@ -153,13 +202,24 @@ class Spec(_Part):
 
 
 class Metadata(_Part):
-    """`metadata`."""
+    """`metadata`.
+
+    Attributes:
+        name: The cluster's name.
+    """
 
     name: Name | None = None
 
 
 class KsailFile(_Part):
-    """A whole ksail.yaml."""
+    """A whole ksail.yaml.
+
+    Attributes:
+        api_version: `ksail.io/v1alpha1`.
+        kind: `Cluster`.
+        metadata: The cluster's name.
+        spec: The cluster.
+    """
 
     api_version: Literal["ksail.io/v1alpha1"] | None = None
     kind: Literal["Cluster"] | None = None

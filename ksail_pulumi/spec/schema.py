@@ -13,12 +13,13 @@ from pydantic import BaseModel, Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from ksail_pulumi.spec import template_file
-from ksail_pulumi.spec.ksail_file import KsailFile
+from ksail_pulumi.spec.ksail_file import WITHOUT_EFFECT, KsailFile
 from ksail_pulumi.spec.models import ClusterSpec, HealthCheck, Manifest, Patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pydantic.fields import FieldInfo
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import core_schema
 
@@ -84,7 +85,7 @@ class _Schema(GenerateJsonSchema):
             field.pop("title", None)
             if field.get("default", ...) is None:
                 del field["default"]
-            if meaning := meanings.get(name):
+            if meaning := meanings.get(name) or _of_others(info):
                 field["description"] = meaning
         return described
 
@@ -100,6 +101,13 @@ def _meanings(model: type[BaseModel]) -> dict[str, str]:
             name, _, meaning = entry.strip().partition(": ")
             meanings[name] = _paragraph(meaning)
     return meanings
+
+
+def _of_others(info: FieldInfo) -> str:
+    """What to say of fields of KSail that are not about a cluster on Omni."""
+    if WITHOUT_EFFECT in info.metadata:
+        return "Without effect on a cluster in Omni."
+    return "Not about a cluster in Omni." if info.annotation is Any else ""
 
 
 def _paragraph(text: str) -> str:
