@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import yaml
 from ksail_pulumi.cli.app import main
 from ksail_pulumi.spec.cluster import parse_cluster
 from ksail_pulumi.spec.documents import parse_documents
-from ksail_pulumi.spec.schema import SCHEMAS, args_schema, ksail_schema, template_schema
+from ksail_pulumi.spec.schema import SCHEMAS
 from ksail_pulumi.spec.template import load_template
 from tests.spec.json_schema import mistakes
 
@@ -53,6 +54,11 @@ spec:
 """
 
 
+@cache
+def schema(name: str) -> dict[str, Any]:
+    return SCHEMAS[name]()
+
+
 def documents(path: Path) -> list[Any]:
     return [document.value for document in parse_documents(path.read_text(), str(path))]
 
@@ -77,23 +83,23 @@ def inputs() -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
 def test_templates_fit(path):
-    assert [mistakes(document, template_schema()) for document in documents(path)] == [[]] * len(documents(path))
+    assert [mistakes(document, schema("template")) for document in documents(path)] == [[]] * len(documents(path))
 
 
 @pytest.mark.parametrize("path", KSAIL_FILES, ids=lambda path: path.parent.name)
 def test_the_ksail_files_of_this_repository_fit(path):
     (document,) = documents(path)
     document["metadata"]["name"] = document["metadata"]["name"].replace("${PROJECT}", "shop")
-    assert mistakes(document, ksail_schema()) == []
+    assert mistakes(document, schema("ksail")) == []
 
 
 def test_a_ksail_file_with_many_fields_fits():
-    assert mistakes(yaml.safe_load(KSAIL), ksail_schema()) == []
+    assert mistakes(yaml.safe_load(KSAIL), schema("ksail")) == []
 
 
 @pytest.mark.parametrize("wire", list(inputs()))
 def test_inputs_fit(wire):
-    assert mistakes(wire, args_schema()) == []
+    assert mistakes(wire, schema("args")) == []
 
 
 def test_inputs_that_fit_are_what_the_model_takes():
@@ -124,32 +130,30 @@ OTHERS = frozenset({"timeout", "kubeconfig", "loadBalancer"})
 
 
 @pytest.mark.parametrize(
-    ("schema", "values"),
+    ("name", "values"),
     [
         ("template", [document for path in TEMPLATES for document in documents(path)]),
         ("args", list(inputs())),
         ("ksail", [yaml.safe_load(KSAIL)]),
     ],
 )
-def test_what_is_damaged_does_not_fit(schema, values):
+def test_what_is_damaged_does_not_fit(name, values):
     count = 0
-    made = SCHEMAS[schema]()
     for value in values:
         for place, broken in damaged(copy.deepcopy(value)):
             inside = next((index for index, part in enumerate(place) if part in FREE), len(place))
-            if inside < len(place) - 1 or (place[-1] in OTHERS and schema == "ksail"):
+            if inside < len(place) - 1 or (place[-1] in OTHERS and name == "ksail"):
                 continue
             if isinstance(broken, dict) and place[-1] in FREE and place[-1] in str(broken):
                 continue
             count += 1
-            assert mistakes(broken, made), place
+            assert mistakes(broken, schema(name)), place
     assert count > 30
 
 
 def test_every_field_of_ours_is_described():
-    for name, make in SCHEMAS.items():
-        schema = make()
-        for model, part in {"": schema, **schema["$defs"]}.items():
+    for name in SCHEMAS:
+        for model, part in {"": schema(name), **schema(name)["$defs"]}.items():
             missing = [field for field, each in part.get("properties", {}).items() if "description" not in each]
             assert missing == [], f"{model or name}"
 
@@ -157,4 +161,4 @@ def test_every_field_of_ours_is_described():
 @pytest.mark.parametrize("name", list(SCHEMAS))
 def test_the_command_prints_it(name, capsys):
     assert main(["schema", name]) == 0
-    assert json.loads(capsys.readouterr().out) == SCHEMAS[name]()
+    assert json.loads(capsys.readouterr().out) == schema(name)
