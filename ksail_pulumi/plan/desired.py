@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
+from ksail_pulumi.plan.components import ANNOTATION_COMPONENT, component_patches
+from ksail_pulumi.plan.components import patch_id as component_id
 from ksail_pulumi.plan.machines import current_assignment
 from ksail_pulumi.plan.versions import versions_of
 from ksail_pulumi.spec.durations import duration
@@ -21,6 +23,7 @@ from ksail_pulumi.spec.patches import patch_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from ksail_pulumi.plan.components import ComponentPatch
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.versions import Versions
     from ksail_pulumi.spec.models import (
@@ -83,6 +86,7 @@ def desired_resources(
     *,
     api_version: int = INSTALL_DISK_API,
     bootstrapped: bool = False,
+    components: Sequence[ComponentPatch] | None = None,
 ) -> list[Resource]:
     """Everything that should exist in Omni for a cluster, in omnictl's order.
 
@@ -94,8 +98,11 @@ def desired_resources(
         api_version: Omni's own (`SysVersion`); before 3 an install disk is a patch.
         bootstrapped: Whether the cluster has etcd already; what it was to be restored from is left out then, as Omni
             lets it go but not come back.
+        components: The patches of its components; those of a new cluster if left out.
     """
-    return list(_Translator(spec, versions, assignment, mark, api_version, bootstrapped).resources())
+    if components is None:
+        components = component_patches(spec.components, spec.name, began=versions.talos)
+    return list(_Translator(spec, versions, assignment, mark, api_version, bootstrapped, components).resources())
 
 
 def previous_resources(
@@ -140,11 +147,13 @@ class _Translator:
     mark: OwnershipMark
     api_version: int
     bootstrapped: bool
+    components: Sequence[ComponentPatch]
 
     def resources(self) -> Iterator[Resource]:
         spec = self.spec
         scope = f"cluster-{spec.name}"
         yield self._cluster()
+        yield from map(self._component, self.components)
         yield from self._patches(spec.patches, CLUSTER_WEIGHT, scope, {})
         yield from self._extensions(spec.system_extensions, spec.name, {})
         for index, manifest in enumerate(spec.manifests or ()):
@@ -205,6 +214,18 @@ class _Translator:
                 {**(patch.labels or {}), omni.LABEL_CLUSTER: self.spec.name, **target},
                 {omni.ANNOTATION_NAME: patch.name or "", **described, **(patch.annotations or {})},
             )
+
+    def _component(self, component: ComponentPatch) -> Resource:
+        labels = {omni.LABEL_CLUSTER: self.spec.name}
+        if component.control_plane_only:
+            labels[omni.LABEL_MACHINE_SET] = self.spec.control_plane.id(self.spec.name)
+        return self._resource(
+            omni.CONFIG_PATCH,
+            component_id(self.spec.name, component.field),
+            specs_pb2.ConfigPatchSpec(data=component.text),
+            labels,
+            {omni.ANNOTATION_NAME: component.name, ANNOTATION_COMPONENT: component.annotation},
+        )
 
     def _extensions(
         self, extensions: Sequence[str] | None, scope: str, target: Mapping[str, str]

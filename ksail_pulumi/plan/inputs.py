@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.plan import reading
+from ksail_pulumi.plan.components import read_components
 from ksail_pulumi.plan.desired import CLUSTER_WEIGHT, INSTALL_DISK, MACHINE_WEIGHT, SET_WEIGHT, patch_id
 from ksail_pulumi.spec.cluster import compact, to_wire
 from ksail_pulumi.spec.models import Features, Machine
@@ -125,6 +126,8 @@ class _Reader:
         reading.read_backup(wire, previous.backup if previous else None, cluster)
         lock = omni.ANNOTATION_CLUSTER_LOCKED
         reading.read_lock(wire, lock, cluster, previous.locked if previous else None, known=previous is not None)
+        if previous is not None:  # otherwise their patches are patches like others
+            read_components(wire, previous.components, cluster.id, self.live.patches.values())
         self._patches(wire, previous.patches if previous else None, omni.LABEL_CLUSTER, "", "cluster-")
         everywhere = self.live.extensions.get((omni.LABEL_CLUSTER, ""))
         reading.read_extensions(wire, previous.system_extensions if previous else None, everywhere)

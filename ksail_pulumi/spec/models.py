@@ -6,25 +6,17 @@ not the same as an empty one.
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from ksail_pulumi.spec.base import Model, Version
+from ksail_pulumi.spec.components import Components
 from ksail_pulumi.spec.durations import duration
 
-_VERSION = re.compile(r"v?([0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]+)?)")
-_UNLIMITED = frozenset({"unlimited", "Unlimited", "infinity", "∞"})  # omnictl's spellings
-
-
-def _version(text: str) -> str:
-    found = _VERSION.fullmatch(text)
-    if not found:
-        raise PydanticCustomError("version", "version should be in semver format, like 1.36.3")
-    return found[1]
+_Unlimited = Literal["unlimited", "Unlimited", "infinity", "∞"]  # omnictl's spellings
 
 
 def _duration(text: str) -> str:
@@ -36,7 +28,7 @@ def _duration(text: str) -> str:
 
 
 def _size(value: Any) -> Any:
-    return "unlimited" if isinstance(value, str) and value in _UNLIMITED else value
+    return "unlimited" if isinstance(value, str) and value in get_args(_Unlimited) else value
 
 
 def _worker_sets(value: Any) -> Any:
@@ -72,79 +64,92 @@ def _inline(value: Any) -> Any:
     raise PydanticCustomError("inline", "should be a mapping, a list of mappings, or YAML text")
 
 
-Version = Annotated[str, AfterValidator(_version)]
 Duration = Annotated[str, AfterValidator(_duration)]
 Count = Annotated[int, Field(ge=0)]
 Metadata = dict[str, str]
+Inline = Annotated[Any, BeforeValidator(_inline, json_schema_input_type=str | dict[str, Any] | list[dict[str, Any]])]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, defer_build=True
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, data: Any) -> Any:
-        """A null is a field that was not set, as it is for Pulumi, which drops it on the way."""
-        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
-
-
-class Patch(_Model):
+class Patch(Model):
     """A patch of Talos' machine configuration.
 
     Attributes:
+        name: Its name, unique in its place; that of its file if it is in one and has none of its own.
         inline: Its content: one document, a list of documents, or YAML text that is passed on untouched.
         id_override: The whole ID of its resource, in place of the one made of place and name.
+        labels: Labels of its resource in Omni.
+        annotations: Annotations of its resource in Omni.
+        description: What it is for, shown in Omni.
     """
 
     name: str | None = None
-    inline: Annotated[Any, BeforeValidator(_inline)] = None
+    inline: Inline = None
     id_override: str | None = None
     labels: Metadata | None = None
     annotations: Metadata | None = None
     description: str | None = None
 
 
-class Rolling(_Model):
-    """How many machines at a time. Omni takes 0 for none ever, so that it is refused here."""
+class Rolling(Model):
+    """How many machines at a time.
+
+    Attributes:
+        max_parallelism: That number. Omni takes 0 for none ever, so that it is refused here.
+    """
 
     max_parallelism: Annotated[int, Field(ge=1)]
 
 
-class Strategy(_Model):
+class Strategy(Model):
     """How a change goes through a set of machines.
 
     Attributes:
         type: `Rolling`, a number at a time, or `Unset`, all at once.
+        rolling: With `Rolling`, the number.
     """
 
     type: Literal["Rolling", "Unset"] | None = None
     rolling: Rolling | None = None
 
 
-class BootstrapSpec(_Model):
-    """The etcd backup that a new cluster starts from. It has no meaning any more once the cluster is bootstrapped."""
+class BootstrapSpec(Model):
+    """The etcd backup that a new cluster starts from. It has no meaning any more once the cluster is bootstrapped.
+
+    Attributes:
+        cluster_uuid: Omni's UUID of the cluster that was backed up.
+        snapshot: The name of the backup.
+    """
 
     cluster_uuid: Annotated[str, Field(alias="clusterUUID")]
     snapshot: str
 
 
-class MachineClass(_Model):
-    """Machines that Omni itself chooses, by a class that an administrator defined."""
+class MachineClass(Model):
+    """Machines that Omni itself chooses, by a class that an administrator defined.
+
+    Attributes:
+        name: The class.
+        size: How many machines, or `unlimited`.
+    """
 
     name: str
-    size: Annotated[Count | Literal["unlimited"], BeforeValidator(_size)]
+    size: Annotated[Count | Literal["unlimited"], BeforeValidator(_size, json_schema_input_type=Count | _Unlimited)]
 
 
-class MachineSet(_Model):
+class MachineSet(Model):
     """A set of machines of one role: so many that are free, these machines, or those of a class.
 
     Attributes:
+        count: How many free machines to take; 1 unless `machines` or `machineClass` is given.
+        machines: The UUIDs of exactly the machines to use.
+        machine_class: Machines that Omni chooses.
         selector: Which free machines may be taken, as a label selector; only with `count`.
         upgrade_strategy: How upgrades of Talos and changes of extensions go through the set.
         system_extensions: None leaves it to the cluster's; an empty list means none at all.
-        kernel_args: Likewise.
+        kernel_args: Likewise, for arguments of the Linux kernel.
+        patches: Patches for these machines.
+        labels: Labels of the machine set in Omni.
+        annotations: Annotations of the machine set in Omni.
     """
 
     count: Count | None = None
@@ -175,7 +180,11 @@ class MachineSet(_Model):
 
 
 class ControlPlane(MachineSet):
-    """The machines that run etcd and the Kubernetes control plane."""
+    """The machines that run etcd and the Kubernetes control plane.
+
+    Attributes:
+        bootstrap_spec: The etcd backup that the cluster starts from.
+    """
 
     bootstrap_spec: BootstrapSpec | None = None
 
@@ -188,6 +197,7 @@ class Workers(MachineSet):
     """A set of machines that run workloads.
 
     Attributes:
+        name: Its name, `workers` if not set; the sets of a cluster have different names.
         update_strategy: How changes of the configuration go through the set; one machine after the other if not set.
         delete_strategy: How machines leave the set; all at once if not set, one after the other if `Rolling` is not
             given a number.
@@ -202,7 +212,7 @@ class Workers(MachineSet):
         return "workers" if self.name is None else self.name
 
 
-class Install(_Model):
+class Install(Model):
     """The disk that Talos is installed on.
 
     Attributes:
@@ -214,11 +224,17 @@ class Install(_Model):
     disk_selector: str | None = None
 
 
-class Machine(_Model):
+class Machine(Model):
     """What holds for one machine, whichever set it is in.
 
     Attributes:
         locked: True locks it, False unlocks it, None leaves it as it is.
+        install: The disk that Talos is installed on.
+        patches: Patches for this machine alone.
+        system_extensions: None leaves it to the set's or the cluster's; an empty list means none at all.
+        kernel_args: Likewise, for arguments of the Linux kernel.
+        labels: Labels of its place in the cluster (`MachineSetNode`) in Omni.
+        annotations: Annotations of the same.
     """
 
     locked: bool | None = None
@@ -230,8 +246,16 @@ class Machine(_Model):
     annotations: Metadata | None = None
 
 
-class Features(_Model):
-    """What a cluster does or has beyond the ordinary; what is not set is off."""
+class Features(Model):
+    """What a cluster does or has beyond the ordinary; what is not set is off.
+
+    Attributes:
+        disk_encryption: Encrypts the machines' disks, with keys that Omni keeps.
+        enable_workload_proxy: Makes services of the cluster reachable through Omni.
+        use_embedded_discovery_service: Lets machines find each other through Omni, not through the public service.
+        disable_public_discovery_service: Turns the public discovery service off.
+        enable_node_audit_skip: Leaves the requests of nodes out of the Kubernetes audit log.
+    """
 
     disk_encryption: bool | None = None
     enable_workload_proxy: bool | None = None
@@ -240,7 +264,7 @@ class Features(_Model):
     enable_node_audit_skip: bool | None = None
 
 
-class Backup(_Model):
+class Backup(Model):
     """Backups of etcd.
 
     Attributes:
@@ -250,39 +274,50 @@ class Backup(_Model):
     interval: Duration
 
 
-class Manifest(_Model):
+class Manifest(Model):
     """Kubernetes objects that Omni applies to the cluster.
 
     Attributes:
+        name: Their name, unique in the cluster; that of their file if they are in one and have none of their own.
+        inline: One object, a list of objects, or YAML text that is passed on untouched.
         mode: `full` keeps them as they are written, `one-time` creates them once and leaves them alone.
+        labels: Labels of its resource in Omni.
+        annotations: Annotations of its resource in Omni.
     """
 
     name: str | None = None
-    inline: Annotated[Any, BeforeValidator(_inline)] = None
+    inline: Inline = None
     mode: Literal["full", "one-time"] | None = None
     labels: Metadata | None = None
     annotations: Metadata | None = None
 
 
-class HealthCheck(_Model):
+class HealthCheck(Model):
     """A Kubernetes Job that has to succeed before an upgrade goes on.
 
     Attributes:
+        name: Its name, unique in the cluster.
+        id_override: The whole ID of its resource, in place of the one made of cluster and name.
+        job: The Job: an object, or YAML text that is passed on untouched.
         interval: The time between two tries, as a Go duration; 30 seconds if not set.
+        labels: Labels of its resource in Omni.
+        annotations: Annotations of its resource in Omni.
     """
 
     name: str | None = None
     id_override: str | None = None
-    job: Annotated[Any, BeforeValidator(_inline)] = None
+    job: Inline = None
     interval: Duration | None = None
     labels: Metadata | None = None
     annotations: Metadata | None = None
 
 
-class Kubeconfig(_Model):
+class Kubeconfig(Model):
     """The kubeconfig that the cluster puts out, of a service account in Kubernetes.
 
     Attributes:
+        user: The user's name in Kubernetes.
+        groups: The user's groups in Kubernetes.
         ttl: How long it is valid, as a Go duration; Omni allows at most ten years.
         renew_before: How long before its end an `up` renews it; a quarter of `ttl`, at most a week, if not set.
     """
@@ -300,20 +335,44 @@ class Kubeconfig(_Model):
         return min(duration(self.ttl) / 4, timedelta(days=7))
 
 
-class OnDelete(_Model):
-    """What a delete does about machines that Omni cannot reach, and so cannot wipe."""
+class OnDelete(Model):
+    """What a delete does about machines that Omni cannot reach, and so cannot wipe.
+
+    Attributes:
+        disconnected_machines: `fail` names them and deletes nothing, `wait` waits for them, `remove` takes them out of
+            Omni altogether.
+    """
 
     disconnected_machines: Literal["wait", "fail", "remove"] = "fail"
 
 
-class ClusterSpec(_Model):
+class ClusterSpec(Model):
     """A cluster as its user asks for it.
 
     Attributes:
+        name: Its name in Omni.
+        endpoint: URL of its Omni, where that is not the stack's.
+        service_account_key_env_var: The environment variable that holds the key for that Omni.
         kubernetes_version: Without a leading `v`; None means the newest at create, and what the cluster has later.
         talos_version: Likewise.
+        control_plane: The machines that run etcd and the Kubernetes control plane, one if not set.
+        workers: The sets of machines that run workloads; a number means one set of that many free machines.
         machines: What holds for single machines, by machine UUID.
+        patches: Patches of Talos' configuration for all machines.
+        system_extensions: Talos system extensions for all machines; None leaves it to Omni.
+        kernel_args: Arguments of the Linux kernel for all machines.
+        features: What it does or has beyond the ordinary.
+        backup: Backups of etcd; none if not set.
+        manifests: Kubernetes objects that Omni applies to it, in this order.
+        health_checks: Jobs that have to succeed before an upgrade goes on.
+        components: What it runs beside the workloads.
+        labels: Its labels in Omni.
+        annotations: Its annotations in Omni.
         locked: True locks the cluster, False unlocks it, None leaves it as it is.
+        kubeconfig: How the kubeconfig is made that it puts out.
+        talosconfig: Whether it puts out a talosconfig.
+        wait_for: What an `up` waits for: `ready`, `running` (where the network plugin comes later), or `none`.
+        on_delete: What a delete does about machines that Omni cannot reach.
         ownership: `additive` removes only what this resource made, `exclusive` all that is not asked for here.
     """
 
@@ -323,7 +382,9 @@ class ClusterSpec(_Model):
     kubernetes_version: Version | None = None
     talos_version: Version | None = None
     control_plane: ControlPlane = Field(default_factory=ControlPlane)
-    workers: Annotated[tuple[Workers, ...], BeforeValidator(_worker_sets)] = ()
+    workers: Annotated[
+        tuple[Workers, ...], BeforeValidator(_worker_sets, json_schema_input_type=Count | tuple[Workers, ...])
+    ] = ()
     machines: dict[str, Machine] = Field(default_factory=dict)
     patches: tuple[Patch, ...] | None = None
     system_extensions: tuple[str, ...] | None = None
@@ -332,6 +393,7 @@ class ClusterSpec(_Model):
     backup: Backup | None = None
     manifests: tuple[Manifest, ...] | None = None
     health_checks: tuple[HealthCheck, ...] | None = None
+    components: Components = Field(default_factory=Components)
     labels: Metadata | None = None
     annotations: Metadata | None = None
     locked: bool | None = None

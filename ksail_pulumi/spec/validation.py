@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.spec.components import component_rules
 from ksail_pulumi.spec.durations import duration
 from ksail_pulumi.spec.patches import patch_problems
 from ksail_pulumi.spec.problems import Problem
@@ -50,6 +51,7 @@ def _rules(spec: ClusterSpec) -> Iterator[Problem]:
         yield from _described(field + ".", machine)
         yield from _install(f"{field}.install", machine.install)
     yield from workload_rules(spec)
+    yield from component_rules(spec.components)
     for index, manifest in enumerate(spec.manifests or ()):
         yield from _metadata(f"manifests[{index}].", manifest.labels, manifest.annotations)
     for index, check in enumerate(spec.health_checks or ()):
