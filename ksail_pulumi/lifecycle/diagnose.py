@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import OmniError
 from ksail_pulumi.lifecycle.progress import LEAVING, stage
-from ksail_pulumi.lifecycle.view import broken_connection
+from ksail_pulumi.lifecycle.view import LABEL_LOCKED_UPDATE, broken_connection
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     CLUSTER_MACHINE,
@@ -20,7 +20,6 @@ from ksail_pulumi.omni.resources import (
     LABEL_MACHINE_SET,
     MACHINE_SET_STATUS,
     MACHINE_STATUS,
-    PREFIX,
     TALOS_UPGRADE_STATUS,
 )
 from ksail_pulumi.omni.status import plain_text
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
 
-_LABEL_LOCKED_UPDATE = PREFIX + "locked-update"
 _SHOWN = 10
 _UPGRADES = (
     ("Talos", TALOS_UPGRADE_STATUS, specs_pb2.TalosUpgradeStatusSpec.Phase.Done),
@@ -90,7 +88,7 @@ def _machine_line(status: Resource, machine: Resource | None) -> str:
         if not status.spec.ready:
             facts.append("not ready")
         if not status.spec.config_up_to_date:
-            locked = _LABEL_LOCKED_UPDATE in status.labels
+            locked = LABEL_LOCKED_UPDATE in status.labels
             facts.append("its update waits until it is unlocked" if locked else "its configuration is not applied yet")
     if _refuses(status):
         facts.append(f"it answers: {_one_line(status.spec.last_config_error)}")
@@ -145,7 +143,7 @@ def _advice(slow: list[Resource], machines: dict[str, Resource]) -> list[str]:
         return [
             "Check the power and the network of the machines that are not connected, or take them out of the cluster."
         ]
-    if any(_LABEL_LOCKED_UPDATE in status.labels for status in slow):
+    if any(LABEL_LOCKED_UPDATE in status.labels for status in slow):
         return ["Unlock the locked machines in Omni, or wait for somebody to do it."]
     if any(_refuses(status) for status in slow):
         return ["Correct the patch that the machine does not accept, then run the command again."]

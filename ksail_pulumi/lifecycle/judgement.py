@@ -34,6 +34,7 @@ class Judgement:
         self._not_before = float("-inf") if last_write is None else last_write + STALE_SECONDS
         self._settling = 0.0 if goal.wait_for == "none" else SETTLING_SECONDS
         self._holds_since: float | None = None
+        self._failures: dict[tuple[str, str], str] = {}
         self._fails_since: dict[tuple[str, str], float] = {}
         if goal.wait_for == "none":
             self._not_before = float("-inf")
@@ -44,9 +45,9 @@ class Judgement:
             self._holds_since = None
         elif self._holds_since is None:
             self._holds_since = now
-        failures = self._view.failures
-        if failures or self._fails_since:
-            self._fails_since = {key: self._fails_since.get(key, now) for key in failures}
+        self._failures = self._view.standing_failures()
+        if self._failures or self._fails_since:
+            self._fails_since = {key: self._fails_since.get(key, now) for key in self._failures}
 
     def done_at(self) -> float | None:
         """When the goal counts as reached if nothing changes until then; None while it is not reached."""
@@ -58,4 +59,4 @@ class Judgement:
 
     def final_failures(self, now: float) -> list[str]:
         """The failures that have stood for the grace time, in Omni's words."""
-        return [self._view.failures[key] for key, since in self._fails_since.items() if now - since >= self._grace]
+        return [self._failures[key] for key, since in self._fails_since.items() if now - since >= self._grace]

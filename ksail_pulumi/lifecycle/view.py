@@ -18,6 +18,7 @@ from ksail_pulumi.omni.resources import (
     KUBERNETES_UPGRADE_STATUS,
     LABEL_CONNECTED,
     MACHINE_SET_STATUS,
+    PREFIX,
     TALOS_UPGRADE_STATUS,
 )
 
@@ -31,6 +32,8 @@ BY_ID = (CLUSTER, CLUSTER_STATUS, CLUSTER_UUID, CLUSTER_DESTROY_STATUS, TALOS_UP
 """Types with one resource a cluster, its ID the cluster's name. All others are found by their cluster label, which some
 of these do not carry (TalosUpgradeStatus)."""
 
+LABEL_LOCKED_UPDATE = PREFIX + "locked-update"
+
 _RUNNING = specs_pb2.ClusterMachineStatusSpec.Stage.RUNNING
 _CONNECTION_ERRORS = ("code = Unavailable", "code = DeadlineExceeded", "code = Canceled")
 
@@ -42,6 +45,7 @@ class ClusterView:
         cluster: The cluster's name.
         running: IDs of the machines that are in stage RUNNING, ready, with their configuration up to date.
         connected: IDs of the machines that Omni has a connection to.
+        held: IDs of the machines that are locked and have an update waiting.
         failures: Failures that the statuses report now: (type, ID) → Omni's text. Many of them pass by themselves.
     """
 
@@ -49,6 +53,7 @@ class ClusterView:
         self.cluster = cluster
         self.running: set[str] = set()
         self.connected: set[str] = set()
+        self.held: set[str] = set()
         self.failures: dict[tuple[str, str], str] = {}
         self._resources: dict[str, dict[str, Resource]] = {}
         self._synced: set[str] = set()
@@ -94,11 +99,21 @@ class ClusterView:
     def count(self, resource_type: ResourceType) -> int:
         return len(self._resources.get(resource_type.name, {}))
 
+    def standing_failures(self) -> dict[tuple[str, str], str]:
+        """`failures`, and the machines that wait to be unlocked once nothing else is under way."""
+        if not self.held or len(self.held) + len(self.running) < self.count(CLUSTER_MACHINE_STATUS):
+            return self.failures
+        return self.failures | {
+            (CLUSTER_MACHINE_STATUS.name, machine): f"machine {machine} is locked and holds its update back"
+            for machine in self.held
+        }
+
     def _put(self, resource: Resource) -> None:
         self._resources.setdefault(resource.type.name, {})[resource.id] = resource
         if resource.type.name == CLUSTER_MACHINE_STATUS.name:
             _move(self.running, resource.id, into=_runs(resource))
             _move(self.connected, resource.id, into=LABEL_CONNECTED in resource.labels)
+            _move(self.held, resource.id, into=LABEL_LOCKED_UPDATE in resource.labels and not _runs(resource))
         failure = _failure(resource)
         if failure:
             self.failures[resource.type.name, resource.id] = failure
@@ -111,6 +126,7 @@ class ClusterView:
         if resource.type.name == CLUSTER_MACHINE_STATUS.name:
             self.running.discard(resource.id)
             self.connected.discard(resource.id)
+            self.held.discard(resource.id)
 
 
 def _move(members: set[str], member: str, *, into: bool) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from ksail_pulumi.errors import ClusterFailedError, WaitTimeoutError
-from ksail_pulumi.omni.resources import MACHINE_SET_NODE
+from ksail_pulumi.omni.resources import ANNOTATION_LOCKED, CLUSTER_MACHINE_STATUS, MACHINE_SET_NODE, Resource
 from ksail_pulumi.simulator.server import Simulator
 
 from .conftest import Lab
@@ -65,3 +66,20 @@ def test_watches_that_break_all_the_time_lose_nothing(lab: Lab, simulator: Simul
     lab.on_progress = lambda _: simulator.faults.break_watches()
     assert lab.create(workers=2).ready
     lab.delete()
+
+
+def test_a_locked_machine_that_holds_an_update_back_ends_the_wait_with_its_name(lab: Lab, simulator: Simulator) -> None:
+    outputs = lab.create(workers=2)
+    worker = outputs.nodes[1].id
+
+    def lock(node: Resource) -> Resource:
+        return replace(node, annotations={**node.annotations, ANNOTATION_LOCKED: ""})
+
+    lab.client.state.modify(MACHINE_SET_NODE, worker, lock)
+    patch = {"name": "sysctl", "inline": {"machine": {"sysctls": {"a": "1"}}}}
+    with pytest.raises(ClusterFailedError, match=f"machine {worker} is locked and holds its update back") as raised:
+        lab.update(outputs, workers=2, patches=[patch], session=lab.session(grace=0.5))
+    assert "Unlock" in str(raised.value)
+    assert ANNOTATION_LOCKED in lab.of(MACHINE_SET_NODE)[worker].annotations
+    running = set(lab.of(CLUSTER_MACHINE_STATUS)) - {worker}
+    assert all(lab.of(CLUSTER_MACHINE_STATUS)[machine].spec.config_up_to_date for machine in running)

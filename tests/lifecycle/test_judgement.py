@@ -6,7 +6,9 @@ import pytest
 
 from ksail_pulumi.lifecycle.done import Goal, reached
 from ksail_pulumi.lifecycle.judgement import SETTLING_SECONDS, STALE_SECONDS, Judgement
-from ksail_pulumi.lifecycle.view import ClusterView
+from ksail_pulumi.lifecycle.view import LABEL_LOCKED_UPDATE, ClusterView
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import CLUSTER_MACHINE_STATUS, Resource
 from ksail_pulumi.omni.watch import Query, WatchEvent
 
 from .replay import Row, bootstrapped, capture
@@ -168,3 +170,26 @@ def test_waiting_for_running_ignores_the_kubernetes_upgrade_status() -> None:
     found = moments(capture("create-scale-delete"), "create", "scaleup", asked)
     assert found
     assert found[-1] < 1
+
+
+def machine(name: str, *, held: bool = False, up_to_date: bool = True) -> WatchEvent:
+    spec = specs_pb2.ClusterMachineStatusSpec(
+        ready=True, config_up_to_date=up_to_date, stage=specs_pb2.ClusterMachineStatusSpec.Stage.RUNNING
+    )
+    labels = {LABEL_LOCKED_UPDATE: ""} if held else {}
+    return WatchEvent("updated", Resource(CLUSTER_MACHINE_STATUS, name, spec, labels), Query(CLUSTER_MACHINE_STATUS))
+
+
+def test_a_locked_machine_is_a_failure_once_only_it_holds_the_update_up() -> None:
+    view = ClusterView("c1")
+    judgement = Judgement(view, goal(), last_write=None, grace=60)
+    for event in (machine("m1", held=True, up_to_date=False), machine("m2", up_to_date=False)):
+        view.apply(CLUSTER_MACHINE_STATUS, event)
+    judgement.observe(100.0)
+    assert judgement.failed_at() is None, "the other machine is still being updated"
+    view.apply(CLUSTER_MACHINE_STATUS, machine("m2"))
+    judgement.observe(200.0)
+    assert judgement.final_failures(260.0) == ["machine m1 is locked and holds its update back"]
+    view.apply(CLUSTER_MACHINE_STATUS, machine("m1"))
+    judgement.observe(250.0)
+    assert judgement.failed_at() is None

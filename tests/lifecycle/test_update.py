@@ -54,6 +54,18 @@ def test_scaling_keeps_the_machines_there_are_and_frees_the_others(lab: Lab, nee
     assert down.kubeconfig == first.kubeconfig
 
 
+def test_the_control_plane_grows_and_shrinks_in_place(lab: Lab, needs: Needs) -> None:
+    needs(3)
+    one = lab.create()
+    three = lab.update(one, controlPlane={"count": 3})
+    assert {node.role for node in three.nodes} == {"controlplane"}
+    assert len(three.nodes) == 3
+    again = lab.update(three, controlPlane={"count": 1})
+    assert again.ready
+    assert {node.id for node in again.nodes} < {node.id for node in three.nodes}
+    assert {node.id for node in three.nodes} - {node.id for node in again.nodes} <= lab.available()
+
+
 def test_nothing_is_written_where_nothing_differs(lab: Lab, needs: Needs, simulator: Simulator) -> None:
     needs(1)
     outputs = lab.create(patches=[patch("1024")], labels={"env": "test"})
