@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -20,11 +21,11 @@ from ksail_pulumi.spec.models import (
     Workers,
 )
 from ksail_pulumi.spec.problems import InvalidCluster, Problem
-from ksail_pulumi.spec.reasons import problems_of
+from ksail_pulumi.spec.reasons import field_path, problems_of
 from ksail_pulumi.spec.validation import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = [
@@ -48,6 +49,8 @@ __all__ = [
     "with_files",
 ]
 
+_DEEPEST = 100  # levels of nesting
+
 
 def parse_cluster(data: Mapping[str, Any], *, base: Path | None = None) -> ClusterSpec:
     """Make a model of what the user wrote.
@@ -61,6 +64,8 @@ def parse_cluster(data: Mapping[str, Any], *, base: Path | None = None) -> Clust
     Raises:
         InvalidCluster: With one problem for every field that cannot be used.
     """
+    if garbled := {problem.field: problem for problem in _garbled(data, ())}:
+        raise InvalidCluster(list(garbled.values()))
     read, problems = read_files(data, base)
     try:
         spec = ClusterSpec.model_validate(read)
@@ -70,6 +75,22 @@ def parse_cluster(data: Mapping[str, Any], *, base: Path | None = None) -> Clust
     if problems:
         raise InvalidCluster(problems)
     return spec
+
+
+def _garbled(value: Any, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    """Text that cannot be written down in Unicode, and nesting that nobody wrote by hand."""
+    if len(path) > _DEEPEST:
+        yield Problem(field_path(path[:3]), f"is nested more than {_DEEPEST} levels deep")
+    elif isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            yield Problem(field_path(path), "holds characters that are no valid text (lone surrogates)")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _garbled(str(key), path)
+            yield from _garbled(item, (*path, str(key)))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _garbled(item, (*path, index))
 
 
 def to_wire(spec: ClusterSpec) -> dict[str, Any]:
