@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import yaml
 
 from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.spec.files import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-MAX_BYTES = 4 * 1024 * 1024
 MAX_VALUES = 200_000
 MAX_DEPTH = 100
 
@@ -101,9 +101,12 @@ def read_text(path: Path, shown: str | None = None) -> str:
     """
     name = shown or str(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
+        # Devices have no size that could be asked for beforehand, and no end.
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
             raise ConfigFileError(name, 0, "", f"the file is larger than {MAX_BYTES} bytes")
-        return path.read_bytes().decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigFileError(name, 0, "", "there is no such file") from None
     except OSError as error:

@@ -8,6 +8,9 @@ from typing import Any
 
 from ksail_pulumi.spec.problems import InvalidCluster, Problem
 
+MAX_BYTES = 4 * 1024 * 1024
+"""How large a file that people write may be."""
+
 
 def with_files(data: Mapping[str, Any], base: Path | None = None) -> dict[str, Any]:
     """The same inputs, with text (`inline`, of a health check `job`) and a `name` in place of every `file`.
@@ -71,8 +74,8 @@ def _listed(
             problems.append(Problem(field, _exclusive(entry, text_name)))
         else:
             try:
-                text = (base / Path(file).expanduser()).read_text(encoding="utf-8")
-            except (OSError, ValueError) as error:
+                text = _text(base / Path(file).expanduser())
+            except (OSError, ValueError, RuntimeError) as error:
                 reason = getattr(error, "strerror", None) or str(error)
                 problems.append(Problem(f"{field}.file", f'failed to access "{file}": {reason}'))
                 continue
@@ -80,6 +83,15 @@ def _listed(
             name = {"name": file} if text_name == "inline" else {}
             read.append({**name, **rest, text_name: text})
     return {**data, list_name: read}
+
+
+def _text(path: Path) -> str:
+    """A file as it is, its line ends too; no more of it than is taken anywhere else."""
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"the file is larger than {MAX_BYTES} bytes")
+    return content.decode()
 
 
 def _exclusive(entry: Mapping[str, Any], text_name: str) -> str:

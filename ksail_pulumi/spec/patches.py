@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from ksail_pulumi.spec.documents import MAX_DEPTH
 from ksail_pulumi.spec.goyaml import encode
 from ksail_pulumi.spec.problems import Problem
 
@@ -69,13 +70,31 @@ def inline_of(text: str) -> Inline:
             isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader)
         ):
             return text  # never written here, and what it stands for may be out of all proportion
-        documents = list(yaml.load_all(text, Loader=yaml.CSafeLoader))
+        documents = load_documents(text, yaml.CSafeLoader)
         inline: Inline = documents[0] if len(documents) == 1 else documents
         if documents and all(isinstance(document, dict) for document in documents) and patch_text(inline) == text:
             return inline
     except (yaml.YAMLError, ValueError, TypeError, RecursionError):
         pass  # not data, or not of the kind that JSON can hold
     return text
+
+
+def load_documents(text: str, loader: type[yaml.CBaseLoader | yaml.CSafeLoader]) -> list[Any]:
+    """The documents of a YAML text.
+
+    Raises:
+        yaml.YAMLError: It is not YAML, or its values are nested deeper than in any configuration: libyaml's composer
+            calls itself for every level, and the process would die of it.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise yaml.YAMLError(f"values are nested more than {MAX_DEPTH} deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return list(yaml.load_all(text, Loader=loader))
 
 
 def patch_problems(field: str, inline: Inline) -> list[Problem]:
@@ -116,7 +135,7 @@ def _documents(field: str, inline: Inline) -> Iterator[tuple[str, Any]]:
     if isinstance(inline, Mapping):
         yield field, inline
     elif isinstance(inline, str):
-        for document in yaml.load_all(inline, Loader=yaml.CBaseLoader):
+        for document in load_documents(inline, yaml.CBaseLoader):
             yield field, document if document != "" else {}
     else:
         for index, document in enumerate(inline):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from ksail_pulumi.spec.durations import duration
+from ksail_pulumi.spec.patches import load_documents
 from ksail_pulumi.spec.problems import Problem
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _unreadable(inline: Inline) -> str | None:
     if not isinstance(inline, str):
         return None
     try:
-        for document in yaml.load_all(inline, Loader=yaml.CBaseLoader):
+        for document in load_documents(inline, yaml.CBaseLoader):
             if document != "" and not isinstance(document, Mapping):
                 return "expected a YAML document, a mapping that describes an object"
     except yaml.MarkedYAMLError as error:

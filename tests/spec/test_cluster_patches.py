@@ -232,3 +232,21 @@ def test_what_is_not_known_yet_is_left_alone_when_files_are_read(tmp_path: Path)
         "machines": {"m": unknown},
         "patches": [unknown, {"name": "a.yaml", "inline": TEXT}],
     }
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "- " * 100_000, "{a: " * 100_000])
+def test_text_that_would_end_the_process_is_a_problem(text: str) -> None:
+    """libyaml calls itself for every level of nesting, in C."""
+    (problem,) = patch_problems("patches[0].inline", text)
+    assert problem.reason == "not valid YAML: values are nested more than 100 deep"
+    assert inline_of(text) == text
+
+
+def test_a_file_is_taken_as_it_is_and_not_beyond_all_measure(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"machine: {}\r\n")
+    read = with_files({"patches": [{"file": "a.yaml"}]}, tmp_path)
+    assert read["patches"] == [{"name": "a.yaml", "inline": "machine: {}\r\n"}]
+    with pytest.raises(InvalidCluster, match="the file is larger than 4194304 bytes"):
+        with_files({"patches": [{"file": "/dev/zero"}]}, tmp_path)
+    with pytest.raises(InvalidCluster, match=r'failed to access "~nobody-has-this-name/a": Could not determine home'):
+        with_files({"patches": [{"file": "~nobody-has-this-name/a"}]}, tmp_path)
