@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
 
 # On a real Omni a machine takes minutes for what the simulator does in a second.
-SECONDS = {"simulator": 180, "real": 3600}
+SECONDS = {"simulator": 600, "real": 3600}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
