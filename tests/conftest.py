@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 ENDPOINT_OPTION = "--omni-endpoint"
 CLEAN_UP_SECONDS = 300.0
+
+# A slow machine is no failure; and what Hypothesis finds by luck is for a developer, not for an unrelated change.
+settings.register_profile("ksail-pulumi", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("ksail-pulumi")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

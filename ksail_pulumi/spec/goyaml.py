@@ -5,7 +5,8 @@ Omni stores and compares. Another layout of the same data would show as a change
 this encoder follows go-yaml's rules to the byte for plain JSON data. They are: keys in natural order, sequences
 indented, lines never folded, quotes only where a reader would otherwise not get the same string back.
 
-One thing is done otherwise: go-yaml loses the first line break of a string that starts with one; here it is kept.
+Two things are done otherwise: go-yaml loses the first line break of a string that starts with one, and writes several
+lines that start with a tab so that no reader takes them back. Here both are quoted.
 """
 
 from __future__ import annotations
@@ -218,7 +219,7 @@ def _needs_escapes(text: str) -> bool:
 
 
 def _may_be_literal(text: str) -> bool:
-    if text[0] == "\n" or any(line.endswith(" ") for line in text.split("\n")):
+    if text[0] in "\n\t" or any(line.endswith(" ") for line in text.split("\n")):
         return False
     return all(_printable(c) or c == "\t" for c in text)
 

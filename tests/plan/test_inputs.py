@@ -399,7 +399,7 @@ def _unique_ids(scopes: list[dict[str, Any]]) -> None:
                 scope["patches"][index] = {**patch, "idOverride": f"{patch['idOverride']}-{number}-{index}"}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(specs())
 def test_a_refresh_right_after_an_up_changes_nothing(spec: ClusterSpec) -> None:
     live = desired(spec, assigned(spec, pool(60)))
@@ -408,7 +408,7 @@ def test_a_refresh_right_after_an_up_changes_nothing(spec: ClusterSpec) -> None:
     assert inputs_of(live, previous=spec) == to_wire(spec)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(specs())
 def test_what_is_imported_stands_for_the_same_resources(spec: ClusterSpec) -> None:
     live = desired(spec, assigned(spec, pool(60)))

@@ -26,6 +26,10 @@ def test_a_first_line_break_is_kept_where_go_yaml_loses_it() -> None:
     assert encode({"a": "\nx\n"}) == 'a: "\\nx\\n"\n'
 
 
+def test_lines_that_start_with_a_tab_are_quoted_where_go_yaml_writes_what_nobody_can_read() -> None:
+    assert encode({"a": "\tx\ny\n"}) == 'a: "\\tx\\ny\\n"\n'
+
+
 # PyYAML reads YAML 1.1 and stumbles over some characters and a plain "=", which go-yaml writes; they agree on these.
 characters = st.characters(min_codepoint=0x20, max_codepoint=0x7E) | st.sampled_from("\n\té日")
 words = st.text(characters, max_size=12).filter(lambda text: text not in ("=", "<<"))
