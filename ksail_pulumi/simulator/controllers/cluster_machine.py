@@ -226,6 +226,7 @@ class ClusterMachineTeardown(Controller):
         member = self.world.find(CLUSTER_MACHINE, key)
         if member is None:
             self.world.dispose(CLUSTER_MACHINE_IDENTITY, key)
+            self.world.tear_down(NODE_FORCE_DESTROY_REQUEST, key)
             return
         if not member.tearing_down:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -108,7 +108,7 @@ class World:
         self._events: deque[Event] = deque()
         self._woken: set[tuple[int, str]] = set()
         self._draws = itertools.count()
-        self._crowds: dict[str, int] = {}
+        self._crowds: Counter[str] = Counter()
         self._draining = False
         self._stopped = False
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -174,7 +174,9 @@ class World:
         if resource.type.name != CLUSTER_MACHINE.name or event.kind == "updated":
             return
         for group in (resource.cluster, resource.labels.get(LABEL_MACHINE_SET, "")):
-            self._crowds[group] = self._crowds.get(group, 0) + (1 if event.kind == "created" else -1)
+            self._crowds[group] += 1 if event.kind == "created" else -1
+            if not self._crowds[group]:
+                del self._crowds[group]
 
     def _guarded(self, callback: Callable[[], None]) -> None:
         try:
@@ -217,7 +219,7 @@ class World:
 
         So big ones are not looked at for every event of every machine.
         """
-        return self._crowds.get(group, 0) * SECONDS_PER_MEMBER
+        return self._crowds[group] * SECONDS_PER_MEMBER
 
     def tear_down(self, resource_type: ResourceType, resource_id: str) -> Resource | None:
         """Begin to remove a resource, whoever owns it; None when there is none."""

@@ -25,7 +25,7 @@ from ksail_pulumi.simulator.controllers.cluster_machine import machine_locked
 from ksail_pulumi.simulator.controllers.config import CONTROL_PLANE_COMPONENTS, KUBELET
 from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, its_cluster, own_id
 from ksail_pulumi.simulator.controllers.kubernetes_status import nodes_of
-from ksail_pulumi.simulator.controllers.versions import kubernetes_upgrades
+from ksail_pulumi.simulator.controllers.versions import kubernetes_upgrades, parts
 from ksail_pulumi.simulator.machines import EmulatedMachine
 
 UPGRADING, DONE, FAILED, REVERTING = 1, 2, 3, 4
@@ -82,8 +82,9 @@ class KubernetesUpgrade(Controller):
         behind = any(version != target for machine in nodes.values() for version in machine.running_components.values())
         if not last:
             spec = Spec(phase=UPGRADING, current_upgrade_version=target, status=missing)  # type: ignore[arg-type]
-            if not missing and not behind:
-                spec = self._done(key, target)
+            if not missing:
+                spec = self._done(key, self._oldest(nodes) or target)
+                self.touch(key, self.world.story.kubernetes_upgrade)
         elif not behind and not self._patched_to_other(nodes, target):
             spec = self._done(key, target)
             spec.status = self._unrest(key, nodes)
@@ -97,6 +98,11 @@ class KubernetesUpgrade(Controller):
         spec = Spec(phase=DONE, last_upgrade_version=version)  # type: ignore[arg-type]
         spec.upgrade_versions.extend(kubernetes_upgrades(self.world, key, version))
         return spec
+
+    def _oldest(self, nodes: Mapping[str, EmulatedMachine]) -> str:
+        """The oldest version that runs somewhere: another one may be asked for already while the cluster comes up."""
+        versions = {version for machine in nodes.values() for version in machine.running_components.values()}
+        return min(versions, key=parts, default="")
 
     def _missing(self, status: Resource, nodes: Mapping[str, EmulatedMachine]) -> str:
         """Which nodes Kubernetes does not know as ready."""

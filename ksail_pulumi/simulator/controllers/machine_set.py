@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
@@ -26,6 +27,7 @@ from ksail_pulumi.omni.resources import (
 from ksail_pulumi.simulator.controllers.cluster import counted
 from ksail_pulumi.simulator.controllers.destroy import CLUSTER_CHILDREN
 from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, its, own_id
+from ksail_pulumi.simulator.machines import EmulatedMachine
 from ksail_pulumi.simulator.store import Event
 
 NODE_HOLDER = "MachineSetStatusController"
@@ -35,6 +37,13 @@ ROLLING = specs_pb2.MachineSetSpec.Rolling
 def members_of(world: World, resource_type: ResourceType, machine_set: Resource) -> list[Resource]:
     """The resources of a type that belong to a machine set, by ID."""
     return world.store.list(resource_type, {LABEL_CLUSTER: machine_set.cluster, LABEL_MACHINE_SET: machine_set.id})
+
+
+def allocation_of(machine_set: Resource) -> specs_pb2.MachineSetSpec.MachineAllocation:
+    """The machine class of a set, also where it is said in the way of old; it has no name where there is none."""
+    spec = machine_set.spec
+    found = spec.machine_allocation if spec.HasField("machine_allocation") else spec.machine_class
+    return cast(specs_pb2.MachineSetSpec.MachineAllocation, found)
 
 
 def is_control_plane(resource: Resource) -> bool:
@@ -57,6 +66,10 @@ class MachineSets(Controller):
     def lag(self, key: str) -> float:
         """A moment, in which a set's nodes come together; longer for big sets."""
         return self.world.story.finalizer + self.world.crowd(key)
+
+    def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
+        """The set of a machine that was taken out of Omni."""
+        return self._set_of_node(machine.id) if machine.removed else ()
 
     def reconcile(self, key: str) -> None:
         """Bring the members of one set in line with its nodes."""
@@ -125,9 +138,10 @@ class MachineSets(Controller):
 
     def _waiting_set(self, event: Event) -> list[str]:
         """The set whose node waits for this machine."""
-        if event.kind == "updated":
-            return []
-        node = self.world.find(MACHINE_SET_NODE, event.resource.id)
+        return [] if event.kind == "updated" else self._set_of_node(event.resource.id)
+
+    def _set_of_node(self, machine: str) -> list[str]:
+        node = self.world.find(MACHINE_SET_NODE, machine)
         return [node.labels[LABEL_MACHINE_SET]] if node is not None and LABEL_MACHINE_SET in node.labels else []
 
 

@@ -23,7 +23,7 @@ from ksail_pulumi.omni.resources import (
 )
 from ksail_pulumi.simulator.controllers.cluster_machine import machine_locked
 from ksail_pulumi.simulator.controllers.engine import Controller, Keys, its, own_id
-from ksail_pulumi.simulator.controllers.machine_set import NODE_HOLDER, is_control_plane, members_of
+from ksail_pulumi.simulator.controllers.machine_set import NODE_HOLDER, allocation_of, is_control_plane, members_of
 from ksail_pulumi.simulator.machines import Stage
 
 SCALING_UP, SCALING_DOWN, RUNNING, DESTROYING, FAILED, RECONFIGURING, UPGRADING = 1, 2, 3, 4, 5, 6, 7
@@ -57,8 +57,8 @@ class MachineSetStatus(Controller):
         statuses = members_of(self.world, CLUSTER_MACHINE_STATUS, machine_set)
         pending = members_of(self.world, MACHINE_PENDING_UPDATES, machine_set)
         spec = specs_pb2.MachineSetStatusSpec(config_hash=_hash(machine_set, nodes))
-        if machine_set.spec.HasField("machine_allocation"):
-            spec.machine_allocation.CopyFrom(machine_set.spec.machine_allocation)
+        if (allocation := allocation_of(machine_set)).name:
+            spec.machine_allocation.CopyFrom(allocation)
         spec.locked_updates = sum(machine_locked(self.world, update.id) for update in pending)
         counts = spec.machines
         counts.total = len(members)
@@ -103,7 +103,7 @@ class MachineSetStatus(Controller):
 
 
 def _requested(machine_set: Resource, nodes: Sequence[Resource]) -> int:
-    allocation = machine_set.spec.machine_allocation
+    allocation = allocation_of(machine_set)
     if allocation.name and allocation.allocation_type != UNLIMITED and not machine_set.tearing_down:
         return int(allocation.machine_count)
     return 0 if machine_set.tearing_down else len(nodes)

@@ -69,27 +69,33 @@ GIB = 2**30
 def register(world: World) -> None:
     """Have every emulated machine come to Omni."""
     for machine in world.machines:
-        link = siderolink_pb2.SiderolinkSpec(node_subnet=f"{machine.address}/64", connected=True)
-        world.store.create(Resource(LINK, machine.id, link, finalizers=LINK_HOLDERS))
-        spec = specs_pb2.MachineSpec(management_address=machine.address, connected=world.connected(machine))
-        labels = {PREFIX + "address": machine.address}
-        world.store.create(
-            Resource(MACHINE, machine.id, spec, labels, finalizers=MACHINE_HOLDERS), owner="MachineController"
-        )
         if machine.setup.labels:
             user_labels = Resource(
                 MACHINE_LABELS, machine.id, specs_pb2.MachineLabelsSpec(), dict(machine.setup.labels)
             )
             world.store.create(user_labels)
-        status = machine_status(world, machine)
-        world.store.create(status, owner=status.owner)
+        _join(world, machine)
+
+
+def _join(world: World, machine: EmulatedMachine) -> None:
+    """Have one machine come to Omni."""
+    link = siderolink_pb2.SiderolinkSpec(node_subnet=f"{machine.address}/64", connected=True)
+    world.store.create(Resource(LINK, machine.id, link, finalizers=LINK_HOLDERS))
+    spec = specs_pb2.MachineSpec(management_address=machine.address, connected=world.connected(machine))
+    labels = {PREFIX + "address": machine.address}
+    known = Resource(MACHINE, machine.id, spec, labels, finalizers=MACHINE_HOLDERS)
+    world.store.create(known, owner="MachineController")
+    status = machine_status(world, machine)
+    world.store.create(status, owner=status.owner)
 
 
 def machine_status(world: World, machine: EmulatedMachine) -> Resource:
     """All that Omni knows of a machine."""
     membership = _membership(world, machine.id)
-    labels = _labels(world, machine)
-    spec = _spec(machine)
+    # A machine that holds the configuration of a cluster which has given it up lets Omni in no more.
+    strange = membership is None and machine.config is not None
+    labels = _labels(world, machine, strange=strange)
+    spec = specs_pb2.MachineStatusSpec(management_address=machine.address) if strange else _spec(machine)
     if membership is None:
         labels[LABEL_AVAILABLE] = ""
     else:
@@ -101,7 +107,7 @@ def machine_status(world: World, machine: EmulatedMachine) -> Resource:
     spec.connected = world.connected(machine)
     user = world.find(MACHINE_LABELS, machine.id)
     if user is not None and not user.tearing_down:
-        labels |= user.labels
+        labels = {**user.labels, **labels}
     return Resource(
         MACHINE_STATUS,
         machine.id,
@@ -122,8 +128,11 @@ def _membership(world: World, machine_id: str) -> Resource | None:
     return None if node is None or node.tearing_down or not node.cluster else node
 
 
-def _labels(world: World, machine: EmulatedMachine) -> dict[str, str]:
+def _labels(world: World, machine: EmulatedMachine, *, strange: bool) -> dict[str, str]:
     setup = machine.setup
+    connection = LABEL_CONNECTED if world.connected(machine) else LABEL_DISCONNECTED
+    if strange:
+        return {LABEL_READY_TO_USE: "", connection: ""}
     labels = {
         PREFIX + "arch": setup.arch,
         PREFIX + "cpu": "intel",
@@ -134,7 +143,7 @@ def _labels(world: World, machine: EmulatedMachine) -> dict[str, str]:
         LABEL_TALOS_VERSION: f"v{machine.talos_version}",
         LABEL_READY_TO_USE: "",
         LABEL_REPORTING_EVENTS: "",
-        LABEL_CONNECTED if world.connected(machine) else LABEL_DISCONNECTED: "",
+        connection: "",
     }
     if machine.installed:
         labels[LABEL_INSTALLED] = ""
@@ -236,7 +245,7 @@ class MachineStatus(Controller):
 
 
 class MachineRemoval(Controller):
-    """Takes a machine out of Omni when its Link is torn down."""
+    """Takes a machine out of Omni when its Link is torn down; if it can be reached, it comes back after a while."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         """Links, and the membership that ends with them."""
@@ -246,12 +255,20 @@ class MachineRemoval(Controller):
         """As quick as any finalizer."""
         return self.world.story.finalizer
 
+    def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
+        """The machine, if it is not with Omni."""
+        return (machine.id,) if machine.removed else ()
+
     def reconcile(self, key: str) -> None:
-        """Forget one machine."""
+        """Forget one machine, or take it up again."""
         link = self.world.find(LINK, key)
+        machine = self.world.machines.find(key)
+        if machine is None:
+            return
+        if link is None and machine.removed and self.world.reaches(machine):
+            self.world.after(self.world.story.rejoin, lambda: self._rejoin(machine))
         if link is None or not link.tearing_down:
             return
-        machine = self.world.machines[key]
         if not machine.removed:
             machine.removed = True
             self.world.machine_changed(machine)
@@ -265,3 +282,9 @@ class MachineRemoval(Controller):
             self.world.release(link, link.finalizers[0])
         else:
             self.world.destroy(link)
+
+    def _rejoin(self, machine: EmulatedMachine) -> None:
+        if machine.removed and self.world.find(LINK, machine.id) is None and self.world.reaches(machine):
+            machine.removed = False
+            _join(self.world, machine)
+            self.world.machine_changed(machine)

@@ -88,6 +88,8 @@ class Story:
     """A snapshot of etcd is taken."""
     retry: float = _work(5.0)
     """Until a machine that refused a configuration is asked again."""
+    rejoin: float = _work(60.0)
+    """Until a machine that was taken out of Omni comes back by itself."""
     link: float = _work(2.0)
     """A machine that is being removed from Omni lets go."""
 

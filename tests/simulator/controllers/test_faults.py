@@ -59,6 +59,39 @@ def test_a_cluster_with_a_lost_machine_is_deleted_only_when_the_link_of_the_mach
     assert (states[-1].stage, states[-1].ready) == (0, False)
 
 
+def test_a_machine_that_was_taken_out_comes_back_and_is_not_usable_before_it_is_wiped(ready: Any) -> None:
+    lost = ready.ids[2]
+    ready.faults.disconnected.add(lost)
+    ready.tear_down(omni.MACHINE_SET_NODE, lost)
+    ready.run(5)
+    ready.tear_down(omni.LINK, lost)
+    ready.run(300)
+    assert ready.find(omni.MACHINE_STATUS, lost) is None
+
+    ready.faults.disconnected.clear()
+    ready.run(90)
+    status = ready.get(omni.MACHINE_STATUS, lost)
+    assert {label.removeprefix(omni.PREFIX) for label in status.labels} == {"available", "connected", "ready-to-use"}
+
+
+def test_taking_out_a_machine_of_a_living_cluster_ends_its_membership_and_keeps_its_node(ready: Any) -> None:
+    ready.tear_down(omni.LINK, ready.ids[2])
+    ready.run(20)
+    assert ready.find(omni.CLUSTER_MACHINE, ready.ids[2]) is None
+    assert ready.find(omni.MACHINE_SET_NODE, ready.ids[2]) is not None
+    assert ready.get(omni.MACHINE_SET_STATUS, "c1-workers").spec.phase == 1
+
+
+def test_a_node_for_a_machine_that_nobody_knows_waits_for_it(ready: Any) -> None:
+    ready.node("c1", "workers", "00000000-0000-4000-8000-000000000000")
+    ready.run(60)
+    workers = ready.get(omni.MACHINE_SET_STATUS, "c1-workers").spec
+    assert (workers.phase, workers.machines.requested, workers.machines.total) == (1, 3, 2)
+    ready.tear_down(omni.CLUSTER, "c1")
+    ready.run(30)
+    assert ready.leftovers() == []
+
+
 def test_a_lost_machine_can_be_given_up_by_a_request(ready: Any) -> None:
     lost = ready.ids[2]
     ready.faults.disconnected.add(lost)
@@ -69,6 +102,7 @@ def test_a_lost_machine_can_be_given_up_by_a_request(ready: Any) -> None:
     ready.store.create(Resource(omni.NODE_FORCE_DESTROY_REQUEST, lost, specs_pb2.NodeForceDestroyRequestSpec()))
     ready.run(30)
     assert ready.find(omni.CLUSTER_MACHINE, lost) is None
+    assert ready.find(omni.NODE_FORCE_DESTROY_REQUEST, lost) is None
 
 
 def test_a_lost_machine_that_returns_is_wiped_and_the_delete_goes_on(ready: Any) -> None:

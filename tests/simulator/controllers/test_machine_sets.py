@@ -173,3 +173,30 @@ def test_a_set_with_its_nodes_and_patches_can_be_removed_from_a_running_cluster(
     assert ready.find(omni.CONFIG_PATCH, "300-c1-workers") is None
     assert ready.free() == set(ready.ids[1:])
     assert ready.is_ready()
+
+
+def test_a_cluster_without_workers_becomes_ready(lab: Any) -> None:
+    spec = specs_pb2.ClusterSpec(talos_version="1.13.8", kubernetes_version="1.35.7")
+    lab.store.create(Resource(omni.CLUSTER, "c1", spec))
+    lab.run(5)
+    status = lab.get(omni.CLUSTER_STATUS, "c1").spec
+    assert (status.phase, status.ready) == (0, False)
+    labels = {omni.LABEL_CLUSTER: "c1", omni.LABEL_CONTROL_PLANE: ""}
+    lab.store.create(Resource(omni.MACHINE_SET, "c1-control-planes", specs_pb2.MachineSetSpec(), labels))
+    lab.run(5)
+    assert lab.get(omni.MACHINE_SET_STATUS, "c1-control-planes").spec.phase == 5
+    lab.node("c1", "control-planes", lab.ids[0])
+    lab.run_until_ready()
+
+
+def test_the_old_field_for_a_machine_class_still_counts(make_lab: Any) -> None:
+    lab = make_lab([MachineSetup(labels=POOL), MachineSetup(labels=POOL)])
+    lab.store.create(Resource(omni.MACHINE_CLASS, "a", specs_pb2.MachineClassSpec(match_labels=["pool"])))
+    lab.store.create(
+        Resource(omni.CLUSTER, "c1", specs_pb2.ClusterSpec(talos_version="1.13.8", kubernetes_version="1.35.7"))
+    )
+    spec = specs_pb2.MachineSetSpec(machine_class=ALLOCATION(name="a", machine_count=2))
+    labels = {omni.LABEL_CLUSTER: "c1", omni.LABEL_CONTROL_PLANE: ""}
+    lab.store.create(Resource(omni.MACHINE_SET, "c1-control-planes", spec, labels))
+    lab.run_until_ready()
+    assert len(lab.list(omni.MACHINE_SET_NODE, "c1")) == 2

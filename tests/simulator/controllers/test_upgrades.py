@@ -259,6 +259,26 @@ def test_a_locked_machine_keeps_what_it_has_and_its_set_says_so(ready: Any) -> N
     assert ready.machine(1).talos_version == "1.13.7"
 
 
+def test_a_locked_machine_holds_a_kubernetes_upgrade_up(ready: Any) -> None:
+    ready.annotate(omni.MACHINE_SET_NODE, ready.ids[1], {omni.ANNOTATION_LOCKED: ""})
+    set_versions(ready, kubernetes="1.36.2")
+    ready.run(200)
+    status = ready.get(omni.KUBERNETES_UPGRADE_STATUS, "c1").spec
+    name = ready.machine(1).name
+    assert (status.phase, status.status) == (1, f"waiting for a machine from [{name}] to be unlocked")
+    ready.annotate(omni.MACHINE_SET_NODE, ready.ids[1], {})
+    ready.run_until_ready()
+
+
+def test_another_kubernetes_version_may_be_asked_for_while_a_cluster_comes_up(lab: Any) -> None:
+    lab.cluster()
+    lab.run(20)
+    set_versions(lab, kubernetes="1.36.2")
+    lab.run_until_ready()
+    versions = changes(state.spec.last_upgrade_version for state in lab.history(omni.KUBERNETES_UPGRADE_STATUS, "c1"))
+    assert versions == ["", "1.35.7", "1.36.2"]
+
+
 def test_a_locked_cluster_holds_changes_back_and_reads_as_ready(ready: Any) -> None:
     ready.annotate(omni.CLUSTER, "c1", {omni.ANNOTATION_CLUSTER_LOCKED: ""})
     ready.patch("200-c1", "machine: {a: 1}", cluster="c1")
