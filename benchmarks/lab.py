@@ -34,9 +34,9 @@ class Omni:
 
 
 @contextmanager
-def omni(*, machines: int, round_trip: float = 0.0) -> Iterator[Omni]:
+def omni(*, machines: int, round_trip: float = 0.0, speed: str = "fast") -> Iterator[Omni]:
     """A simulated Omni; `round_trip` is that of the link to it, in seconds."""
-    with _process("benchmarks.server", str(machines)) as server:
+    with _process("benchmarks.server", str(machines), speed) as server:
         told = json.loads(server)
         if not round_trip:
             yield Omni(told["endpoint"], told["key"])

@@ -1,15 +1,17 @@
-"""`python -m benchmarks.server MACHINES`: a simulated Omni until stdin closes; prints endpoint and key as JSON."""
+"""`python -m benchmarks.server MACHINES SPEED`: a simulated Omni until stdin closes; prints how to reach it."""
 
 from __future__ import annotations
 
 import json
 import sys
+from typing import Literal
 
 from ksail_pulumi.simulator.server import Simulator
 
 
 def main() -> None:
-    with Simulator(machines=int(sys.argv[1]), speed="fast") as omni:
+    speed: Literal["real", "fast"] = "real" if sys.argv[2] == "real" else "fast"
+    with Simulator(machines=int(sys.argv[1]), speed=speed) as omni:
         print(json.dumps({"endpoint": omni.endpoint, "key": omni.service_account_key}), flush=True)
         sys.stdin.read()
 

@@ -46,6 +46,8 @@ def stage(status: Resource) -> str:
 
 def describe(view: ClusterView, goal: Goal) -> str:
     """One line on how far the cluster is and what it waits for."""
+    if goal.wait_for == "none":
+        return "waiting for Omni to take the cluster in"
     parts = [*_machines(view, goal), *_control_plane(view)]
     waiting = _waiting_for(view, goal)
     if waiting:
