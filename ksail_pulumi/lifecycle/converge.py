@@ -12,6 +12,7 @@ from ksail_pulumi.lifecycle.done import Goal
 from ksail_pulumi.lifecycle.gone import wait_until_free
 from ksail_pulumi.lifecycle.ownership import refuse_locked
 from ksail_pulumi.omni.resources import LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
+from ksail_pulumi.plan.component_findings import outdates_manifests, planned_components
 from ksail_pulumi.plan.desired import desired_resources, previous_resources
 from ksail_pulumi.plan.diff import diff, merge, release, without_lock
 from ksail_pulumi.plan.machines import assign_machines
@@ -40,11 +41,13 @@ class Converged:
         spec: The spec with its versions filled in.
         goal: What to wait for.
         locks: What is to be locked once the goal is reached.
+        outdated: Whether Kubernetes has objects of manifests that are others now.
     """
 
     spec: ClusterSpec
     goal: Goal
     locks: tuple[Resource, ...]
+    outdated: bool
 
 
 def converge(
@@ -77,7 +80,7 @@ def converge(
         OmniError: Omni did not take a write.
     """
     leaving: set[str] = set()
-    shrinks = False
+    shrinks = outdated = False
     lost: set[str] = set()
     while True:
         _refuse_taken(spec, reading)
@@ -86,6 +89,7 @@ def converge(
         apply(planned.plan.steps(), session, mark, applied, merge=planned.merge)
         leaving |= _leaving(planned.plan, reading)
         shrinks |= bool(leaving) or _class_shrinks(planned.plan)
+        outdated |= outdates_manifests(planned.plan)
         if applied.lost:
             session.progress(f"another cluster took {', '.join(sorted(applied.lost))} meanwhile, choosing again")
             lost |= applied.lost
@@ -109,6 +113,7 @@ def converge(
             shrinks=shrinks,
         ),
         planned.plan.locks,
+        outdated,
     )
 
 
@@ -155,7 +160,13 @@ def _plan(
         )
     )
     desired = desired_resources(
-        spec, versions, assignment, mark, api_version=reading.api_version, bootstrapped=reading.bootstrapped
+        spec,
+        versions,
+        assignment,
+        mark,
+        api_version=reading.api_version,
+        bootstrapped=reading.bootstrapped,
+        components=planned_components(spec, versions, reading),
     )
     before = previous_resources(previous, spec, reading.resources, mark)
     wanted = {(resource.type.name, resource.id): without_lock(resource) for resource in desired}

@@ -43,7 +43,7 @@ class Deadline:
 
 
 def _silent(_: str) -> None:
-    """Progress that nobody listens to."""
+    """What nobody listens to."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Session:
         progress: Called with one line at a time that says what is going on, from the calling thread.
         cancelled: Set from any thread to end a wait at once.
         grace: Seconds that a failure must stand before it is final.
+        warn: Called with what the user has to see to although the verb succeeds.
     """
 
     client: Client
@@ -63,6 +64,7 @@ class Session:
     progress: Callable[[str], None] = _silent
     cancelled: threading.Event = field(default_factory=threading.Event)
     grace: float = GRACE_SECONDS
+    warn: Callable[[str], None] = _silent
 
     def check_cancelled(self, what: str) -> None:
         """Raise `CancelledError` if the user has interrupted; `what` says what was under way."""

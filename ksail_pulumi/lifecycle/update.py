@@ -8,6 +8,7 @@ from ksail_pulumi.errors import LifecycleError
 from ksail_pulumi.lifecycle import snapshot
 from ksail_pulumi.lifecycle.attempt import Attempt
 from ksail_pulumi.lifecycle.converge import converge
+from ksail_pulumi.lifecycle.manifests import sync_manifests
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.ownership import refuse_lost
 from ksail_pulumi.lifecycle.pool import pool_of
@@ -62,4 +63,8 @@ def update(
             spec, mark, session, claim=claim, reading=reading, applied=attempt.applied, previous=previous
         )
         attempt.converged(converged)
-    return attempt.wait(session)
+    outputs = attempt.wait(session)
+    if converged.outdated and spec.wait_for == "ready":
+        with attempt.saved():
+            sync_manifests(name, session)
+    return outputs

@@ -44,6 +44,32 @@ class Management:
         """Have Omni check a config patch; `RefusedError` says what is wrong with it."""
         return self.start_validate_config(text).result()
 
+    def start_sync_manifests(self, cluster: str, *, timeout: float) -> Call[int]:
+        """Have Omni bring the objects in Kubernetes to the manifests in the configuration of the cluster's machines.
+
+        Nothing is deleted, and what somebody else set on an object is not taken from him. The result is how many
+        objects were created or changed, and comes when they are rolled out.
+
+        Args:
+            cluster: The cluster's name.
+            timeout: For how many seconds it may take.
+        """
+        request = management_pb2.KubernetesSyncManifestRequest()
+        request.ssa.inventory_policy = management_pb2.KubernetesSSAOptions.ADOPT_IF_NO_INVENTORY
+        request.ssa.no_prune = True
+        request.ssa.reconcile_timeout.FromSeconds(int(timeout * 0.8))  # so that Omni can still say what was slow
+        rpc = "KubernetesSyncManifests"
+        stream = getattr(self._channel.stub(ManagementServiceStub), rpc)(
+            request, timeout=timeout, metadata=[("context", cluster)]
+        )
+        manifest = management_pb2.KubernetesSyncManifestResponse.MANIFEST
+        return Call(
+            self._channel,
+            lambda: sum(each.response_type == manifest and not each.skipped for each in stream),
+            doing=f"sync the manifests of cluster {cluster!r}",
+            method=_SERVICE + rpc,
+        )
+
     def start_kubeconfig(self, cluster: str, *, user: str, groups: Sequence[str], ttl: timedelta) -> Call[str]:
         request = management_pb2.KubeconfigRequest(
             service_account=True, service_account_user=user, service_account_groups=groups

@@ -98,9 +98,9 @@ def patch_id(cluster: str, wire_field: str) -> str:
     return f"{COMPONENT_WEIGHT:03d}-cluster-{cluster}-{patch_name(wire_field)}"
 
 
-def field_of(resource: Resource) -> str | None:
-    """The field of the component that a patch in Omni belongs to by its ID; None for other patches."""
-    return next((each for each in _FIELDS if resource.id == patch_id(resource.cluster, each)), None)
+def is_component(patch: Resource) -> bool:
+    """Whether a patch in Omni is that of a component."""
+    return ANNOTATION_COMPONENT in patch.annotations
 
 
 def component_patches(

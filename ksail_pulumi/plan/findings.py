@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import ForeignClusterError, InputError, NotEnoughMachinesError
 from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.plan.component_findings import (
+    component_forecast,
+    component_rules,
+    component_warnings,
+    planned_components,
+)
 from ksail_pulumi.plan.desired import OwnershipMark, desired_resources, previous_resources
 from ksail_pulumi.plan.diff import diff, lock_forbids
 from ksail_pulumi.plan.forecast import forecast
@@ -58,13 +64,13 @@ def findings(
         adopt: Whether a cluster that exists already is to be taken over.
     """
     failures = {problem.field: problem for problem in reversed(list(_standing(spec, snapshot, mark, old, adopt)))}
-    warnings = list(_waiting_for(spec, snapshot))
+    warnings = [*_waiting_for(spec, snapshot), *component_warnings(spec, snapshot)]
     if not snapshot.talos_versions:
         return Findings(tuple(failures.values()), tuple(warnings))
     forecasts: list[str] = []
     try:
         versions = _versions(spec, snapshot)
-        for problem in server_rules(spec, snapshot, versions):
+        for problem in (*server_rules(spec, snapshot, versions), *component_rules(spec, snapshot)):
             failures.setdefault(problem.field, problem)
         counted = None if adopt or spec.exclusive else mark
         assignment = assign_machines(
@@ -81,6 +87,7 @@ def findings(
                 mark,
                 api_version=snapshot.api_version,
                 bootstrapped=snapshot.bootstrapped,
+                components=planned_components(spec, versions, snapshot),
             )
             previous = previous_resources(old, spec, snapshot.resources, mark)
             plan = diff(desired, snapshot.resources, mark=mark, exclusive=spec.exclusive, previous=previous)
@@ -88,6 +95,7 @@ def findings(
                 reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
                 failures[""] = Problem("", f"{reason}; unlock it first, with locked: false")
             forecasts = forecast(plan, versions, assignment, snapshot, mark)
+            forecasts += component_forecast(spec, plan, versions, snapshot)
     except InputError as error:
         failures.setdefault(error.field, Problem(error.field, error.reason))
     except ForeignClusterError as error:

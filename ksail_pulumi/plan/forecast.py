@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.plan.components import is_component
 from ksail_pulumi.plan.versions import versions_of
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _parts(plan: Plan, assignment: Assignment, snapshot: Snapshot) -> Iterator[s
     for change, part in changes:
         scope = _scope(part, assignment, snapshot)
         match part.type.name:
-            case omni.CONFIG_PATCH.name:
+            case omni.CONFIG_PATCH.name if not is_component(part):
                 yield f"patch {part.id} is {change}: this concerns {scope}, with a reboot where Talos needs one"
             case omni.EXTENSIONS_CONFIGURATION.name:
                 yield f"system extensions {part.id} are {change}: this concerns {scope}, with a reboot one at a time"

@@ -88,6 +88,7 @@ def _session(call: Call, settings: Settings, properties: Mapping[str, Any], verb
         client=_client(settings, properties),
         deadline=Deadline.after(call.timeout or DEFAULT_SECONDS[verb]),
         progress=call.progress,
+        warn=call.warning,
         cancelled=call.cancelled,
     )
 

@@ -17,8 +17,9 @@ import yaml
 from google.protobuf.empty_pb2 import Empty
 
 from ksail_pulumi.omni.api import management_pb2
-from ksail_pulumi.omni.resources import CLUSTER_UUID, KUBERNETES_UPGRADE_STATUS
+from ksail_pulumi.omni.resources import CLUSTER_STATUS, CLUSTER_UUID, KUBERNETES_UPGRADE_STATUS
 from ksail_pulumi.simulator import access, goyaml
+from ksail_pulumi.simulator.bootstrap_manifests import BootstrapManifests
 from ksail_pulumi.simulator.catalog import Catalog
 from ksail_pulumi.simulator.store import AuditEntry, Store, StoreError, not_found
 from ksail_pulumi.simulator.validations import clusters, talos_config
@@ -77,6 +78,7 @@ class Management:
         self._catalog = catalog
         self._verifier = verifier
         self._url = url
+        self._manifests = BootstrapManifests(store)
         self._token_secret = secrets.token_bytes(32)
         self.methods: Mapping[str, tuple[Callable[..., Any], Any]] = {
             "Kubeconfig": (self.kubeconfig, management_pb2.KubeconfigRequest),
@@ -174,7 +176,7 @@ class Management:
         return Empty()
 
     def read_audit_log(
-        self, identity: Identity, request: management_pb2.ReadAuditLogRequest
+        self, identity: Identity, request: management_pb2.ReadAuditLogRequest, _cluster: str
     ) -> Iterator[management_pb2.ReadAuditLogResponse]:
         """What users wrote, one JSON object a line; the end date itself is left out."""
         _require(identity, "Auditor")
@@ -191,6 +193,19 @@ class Management:
                 "event_ts": int(at.timestamp() * 1000),
             }
             yield management_pb2.ReadAuditLogResponse(audit_log=json.dumps(row).encode() + b"\n", id=number)
+
+    def kubernetes_sync_manifests(
+        self, identity: Identity, request: management_pb2.KubernetesSyncManifestRequest, cluster: str
+    ) -> Iterator[management_pb2.KubernetesSyncManifestResponse]:
+        """Bring the objects in Kubernetes to the manifests that are configured."""
+        _require(identity, "Operator")
+        if not cluster:
+            raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, "unable to extract request context")
+        status = self._store.find(CLUSTER_STATUS, cluster)
+        if status is None or not status.spec.kubernetesAPIReady:
+            raise StoreError(grpc.StatusCode.UNKNOWN, "failed to get kubeconfig: Kubernetes is not reachable")
+        prune = request.HasField("ssa") and not request.ssa.no_prune
+        return self._manifests.sync(cluster, dry_run=request.dry_run, prune=prune)
 
     def _service_account_kubeconfig(
         self, identity: Identity, request: management_pb2.KubeconfigRequest, cluster: str

@@ -95,6 +95,10 @@ class Services(grpc.GenericRpcHandler):
         streams: dict[str, tuple[Callable[..., Iterable[Any]], Any]] = {
             f"{_STATE}List": (state.list, state_pb2.ListRequest),
             f"{_MANAGEMENT}ReadAuditLog": (management.read_audit_log, management_pb2.ReadAuditLogRequest),
+            f"{_MANAGEMENT}KubernetesSyncManifests": (
+                management.kubernetes_sync_manifests,
+                management_pb2.KubernetesSyncManifestRequest,
+            ),
         }
         handlers = {name: self._unary(name, *method) for name, method in unary.items()}
         handlers |= {name: self._stream(name, *method) for name, method in streams.items()}
@@ -129,7 +133,7 @@ class Services(grpc.GenericRpcHandler):
         async def answer(request: Any, context: Context) -> AsyncIterator[Any]:
             identity = await self._admit(name, context)
             try:
-                replies = list(method(identity, request))
+                replies = list(method(identity, request, *self._extra(name, context)))
             except StoreError as error:
                 await self._refuse(context, error)
             await self._travel()

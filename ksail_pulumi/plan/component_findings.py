@@ -1,0 +1,121 @@
+"""What is told about components before anything is written: what cannot be, what will stall, and what will happen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.plan.components import component_patches, patch_id, recorded
+from ksail_pulumi.plan.versions import number
+from ksail_pulumi.spec.components import ARGO_CD, CILIUM, FLANNEL, METRICS_SERVER, NONE, Component
+from ksail_pulumi.spec.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ksail_pulumi.plan.components import ComponentPatch
+    from ksail_pulumi.plan.diff import Plan
+    from ksail_pulumi.plan.snapshot import Snapshot
+    from ksail_pulumi.plan.versions import Versions
+    from ksail_pulumi.spec.models import ClusterSpec
+
+_PRUNES_SINCE = (1, 13)  # the Talos that remembers which objects it made
+
+
+def planned_components(spec: ClusterSpec, versions: Versions, snapshot: Snapshot) -> tuple[ComponentPatch, ...]:
+    """The patches of the components that a spec asks for, given what Omni has."""
+    began = snapshot.config_version.spec.version if snapshot.config_version else versions.talos
+    return component_patches(spec.components, spec.name, began=began, actual=snapshot.resources)
+
+
+def component_rules(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
+    """What cannot be changed any more."""
+    if not snapshot.bootstrapped:
+        return
+    cni_id = patch_id(spec.name, "cni")
+    live = next((each for each in snapshot.resources if each.id == cni_id), None)
+    before = Component(name=FLANNEL) if live is None else recorded(live)
+    after = spec.components.cni or Component(name=FLANNEL)
+    if before is None or (before.name, bool(before.url)) == (after.name, bool(after.url)):
+        return
+    change = f"{before.name} -> {after.name}" if before.name != after.name else f"how {after.name} is installed"
+    yield Problem(
+        "components.cni",
+        f"the network plugin of a cluster that runs cannot be changed ({change}): its pods would lose their network; "
+        f"keep {_title(before)}, or make a new cluster under another name and move over",
+    )
+
+
+def component_warnings(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[str]:
+    """What a new cluster will wait for in vain."""
+    cni = spec.components.cni
+    if cni is not None and cni.name == NONE and spec.wait_for == "ready" and not snapshot.bootstrapped:
+        yield (
+            "components.cni is none: no node becomes ready before a network plugin is installed, and waitFor: ready "
+            'waits for that; use waitFor: "running" if the plugin is installed after the cluster'
+        )
+
+
+def component_forecast(spec: ClusterSpec, plan: Plan, versions: Versions, snapshot: Snapshot) -> Iterator[str]:
+    """What a plan does to components, a line for each."""
+    added = [component for each in plan.creates if (component := recorded(each))]
+    if snapshot.cluster is None:
+        if added:
+            yield f"components: {', '.join(map(_title, added))}"
+        return
+    for component in added:
+        yield _added(component)
+    for update in plan.updates:
+        before, after = recorded(update.actual), recorded(update.desired)
+        if after is not None and update.actual.spec != update.desired.spec:
+            if before is not None and before.name != after.name:
+                yield _added(after)
+                yield _removed(before, spec.name, versions)
+            else:
+                yield _changed(before, after, spec)
+    for each in plan.destroys:
+        if removed := recorded(each):
+            yield _removed(removed, spec.name, versions)
+
+
+def outdates_manifests(plan: Plan) -> bool:
+    """Whether a plan changes manifests whose objects Kubernetes has already; Talos itself never changes those."""
+    changed = (recorded(each.desired) for each in plan.updates if each.actual.spec != each.desired.spec)
+    return any(component is not None and not _by_job(component) for component in changed)
+
+
+def sync_command(cluster: str) -> str:
+    """What brings Kubernetes to the manifests of its machines' configuration."""
+    return f"omnictl cluster kubernetes manifest-sync {cluster} --dry-run=false"
+
+
+def _by_job(component: Component) -> bool:
+    return component.name == ARGO_CD or (component.name == CILIUM and component.url is None)
+
+
+def _title(component: Component) -> str:
+    if component.version:
+        return f"{component.name} {component.version}"
+    return f"{component.name} from {component.url}" if component.url else component.name
+
+
+def _added(component: Component) -> str:
+    how = "; kubelets restart, to get certificates" if component.name == METRICS_SERVER else ""
+    return f"{_title(component)} is added: Talos creates it in the cluster, without a reboot{how}"
+
+
+def _changed(before: Component | None, after: Component, spec: ClusterSpec) -> str:
+    same = before is not None and (before.version, before.url) == (after.version, after.url)
+    change = f"{_title(after)} is changed" if before is None or same else f"{_title(before)} -> {_title(after)}"
+    if _by_job(after):
+        return f"{change}: a Job in the cluster does that"
+    if spec.wait_for != "ready":
+        return f"{change}: it takes effect with `{sync_command(spec.name)}`, as Talos only creates what is missing"
+    return f"{change}: Omni then syncs the manifests of the cluster; objects that the new ones do not have stay"
+
+
+def _removed(component: Component, cluster: str, versions: Versions) -> str:
+    gone = f"{_title(component)} is taken out of the machine configuration, and Kubernetes keeps its objects"
+    talos = number(versions.talos)
+    if not _by_job(component) and talos is not None and talos.line >= _PRUNES_SINCE:
+        return f"{gone}: `{sync_command(cluster)}` deletes them, with all else that Talos made and is not configured"
+    return f"{gone}: delete them with kubectl"

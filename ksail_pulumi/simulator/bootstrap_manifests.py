@@ -1,0 +1,102 @@
+"""The manifests in the configuration of a cluster's machines, and what Kubernetes has of them.
+
+Talos creates what is missing and leaves the rest alone; only a sync through Omni changes objects. Nothing is downloaded
+here: a manifest by URL counts as one object, and the same one if only the numbers in the URL differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterator
+
+import yaml
+
+from ksail_pulumi.omni.api import management_pb2
+from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH, LABEL_CLUSTER
+from ksail_pulumi.simulator.store import Event, Store
+
+Response = management_pb2.KubernetesSyncManifestResponse
+
+
+class BootstrapManifests:
+    """Remembers, for every cluster, in which form its objects were created or last synced."""
+
+    def __init__(self, store: Store) -> None:
+        """Follow the patches in a store."""
+        self._store = store
+        self._lock = threading.Lock()
+        self._written: dict[str, list[str]] = {}
+        self._objects: dict[str, dict[str, str]] = {}
+        store.subscribe(self._saw)
+
+    def sync(self, cluster: str, *, dry_run: bool, prune: bool) -> Iterator[Response]:
+        """Change the objects that are not as configured, and tell of each object; those that changed roll out last."""
+        objects = self._created(cluster)
+        patches = self._store.list(CONFIG_PATCH, {LABEL_CLUSTER: cluster})
+        configured = {path: text for patch in patches for path, text in manifests_in(patch.spec.data)}
+        changed = []
+        for path, text in sorted(configured.items()):
+            known = objects.get(path)
+            if known != _digest(text):
+                changed.append(path)
+            yield Response(
+                response_type=Response.MANIFEST,
+                path=path,
+                object=text.encode(),
+                diff="" if path not in changed else f"--- a/{path}\n+++ b/{path}\n",
+                skipped=path not in changed,
+            )
+        for path in sorted(objects.keys() - configured.keys()) if prune else ():
+            yield Response(response_type=Response.MANIFEST, path=path, diff=f"--- a/{path}\n+++ /dev/null\n")
+            if not dry_run:
+                del objects[path]
+        if not dry_run:
+            objects |= {path: _digest(configured[path]) for path in changed}
+            yield from (Response(response_type=Response.ROLLOUT, path=path) for path in changed)
+
+    def _saw(self, event: Event) -> None:
+        """Keep what may hold manifests; it is read when somebody asks."""
+        resource = event.resource
+        if resource.type.name == CLUSTER.name and event.kind == "destroyed":
+            with self._lock:
+                self._written.pop(resource.id, None)
+                self._objects.pop(resource.id, None)
+        elif resource.type.name == CONFIG_PATCH.name and resource.cluster and "anifest" in resource.spec.data:
+            with self._lock:
+                self._written.setdefault(resource.cluster, []).append(resource.spec.data)
+
+    def _created(self, cluster: str) -> dict[str, str]:
+        """The objects of a cluster, with those that Talos created since the last time."""
+        with self._lock:
+            objects = self._objects.setdefault(cluster, {})
+            written = self._written.pop(cluster, [])
+        for text in written:
+            for path, content in manifests_in(text):
+                objects.setdefault(path, _digest(content))
+        return objects
+
+
+def manifests_in(patch: str) -> Iterator[tuple[str, str]]:
+    """The objects in a patch: a path that says which, and the content."""
+    for document in yaml.load_all(patch, Loader=yaml.CSafeLoader):
+        cluster = (document or {}).get("cluster") or {}
+        for url in cluster.get("extraManifests") or ():
+            yield re.sub("[0-9]+", "", url), url
+        for manifest in cluster.get("inlineManifests") or ():
+            yield from _objects_in(manifest.get("name") or "", manifest.get("contents") or "")
+
+
+def _objects_in(name: str, contents: str) -> Iterator[tuple[str, str]]:
+    try:
+        for each in list(yaml.load_all(contents, Loader=yaml.CSafeLoader)):
+            metadata = each["metadata"]
+            place = (each["apiVersion"], each["kind"], metadata.get("namespace", ""), metadata["name"])
+            yield "/".join(filter(None, place)), yaml.safe_dump(each)
+    except (yaml.YAMLError, TypeError, KeyError):
+        yield name, contents  # not objects, which Talos would report and leave alone
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
