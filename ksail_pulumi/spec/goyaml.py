@@ -5,8 +5,8 @@ Omni stores and compares. Another layout of the same data would show as a change
 this encoder follows go-yaml's rules to the byte for plain JSON data. They are: keys in natural order, sequences
 indented, lines never folded, quotes only where a reader would otherwise not get the same string back.
 
-Two things are done otherwise: go-yaml loses the first line break of a string that starts with one, and writes several
-lines that start with a tab so that no reader takes them back. Here both are quoted.
+Three things are done otherwise: go-yaml loses the first line break of a string that starts with one, and writes several
+lines that start with a tab, or with a space in a sequence, so that no reader takes them back. Here they are quoted.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _write(value: Any, indent: int, lead: str, lines: list[str], *, in_sequence:
         _write_sequence(value, _column(indent, lead, in_sequence), lead, lines, in_sequence=in_sequence)
     else:
         space = " " if lead else ""
-        text = _scalar(value, indent + (2 if in_sequence else _aligned(indent)) if lead else 0)
+        text = _scalar(value, indent, _column(indent, lead, in_sequence))
         lines.append(f"{lead}{space}{text}")
 
 
@@ -124,11 +124,12 @@ def _opening(lead: str, lines: list[str], *, in_sequence: bool) -> str:
 
 
 def _key(key: Any) -> str:
-    text = _scalar(key, 0, is_key=True)
+    text = _scalar(key, 0, 0, is_key=True)
     return text if len(text) <= _LONGEST_KEY else f"? {text}\n"
 
 
-def _scalar(value: Any, column: int, *, is_key: bool = False) -> str:
+def _scalar(value: Any, indent: int, column: int, *, is_key: bool = False) -> str:
+    """A scalar in the block at `indent`; lines of its own would start at `column`."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -141,7 +142,7 @@ def _scalar(value: Any, column: int, *, is_key: bool = False) -> str:
         return "{}"
     if isinstance(value, list | tuple):
         return "[]"
-    return _string(str(value), column, is_key=is_key)
+    return _string(str(value), indent, column, is_key=is_key)
 
 
 def _float(value: float) -> str:
@@ -165,8 +166,10 @@ def _float(value: float) -> str:
     return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
 
 
-def _string(text: str, column: int, *, is_key: bool) -> str:
-    if "\n" in text and not is_key and _may_be_literal(text):
+def _string(text: str, indent: int, column: int, *, is_key: bool) -> str:
+    # go-yaml always tells the reader of leading spaces that lines are one step in, which a "- " makes untrue.
+    hint_holds = text[:1] != " " or column - indent == _STEP
+    if "\n" in text and not is_key and hint_holds and _may_be_literal(text):
         return _literal(text, column)
     if "\n" in text or not _reads_as_string(text):
         return _double_quoted(text)

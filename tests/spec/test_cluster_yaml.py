@@ -30,6 +30,12 @@ def test_lines_that_start_with_a_tab_are_quoted_where_go_yaml_writes_what_nobody
     assert encode({"a": "\tx\ny\n"}) == 'a: "\\tx\\ny\\n"\n'
 
 
+def test_lines_that_start_with_a_space_are_quoted_where_go_yaml_gives_a_false_hint() -> None:
+    assert encode({"a": " x\ny\n"}) == "a: |4\n     x\n    y\n"
+    assert encode({"a": [" x\ny\n"]}) == 'a:\n    - " x\\ny\\n"\n'
+    assert encode({"a": [{"b": " x\ny\n"}]}) == 'a:\n    - b: " x\\ny\\n"\n'
+
+
 # PyYAML reads YAML 1.1 and stumbles over some characters and a plain "=", which go-yaml writes; they agree on these.
 characters = st.characters(min_codepoint=0x20, max_codepoint=0x7E) | st.sampled_from("\n\té日")
 words = st.text(characters, max_size=12).filter(lambda text: text not in ("=", "<<"))
