@@ -13,6 +13,7 @@ from ksail_pulumi.spec import ksail_file
 from ksail_pulumi.spec.cluster import InvalidCluster, parse_cluster
 from ksail_pulumi.spec.documents import Document, field_name, parse_documents, read_text
 from ksail_pulumi.spec.expansion import expand
+from ksail_pulumi.spec.ksail_components import components_of, without_approver
 from ksail_pulumi.spec.shape import combined, read_model
 from ksail_pulumi.spec.talos import TalosPatches, read_patches
 
@@ -125,6 +126,10 @@ class _Reader:
             spec["kubernetesVersion"] = kubernetes
         spec["controlPlane"], worker_set = self._machine_sets(omni, place, control_planes, workers)
         patches = self._patches(workers)
+        if components := components_of(self.cluster):
+            spec["components"] = components
+        if "metricsServer" in components:
+            without_approver(patches)
         if patches.scopes["cluster"]:
             spec["patches"] = patches.scopes["cluster"]
         if patches.scopes["control-planes"]:
@@ -222,9 +227,11 @@ class _Reader:
 
     def _machines(self, machines: list[str], place: tuple[str, ...], control_planes: int, workers: int) -> list[str]:
         needed = control_planes + workers
+        seen: set[str] = set()
         for index, machine in enumerate(machines):
-            if machine in machines[:index]:
+            if machine in seen:
                 raise self.document.error((*place, "machines", index), f"machine {machine} is listed twice")
+            seen.add(machine)
         if len(machines) < needed:
             reason = (
                 "not enough machines for the requested control plane and worker node counts: "

@@ -47,9 +47,13 @@ def _toggle(value: Any) -> Any:
     return {True: "Enabled", False: "Disabled"}.get(value, value) if isinstance(value, bool) else value
 
 
-Disabled = Annotated[
-    Literal["Default", "Disabled"],
-    BeforeValidator(_toggle, json_schema_input_type=Literal["Default", "Disabled", False]),
+Switch = Annotated[
+    Literal["Default", "Enabled", "Disabled"],
+    BeforeValidator(_toggle, json_schema_input_type=Literal["Default", "Enabled", "Disabled"] | bool),
+]
+SwitchWithoutDefault = Annotated[
+    Literal["Enabled", "Disabled"],
+    BeforeValidator(_toggle, json_schema_input_type=Literal["Enabled", "Disabled"] | bool),
 ]
 
 WITHOUT_EFFECT = "without effect"
@@ -149,12 +153,12 @@ class Cluster(_Part):
     kubernetes_version: str | None = None
     omni: Omni | None = None
     talos: Talos | None = None
-    cni: Literal["Default"] | None = None
-    csi: Disabled | None = None
-    metrics_server: Disabled | None = None
-    cert_manager: Disabled | None = None
-    policy_engine: Literal["None"] | None = None
-    git_ops_engine: Annotated[Literal["None"] | None, Field(alias="gitOpsEngine")] = None
+    cni: Literal["Default", "Cilium", "Calico"] | None = None
+    csi: Switch | None = None
+    metrics_server: Switch | None = None
+    cert_manager: SwitchWithoutDefault | None = None
+    policy_engine: Literal["None", "Kyverno", "Gatekeeper"] | None = None
+    git_ops_engine: Annotated[Literal["None", "Flux", "ArgoCD"] | None, Field(alias="gitOpsEngine")] = None
     cdi: Idle = None
     load_balancer: Idle = None
     local_registry: Idle = None
