@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ksail_pulumi.provider.arg_dicts import (
         BackupArgsDict,
         BootstrapSpecArgsDict,
+        ComponentArgsDict,
+        ComponentsArgsDict,
         ControlPlaneArgsDict,
         FeaturesArgsDict,
         HealthCheckArgsDict,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from ksail_pulumi.provider.args import (
         BackupArgs,
         BootstrapSpecArgs,
+        ComponentArgs,
+        ComponentsArgs,
         ControlPlaneArgs,
         FeaturesArgs,
         HealthCheckArgs,
@@ -53,6 +57,10 @@ __all__ = [
     "BackupArgsDict",
     "BootstrapSpecArgs",
     "BootstrapSpecArgsDict",
+    "ComponentArgs",
+    "ComponentArgsDict",
+    "ComponentsArgs",
+    "ComponentsArgsDict",
     "ControlPlaneArgs",
     "ControlPlaneArgsDict",
     "FeaturesArgs",

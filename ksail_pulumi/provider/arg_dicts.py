@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from ksail_pulumi.provider.args import (
         BackupArgs,
         BootstrapSpecArgs,
+        ComponentArgs,
+        ComponentsArgs,
         ControlPlaneArgs,
         FeaturesArgs,
         HealthCheckArgs,
@@ -153,6 +155,25 @@ class HealthCheckArgsDict(TypedDict, total=False):
     annotations: Input[Mapping[str, Input[str]]]
 
 
+class ComponentArgsDict(TypedDict, total=False):
+    """`ComponentArgs` as a dictionary."""
+
+    name: Input[str]
+    version: Input[str]
+    url: Input[str]
+
+
+class ComponentsArgsDict(TypedDict, total=False):
+    """`ComponentsArgs` as a dictionary."""
+
+    cni: Input[str | ComponentArgs | ComponentArgsDict]
+    metrics_server: Input[bool | ComponentArgs | ComponentArgsDict]
+    cert_manager: Input[bool | ComponentArgs | ComponentArgsDict]
+    policy_engine: Input[str | ComponentArgs | ComponentArgsDict]
+    git_ops_engine: Input[str | ComponentArgs | ComponentArgsDict]
+    csi: Input[str | ComponentArgs | ComponentArgsDict]
+
+
 class KubeconfigArgsDict(TypedDict, total=False):
     """`KubeconfigArgs` as a dictionary."""
 
@@ -186,6 +207,7 @@ class OmniClusterArgsDict(TypedDict, total=False):
     backup: Input[BackupArgs | BackupArgsDict]
     manifests: Input[Sequence[Input[ManifestArgs | ManifestArgsDict]]]
     health_checks: Input[Sequence[Input[HealthCheckArgs | HealthCheckArgsDict]]]
+    components: Input[ComponentsArgs | ComponentsArgsDict]
     labels: Input[Mapping[str, Input[str]]]
     annotations: Input[Mapping[str, Input[str]]]
     locked: Input[bool]

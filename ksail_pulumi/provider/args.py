@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ksail_pulumi.provider.arg_dicts import (
         BackupArgsDict,
         BootstrapSpecArgsDict,
+        ComponentArgsDict,
+        ComponentsArgsDict,
         ControlPlaneArgsDict,
         FeaturesArgsDict,
         HealthCheckArgsDict,
@@ -267,6 +269,43 @@ class HealthCheckArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ComponentArgs:
+    """One component, where its name alone does not say enough; of `version` and `url` at most one.
+
+    Attributes:
+        name: Which one, where there is a choice.
+        version: Its release; left out: one that this package knows.
+        url: A Kubernetes manifest that is installed in place of the component's own.
+    """
+
+    name: Input[str] | None = None
+    version: Input[str] | None = None
+    url: Input[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentsArgs:
+    """What a cluster runs beside the workloads; what is not set is not installed, but for Talos' own network plugin.
+
+    Attributes:
+        cni: The network plugin: `"flannel"` (Talos' own), `"none"`, `"cilium"` or `"calico"`. It stays for the
+            cluster's life.
+        metrics_server: Measures what pods and nodes use.
+        cert_manager: Issues certificates.
+        policy_engine: `"kyverno"` or `"gatekeeper"`.
+        git_ops_engine: `"flux"` or `"argocd"`.
+        csi: Storage for pods: `"local-path"`, on the disk of the node.
+    """
+
+    cni: Input[str | ComponentArgs | ComponentArgsDict] | None = None
+    metrics_server: Input[bool | ComponentArgs | ComponentArgsDict] | None = None
+    cert_manager: Input[bool | ComponentArgs | ComponentArgsDict] | None = None
+    policy_engine: Input[str | ComponentArgs | ComponentArgsDict] | None = None
+    git_ops_engine: Input[str | ComponentArgs | ComponentArgsDict] | None = None
+    csi: Input[str | ComponentArgs | ComponentArgsDict] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class KubeconfigArgs:
     """The kubeconfig that the cluster hands out: one of a Kubernetes service account, made by Omni.
 
@@ -316,6 +355,7 @@ class OmniClusterArgs:
         backup: Backups of etcd.
         manifests: Kubernetes objects that Omni applies to the cluster.
         health_checks: Jobs that have to succeed before an upgrade goes on.
+        components: What the cluster runs beside the workloads: network plugin, metrics-server and so on.
         labels: Labels of the cluster in Omni.
         annotations: Annotations of the cluster in Omni.
         locked: True locks the cluster against changes, False unlocks it. Left out: as it is.
@@ -342,6 +382,7 @@ class OmniClusterArgs:
     backup: Input[BackupArgs | BackupArgsDict] | None = None
     manifests: Input[Sequence[Input[ManifestArgs | ManifestArgsDict]]] | None = None
     health_checks: Input[Sequence[Input[HealthCheckArgs | HealthCheckArgsDict]]] | None = None
+    components: Input[ComponentsArgs | ComponentsArgsDict] | None = None
     labels: Input[Mapping[str, Input[str]]] | None = None
     annotations: Input[Mapping[str, Input[str]]] | None = None
     locked: Input[bool] | None = None

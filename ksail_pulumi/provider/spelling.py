@@ -21,6 +21,7 @@ _OURS = frozenset(
     {
         "backup",
         "bootstrapSpec",
+        "components",
         "controlPlane",
         "deleteStrategy",
         "features",

@@ -19,7 +19,7 @@ from ksail_pulumi.provider.args import (
     WorkersArgs,
 )
 from ksail_pulumi.provider.spelling import to_wire
-from ksail_pulumi.spec import models
+from ksail_pulumi.spec import components, models
 
 WIRE = {
     "talosVersion": "1.13.8",
@@ -84,7 +84,8 @@ READ_BY_THE_PROGRAM = {"file"}
 @pytest.mark.parametrize("name", NAMES)
 def test_the_classes_have_the_fields_of_the_model_and_their_names_on_the_wire(name):
     fields = {field.name for field in dataclasses.fields(getattr(args, name))} - READ_BY_THE_PROGRAM
-    model = getattr(models, MODELS.get(name, name.removesuffix("Args")))
+    model_name = MODELS.get(name, name.removesuffix("Args"))
+    model = getattr(models, model_name, None) or getattr(components, model_name)
     assert {field: spelling.wire_name(field) for field in fields} == {
         field: info.alias for field, info in model.model_fields.items()
     }
