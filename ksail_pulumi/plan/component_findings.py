@@ -28,9 +28,25 @@ def planned_components(spec: ClusterSpec, versions: Versions, snapshot: Snapshot
 
 
 def component_rules(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
-    """What cannot be changed any more."""
-    if not snapshot.bootstrapped:
-        return
+    """What cannot be, and what cannot be changed any more."""
+    yield from _taken_ids(spec)
+    if snapshot.bootstrapped:
+        yield from _network_plugin(spec, snapshot)
+
+
+def _taken_ids(spec: ClusterSpec) -> Iterator[Problem]:
+    """A cluster that was exported has the patches of its components as patches of its own."""
+    ids = {patch_id(spec.name, field): field for field, component in spec.components.chosen()}
+    for prefix, patches in (("", spec.patches), ("controlPlane.", spec.control_plane.patches)):
+        for index, patch in enumerate(patches or ()):
+            if patch.id_override in ids:
+                field = f"components.{ids[patch.id_override]}"
+                yield Problem(
+                    f"{prefix}patches[{index}].idOverride", f"is the ID that {field} has: keep one of the two"
+                )
+
+
+def _network_plugin(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
     cni_id = patch_id(spec.name, "cni")
     live = next((each for each in snapshot.resources if each.id == cni_id), None)
     before = Component(name=FLANNEL) if live is None else recorded(live)
@@ -93,9 +109,11 @@ def _by_job(component: Component) -> bool:
 
 
 def _title(component: Component) -> str:
-    if component.version:
-        return f"{component.name} {component.version}"
-    return f"{component.name} from {component.url}" if component.url else component.name
+    return f"{component.name} {_detail(component)}".rstrip()
+
+
+def _detail(component: Component) -> str:
+    return component.version or (f"from {component.url}" if component.url else "")
 
 
 def _added(component: Component) -> str:
@@ -105,7 +123,7 @@ def _added(component: Component) -> str:
 
 def _changed(before: Component | None, after: Component, spec: ClusterSpec) -> str:
     same = before is not None and (before.version, before.url) == (after.version, after.url)
-    change = f"{_title(after)} is changed" if before is None or same else f"{_title(before)} -> {_title(after)}"
+    change = f"{_title(after)} is changed" if before is None or same else f"{_title(before)} -> {_detail(after)}"
     if _by_job(after):
         return f"{change}: a Job in the cluster does that"
     if spec.wait_for != "ready":
