@@ -3,7 +3,7 @@
 Pulumi runs a dynamic provider in a process of its own (`python -m pulumi.dynamic ENGINE_ADDRESS`) behind a small gRPC
 server that hands the provider the properties and nothing else. This module reaches the rest: the request (URN, custom
 timeouts) and the call's context through the frames of the calling servicer, the engine through the address on the
-command line, the server itself through the frame of its serving thread.
+command line, the server itself through the thread that it runs in.
 
 None of that is a promise of Pulumi or gRPC. So every ability is probed where it is used, and without it:
 
@@ -213,15 +213,15 @@ class _CancelDetails(grpc.HandlerCallDetails):
 
 
 def _server_states() -> Iterator[Any]:
-    """The state of each gRPC server in this process that serves Pulumi's provider protocol."""
-    for frame in sys._current_frames().values():
-        current: FrameType | None = frame
-        while current is not None:
-            if current.f_code.co_name == "_serve":
-                state = current.f_locals.get("state")
-                if _cancel_handler(state) is not None:
-                    yield state
-            current = current.f_back
+    """The state of each gRPC server in this process that serves Pulumi's provider protocol.
+
+    A server's thread runs a function of its state. Looking for that function among the threads' frames would miss it
+    now and then: a frame that has returned in the meantime no longer knows who called it.
+    """
+    for thread in threading.enumerate():
+        for argument in getattr(thread, "_args", None) or ():
+            if hasattr(argument, "generic_handlers") and _cancel_handler(argument) is not None:
+                yield argument
 
 
 def _cancel_handler(state: Any) -> Any:

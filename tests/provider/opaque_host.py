@@ -1,12 +1,13 @@
 """Runs Pulumi's provider host so that parts of it cannot be found: `opaque_host.py HIDDEN[,HIDDEN…] ADDRESS`.
 
 frames: providers run in a thread of their own, with no servicer among the frames that called them
-server: the serving thread's function has another name
+server: the serving thread does not show what it runs
 engine: the engine's address is not on the command line
 """
 
 import runpy
 import sys
+import threading
 import types
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,9 +30,13 @@ def hide_frames():
     dill.loads = lambda data: InAnotherThread(loads(data))
 
 
+class OpaqueThread(threading.Thread):
+    def __init__(self, target, args):
+        super().__init__(target=lambda: target(*args))
+
+
 def hide_server():
-    serve = _server._serve
-    _server._serve = types.FunctionType(serve.__code__.replace(co_name="loop"), serve.__globals__)
+    _server.threading = types.SimpleNamespace(**{**vars(threading), "Thread": OpaqueThread})
 
 
 def hide_engine():
