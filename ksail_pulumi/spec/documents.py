@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_VALUES = 200_000
 MAX_DEPTH = 100
+MAX_QUOTED = 1000
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -80,13 +81,18 @@ class Document:
 
     def error(self, field: Sequence[str | int], reason: str) -> ConfigFileError:
         """An error that names the file, the line of the value and the field."""
-        return ConfigFileError(self.path, self.node(field).line, field_name(field), reason)
+        return ConfigFileError(self.path, self.node(field).line, _short(field_name(field)), _short(reason))
 
 
 def field_name(field: Sequence[str | int]) -> str:
     """A path the way that people write it: `spec.cluster.machines[0]`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in field)
     return "".join(parts).removeprefix(".")
+
+
+def _short(text: str) -> str:
+    """A text that can be read: errors quote what stands in files, and that may be of any length."""
+    return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED // 2]} … {text[-MAX_QUOTED // 2 :]}"
 
 
 def read_text(path: Path, shown: str | None = None) -> str:
@@ -135,6 +141,7 @@ class _Composer:
         self.path = path
         self.events = self._parse(text)
         self.anchors: dict[str, Node | None] = {}
+        self.merged = 0
 
     def _parse(self, text: str) -> Iterator[Any]:
         try:
@@ -152,7 +159,7 @@ class _Composer:
             raise ConfigFileError(self.path, line, "", f"this is not YAML: {reason}") from None
 
     def _fail(self, mark: Any, reason: str) -> NoReturn:
-        raise ConfigFileError(self.path, mark.line + 1 if mark else 0, "", reason) from None
+        raise ConfigFileError(self.path, mark.line + 1 if mark else 0, "", _short(reason)) from None
 
     def documents(self) -> Iterator[Node]:
         for event in self.events:
@@ -206,6 +213,9 @@ class _Composer:
             lines[key] = key_event.start_mark.line + 1
             # The key's line, not the value's: that is where people look for the field.
             children[key] = Node(lines[key], value.value, value.text, value.children, value.size)
+        self.merged += sum(len(source.children) for source in merged)
+        if self.merged > MAX_VALUES:
+            self._fail(event.start_mark, f"with its merge keys followed the file holds more than {MAX_VALUES} values")
         for source in merged:
             for name, child in source.children.items():
                 children.setdefault(name, child)

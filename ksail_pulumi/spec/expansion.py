@@ -19,17 +19,22 @@ def expand(text: str, environ: Mapping[str, str]) -> tuple[str, list[tuple[str, 
     """Replace the references in a text.
 
     Returns:
-        The text, and each variable that is not set and has no default, with its line; such a reference becomes empty.
+        The text, and each variable that is not set and has no default, with its lines; such a reference becomes empty.
     """
-    missing: list[tuple[str, int]] = []
+    missing: dict[tuple[str, int], None] = {}
+    line, counted = 1, 0
 
     def value(match: re.Match[str]) -> str:
+        nonlocal line, counted
         name, default = match.groups()
         if name in environ:
             return environ[name]
         if default is None:
-            missing.append((name, text.count("\n", 0, match.start()) + 1))
+            line, counted = line + text.count("\n", counted, match.start()), match.start()
+            missing[name, line] = None
             return ""
         return default
 
-    return _REFERENCE.sub(value, text), missing
+    # Nothing behind the last brace can match, and looking for its end from every `${` on would take for ever.
+    end = text.rfind("}") + 1
+    return _REFERENCE.sub(value, text[:end]) + text[end:], list(missing)

@@ -18,7 +18,7 @@ from ksail_pulumi.spec import template_file
 from ksail_pulumi.spec.cluster import InvalidCluster, parse_cluster, to_wire
 from ksail_pulumi.spec.documents import parse_documents, read_text
 from ksail_pulumi.spec.durations import duration
-from ksail_pulumi.spec.shape import read_model
+from ksail_pulumi.spec.shape import combined, read_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,8 +81,7 @@ def _joined(mistakes: Sequence[ConfigFileError]) -> ConfigFileError:
     lines: dict[str, ConfigFileError] = {}
     for mistake in sorted(mistakes, key=lambda each: each.line):
         lines.setdefault(str(mistake), mistake)
-    first, *others = lines.values()
-    return ConfigFileError(first.path, first.line, first.field, "\n".join([first.reason, *map(str, others)]))
+    return combined(list(lines.values()))
 
 
 class _Template:
@@ -94,6 +93,7 @@ class _Template:
         self.control_planes = [each for each in parts if isinstance(each[1], template_file.ControlPlane)]
         self.workers = [each for each in parts if isinstance(each[1], template_file.Workers)]
         self.machines = [each for each in parts if isinstance(each[1], template_file.Machine)]
+        self.documents = {model.name: document for document, model in self.machines}
 
     def inputs(self, base: Path) -> dict[str, Any]:
         if missing := list(self._counts()):
@@ -157,8 +157,7 @@ class _Template:
             case ["workers", int() as index, *rest]:
                 return self.workers[index][0].error(rest, reason)
             case ["machines", str() as machine, *rest]:
-                document = next(document for document, model in self.machines if model.name == machine)
-                return document.error(rest or ("name",), reason)
+                return self.documents[machine].error(rest or ("name",), reason)
             case [str() as name, *rest]:
                 return self.clusters[0][0].error((*_PLACES.get(name, (name,)), *rest), reason)
             case _:
