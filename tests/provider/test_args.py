@@ -9,6 +9,8 @@ import pytest
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.provider import arg_dicts, args, spelling
 from ksail_pulumi.provider.args import (
+    ComponentArgs,
+    ComponentsArgs,
     ControlPlaneArgs,
     KubeconfigArgs,
     MachineArgs,
@@ -26,6 +28,7 @@ WIRE = {
     "controlPlane": {"machineClass": {"name": "big_ones", "size": 3}, "labels": {"my_label": "1"}},
     "workers": [{"name": "gpu", "count": 2, "patches": [{"name": "p", "inline": {"machine_x": {"a_b": 1}}}]}],
     "machines": {"my_uuid": {"patches": [{"idOverride": "x_y", "inline": "a: 1"}]}},
+    "components": {"cni": "cilium", "certManager": {"version": "1.21.2"}, "gitOpsEngine": {"name": "flux"}},
     "kubeconfig": {"renewBefore": "24h"},
     "waitFor": "running",
     "onDelete": {"disconnectedMachines": "wait"},
@@ -35,6 +38,9 @@ CLASSES = OmniClusterArgs(
     control_plane=ControlPlaneArgs(machine_class=MachineClassArgs(name="big_ones", size=3), labels={"my_label": "1"}),
     workers=[WorkersArgs(name="gpu", count=2, patches=[PatchArgs(name="p", inline={"machine_x": {"a_b": 1}})])],
     machines={"my_uuid": MachineArgs(patches=[PatchArgs(id_override="x_y", inline="a: 1")])},
+    components=ComponentsArgs(
+        cni="cilium", cert_manager=ComponentArgs(version="1.21.2"), git_ops_engine=ComponentArgs(name="flux")
+    ),
     kubeconfig=KubeconfigArgs(renew_before="24h"),
     wait_for="running",
     on_delete=OnDeleteArgs(disconnected_machines="wait"),
@@ -44,6 +50,7 @@ SNAKE_CASE = {
     "control_plane": {"machine_class": {"name": "big_ones", "size": 3}, "labels": {"my_label": "1"}},
     "workers": [{"name": "gpu", "count": 2, "patches": [{"name": "p", "inline": {"machine_x": {"a_b": 1}}}]}],
     "machines": {"my_uuid": {"patches": [{"id_override": "x_y", "inline": "a: 1"}]}},
+    "components": {"cni": "cilium", "cert_manager": {"version": "1.21.2"}, "git_ops_engine": {"name": "flux"}},
     "kubeconfig": {"renew_before": "24h"},
     "wait_for": "running",
     "on_delete": {"disconnected_machines": "wait"},
