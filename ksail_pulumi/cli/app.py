@@ -120,9 +120,10 @@ def _add_export(commands: Any) -> None:
     command.add_argument(
         "--as",
         dest="form",
-        required=True,
+        default="template",
         choices=("template", "python", "ksail"),
-        help="template: of omnictl; python: a program that takes the cluster over; ksail: ksail.yaml and talos/",
+        help="template: of omnictl (the default); python: a program that takes the cluster over; "
+        "ksail: ksail.yaml and talos/",
     )
     command.add_argument("--output", default="", metavar="FILE", help="where to write (default: print it)")
     command.add_argument("--force", action="store_true", help="write over existing files")

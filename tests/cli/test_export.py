@@ -183,7 +183,7 @@ def _environment(account: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cluster_comes_back_as_the_template_that_it_was_made_from(shop, template, capsys):
-    assert main(["export", shop, "--as", "template"]) == 0
+    assert main(["export", shop]) == 0
     captured = capsys.readouterr()
     assert captured.out == template
     assert captured.err == ""
