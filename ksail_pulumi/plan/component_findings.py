@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.plan.components import component_patches, patch_id, recorded
+from ksail_pulumi.plan.components import component_patches, patch_id, plain_patches, recorded
 from ksail_pulumi.plan.versions import number
 from ksail_pulumi.spec.components import ARGO_CD, CILIUM, FLANNEL, METRICS_SERVER, NONE, Component
 from ksail_pulumi.spec.problems import Problem
@@ -29,21 +29,12 @@ def planned_components(spec: ClusterSpec, versions: Versions, snapshot: Snapshot
 
 def component_rules(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
     """What cannot be, and what cannot be changed any more."""
-    yield from _taken_ids(spec)
-    if snapshot.bootstrapped:
+    plain = plain_patches(spec)
+    for field, _ in spec.components.chosen():
+        if place := plain.get(patch_id(spec.name, field)):
+            yield Problem(f"{place}.idOverride", f"is the ID that components.{field} has: keep one of the two")
+    if snapshot.bootstrapped and patch_id(spec.name, "cni") not in plain:
         yield from _network_plugin(spec, snapshot)
-
-
-def _taken_ids(spec: ClusterSpec) -> Iterator[Problem]:
-    """A cluster that was exported has the patches of its components as patches of its own."""
-    ids = {patch_id(spec.name, field): field for field, component in spec.components.chosen()}
-    for prefix, patches in (("", spec.patches), ("controlPlane.", spec.control_plane.patches)):
-        for index, patch in enumerate(patches or ()):
-            if patch.id_override in ids:
-                field = f"components.{ids[patch.id_override]}"
-                yield Problem(
-                    f"{prefix}patches[{index}].idOverride", f"is the ID that {field} has: keep one of the two"
-                )
 
 
 def _network_plugin(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.spec.models import ClusterSpec
 
 ANNOTATION_COMPONENT = "ksail-pulumi/component"
 """On the patch of a component: which it is, with its version or URL, and a digest of the patch."""
@@ -143,23 +144,36 @@ def intact(resource: Resource) -> bool:
         return False
 
 
-def read_components(
-    wire: dict[str, Any], known: Components, cluster: str, live: Collection[dict[str, Resource]]
-) -> None:
+def plain_patches(spec: ClusterSpec) -> dict[str, str]:
+    """The patches that a spec gives the ID of one of a component: their fields by ID.
+
+    An exported cluster has the patches of its components as patches of its own.
+    """
+    ids = {patch_id(spec.name, wire_field) for wire_field in _FIELDS}
+    return {
+        patch.id_override: f"{prefix}patches[{index}]"
+        for prefix, patches in (("", spec.patches), ("controlPlane.", spec.control_plane.patches))
+        for index, patch in enumerate(patches or ())
+        if patch.id_override in ids
+    }
+
+
+def read_components(wire: dict[str, Any], previous: ClusterSpec, live: Collection[dict[str, Resource]]) -> None:
     """Read the components of a cluster back, and take their patches out of `live`.
 
     A component whose patch somebody changed is none any more: its patch stays in `live`, and shows as one.
 
     Args:
         wire: The inputs as they were; `components` is set where Omni has others.
-        known: The components in them.
-        cluster: The cluster's name.
+        previous: The same as a model.
         live: The patches of the cluster by ID, scope by scope.
     """
     spelled: dict[str, Any] = dict(wire.get("components", {}))
-    asked = dict(known.chosen())
+    asked, plain = dict(previous.components.chosen()), plain_patches(previous)
     for wire_field in _FIELDS:
-        resource_id, component = patch_id(cluster, wire_field), asked.get(wire_field)
+        resource_id, component = patch_id(previous.name, wire_field), asked.get(wire_field)
+        if resource_id in plain:
+            continue
         scope = next((each for each in live if resource_id in each), {})
         current = scope.get(resource_id)
         found = recorded(current) if current is not None and intact(current) else None

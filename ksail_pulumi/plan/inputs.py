@@ -127,7 +127,7 @@ class _Reader:
         lock = omni.ANNOTATION_CLUSTER_LOCKED
         reading.read_lock(wire, lock, cluster, previous.locked if previous else None, known=previous is not None)
         if previous is not None:  # otherwise their patches are patches like others
-            read_components(wire, previous.components, cluster.id, self.live.patches.values())
+            read_components(wire, previous, self.live.patches.values())
         self._patches(wire, previous.patches if previous else None, omni.LABEL_CLUSTER, "", "cluster-")
         everywhere = self.live.extensions.get((omni.LABEL_CLUSTER, ""))
         reading.read_extensions(wire, previous.system_extensions if previous else None, everywhere)

@@ -21,7 +21,7 @@ from ksail_pulumi.plan.manifests import published
 from ksail_pulumi.plan.snapshot import Snapshot
 from ksail_pulumi.plan.versions import Versions
 from ksail_pulumi.simulator.validations.talos_config import faults
-from ksail_pulumi.spec.cluster import ClusterSpec, to_wire
+from ksail_pulumi.spec.cluster import ClusterSpec, parse_cluster, to_wire
 from ksail_pulumi.spec.components import VERSIONS
 
 from .builders import CATALOG, MARK, cluster_spec, desired, machine
@@ -188,6 +188,15 @@ def test_an_annotation_that_says_nothing_is_no_trouble(annotation: str) -> None:
     wire = inputs_of([*(each for each in live(spec) if each.id != odd.id), odd], mark=MARK, previous=spec)
     assert wire["components"] == {}
     assert wire["patches"][0]["idOverride"] == odd.id
+
+
+def test_an_exported_cluster_keeps_the_patches_of_components_as_its_own() -> None:
+    resources = live(cluster_spec(components={"cni": "cilium", "certManager": True}))
+    exported = parse_cluster(inputs_of(resources))
+    assert len(exported.patches or ()) == 2
+    assert inputs_of(resources, mark=MARK, previous=exported) == to_wire(exported)
+    snapshot = Snapshot(resources=resources, talos_versions=CATALOG, bootstrap_status=BOOTSTRAPPED)
+    assert findings(exported, snapshot, mark=MARK).failures == ()
 
 
 # What is told

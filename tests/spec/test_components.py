@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.spec.cluster import InvalidCluster, parse_cluster, to_wire
+from ksail_pulumi.spec.components import VERSIONS
 from ksail_pulumi.spec.ksail import load_ksail
 
 NAMES = {
@@ -118,6 +119,13 @@ def named(field: str) -> st.SearchStrategy[Any]:
 def test_what_was_written_is_written_again(components: dict[str, Any]) -> None:
     inputs = {"name": "prod", "components": components}
     assert to_wire(parse_cluster(inputs)) == inputs
+
+
+def test_the_documentation_names_the_versions() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "components.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    for name, version in VERSIONS.items():
+        assert any(name.replace("-", "_") in row.replace("-", "_") and f"| {version} |" in row for row in rows), name
 
 
 KSAIL = """\
