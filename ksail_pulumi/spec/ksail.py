@@ -247,8 +247,12 @@ class _Reader:
     def _patches(self, workers: int) -> TalosPatches:
         shown = self._expanded(self.cluster.distribution_config or DEFAULT_PATCH_FOLDER)
         folder = Path(self.document.path).parent / shown
-        if folder.is_dir():
-            return read_patches(folder, os.fspath(folder), self.environ)
+        try:
+            if folder.is_dir():
+                return read_patches(folder, os.fspath(folder), self.environ)
+        except OSError as error:
+            reason = f"the folder {folder} cannot be read: {error.strerror}"
+            raise self.document.error(("spec", "cluster", "distributionConfig"), reason) from None
         if self.cluster.distribution_config:
             raise self.document.error(("spec", "cluster", "distributionConfig"), f"there is no folder {folder}")
         patches = TalosPatches()

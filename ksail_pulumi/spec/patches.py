@@ -157,6 +157,9 @@ def _document_problems(path: str, document: Mapping[str, Any], *, text: bool) ->
     if not text and "op" in document and "path" in document and "machine" not in document and "cluster" not in document:
         yield Problem(path, _not_a_document(document))
         return
+    if kind is not None and not isinstance(kind, str):
+        yield Problem(at("kind"), "kind should be the name of a kind of document")
+        return
     if kind in _FORBIDDEN_DOCUMENTS:
         yield Problem(path, f'the "{kind}" document is not allowed in the config patch')
     elif kind and (version == "v1" or "/" in version):

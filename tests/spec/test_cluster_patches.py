@@ -57,6 +57,8 @@ REFUSED: list[tuple[Any, str, str]] = [
     ("hello\n", "inline", "expected a YAML document, a mapping of Talos configuration"),
     ("- a\n", "inline", "expected a YAML document, a mapping of Talos configuration"),
     ("machine: [\n", "inline", "not valid YAML in line 2: did not find expected node content"),
+    ("kind: {a: b}\n", "inline", "kind should be the name of a kind of document"),
+    ({"kind": ["a"]}, "inline.kind", "kind should be the name of a kind of document"),
     ("machine:\n\tsysctls: {}\n", "inline", "not valid YAML in line 2: found character that cannot start any token"),
     (
         "- op: add\n  path: /machine\n",

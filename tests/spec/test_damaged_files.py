@@ -269,6 +269,8 @@ def huge() -> Iterator[tuple[str, Callable[[], str], str]]:
             lambda: "---\nkind: Machine\n" * 5_000,
             lambda: "---\nx: " + "9" * 1_000_000,
             lambda: "x: *" + "9" * 1_000_000,
+            lambda: "spec: {cluster: {distributionConfig: " + "9" * 20_000 + "}}",
+            lambda: "kind: [Cluster]\n",
             lambda: "${X}" * 900_000 + ": [",
             lambda: "${X:-" * 700_000 + ": [",
             lambda: "? " * 100_000,
