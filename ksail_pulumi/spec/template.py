@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Path_ = Sequence[str | int]
 
-_PART = re.compile(r'\["(.*?)"\](?=[.\[]|$)|\[([0-9]+)\]|([^.\[\]]+)')
+_PART = re.compile(r'\["(.*?)"\](?=[.\[]|$)|\[([0-9]{1,9})\]|([^.\[\]]+)', re.DOTALL)
 
 _LONGEST_NUMBER = 18
 
@@ -156,7 +156,7 @@ class _Template:
                 return self.control_planes[0][0].error(rest, reason)
             case ["workers", int() as index, *rest]:
                 return self.workers[index][0].error(rest, reason)
-            case ["machines", str() as machine, *rest]:
+            case ["machines", str() as machine, *rest] if machine in self.documents:
                 return self.documents[machine].error(rest or ("name",), reason)
             case [str() as name, *rest]:
                 return self.clusters[0][0].error((*_PLACES.get(name, (name,)), *rest), reason)

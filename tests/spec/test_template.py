@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -367,6 +368,14 @@ def test_what_omnictl_refuses_in_a_template(tmp_path, documents, reason):
     text = refusal(tmp_path, *documents)
     assert reason in text
     assert all(line.startswith("cluster.yaml:") for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    "name", ["line\nbreak", 'a"].b', "a[9" + "9" * 5000 + "]", 'a"].[' + "9" * 5000 + "]", ".", '"'], ids=range(6)
+)
+def test_odd_names_of_machines_are_mistakes_like_others(tmp_path, name):
+    text = refusal(tmp_path, CLUSTER, CONTROL_PLANE, f"kind: Machine\nname: {json.dumps(name)}\n")
+    assert "it should be a UUID" in text
 
 
 def test_a_template_that_is_not_there(tmp_path):
