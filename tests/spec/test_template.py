@@ -375,7 +375,7 @@ def test_what_omnictl_refuses_in_a_template(tmp_path, documents, reason):
 )
 def test_odd_names_of_machines_are_mistakes_like_others(tmp_path, name):
     text = refusal(tmp_path, CLUSTER, CONTROL_PLANE, f"kind: Machine\nname: {json.dumps(name)}\n")
-    assert "it should be a UUID" in text
+    assert "is not used in controlplane or workers" in text
 
 
 def test_a_template_that_is_not_there(tmp_path):
