@@ -22,7 +22,7 @@ from ksail_pulumi.spec.ksail import load_ksail
 from ksail_pulumi.spec.template import load_template
 
 MUTATIONS = int(os.environ.get("KSAIL_PULUMI_MUTATIONS", "1000"))
-SECONDS = 5.0  # for one file; far more than any needs, so that a busy computer is no failure
+SECONDS = 10.0  # of the processor, for one file; far more than any needs
 MEBIBYTES = 300
 
 TEMPLATES = Path(__file__).parent / "data" / "templates"
@@ -174,13 +174,13 @@ def read_once(folder: Path, kind: str, text: str) -> str:
     """Whether a file is taken or refused; everything else is an error of the test."""
     path = folder / FILES[kind]
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    begin = time.monotonic()
+    begin = time.process_time()
     refusal: InputError | None = None
     try:
         json.dumps(to_wire(parse_cluster(load(folder, kind))), allow_nan=False)
     except InputError as error:
         refusal = error
-    assert time.monotonic() - begin < SECONDS
+    assert time.process_time() - begin < SECONDS
     if refusal is None:
         return "taken"
     assert 0 < len(str(refusal)) < 100_000
