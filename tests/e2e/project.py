@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSPHRASE = "correct horse battery staple"
 
-# Every entry of clusters.json is one cluster: tests change a cluster by changing the file.
+# Every entry of a stack's file is one cluster: tests change a cluster by changing the file.
 PROGRAM = """\
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ import pulumi
 
 from ksail_pulumi import OmniCluster
 
-for name, inputs in json.loads(Path("clusters.json").read_text()).items():
+for name, inputs in json.loads(Path(f"{pulumi.get_stack()}.json").read_text()).items():
     timeouts = pulumi.CustomTimeouts(create=inputs.pop("timeout", None))
     cluster = OmniCluster(name, opts=pulumi.ResourceOptions(custom_timeouts=timeouts), **inputs)
     pulumi.export(name, {"nodes": cluster.nodes, "ready": cluster.ready, "talosVersion": cluster.talos_version})
@@ -74,7 +74,7 @@ class Project:
     def create(
         cls, base: Path, pulumi: Mapping[str, str], omni: Mapping[str, str], source: Path | None = None
     ) -> Project:
-        """A project below `base`: the one in `source`, or one that makes what `clusters.json` lists."""
+        """A project below `base`: the one in `source`, or one that makes what `clusters` says."""
         folder = base / "project"
         folder.mkdir()
         if source is not None:
@@ -101,9 +101,9 @@ class Project:
         }
         return cls(folder, environment)
 
-    def clusters(self, clusters: Mapping[str, Mapping[str, Any]]) -> None:
-        """Set what the program makes: inputs by resource name."""
-        (self.folder / "clusters.json").write_text(json.dumps(clusters))
+    def clusters(self, clusters: Mapping[str, Mapping[str, Any]], stack: str = "dev") -> None:
+        """Set what the program makes in a stack: inputs by resource name."""
+        (self.folder / f"{stack}.json").write_text(json.dumps(clusters))
 
     def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start a `pulumi` command in a process group of its own."""
@@ -128,12 +128,22 @@ class Project:
         try:
             output, _ = process.communicate()
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            kill(process)
             raise
         self.outputs_seen.append(output)
         assert (process.returncode != 0) == fails, output
         return Run(process.returncode, output)
+
+    def run_in(
+        self, stacks: Iterable[str], *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> dict[str, Run]:
+        """Run a `pulumi` command that succeeds on several stacks at once; what it did, by stack."""
+        started = {stack: self.start(*arguments, "--stack", stack, environment=environment) for stack in stacks}
+        try:
+            return {stack: self.finish(process) for stack, process in started.items()}
+        finally:
+            for process in started.values():
+                kill(process)
 
     def init(self, stack: str = "dev") -> None:
         self.run("stack", "init", stack)
@@ -175,6 +185,13 @@ class Project:
         """All that Pulumi has written: state, backups, history, logs; and all that it has printed."""
         files = [path for path in self.folder.parent.rglob("*") if path.is_file() and ".venv" not in path.parts]
         return "\n".join([*self.outputs_seen, *(path.read_text(errors="replace") for path in files)])
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill a command with all that it started, unless it has ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def need(machines: list[str], count: int) -> None:
