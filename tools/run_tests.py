@@ -24,8 +24,11 @@ def main(arguments: list[str]) -> int:
     except obtain_pulumi.UnavailableError as error:
         left_out.append(f"the provider on the oldest supported releases: {error}")
 
-    # A module's tests stay together, so that its fixtures are set up once.
-    parallel = [] if any(argument.startswith("-n") for argument in arguments) else ["-n", "auto", "--dist", "loadscope"]
+    # Tests wait for clusters more than they compute: one process more than there are cores. A module's tests stay
+    # together, so that its fixtures are set up once.
+    parallel = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadscope"]
+    if any(argument.startswith("-n") for argument in arguments):
+        parallel = []
     status = subprocess.run([sys.executable, "-m", "pytest", *parallel, *arguments], cwd=_ROOT, check=False).returncode
     for line in left_out:
         print(f"NOT RUN: {line}", flush=True)
