@@ -27,7 +27,8 @@ def client_from_environment(environ: Mapping[str, str] = os.environ) -> Client:
     Raises:
         SettingsError: The endpoint or the key is not set (says which, or both), or is not one.
     """
-    key = environ.get(OTHER_KEY) or environ.get(KEY)
+    variable = OTHER_KEY if environ.get(OTHER_KEY) else KEY
+    key = environ.get(variable)
     missing = []
     if not environ.get(ENDPOINT):
         missing.append(
@@ -41,4 +42,5 @@ def client_from_environment(environ: Mapping[str, str] = os.environ) -> Client:
         )
     if missing or not key:
         raise SettingsError("\n".join(missing))
-    return connect(Connection(environ[ENDPOINT], key, ca_file=environ.get(CA_FILE, "")))
+    ca_file, source = environ.get(CA_FILE, ""), f"environment variable {variable}"
+    return connect(Connection(environ[ENDPOINT], key, ca_file=ca_file, key_source=source))

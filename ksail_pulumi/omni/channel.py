@@ -13,7 +13,7 @@ import grpc
 
 from ksail_pulumi.errors import OmniError
 from ksail_pulumi.omni.endpoint import Endpoint, normalise_endpoint
-from ksail_pulumi.omni.signature import ServiceAccountKey, signed_metadata
+from ksail_pulumi.omni.signature import KEY_SOURCE, ServiceAccountKey, signed_metadata
 from ksail_pulumi.omni.status import omni_error
 from ksail_pulumi.omni.tls import Trust, file_roots, system_roots, trust_whoever_answers
 
@@ -67,12 +67,14 @@ class Connection:
         service_account_key: The value of `OMNI_SERVICE_ACCOUNT_KEY`; not shown.
         ca_file: A PEM file with the authorities to trust instead of the system's.
         insecure_skip_tls_verify: Trust the certificate that the server happens to show.
+        key_source: Where the user set the key, in words; for errors.
     """
 
     endpoint: str
     service_account_key: str = field(repr=False)
     ca_file: str = ""
     insecure_skip_tls_verify: bool = False
+    key_source: str = field(default=KEY_SOURCE, compare=False)
 
 
 class Channel:
@@ -84,7 +86,7 @@ class Channel:
 
     def __init__(self, connection: Connection) -> None:
         self.endpoint = normalise_endpoint(connection.endpoint)
-        self.key = ServiceAccountKey.parse(connection.service_account_key)
+        self.key = ServiceAccountKey.parse(connection.service_account_key, connection.key_source)
         self._trust: Trust | None = None
         if self.endpoint.secure and not connection.insecure_skip_tls_verify:
             self._trust = Trust(file_roots(connection.ca_file) if connection.ca_file else system_roots())

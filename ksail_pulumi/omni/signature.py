@@ -38,6 +38,13 @@ SIGNED_HEADERS = (
 )
 """The metadata that the signature covers; a call that carries other metadata is not protected there."""
 
+KEY_SOURCE = "environment variable OMNI_SERVICE_ACCOUNT_KEY"
+"""Where a key is set unless something else is said."""
+
+
+class _InvalidKeyError(Exception):
+    """Why a text is not a key that can sign."""
+
 
 class Signer(Protocol):
     """What can sign for a service account."""
@@ -78,20 +85,34 @@ class ServiceAccountKey:
         return self.signer.expires_at
 
     @classmethod
-    def parse(cls, text: str) -> ServiceAccountKey:
+    def parse(cls, text: str, source: str = KEY_SOURCE) -> ServiceAccountKey:
         """Read the value that Omni hands out as `OMNI_SERVICE_ACCOUNT_KEY`: base64 of JSON with `name` and `pgp_key`.
+
+        Args:
+            text: The value.
+            source: Where the user set it, in words; for errors.
 
         Raises:
             SettingsError: It is not such a value, or the key in it cannot sign: encrypted, expired, revoked.
         """
+        try:
+            return cls._read(text)
+        except _InvalidKeyError as error:
+            raise SettingsError(
+                f"omni service account key is not valid: {error}. Set {source} to the whole value that Omni shows when "
+                "the service account is created or renewed"
+            ) from None
+
+    @classmethod
+    def _read(cls, text: str) -> ServiceAccountKey:
         document = _decode(text)
         name, key = document.get("name"), document.get("pgp_key")
         if not isinstance(name, str) or not name:
-            raise _invalid("it has no `name`")
+            raise _InvalidKeyError("it has no `name`")
         if not name.isascii() or not name.isprintable() or " " in name:
-            raise _invalid(f"its `name` {name!r} may not have spaces or other than printable ASCII characters")
+            raise _InvalidKeyError(f"its `name` {name!r} may not have spaces or other than printable ASCII characters")
         if not isinstance(key, str) or not key:
-            raise _invalid("it has no `pgp_key`")
+            raise _InvalidKeyError("it has no `pgp_key`")
         return cls(name, _OpenPGPSigner(name, key))
 
 
@@ -100,16 +121,16 @@ class _OpenPGPSigner:
 
     def __init__(self, name: str, armored: str) -> None:
         if "PGP PUBLIC KEY BLOCK" in armored:
-            raise _invalid("its `pgp_key` is a public key; the private one is needed")
+            raise _InvalidKeyError("its `pgp_key` is a public key; the private one is needed")
         try:
             key = pysequoia.Tsk.from_bytes(armored.encode())
         except RuntimeError as error:
-            raise _invalid(f"its `pgp_key` is not an OpenPGP private key: {_reason(error)}") from None
+            raise _InvalidKeyError(f"its `pgp_key` is not an OpenPGP private key: {_reason(error)}") from None
         certificate = key.extract_certificate()
         self.fingerprint = certificate.fingerprint.lower()
         self.expires_at = certificate.expiration
         if certificate.is_revoked:
-            raise _invalid(f"the key {self.fingerprint} is revoked; {_renew(name)}")
+            raise _InvalidKeyError(f"the key {self.fingerprint} is revoked; {_renew(name)}")
         if self.expires_at and self.expires_at <= datetime.now(UTC):
             raise expired(name, self.expires_at)
         try:
@@ -118,7 +139,7 @@ class _OpenPGPSigner:
             reason = _reason(error)
             if "encrypted" in reason:
                 reason = "it is protected by a passphrase; Omni's service account keys have none"
-            raise _invalid(f"its `pgp_key` cannot sign: {reason}") from None
+            raise _InvalidKeyError(f"its `pgp_key` cannot sign: {reason}") from None
         self._lock = threading.Lock()
 
     def sign(self, data: bytes) -> bytes:
@@ -174,25 +195,18 @@ def expired(name: str, expires_at: datetime) -> SettingsError:
 def _decode(text: str) -> dict[str, Any]:
     compact = "".join(text.split())
     if not compact:
-        raise _invalid("it is empty")
+        raise _InvalidKeyError("it is empty")
     try:
         decoded = base64.b64decode(compact, validate=True)
     except (binascii.Error, ValueError):
-        raise _invalid("it is not base64") from None
+        raise _InvalidKeyError("it is not base64") from None
     try:
         document = json.loads(decoded)
     except ValueError:  # also what is not UTF-8
-        raise _invalid("it is base64, but not of JSON") from None
+        raise _InvalidKeyError("it is base64, but not of JSON") from None
     if not isinstance(document, dict):
-        raise _invalid("it is base64 of JSON, but not of an object")
+        raise _InvalidKeyError("it is base64 of JSON, but not of an object")
     return document
-
-
-def _invalid(reason: str) -> SettingsError:
-    return SettingsError(
-        f"omni service account key is not valid: {reason}. Use the whole value of OMNI_SERVICE_ACCOUNT_KEY as "
-        "Omni shows it when the service account is created or renewed"
-    )
 
 
 def _renew(name: str) -> str:

@@ -72,20 +72,23 @@ class Settings:
                 "omni endpoint is required: set the environment variable OMNI_ENDPOINT, the configuration of the stack "
                 "(`pulumi config set omni:endpoint https://<account>.omni.siderolabs.io:443`) or the input `endpoint`"
             )
+        key, source = self._key(inputs, environ)
         return Connection(
             endpoint=endpoint,
-            service_account_key=self._key(inputs, environ),
+            service_account_key=key,
+            key_source=source,
             ca_file=self.ca_file or _text(environ.get("OMNI_CA_FILE")),
             insecure_skip_tls_verify=_flag(self.insecure_skip_tls_verify),
         )
 
-    def _key(self, inputs: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    def _key(self, inputs: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, str]:
+        """The key, and where it is set."""
         named = _text(inputs.get("serviceAccountKeyEnvVar"))
-        found = "" if named else self.service_account_key
+        if self.service_account_key and not named:
+            return self.service_account_key, "the configuration omni:serviceAccountKey"
         for variable in (named,) if named else KEY_VARIABLES:
-            found = found or _text(environ.get(variable))
-        if found:
-            return found
+            if found := _text(environ.get(variable)):
+                return found, f"environment variable {variable}"
         missing = named or KEY_VARIABLES[-1]
         raise SettingsError(f"omni service account key is not set: environment variable {missing} is not set")
 

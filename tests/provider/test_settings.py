@@ -1,8 +1,11 @@
 """Which Omni a resource lives in, and the words for what is missing."""
 
+from dataclasses import replace
+
 import pytest
 
 from ksail_pulumi.errors import SettingsError
+from ksail_pulumi.omni.client import connect
 from ksail_pulumi.provider.settings import Settings
 
 STACK = Settings(endpoint="https://stack", service_account_key="of-the-stack", ca_file="/stack.pem")
@@ -49,6 +52,20 @@ def test_a_key_that_was_named_is_not_replaced_by_another():
 def test_a_missing_endpoint_is_said_before_a_missing_key():
     with pytest.raises(SettingsError, match=r"^omni endpoint is required: set the environment variable OMNI_ENDPOINT"):
         Settings().connection({}, {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "inputs", "source"),
+    [
+        (Settings(endpoint="https://stack"), {}, "environment variable OMNI_SERVICE_ACCOUNT_KEY"),
+        (Settings(endpoint="https://stack"), {"serviceAccountKeyEnvVar": "WEST_KEY"}, "environment variable WEST_KEY"),
+        (STACK, {}, "the configuration omni:serviceAccountKey"),
+    ],
+)
+def test_a_key_that_is_none_is_told_with_the_place_that_it_comes_from(settings, inputs, source):
+    connection = replace(settings.connection(inputs, ENVIRONMENT), ca_file="")
+    with pytest.raises(SettingsError, match=f"is not valid: it is not base64. Set {source} to the whole value"):
+        connect(connection)
 
 
 @pytest.mark.parametrize(("text", "expected"), [("true", True), ("False", False), ("", False), ("1", True)])
