@@ -3,7 +3,7 @@
 Pulumi runs a dynamic provider in a process of its own (`python -m pulumi.dynamic ENGINE_ADDRESS`) behind a small gRPC
 server that hands the provider the properties and nothing else. This module reaches the rest: the request (URN, custom
 timeouts) and the call's context through the frames of the calling servicer, the engine through the address on the
-command line, the server itself through the thread that it runs in.
+command line, the server itself by `host_server`.
 
 None of that is a promise of Pulumi or gRPC. So every ability is probed where it is used, and without it:
 
@@ -30,22 +30,19 @@ import grpc
 from pulumi.runtime import rpc
 
 from ksail_pulumi.errors import KsailPulumiError
+from ksail_pulumi.provider import host_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from types import FrameType
 
     from google.protobuf.message import Message
     from google.protobuf.struct_pb2 import Struct
     from pulumi.runtime.proto.engine_pb2_grpc import EngineStub
 
-WORKERS = 256
-"""How many calls of the engine are served at once; a thread is started only when all others are busy."""
-
 _ENGINE_TIMEOUT = 5.0
 """Seconds that a log line may take; it is dropped after that, for it must never hold up the work it tells about."""
 
-_CANCEL = "/pulumirpc.ResourceProvider/Cancel"
 _STATUS_TRAILER = "grpc-status-details-bin"
 _UNKNOWN_CODE = 2
 """gRPC's code UNKNOWN. The host ends every failed call with it, and grpc-go believes the trailer only if it agrees."""
@@ -151,13 +148,7 @@ def call() -> Iterator[Call]:
 
 def prepare() -> None:
     """Make the host serve many calls at once and hear the engine's Cancel; once a process is enough."""
-    with _prepare_lock:
-        for state in _server_states():
-            # What is inside a server may change with any release of gRPC; then the host stays as it was.
-            with suppress(Exception):
-                _raise_workers(state)
-            with suppress(Exception):
-                _hear_cancel(state)
+    host_server.prepare(_calls.cancel)
 
 
 class _Calls:
@@ -189,7 +180,6 @@ class _Calls:
 
 # One host is one process and serves one deployment, so what belongs to the host belongs to the module.
 _calls = _Calls()
-_prepare_lock = threading.Lock()
 
 
 def _servicer_frame(frame: FrameType | None) -> tuple[Message | None, grpc.ServicerContext | None]:
@@ -205,73 +195,6 @@ def _servicer_frame(frame: FrameType | None) -> tuple[Message | None, grpc.Servi
 def _is_pulumi_request(value: object) -> bool:
     name = getattr(getattr(value, "DESCRIPTOR", None), "full_name", "")
     return isinstance(name, str) and name.startswith("pulumirpc.")
-
-
-class _CancelDetails(grpc.HandlerCallDetails):
-    method = _CANCEL
-    invocation_metadata = ()
-
-
-def _server_states() -> Iterator[Any]:
-    """The state of each gRPC server in this process that serves Pulumi's provider protocol.
-
-    A server's thread runs a function of its state. Looking for that function among the threads' frames would miss it
-    now and then: a frame that has returned in the meantime no longer knows who called it.
-    """
-    for thread in threading.enumerate():
-        for argument in getattr(thread, "_args", None) or ():
-            if hasattr(argument, "generic_handlers") and _cancel_handler(argument) is not None:
-                yield argument
-
-
-def _cancel_handler(state: Any) -> Any:
-    """The server's handler of Cancel, wherever this version of gRPC keeps it."""
-    registered = getattr(state, "registered_method_handlers", {}).get(_CANCEL)
-    if registered is not None:
-        return registered
-    for handler in getattr(state, "generic_handlers", ()):
-        found = handler.service(_CancelDetails())
-        if found is not None:
-            return found
-    return None
-
-
-def _raise_workers(state: Any) -> None:
-    pool: Any = getattr(state, "thread_pool", None)
-    if getattr(pool, "_max_workers", WORKERS) >= WORKERS:
-        return
-    pool._max_workers = WORKERS
-    # Calls that are queued already get a thread only when something more is submitted.
-    for _ in range(pool._work_queue.qsize()):
-        pool.submit(lambda: None)
-
-
-def _hear_cancel(state: Any) -> None:
-    """Put a handler of ours before the host's, which does nothing. The host's is called all the same."""
-    original = _cancel_handler(state)
-    behaviour = getattr(original, "unary_unary", None)
-    if behaviour is None or isinstance(behaviour, _CancelBehaviour):
-        return
-    ours = grpc.unary_unary_rpc_method_handler(
-        _CancelBehaviour(behaviour),
-        request_deserializer=original.request_deserializer,
-        response_serializer=original.response_serializer,
-    )
-    service, _, method = _CANCEL.strip("/").partition("/")
-    if _CANCEL in getattr(state, "registered_method_handlers", {}):
-        state.registered_method_handlers[_CANCEL] = ours
-    handlers = getattr(state, "generic_handlers", None)
-    if isinstance(handlers, list):
-        handlers.insert(0, grpc.method_handlers_generic_handler(service, {method: ours}))
-
-
-@dataclass(frozen=True)
-class _CancelBehaviour:
-    original: Callable[[Any, grpc.ServicerContext], Any]
-
-    def __call__(self, request: Any, context: grpc.ServicerContext) -> Any:
-        _calls.cancel()
-        return self.original(request, context)
 
 
 def _log(urn: str, severity: str, message: str, *, ephemeral: bool = False) -> None:

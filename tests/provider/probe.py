@@ -1,7 +1,9 @@
 """A dynamic provider whose `create` does what its input `act` says, to look at the host from inside its process."""
 
+import os
 import sys
 import threading
+import time
 
 from pulumi.dynamic import CreateResult, ResourceProvider
 
@@ -16,6 +18,8 @@ class ProbeProvider(ResourceProvider):
     serialize_as_secret_always = False
 
     def configure(self, req):
+        if os.environ.get("PROBE_CONFIGURES_SLOWLY"):
+            time.sleep(0.5)  # long enough for more calls to come than the host has threads
         host.prepare()
 
     def create(self, props):

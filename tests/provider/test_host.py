@@ -131,6 +131,14 @@ def test_twelve_calls_run_at_once(start_process, probe):
     assert {call.result().id for call in calls} == {"met"}
 
 
+def test_short_calls_that_had_to_queue_leave_room_for_long_ones(start_process, probe):
+    process = start_process(probe, environment={"PROBE_CONFIGURES_SLOWLY": "1"})
+    queue = [process.start("Create", process.create_request({"act": "tell"})) for _ in range(HOST_LIMIT + 2)]
+    assert {call.result().id for call in queue} == {"told"}
+    calls = [process.start("Create", process.create_request({"act": "meet"})) for _ in range(12)]
+    assert {call.result().id for call in calls} == {"met"}
+
+
 def test_where_the_server_cannot_be_found_the_limit_of_the_host_holds(start_process, probe):
     process = start_process(probe, hidden="server")
     calls = [
