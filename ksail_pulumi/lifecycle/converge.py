@@ -9,13 +9,14 @@ from ksail_pulumi.errors import InputError
 from ksail_pulumi.lifecycle import snapshot
 from ksail_pulumi.lifecycle.apply import apply
 from ksail_pulumi.lifecycle.done import Goal
-from ksail_pulumi.lifecycle.gone import wait_until_free
+from ksail_pulumi.lifecycle.gone import wait_until_free, wait_until_gone
 from ksail_pulumi.lifecycle.ownership import refuse_locked
 from ksail_pulumi.omni.resources import LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
 from ksail_pulumi.plan.component_findings import outdates_manifests, planned_components
 from ksail_pulumi.plan.desired import desired_resources, previous_resources
 from ksail_pulumi.plan.diff import diff, merge, release, without_lock
 from ksail_pulumi.plan.machines import assign_machines
+from ksail_pulumi.plan.rules import taken_machines
 from ksail_pulumi.plan.versions import resolve_versions, versions_of
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def converge(
             lost |= applied.lost
             applied.lost = set()
         elif planned.plan.deferred:
+            wait_until_gone(_in_the_way(planned.plan, reading), session, spec.name)
             wait_until_free(leaving, session, spec.name)
         else:
             break
@@ -118,15 +120,9 @@ def converge(
 
 
 def _refuse_taken(spec: ClusterSpec, reading: Snapshot) -> None:
-    """Refuse a machine that is named and in another cluster: unlike a free one, it has no replacement."""
-    for index, machine_set in enumerate(spec.machine_sets):
-        for number, machine in enumerate(machine_set.machines or ()):
-            node = reading.node_of.get(machine)
-            if node is not None and node.cluster != spec.name:
-                raise InputError(
-                    f"{spec.set_field(index)}.machines[{number}]",
-                    f"machine {reading.machine_name(machine)} is in cluster {node.cluster!r} and can be in one only",
-                )
+    """Refuse a machine that is named and cannot be had: unlike a free one, it has no replacement."""
+    for problem in taken_machines(spec, reading):
+        raise InputError(problem.field, problem.reason)
 
 
 @dataclass(frozen=True)
@@ -185,10 +181,23 @@ def _nodes(reading: Snapshot) -> list[Resource]:
 
 
 def _leaving(plan: Plan, reading: Snapshot) -> set[str]:
-    """The machines that the plan takes out of the cluster."""
+    """The machines that the plan takes out of the cluster, and those that an earlier attempt has begun to take out."""
     sets = {resource.id for resource in plan.destroys if resource.type.name == MACHINE_SET.name}
     machines = {resource.id for resource in plan.destroys if resource.type.name == MACHINE_SET_NODE.name}
-    return machines | {node.id for node in _nodes(reading) if node.labels.get(LABEL_MACHINE_SET) in sets}
+    return machines | {
+        node.id for node in _nodes(reading) if node.tearing_down or node.labels.get(LABEL_MACHINE_SET) in sets
+    }
+
+
+def _in_the_way(plan: Plan, reading: Snapshot) -> list[Resource]:
+    """What is being torn down already and has to be gone before the plan's deferred resources can be created."""
+    wanted = {(resource.type.name, resource.id) for resource in plan.deferred}
+    wanted |= {(MACHINE_SET.name, resource.labels.get(LABEL_MACHINE_SET, "")) for resource in plan.deferred}
+    return [
+        resource
+        for resource in reading.resources
+        if resource.tearing_down and (resource.type.name, resource.id) in wanted
+    ]
 
 
 def _class_shrinks(plan: Plan) -> bool:
@@ -204,10 +213,12 @@ def _class_shrinks(plan: Plan) -> bool:
 def _sizes(spec: ClusterSpec, planned: _Planned, reading: Snapshot) -> dict[str, int | None]:
     """How many machines each set of the cluster shall have in the end, others' sets and nodes included."""
     gone = {(resource.type.name, resource.id) for resource in planned.plan.destroys}
-    stay = [resource for resource in reading.resources if (resource.type.name, resource.id) not in gone]
-    sizes: dict[str, int | None] = {
-        resource.id: None for resource in stay if resource.type.name == MACHINE_SET.name and not resource.tearing_down
-    }
+    stay = [
+        resource
+        for resource in reading.resources
+        if not resource.tearing_down and (resource.type.name, resource.id) not in gone
+    ]
+    sizes: dict[str, int | None] = {resource.id: None for resource in stay if resource.type.name == MACHINE_SET.name}
     for machine_set in spec.machine_sets:
         set_id = machine_set.id(spec.name)
         if machine_set.machine_class is not None:

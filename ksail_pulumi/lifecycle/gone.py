@@ -22,13 +22,15 @@ _MEMBERSHIP = (CLUSTER_MACHINE, MACHINE_STATUS)
 
 
 def wait_until_gone(resources: Sequence[Resource], session: Session, cluster: str) -> None:
-    """Wait until each of these resources of a cluster, all in teardown, is gone.
+    """Wait until each of these resources of a cluster, all in teardown, is gone; not at all if there are none.
 
     Raises:
         WaitTimeoutError: The session's deadline passed.
         CancelledError: The session was cancelled.
         OmniError: Omni cannot be watched.
     """
+    if not resources:
+        return
     view = ClusterView(cluster)
     judge = Gone(view, resources)
     follow(
@@ -43,13 +45,15 @@ def wait_until_gone(resources: Sequence[Resource], session: Session, cluster: st
 
 
 def wait_until_free(machines: Collection[str], session: Session, cluster: str) -> None:
-    """Wait until machines that are leaving a cluster have been reset and are back in the pool.
+    """Wait until machines that are leaving a cluster, if any, have been reset and are back in the pool.
 
     Raises:
         WaitTimeoutError: The session's deadline passed.
         CancelledError: The session was cancelled.
         OmniError: Omni cannot be watched.
     """
+    if not machines:
+        return
     view = ClusterView(cluster)
     labels = {LABEL_CLUSTER: cluster}
     judge = Gone(view, [Resource(kind, machine, kind.spec(), labels) for kind in _MEMBERSHIP for machine in machines])

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 
 def preview(
-    spec: ClusterSpec, old: ClusterSpec | None, mark: OwnershipMark, client: Client, *, adopt: bool = False
+    spec: ClusterSpec,
+    old: ClusterSpec | None,
+    mark: OwnershipMark,
+    client: Client,
+    *,
+    adopt: bool = False,
+    replaced: str | None = None,
 ) -> Findings:
     """What Omni would refuse, what will stall, and what is going to happen.
 
@@ -34,6 +40,7 @@ def preview(
         mark: Who we are.
         client: Which Omni.
         adopt: The cluster exists and is to be taken over.
+        replaced: The cluster of this Omni that this one takes the place of: where machines are named, it goes first.
 
     Raises:
         OmniError: Omni did not answer.
@@ -42,6 +49,7 @@ def preview(
     asked = [(field, patch_text(patch.inline)) for field, patch in _patches(spec)]
     checks = [(field, client.management.start_validate_config(text)) for field, text in asked if text not in known]
     reading = snapshot.read(client, spec.name, extensions_of=spec.talos_version)
+    reading = replace(reading, nodes=[node for node in reading.nodes if node.cluster != replaced])
     refused = []
     for field, check in checks:
         try:

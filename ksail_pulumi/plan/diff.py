@@ -62,9 +62,9 @@ class Plan:
     """All changes, each group in Omni's order.
 
     Attributes:
-        deferred: What to create once a resource of the same ID is gone: a node whose machine leaves another set of the
-            cluster (it is in `destroys` too, and its machine must have become available again), or what is already
-            being torn down.
+        deferred: What to create once something else is gone: a node whose machine leaves another set of the cluster (it
+            is in `destroys` too, and its machine must have become available again), what is already being torn down,
+            and the nodes of a set that is.
         locks: The cluster and the nodes that are to be locked and are not yet. Omni holds back whatever has not arrived
             on a locked machine, so this comes last, when the cluster is where it was asked to be (`with_lock`).
     """
@@ -125,12 +125,16 @@ def diff(
     known = {_key(resource): resource for resource in actual if _manageable(resource)}
     before = {_key(resource): resource for resource in previous}
     wanted = {_key(resource) for resource in desired}
+    going = {each.id for each in known.values() if each.tearing_down and each.type.name == omni.MACHINE_SET.name}
     creates, updates, destroys, deferred, locks = [], [], [], [], []
     for resource in desired:
         current = known.get(_key(resource))
         if _is_locked(resource) and not (current is not None and _is_locked(current)):
             locks.append(resource)
             resource = without_lock(resource)  # noqa: PLW2901 - it is created and changed without
+        if resource.type.name == omni.MACHINE_SET_NODE.name and resource.labels[omni.LABEL_MACHINE_SET] in going:
+            deferred.append(resource)  # Omni takes nothing into such a set, and takes out what is in it
+            continue
         if current is None:
             creates.append(resource)
             continue

@@ -32,7 +32,6 @@ def forecast(
 ) -> list[str]:
     """Say what carrying out a plan will mean: machines that join and leave, versions, patches, what others made."""
     return [
-        *_encryption(plan),
         *_versions(versions, snapshot),
         *_joining(plan, snapshot),
         *_leaving(plan, snapshot),
@@ -40,14 +39,6 @@ def forecast(
         *_foreign(plan, mark),
         *_locked(plan, snapshot),
     ]
-
-
-def _encryption(plan: Plan) -> Iterator[str]:
-    for update in plan.updates:
-        if update.actual.type.name == omni.CLUSTER.name:
-            before, after = update.actual.spec.features, update.desired.spec.features
-            if before.disk_encryption != after.disk_encryption:
-                yield "disk encryption cannot be changed in place: the cluster is replaced, all its machines are wiped"
 
 
 def _versions(versions: Versions, snapshot: Snapshot) -> Iterator[str]:

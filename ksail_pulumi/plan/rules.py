@@ -85,15 +85,32 @@ def _version_paths(versions: Versions, snapshot: Snapshot) -> Iterator[Problem]:
 
 def _machines(spec: ClusterSpec, snapshot: Snapshot, versions: Versions) -> Iterator[Problem]:
     """Whether the machines that are named can join."""
+    yield from taken_machines(spec, snapshot)
+    for field, machine in _named(spec):
+        status, node = snapshot.status_of.get(machine), snapshot.node_of.get(machine)
+        if status is not None and node is None and (conflict := version_conflict(status, versions.talos)):
+            yield Problem(field, conflict)
+
+
+def taken_machines(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
+    """Machines that are named and belong to another cluster, or to a set whose machines Omni chooses."""
+    for field, machine in _named(spec):
+        node = snapshot.node_of.get(machine)
+        if node is None:
+            continue
+        name = snapshot.machine_name(machine)
+        if node.cluster != spec.name:
+            yield Problem(field, f"machine {name} is in cluster {node.cluster!r} and can be in one only")
+        elif omni.LABEL_MANAGED_NODE in node.labels:
+            holder = node.labels.get(omni.LABEL_MACHINE_SET, "")
+            yield Problem(field, f"machine {name} is in {holder}, for which Omni chooses machines of a class")
+
+
+def _named(spec: ClusterSpec) -> Iterator[tuple[str, str]]:
+    """The machines that sets name, each behind its field."""
     for index, machine_set in enumerate(spec.machine_sets):
         for position, machine in enumerate(machine_set.machines or ()):
-            field = f"{spec.set_field(index)}.machines[{position}]"
-            status, node = snapshot.status_of.get(machine), snapshot.node_of.get(machine)
-            holder = node.cluster if node else status.cluster if status else ""
-            if holder and holder != spec.name:
-                yield Problem(field, f"machine {snapshot.machine_name(machine)} is allocated to cluster {holder}")
-            elif status is not None and node is None and (conflict := version_conflict(status, versions.talos)):
-                yield Problem(field, conflict)
+            yield f"{spec.set_field(index)}.machines[{position}]", machine
 
 
 def _classes(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
@@ -145,6 +162,14 @@ def _bootstrap(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
 
 def _features(spec: ClusterSpec, snapshot: Snapshot, versions: Versions) -> Iterator[Problem]:
     asked = spec.features
+    if snapshot.cluster is not None:
+        encrypted = snapshot.cluster.spec.features.disk_encryption
+        if encrypted != bool(asked.disk_encryption):
+            yield Problem(
+                "features.diskEncryption",
+                f"updating disk encryption settings is not allowed: this cluster began with {str(encrypted).lower()}; "
+                "keep that, or make a new cluster under another name",
+            )
     has = snapshot.cluster is not None and snapshot.cluster.spec.features.use_embedded_discovery_service
     offered = snapshot.features is None or snapshot.features.spec.embedded_discovery_service
     if asked.use_embedded_discovery_service and not has and not offered:

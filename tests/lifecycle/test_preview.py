@@ -11,6 +11,7 @@ from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.findings import Findings
 from ksail_pulumi.simulator.server import Simulator
+from ksail_pulumi.spec.cluster import parse_cluster
 
 from .conftest import Lab
 
@@ -68,3 +69,14 @@ def test_a_reader_may_preview(lab: Lab, simulator: Simulator) -> None:
     found = preview(lab.spec(workers=1, patches=[GOOD]), None, lab.mark, client)
     assert not found.failures
     client.close()
+
+
+def test_the_machines_of_the_cluster_that_is_replaced_may_be_named(lab: Lab, needs: Needs) -> None:
+    machine = needs(1)[0]
+    lab.create(controlPlane={"machines": [machine]}, waitFor="none")
+    renamed = parse_cluster({"name": f"{lab.name}-new", "controlPlane": {"machines": [machine]}})
+    beside = preview(renamed, None, lab.mark, lab.client)
+    assert [problem.field for problem in beside.failures] == ["controlPlane.machines[0]"]
+    instead = preview(renamed, None, lab.mark, lab.client, replaced=lab.name)
+    assert not instead.failures
+    assert instead.forecasts

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from ksail_pulumi.errors import ForeignClusterError, LifecycleError
+from ksail_pulumi.errors import ForeignClusterError, InputError, LifecycleError, WaitTimeoutError
+from ksail_pulumi.lifecycle.outputs import ClusterOutputs
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     ANNOTATION_CLUSTER_LOCKED,
@@ -159,6 +161,56 @@ def test_a_machine_can_move_to_another_set(lab: Lab, needs: Needs) -> None:
     assert new.ready
     assert lab.machines("b") == {two}
     assert f"{lab.name}-a" not in lab.of(MACHINE_SET)
+
+
+def interrupted(lab: Lab, simulator: Simulator, old: ClusterOutputs, **inputs: Any) -> ClusterOutputs:
+    """The outputs of an update whose leaving machines could not be reset in time; they can be, after that."""
+    workers = [node.id for node in old.nodes if node.role == "worker"]
+    for worker in workers:
+        simulator.faults.unreachable.add(worker)
+    with pytest.raises(WaitTimeoutError) as raised:
+        lab.update(old, session=lab.session(seconds=2), **inputs)
+    for worker in workers:
+        simulator.faults.unreachable.discard(worker)
+    assert isinstance(raised.value.outputs, ClusterOutputs)
+    return raised.value.outputs
+
+
+def test_a_machine_that_an_earlier_attempt_began_to_take_out_is_not_waited_for(lab: Lab, simulator: Simulator) -> None:
+    old = interrupted(lab, simulator, lab.create(workers=2), workers=1)
+    new = lab.update(old, workers=1, session=lab.session(seconds=30))
+    assert new.ready
+    assert len(new.nodes) == 2
+
+
+def test_a_named_machine_that_is_still_leaving_comes_back_once_it_has_left(lab: Lab, simulator: Simulator) -> None:
+    one, two, three = sorted(machine.id for machine in simulator.machines)[:3]
+    control_plane = {"machines": [one]}
+    before, after = [{"machines": [two, three]}], [{"machines": [two]}]
+    whole = lab.create(controlPlane=control_plane, workers=before)
+    old = interrupted(lab, simulator, whole, controlPlane=control_plane, workers=after)
+    new = lab.update(old, controlPlane=control_plane, workers=before, session=lab.session(seconds=30))
+    assert new.ready
+    assert lab.machines("workers") == {two, three}
+
+
+def test_a_set_that_is_still_going_comes_back_once_it_is_gone(lab: Lab, simulator: Simulator) -> None:
+    old = interrupted(lab, simulator, lab.create(workers=2), workers=0)
+    new = lab.update(old, workers=2, session=lab.session(seconds=30))
+    assert new.ready
+    assert len(lab.machines("workers")) == 2
+
+
+def test_a_machine_that_omni_chose_for_a_class_cannot_be_named_elsewhere(lab: Lab, simulator: Simulator) -> None:
+    machine_class = specs_pb2.MachineClassSpec(match_labels=["omni.sidero.dev/connected"])
+    lab.client.state.create(Resource(MACHINE_CLASS, lab.name, machine_class))
+    pool = {"name": "pool", "machineClass": {"name": lab.name, "size": 2}}
+    old = lab.create(workers=[pool])
+    machine = min(lab.machines("pool"))
+    written = len(simulator.store.audit)
+    with pytest.raises(InputError, match=rf"workers\[1\].machines\[0\]: machine .*{machine}.* is in {lab.name}-pool"):
+        lab.update(old, workers=[pool, {"name": "named", "machines": [machine]}])
+    assert simulator.store.audit[written:] == []
 
 
 def test_a_set_of_a_machine_class_shrinks_until_its_machines_are_free(lab: Lab, needs: Needs) -> None:

@@ -275,6 +275,20 @@ def test_what_is_being_torn_down_is_created_again_later() -> None:
     assert not plan.empty
 
 
+def test_nodes_wait_until_the_set_that_is_going_is_gone() -> None:
+    workers = "prod-workers"
+    actual = [replace(each, phase=omni.TEARING_DOWN) if each.id == workers else each for each in live(desired(SPEC))]
+    without_nodes = [each for each in actual if each.labels.get(omni.LABEL_MACHINE_SET) != workers]
+
+    for resources in (actual, without_nodes):
+        plan = diff(desired(SPEC), resources, mark=MARK)
+        assert changed(plan) == []
+        assert {each.id for each in plan.deferred if each.type.name == omni.MACHINE_SET_NODE.name} == {
+            each.id for each in desired(SPEC) if each.labels.get(omni.LABEL_MACHINE_SET) == workers
+        }
+        assert workers in {each.id for each in plan.deferred}
+
+
 def test_a_resource_of_another_cluster_is_never_taken() -> None:
     actual = [node(2, "other-workers", cluster="other", mark=None)]
 

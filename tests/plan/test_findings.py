@@ -270,7 +270,7 @@ def test_named_machines_are_checked_one_by_one() -> None:
     )
 
     assert failures(found) == {
-        "workers[0].machines[0]": f"machine host-2 ({machine_id(2)}) is allocated to cluster staging",
+        "workers[0].machines[0]": f"machine host-2 ({machine_id(2)}) is in cluster 'staging' and can be in one only",
         "workers[0].machines[1]": "the machine has a newer Talos version installed: downgrade is not allowed. Upgrade "
         "the machine or change the cluster Talos version",
     }
@@ -329,6 +329,35 @@ def test_a_set_with_machines_cannot_be_switched_to_a_class_or_back() -> None:
     assert failures(to_manual)["workers[0]"].startswith(
         "machine set is not empty and is using machine class nodes management, updating to manual mode is not allowed"
     )
+
+
+def test_disk_encryption_stays_what_the_cluster_began_with() -> None:
+    encrypted = cluster_spec(talosVersion="1.13.8", workers=2, features={"diskEncryption": True})
+
+    turned_on = judged(encrypted, omni_with(running()))
+    turned_off = judged(SPEC, omni_with(running(encrypted)), old=encrypted)
+
+    assert failures(turned_on)["features.diskEncryption"].startswith(
+        "updating disk encryption settings is not allowed: this cluster began with false"
+    )
+    assert failures(turned_off)["features.diskEncryption"].startswith(
+        "updating disk encryption settings is not allowed: this cluster began with true"
+    )
+    assert judged(encrypted, omni_with(running(encrypted)), old=encrypted) == Findings()
+
+
+def test_a_machine_that_omni_chose_for_a_class_cannot_be_named_in_another_set() -> None:
+    chosen = node(3, "prod-workers", by_class=True)
+    spec = cluster_spec(
+        workers=[{"machineClass": {"name": "big", "size": 1}}, {"name": "b", "machines": [machine_id(3)]}]
+    )
+
+    found = judged(spec, omni_with([*running(by_class("big"), RUNS), chosen]), old=by_class("big"))
+
+    assert failures(found) == {
+        "workers[1].machines[0]": f"machine host-3 ({machine_id(3)}) is in prod-workers, for which Omni chooses "
+        "machines of a class"
+    }
 
 
 def features_config(*, embedded: bool = True) -> Resource:
@@ -488,16 +517,14 @@ def test_what_changes_around_the_machines_is_told() -> None:
             kernelArgs=["a=b"],
             manifests=[{"name": "m", "mode": "full", "inline": []}],
             healthChecks=[{"name": "h", "job": {"kind": "Job"}}],
-            features={"diskEncryption": True},
         ),
         omni_with(running()),
     )
 
-    assert found.forecasts[:4] == (
-        "disk encryption cannot be changed in place: the cluster is replaced, all its machines are wiped",
+    assert found.forecasts[:3] == (
         "system extensions schematic-prod are added: this concerns every machine of the cluster, with a reboot one at "
         "a time",
         "manifest 200-cluster-prod-m is added",
         "health check cluster-prod-h is added",
     )
-    assert found.forecasts[4] == f"kernel arguments of host-1 ({machine_id(1)}) are added: it reboots"
+    assert found.forecasts[3] == f"kernel arguments of host-1 ({machine_id(1)}) are added: it reboots"
