@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     options = _options(sys.argv[1:] if arguments is None else list(arguments))
+    # gRPC logs what our errors tell in words. It reads this when it is loaded.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         # The commands pull in gRPC or the simulator: what does not run is not loaded.
         command: Any = import_module(f"ksail_pulumi.cli.{options.command}")

@@ -14,8 +14,8 @@ import grpc
 from ksail_pulumi.errors import OmniError
 from ksail_pulumi.omni.endpoint import Endpoint, normalise_endpoint
 from ksail_pulumi.omni.signature import KEY_SOURCE, ServiceAccountKey, signed_metadata
-from ksail_pulumi.omni.status import omni_error
-from ksail_pulumi.omni.tls import Trust, file_roots, system_roots, trust_whoever_answers
+from ksail_pulumi.omni.status import nobody_listens, omni_error
+from ksail_pulumi.omni.tls import Trust, file_roots, look_closer, system_roots, trust_whoever_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,9 +121,10 @@ class Channel:
 
     def error(self, error: grpc.RpcError, doing: str, method: str) -> OmniError:
         """Our error for one of gRPC."""
-        return omni_error(
-            error.code(), error.details() or "", doing=doing, method=method, endpoint=self.endpoint, key=self.key
-        )
+        details = error.details() or ""
+        if error.code() is grpc.StatusCode.UNAVAILABLE and nobody_listens(details):
+            details = look_closer(self.endpoint, self._trust) or details
+        return omni_error(error.code(), details, doing=doing, method=method, endpoint=self.endpoint, key=self.key)
 
     def _connect(self) -> grpc.Channel:
         options = list(_OPTIONS)

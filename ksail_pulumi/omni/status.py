@@ -51,6 +51,7 @@ _NEXT = re.compile(r"\n+\t\* ")
 _NESTED_STATUS = re.compile(r"rpc error: code = \w+ desc = ")
 _PROXY_ANSWER = re.compile(r"Received http2 header with status: (\d+)")
 
+_REFUSED = re.compile("Connection refused|No route to host|[Nn]etwork is unreachable")
 _CLOSED = re.compile("Socket closed|[Cc]onnection reset|[Bb]roken pipe")
 
 # What gRPC says about a connection that does not come about, and what it means. The first that is found counts.
@@ -110,6 +111,11 @@ def omni_error(
             f" {detail}" if len(errors) == 1 else "".join(f"\n  - {error}" for error in errors)
         )
     return kind(text, method=method, detail=detail)
+
+
+def nobody_listens(details: str) -> bool:
+    """Whether gRPC's text says that it got through to nobody, at the one address that it tells about."""
+    return _REFUSED.search(details) is not None
 
 
 def plain_text(details: str) -> str:

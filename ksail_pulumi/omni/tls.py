@@ -96,6 +96,39 @@ def trust_whoever_answers(endpoint: Endpoint) -> Trust:
     return Trust(pem.encode())
 
 
+def look_closer(endpoint: Endpoint, trust: Trust | None) -> str:
+    """Connect once more to learn what is wrong at the address that answers, in the words that gRPC has for it.
+
+    Of a host with several addresses gRPC tells what was wrong with the last one, which may be that nobody listens there
+    (`localhost` is 127.0.0.1 and ::1) while another one answers.
+
+    Args:
+        endpoint: Where no connection comes about.
+        trust: What its certificate is checked against; `None` for nothing.
+
+    Returns:
+        What is wrong, `""` if nobody answers at any address or nothing is wrong.
+    """
+    try:
+        if not endpoint.secure:
+            socket.create_connection((endpoint.host, endpoint.port), timeout=_CONNECT_TIMEOUT).close()
+            return "Socket closed"  # it listens; so it was there that gRPC did not get on
+        if trust is None:
+            return ""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if trust.roots:
+            context.load_verify_locations(cadata=trust.roots.decode("ascii", "ignore"))
+        _handshake(endpoint, context)
+    except ssl.SSLCertVerificationError as error:
+        is_name = error.verify_code in _NAME_MISMATCH
+        return "Hostname Verification" if is_name else f"CERTIFICATE_VERIFY_FAILED: {error.verify_message}"
+    except ssl.SSLError as error:
+        return f"Handshake failed: {error}"
+    except OSError:
+        return ""
+    return ""
+
+
 def _handshake(endpoint: Endpoint, context: ssl.SSLContext) -> str:
     """Connect once, and give the first name in the server's certificate."""
     with (

@@ -14,7 +14,7 @@ import pytest
 from ksail_pulumi.errors import NotFoundError, OmniError, RefusedError, SettingsError, UnreachableError
 from ksail_pulumi.omni import tls
 from ksail_pulumi.omni.api import specs_pb2, state_pb2
-from ksail_pulumi.omni.channel import Connection
+from ksail_pulumi.omni.channel import Connection, normalise_endpoint
 from ksail_pulumi.omni.client import Client, connect
 from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH, Resource, to_wire
 from ksail_pulumi.omni.status import STATUS
@@ -156,18 +156,44 @@ def test_an_unknown_host_name_is_explained(call, monkeypatch):
 
 
 @pytest.mark.usefixtures("quick_retries")
-def test_tls_where_the_server_has_none_is_explained(call, server):
-    error = call(f"https://127.0.0.1:{server.port}")
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_tls_where_the_server_has_none_is_explained(call, server, host):
+    error = call(f"https://{host}:{server.port}")
     assert isinstance(error, UnreachableError)
     assert "it does not speak TLS" in str(error)
-    assert f"http://127.0.0.1:{server.port}" in str(error)
+    assert f"http://{host}:{server.port}" in str(error)
 
 
 @pytest.mark.usefixtures("quick_retries")
-def test_plain_text_where_the_server_has_tls_is_explained(call, start_tls):
-    error = call(f"http://127.0.0.1:{start_tls('localhost')}")
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_plain_text_where_the_server_has_tls_is_explained(call, start_tls, host):
+    error = call(f"http://{host}:{start_tls('localhost')}")
     assert isinstance(error, UnreachableError)
-    assert "Does it speak TLS? Then write https://" in str(error)
+    assert f"Does it speak TLS? Then write https://{host}:" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "scheme", "trust", "reason"),
+    [
+        ("localhost", "https", "ca", ""),
+        ("localhost", "https", "other-ca", "CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate"),
+        ("wildcard", "https", "ca", "Hostname Verification"),
+        ("localhost", "https", "", ""),
+        ("localhost", "http", "", "Socket closed"),
+    ],
+)
+def test_a_host_of_which_only_another_address_answers_is_looked_at_once_more(
+    start_tls, certificate, scheme, trust, reason
+):
+    endpoint = normalise_endpoint(f"{scheme}://localhost:{start_tls(certificate)}")
+    trusted = tls.Trust((DATA / f"{trust}.pem").read_bytes()) if trust else None
+    assert tls.look_closer(endpoint, trusted) == reason
+
+
+@pytest.mark.parametrize("scheme", ["https", "http"])
+def test_where_nobody_answers_a_closer_look_finds_nothing(free_port, scheme):
+    endpoint = normalise_endpoint(f"{scheme}://localhost:{free_port}")
+    assert tls.look_closer(endpoint, tls.Trust(None)) == ""
 
 
 @pytest.mark.usefixtures("quick_retries")
