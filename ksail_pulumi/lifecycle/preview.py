@@ -10,7 +10,6 @@ from ksail_pulumi.lifecycle import snapshot
 from ksail_pulumi.plan.findings import findings
 from ksail_pulumi.spec.patches import patch_text
 from ksail_pulumi.spec.problems import Problem
-from ksail_pulumi.spec.reasons import field_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,9 +65,6 @@ def preview(
 
 def _patches(spec: ClusterSpec) -> Iterator[tuple[str, Patch]]:
     """All patches of a spec, each with the wire path of its field."""
-    holders = [("", spec.patches)]
-    holders += [(f"{spec.set_field(index)}.", each.patches) for index, each in enumerate(spec.machine_sets)]
-    holders += [(field_path(["machines", machine]) + ".", each.patches) for machine, each in spec.machines.items()]
-    for path, patches in holders:
-        for index, patch in enumerate(patches or ()):
-            yield f"{path}patches[{index}]", patch
+    for prefix, scope in spec.scopes():
+        for index, patch in enumerate(scope.patches or ()):
+            yield f"{prefix}patches[{index}]", patch

@@ -18,7 +18,7 @@ from ksail_pulumi.plan.machines import current_assignment
 from ksail_pulumi.plan.versions import versions_of
 from ksail_pulumi.spec.durations import duration
 from ksail_pulumi.spec.models import ControlPlane, Workers
-from ksail_pulumi.spec.patches import patch_text
+from ksail_pulumi.spec.patches import CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGHT, patch_id, patch_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,11 +44,6 @@ INSTALL_DISK = "install-disk"
 INSTALL_DISK_API = 3
 """The API version of Omni from which install disks are resources of their own."""
 
-# Omni applies the patches of one scope in the order of their IDs, hence these prefixes.
-CLUSTER_WEIGHT = 200
-SET_WEIGHT = 400
-MACHINE_WEIGHT = 400
-
 
 @dataclass(frozen=True)
 class OwnershipMark:
@@ -71,11 +66,6 @@ class OwnershipMark:
     def owner_of(resource: Resource) -> str | None:
         """The owner that stands in a resource's annotations, whoever it is; None if nobody marked it."""
         return resource.annotations.get(ANNOTATION_OWNER)
-
-
-def patch_id(patch: Patch, index: int, weight: int, scope: str) -> str:
-    """The ID of a patch's resource: the `index`-th of its scope, which is a cluster, a set or a machine."""
-    return patch.id_override or f"{weight + index:03d}-{scope}-{patch.name}"
 
 
 def desired_resources(

@@ -13,9 +13,10 @@ from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.plan import reading
 from ksail_pulumi.plan.components import read_components
-from ksail_pulumi.plan.desired import CLUSTER_WEIGHT, INSTALL_DISK, MACHINE_WEIGHT, SET_WEIGHT, patch_id
+from ksail_pulumi.plan.desired import INSTALL_DISK
 from ksail_pulumi.spec.cluster import compact, to_wire
 from ksail_pulumi.spec.models import Features, Machine
+from ksail_pulumi.spec.patches import CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGHT, patch_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

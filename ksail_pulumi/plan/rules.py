@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.snapshot import Snapshot
-    from ksail_pulumi.spec.models import ClusterSpec, Machine, MachineSet
+    from ksail_pulumi.spec.models import ClusterSpec, MachineSet
 
 _PUBLIC_DISCOVERY_SINCE = (1, 14)
 
@@ -206,22 +206,13 @@ def _extensions(spec: ClusterSpec, snapshot: Snapshot, versions: Versions) -> It
     if catalog is None:
         return
     known = {item.name for item in catalog.spec.items}
-    for prefix, scope in _scopes(spec):
+    for prefix, scope in spec.scopes():
         for index, extension in enumerate(scope.system_extensions or ()):
             if extension not in known and f"siderolabs/{extension}" not in known:
                 reason = (
                     f'extension "{extension}" (entry {index}) is not available for Talos version "{versions.talos}"'
                 )
                 yield Problem(f"{prefix}systemExtensions[{index}]", reason)
-
-
-def _scopes(spec: ClusterSpec) -> Iterator[tuple[str, ClusterSpec | MachineSet | Machine]]:
-    """Everything that can have patches and extensions, with the prefix of its fields."""
-    yield "", spec
-    for index, machine_set in enumerate(spec.machine_sets):
-        yield f"{spec.set_field(index)}.", machine_set
-    for machine, described in spec.machines.items():
-        yield field_path(["machines", machine]) + ".", described
 
 
 def _install(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
@@ -235,7 +226,7 @@ def _install(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
                 reason = f"this Omni ({version}) knows no disk selectors yet: name the disk with install.disk"
                 yield Problem(field_path(["machines", machine, "install", "diskSelector"]), reason)
         return
-    for prefix, scope in _scopes(spec):
+    for prefix, scope in spec.scopes():
         for index, patch in enumerate(scope.patches or ()):
             if sets_field(patch.inline, "machine.install.disk"):
                 reason = (

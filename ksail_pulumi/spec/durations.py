@@ -7,6 +7,7 @@ from datetime import timedelta
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
+_MOST_SECONDS = (2**63 - 1) / 1e9  # of a Go duration, which counts nanoseconds
 _WHOLE = re.compile(rf"[-+]?(?:0|(?:{_PART.pattern})+)")
 
 
@@ -19,10 +20,9 @@ def duration(text: str) -> timedelta:
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration: write it like 720h, 90m or 1h30m")
     seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-    try:
-        return timedelta(seconds=-seconds if text.startswith("-") else seconds)
-    except OverflowError:
-        raise ValueError(f"{text!r} is too long") from None
+    if seconds > _MOST_SECONDS:
+        raise ValueError(f"{text!r} is too long")
+    return timedelta(seconds=-seconds if text.startswith("-") else seconds)
 
 
 def format_duration(value: timedelta) -> str:

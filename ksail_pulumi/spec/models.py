@@ -7,7 +7,7 @@ not the same as an empty one.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -15,7 +15,12 @@ from pydantic_core import PydanticCustomError
 from ksail_pulumi.spec.base import Model, Version
 from ksail_pulumi.spec.components import Components
 from ksail_pulumi.spec.durations import duration
+from ksail_pulumi.spec.reasons import field_path
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MOST = 2**32 - 1  # numbers of machines have 32 bits in Omni
 _Unlimited = Literal["unlimited", "Unlimited", "infinity", "∞"]  # omnictl's spellings
 
 
@@ -65,7 +70,7 @@ def _inline(value: Any) -> Any:
 
 
 Duration = Annotated[str, AfterValidator(_duration)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=_MOST)]
 Metadata = dict[str, str]
 Inline = Annotated[Any, BeforeValidator(_inline, json_schema_input_type=str | dict[str, Any] | list[dict[str, Any]])]
 
@@ -97,7 +102,7 @@ class Rolling(Model):
         max_parallelism: That number. Omni takes 0 for none ever, so that it is refused here.
     """
 
-    max_parallelism: Annotated[int, Field(ge=1)]
+    max_parallelism: Annotated[int, Field(ge=1, le=_MOST)]
 
 
 class Strategy(Model):
@@ -420,6 +425,14 @@ class ClusterSpec(Model):
             if args is not None:
                 return args
         return self.kernel_args
+
+    def scopes(self) -> Iterator[tuple[str, ClusterSpec | MachineSet | Machine]]:
+        """All that has patches, extensions and labels of its own, each behind the prefix of its fields' wire paths."""
+        yield "", self
+        for index, machine_set in enumerate(self.machine_sets):
+            yield f"{self.set_field(index)}.", machine_set
+        for machine, described in self.machines.items():
+            yield field_path(["machines", machine]) + ".", described
 
     def set_field(self, index: int) -> str:
         """The wire path of `machine_sets[index]`."""

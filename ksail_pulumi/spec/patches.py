@@ -18,6 +18,13 @@ from ksail_pulumi.spec.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ksail_pulumi.spec.models import Patch
+
+# Omni applies the patches of one scope in the order of their IDs, hence these prefixes.
+CLUSTER_WEIGHT = 200
+SET_WEIGHT = 400
+MACHINE_WEIGHT = 400
+
 Inline = Mapping[str, Any] | Sequence[Mapping[str, Any]] | str
 
 _FORBIDDEN_FIELDS = (
@@ -52,6 +59,11 @@ _ROLES_FIELDS = {
     "KubeTalosAPIAccessConfig": "allowedRoles",
 }
 _EMPTY = "config not found"
+
+
+def patch_id(patch: Patch, index: int, weight: int, scope: str) -> str:
+    """The ID of a patch's resource: the `index`-th of its scope, which is a cluster, a set or a machine."""
+    return patch.id_override or f"{weight + index:03d}-{scope}-{patch.name}"
 
 
 def patch_text(inline: Inline) -> str:

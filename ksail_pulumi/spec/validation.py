@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.spec.components import component_rules
 from ksail_pulumi.spec.durations import duration
-from ksail_pulumi.spec.patches import patch_problems
+from ksail_pulumi.spec.patches import CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGHT, patch_id, patch_problems
 from ksail_pulumi.spec.problems import Problem
 from ksail_pulumi.spec.reasons import field_path
 from ksail_pulumi.spec.selectors import OMNI_PREFIX, parse_selector
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.spec.models import ClusterSpec, Install, Machine, MachineSet, Patch
 
+_RESERVED = (OMNI_PREFIX, "ksail-pulumi/")  # what Omni keeps for itself, and what the ownership mark is
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _LONGEST_TTL_HOURS = 87600  # Omni's limit for a service account's kubeconfig
 _ENCRYPTION_SINCE = (1, 5)
@@ -90,8 +91,8 @@ def _metadata(
     for kind, entries in (("label", labels), ("annotation", annotations)):
         for key, value in (entries or {}).items():
             field = prefix + field_path([f"{kind}s", key])
-            if key.startswith(OMNI_PREFIX):
-                yield Problem(field, f'{kind} "{key}" is invalid: prefix "{OMNI_PREFIX}" is reserved for internal use')
+            if prefix_of := next((each for each in _RESERVED if key.startswith(each)), None):
+                yield Problem(field, f'{kind} "{key}" is invalid: prefix "{prefix_of}" is reserved for internal use')
             elif _has_controls(key + value):
                 yield Problem(field, "cannot hold control characters, also no line breaks")
 
@@ -152,6 +153,8 @@ def _machine_set(field: str, machine_set: MachineSet) -> Iterator[Problem]:
             parse_selector(machine_set.selector)
         except ValueError as error:
             yield Problem(f"{field}.selector", f"not a label selector: {error}")
+    if machine_set.machine_class is not None and not machine_set.machine_class.name:
+        yield Problem(f"{field}.machineClass.name", "cannot be empty: it is the name of a machine class in Omni")
     for index, machine_id in enumerate(machine_set.machines or ()):
         if not _UUID.fullmatch(machine_id):
             yield Problem(f"{field}.machines[{index}]", f'invalid machine ID "{machine_id}": it should be a UUID')
@@ -254,16 +257,16 @@ def _not_balanced(expression: str) -> str | None:
 
 def _patch_ids(spec: ClusterSpec) -> Iterator[Problem]:
     """Two patches with one ID are one resource."""
-    scopes = [("", spec.patches)]
-    scopes += [(spec.set_field(index) + ".", each.patches) for index, each in enumerate(spec.machine_sets)]
-    scopes += [(field_path(["machines", machine]) + ".", each.patches) for machine, each in spec.machines.items()]
+    weights = [(CLUSTER_WEIGHT, f"cluster-{spec.name}")]
+    weights += [(SET_WEIGHT, each.id(spec.name)) for each in spec.machine_sets]
+    weights += [(MACHINE_WEIGHT, f"cm-{machine}") for machine in spec.machines]
     seen: dict[str, str] = {}
-    for prefix, patches in scopes:
-        for index, patch in enumerate(patches or ()):
-            field = f"{prefix}patches[{index}]"
-            if patch.id_override and seen.setdefault(patch.id_override, field) != field:
-                other = seen[patch.id_override]
-                yield Problem(f"{field}.idOverride", f'resource ID duplicate "{patch.id_override}": {other} has it too')
+    for (prefix, described), (weight, scope) in zip(spec.scopes(), weights, strict=True):
+        for index, patch in enumerate(described.patches or ()):
+            field, resource = f"{prefix}patches[{index}]", patch_id(patch, index, weight, scope)
+            if (other := seen.setdefault(resource, field)) != field:
+                at = "idOverride" if patch.id_override else "name"
+                yield Problem(f"{field}.{at}", f'resource ID duplicate "{resource}": {other} has it too')
 
 
 def _kubeconfig(spec: ClusterSpec) -> Iterator[Problem]:
@@ -274,5 +277,7 @@ def _kubeconfig(spec: ClusterSpec) -> Iterator[Problem]:
         yield Problem("kubeconfig.ttl", f"is too long (max allowed: {_LONGEST_TTL_HOURS}h0m0s)")
     elif spec.kubeconfig.renewal >= ttl:
         yield Problem("kubeconfig.renewBefore", f"should be shorter than ttl, which is {spec.kubeconfig.ttl}")
+    elif spec.kubeconfig.renewal.total_seconds() < 0:
+        yield Problem("kubeconfig.renewBefore", "should be 0 or longer")
     if not spec.kubeconfig.user:
         yield Problem("kubeconfig.user", "cannot be empty")

@@ -68,6 +68,8 @@ def _fits(value: Any, keyword: str, argument: Any) -> bool:
             return not isinstance(value, dict) or set(argument) <= set(value)
         case "minimum":
             return not number or value >= argument
+        case "maximum":
+            return not number or value <= argument
         case "pattern":
             return not isinstance(value, str) or bool(re.search(argument, value))
         case "maxLength":

@@ -374,6 +374,38 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
         "should be shorter than ttl, which is 1h",
     ),
     ({"kubeconfig": {"user": ""}}, "kubeconfig.user", "cannot be empty"),
+    ({"kubeconfig": {"renewBefore": "-1h"}}, "kubeconfig.renewBefore", "should be 0 or longer"),
+    (
+        {"annotations": {"ksail-pulumi/owner": "me"}},
+        'annotations["ksail-pulumi/owner"]',
+        'annotation "ksail-pulumi/owner" is invalid: prefix "ksail-pulumi/" is reserved for internal use',
+    ),
+    (
+        {"controlPlane": {"machineClass": {"name": "", "size": 1}}},
+        "controlPlane.machineClass.name",
+        "cannot be empty: it is the name of a machine class in Omni",
+    ),
+    (
+        {
+            "patches": [{"idOverride": "400-prod-workers-b", "inline": {"cluster": {"discovery": {}}}}],
+            "workers": [{"patches": [{"name": "b", "inline": {"cluster": {"discovery": {}}}}]}],
+        },
+        "workers[0].patches[0].name",
+        'resource ID duplicate "400-prod-workers-b": patches[0] has it too',
+    ),
+    ({"workers": 10**12}, "workers[0].count", "should be 4294967295 or less"),
+    ({"controlPlane": {"count": 1e300}}, "controlPlane.count", "should be a whole number, not the number 1e+300"),
+    ({"backup": {"interval": "2600000h"}}, "backup.interval", "'2600000h' is too long"),
+    (
+        {"workers": [{"machineClass": {"name": "x", "size": 10**12}}]},
+        "workers[0].machineClass.size",
+        "invalid machine count the number 1000000000000: it should be a whole number or unlimited",
+    ),
+    (
+        {"controlPlane": {"upgradeStrategy": {"rolling": {"maxParallelism": 10**12}}}},
+        "controlPlane.upgradeStrategy.rolling.maxParallelism",
+        "should be 4294967295 or less",
+    ),
 ]
 
 
