@@ -12,7 +12,7 @@ import pulumi
 from pulumi import Output, ResourceOptions, dynamic
 
 from ksail_pulumi.errors import InputError
-from ksail_pulumi.provider import host, program
+from ksail_pulumi.provider import host, program, stderr
 from ksail_pulumi.provider.args import OmniClusterArgs
 from ksail_pulumi.provider.properties import ADOPT, FACTS, OWNER, PREVIEW, SECRETS, VERSIONS, to_properties
 from ksail_pulumi.provider.settings import Settings
@@ -36,6 +36,7 @@ class OmniClusterProvider(dynamic.ResourceProvider):
     def configure(self, req: dynamic.ConfigureRequest) -> None:
         """Remember how to reach Omni; no call is made."""
         host.prepare()
+        stderr.keep_grpc_quiet()
         self._settings = Settings.of(req.config)
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
