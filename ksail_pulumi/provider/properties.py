@@ -30,6 +30,9 @@ PREVIEW = "__preview"
 PINNED = "__pinned"
 """In outputs: the versions that the user left to us."""
 
+OMNI = "__omni"
+"""In outputs: the endpoint of the Omni that the cluster was last seen in."""
+
 VERSIONS = ("kubernetesVersion", "talosVersion")
 SECRETS = ("kubeconfig", "talosconfig")
 FACTS = ("clusterUuid", "phase", "ready", "nodes", *SECRETS, "schema")
@@ -47,18 +50,22 @@ def inputs_of(properties: Mapping[str, Any]) -> dict[str, Any]:
     return inputs_in(properties)
 
 
-def stored(outputs: ClusterOutputs, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The outputs of a cluster that was made from `inputs` (properties): these as they are, the facts, the versions."""
+def stored(outputs: ClusterOutputs, inputs: Mapping[str, Any], endpoint: str) -> dict[str, Any]:
+    """The outputs of a cluster that was made from `inputs` (properties): these as they are, the facts, the versions.
+
+    The endpoint is that of the Omni that the cluster is in.
+    """
     found = outputs.to_wire()
     pinned = [version for version in VERSIONS if version not in inputs and version in found]
     return {
         **{key: _guarded(key, found[key]) for key in (*FACTS, *pinned) if key in found},
         **{key: value for key, value in inputs.items() if key not in (ADOPT, PREVIEW)},
         PINNED: pinned,
+        OMNI: endpoint,
     }
 
 
-def refreshed(outputs: ClusterOutputs, old: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def refreshed(outputs: ClusterOutputs, old: Mapping[str, Any], endpoint: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Outputs and inputs of a cluster as it was found, given the outputs that are stored of it.
 
     Where the cluster is as it was asked to be, the user's own spelling of the input stays.
@@ -74,7 +81,7 @@ def refreshed(outputs: ClusterOutputs, old: Mapping[str, Any]) -> tuple[dict[str
             inputs[key] = kept[key]
     pinned = [version for version in old.get(PINNED, ()) if version in inputs]
     versions = {version: inputs.pop(version) for version in pinned}
-    return {**stored(outputs, inputs), **versions, PINNED: pinned}, inputs
+    return {**stored(outputs, inputs, endpoint), **versions, PINNED: pinned}, inputs
 
 
 def found(outputs: ClusterOutputs) -> dict[str, Any]:

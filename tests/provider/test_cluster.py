@@ -173,6 +173,19 @@ def test_two_omnis_in_one_stack(start_provider):
         assert [omni.store.find(CLUSTER, "one").id for omni in (west, east)] == ["one", "one"]
 
 
+@newest
+def test_a_cluster_that_is_missing_in_another_omni_is_not_taken_for_gone(start_provider, start, failed, simulator):
+    state = plain(start().create(at_once("west"))[1])
+    with Simulator(machines=1, seed=1) as other:
+        elsewhere = start_provider()
+        elsewhere.configure({"omni:endpoint": other.endpoint, "omni:serviceAccountKey": other.service_account_key})
+        for verb in (elsewhere.read, elsewhere.delete):
+            with pytest.raises(failed) as refused:
+                verb("west", state)
+            assert f"was last seen in Omni at {simulator.endpoint}" in refused.value.message
+    assert simulator.store.find(CLUSTER, "west") is not None
+
+
 def test_get_reads_a_cluster_that_the_program_does_not_manage(provider, failed):
     provider.create(at_once("west"))
     id_, outputs, _ = provider.read("west", {})
