@@ -12,12 +12,10 @@ from ksail_pulumi.lifecycle.done import Goal
 from ksail_pulumi.lifecycle.gone import wait_until_free, wait_until_gone
 from ksail_pulumi.lifecycle.ownership import refuse_locked
 from ksail_pulumi.omni.resources import LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
-from ksail_pulumi.plan.component_findings import outdates_manifests, planned_components
-from ksail_pulumi.plan.desired import desired_resources, previous_resources
-from ksail_pulumi.plan.diff import diff, merge, release, without_lock
-from ksail_pulumi.plan.machines import assign_machines
+from ksail_pulumi.plan.changes import changes, cluster_machines, cluster_versions
+from ksail_pulumi.plan.component_findings import outdates_manifests
+from ksail_pulumi.plan.diff import merge, release, without_lock
 from ksail_pulumi.plan.rules import taken_machines
-from ksail_pulumi.plan.versions import resolve_versions, versions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -143,37 +141,19 @@ def _plan(
     previous: ClusterSpec | None,
     adopt: bool,
 ) -> _Planned:
-    current = versions_of(reading.cluster) if reading.cluster is not None else None
-    versions = resolve_versions(spec.talos_version, spec.kubernetes_version, reading.talos_versions, current=current)
+    versions = cluster_versions(spec, reading)
     assignment = claim.choose(
-        lambda taken: assign_machines(
-            spec,
-            reading.statuses,
-            reading.nodes,
-            versions=versions,
-            taken=taken.union(lost),
-            mark=None if adopt or spec.exclusive else mark,
-        )
+        lambda taken: cluster_machines(spec, reading, versions, mark, taken=taken.union(lost), adopt=adopt)
     )
-    desired = desired_resources(
-        spec,
-        versions,
-        assignment,
-        mark,
-        api_version=reading.api_version,
-        bootstrapped=reading.bootstrapped,
-        components=planned_components(spec, versions, reading),
-    )
-    before = previous_resources(previous, spec, reading.resources, mark)
-    wanted = {(resource.type.name, resource.id): without_lock(resource) for resource in desired}
-    had = {(resource.type.name, resource.id): resource for resource in before}
+    found = changes(spec, reading, versions, assignment, mark, old=previous)
+    wanted = {(resource.type.name, resource.id): without_lock(resource) for resource in found.desired}
+    had = {(resource.type.name, resource.id): resource for resource in found.previous}
 
     def merged(fresh: Resource) -> Resource:
         key = (fresh.type.name, fresh.id)
         return merge(fresh, wanted[key], had.get(key)) if key in wanted else release(fresh, mark)
 
-    plan = diff(desired, reading.resources, mark=mark, exclusive=spec.exclusive, previous=before)
-    return _Planned(versions, assignment, plan, merged)
+    return _Planned(versions, assignment, found.plan, merged)
 
 
 def _nodes(reading: Snapshot) -> list[Resource]:

@@ -7,23 +7,17 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import ForeignClusterError, InputError, NotEnoughMachinesError
 from ksail_pulumi.omni import resources as omni
-from ksail_pulumi.plan.component_findings import (
-    component_forecast,
-    component_rules,
-    component_warnings,
-    planned_components,
-)
-from ksail_pulumi.plan.desired import OwnershipMark, desired_resources, previous_resources
-from ksail_pulumi.plan.diff import diff, lock_forbids
+from ksail_pulumi.plan.changes import changes, cluster_machines, cluster_versions
+from ksail_pulumi.plan.component_findings import component_forecast, component_rules, component_warnings
+from ksail_pulumi.plan.diff import lock_forbids
 from ksail_pulumi.plan.forecast import forecast
-from ksail_pulumi.plan.machines import assign_machines
 from ksail_pulumi.plan.rules import assignment_rules, server_rules
-from ksail_pulumi.plan.versions import Versions, resolve_versions, versions_of
 from ksail_pulumi.spec.cluster import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from ksail_pulumi.plan.desired import OwnershipMark
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.spec.models import ClusterSpec
@@ -69,28 +63,15 @@ def findings(
         return Findings(tuple(failures.values()), tuple(warnings))
     forecasts: list[str] = []
     try:
-        versions = _versions(spec, snapshot)
+        versions = cluster_versions(spec, snapshot)
         for problem in (*server_rules(spec, snapshot, versions), *component_rules(spec, snapshot)):
             failures.setdefault(problem.field, problem)
-        counted = None if adopt or spec.exclusive else mark
-        assignment = assign_machines(
-            spec, snapshot.statuses, snapshot.nodes, versions=versions, taken=taken, mark=counted
-        )
+        assignment = cluster_machines(spec, snapshot, versions, mark, taken=taken, adopt=adopt)
         for problem in assignment_rules(spec, snapshot, assignment):
             failures.setdefault(problem.field, problem)
         warnings += _unused(spec, snapshot, assignment)
         if not failures:
-            desired = desired_resources(
-                spec,
-                versions,
-                assignment,
-                mark,
-                api_version=snapshot.api_version,
-                bootstrapped=snapshot.bootstrapped,
-                components=planned_components(spec, versions, snapshot),
-            )
-            previous = previous_resources(old, spec, snapshot.resources, mark)
-            plan = diff(desired, snapshot.resources, mark=mark, exclusive=spec.exclusive, previous=previous)
+            plan = changes(spec, snapshot, versions, assignment, mark, old=old).plan
             if lock_forbids(plan, snapshot.cluster):
                 reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
                 failures[""] = Problem("", f"{reason}; unlock it first, with locked: false")
@@ -141,8 +122,3 @@ def _unused(spec: ClusterSpec, snapshot: Snapshot, assignment: Assignment) -> It
     for machine in spec.machines:
         if assignment.set_of(machine) is None:
             yield f"machine {snapshot.machine_name(machine)} is described but not used in controlplane or workers"
-
-
-def _versions(spec: ClusterSpec, snapshot: Snapshot) -> Versions:
-    current = versions_of(snapshot.cluster) if snapshot.cluster else None
-    return resolve_versions(spec.talos_version, spec.kubernetes_version, snapshot.talos_versions, current=current)
