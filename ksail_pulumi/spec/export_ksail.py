@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.spec.goyaml import InOrder, encode
 from ksail_pulumi.spec.ksail_file import check_name
+from ksail_pulumi.spec.ksail_patches import NOT_FOR_OMNI, SCOPES
 from ksail_pulumi.spec.patches import patch_text
 from ksail_pulumi.spec.reasons import field_path
-from ksail_pulumi.spec.talos import NOT_FOR_OMNI, SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

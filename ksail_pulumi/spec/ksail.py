@@ -14,8 +14,8 @@ from ksail_pulumi.spec.cluster import InvalidCluster, parse_cluster
 from ksail_pulumi.spec.documents import Document, field_name, parse_documents, read_text
 from ksail_pulumi.spec.expansion import expand
 from ksail_pulumi.spec.ksail_components import components_of, without_approver
+from ksail_pulumi.spec.ksail_patches import TalosPatches, read_patches
 from ksail_pulumi.spec.shape import combined, read_model
-from ksail_pulumi.spec.talos import TalosPatches, read_patches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

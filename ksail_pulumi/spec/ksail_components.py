@@ -8,7 +8,7 @@ from ksail_pulumi.spec.components import ARGO_CD, CALICO, CILIUM, FLUX, GATEKEEP
 
 if TYPE_CHECKING:
     from ksail_pulumi.spec.ksail_file import Cluster
-    from ksail_pulumi.spec.talos import TalosPatches
+    from ksail_pulumi.spec.ksail_patches import TalosPatches
 
 _NAMES = {
     "Cilium": CILIUM,

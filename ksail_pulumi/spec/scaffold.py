@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.spec.ksail_file import check_name
-from ksail_pulumi.spec.talos import SCOPES
+from ksail_pulumi.spec.ksail_patches import SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
