@@ -91,7 +91,14 @@ class Gone:
         self._all = {(resource.type.name, resource.id) for resource in resources}
         by_label = {resource.type.name for resource in resources if resource.cluster}
         self.queries = [Query(TYPES[name], labels={LABEL_CLUSTER: view.cluster}) for name in sorted(by_label)]
-        self.queries += [Query(resource.type, id=resource.id) for resource in resources if not resource.cluster]
+        # One query for a type, so that a type counts as synced when all of it is.
+        others: dict[str, list[str]] = {}
+        for resource in resources:
+            if not resource.cluster:
+                others.setdefault(resource.type.name, []).append(resource.id)
+        self.queries += [
+            Query(TYPES[name], id=ids[0] if len(ids) == 1 else None) for name, ids in sorted(others.items())
+        ]
         self._since: float | None = None
 
     def __contains__(self, resource: Resource) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ksail_pulumi.errors import ForeignClusterError, InputError, LifecycleError, WaitTimeoutError
+from ksail_pulumi.errors import CancelledError, ForeignClusterError, InputError, LifecycleError, WaitTimeoutError
 from ksail_pulumi.lifecycle.outputs import ClusterOutputs
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
@@ -18,8 +18,10 @@ from ksail_pulumi.omni.resources import (
     CONFIG_PATCH,
     KUBERNETES_UPGRADE_STATUS,
     LABEL_CLUSTER,
+    LABEL_MACHINE_SET,
     MACHINE_CLASS,
     MACHINE_SET,
+    MACHINE_SET_NODE,
     MACHINE_STATUS,
     TALOS_UPGRADE_STATUS,
     TALOS_VERSION,
@@ -312,3 +314,29 @@ def test_other_options_make_another_kubeconfig(lab: Lab, needs: Needs) -> None:
     again = lab.update(new, kubeconfig=options, talosconfig=False, waitFor="none")
     assert again.kubeconfig == new.kubeconfig
     assert again.talosconfig is None
+
+
+def test_a_renamed_patch_is_another_and_one_with_an_id_of_its_own_moves(lab: Lab, needs: Needs) -> None:
+    needs(2)
+    first = lab.create(workers=1, patches=[patch("1")], waitFor="none")
+    renamed = lab.update(first, workers=1, patches=[{**patch("1"), "name": "other"}], waitFor="none")
+    assert lab.of(CONFIG_PATCH).keys() == {f"200-cluster-{lab.name}-other"}
+    own = {**patch("1"), "idOverride": f"{lab.name}-own"}
+    in_set = lab.update(renamed, workers=[{"count": 1, "patches": [own]}], waitFor="none")
+    assert lab.of(CONFIG_PATCH)[f"{lab.name}-own"].labels[LABEL_MACHINE_SET] == f"{lab.name}-workers"
+    everywhere = lab.update(in_set, workers=1, patches=[own], waitFor="none")
+    assert LABEL_MACHINE_SET not in lab.of(CONFIG_PATCH)[f"{lab.name}-own"].labels
+    read = lab.read(everywhere)
+    assert read is not None
+    assert read.inputs == everywhere.inputs
+
+
+def test_an_interrupt_between_two_writes_leaves_something_to_go_on_with(lab: Lab, needs: Needs) -> None:
+    needs(2)
+    lab.on_progress = lambda line: lab.cancelled.set() if "machine sets" in line else None
+    with pytest.raises(CancelledError, match="what was written to Omni stays") as raised:
+        lab.create(workers=1)
+    assert not lab.of(MACHINE_SET_NODE)
+    lab.on_progress = None
+    lab.cancelled.clear()
+    assert lab.update(raised.value.outputs, workers=1).ready
