@@ -15,6 +15,7 @@ import yaml
 
 from ksail_pulumi.omni.api import management_pb2
 from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH, LABEL_CLUSTER
+from ksail_pulumi.simulator import goyaml
 from ksail_pulumi.simulator.store import Event, Store
 
 Response = management_pb2.KubernetesSyncManifestResponse
@@ -80,7 +81,7 @@ class BootstrapManifests:
 
 def manifests_in(patch: str) -> Iterator[tuple[str, str]]:
     """The objects in a patch: a path that says which, and the content."""
-    for document in yaml.load_all(patch, Loader=yaml.CSafeLoader):
+    for document in goyaml.load_all(patch):
         cluster = (document or {}).get("cluster") or {}
         for url in cluster.get("extraManifests") or ():
             yield re.sub("[0-9]+", "", url), url
@@ -90,11 +91,11 @@ def manifests_in(patch: str) -> Iterator[tuple[str, str]]:
 
 def _objects_in(name: str, contents: str) -> Iterator[tuple[str, str]]:
     try:
-        for each in list(yaml.load_all(contents, Loader=yaml.CSafeLoader)):
+        for each in goyaml.load_all(contents):
             metadata = each["metadata"]
             place = (each["apiVersion"], each["kind"], metadata.get("namespace", ""), metadata["name"])
             yield "/".join(filter(None, place)), yaml.safe_dump(each)
-    except (yaml.YAMLError, TypeError, KeyError):
+    except (yaml.YAMLError, AttributeError, TypeError, KeyError):
         yield name, contents  # not objects, which Talos would report and leave alone
 
 

@@ -1,4 +1,4 @@
-"""Writes YAML the way Go's YAML library does, which Omni and Talos use."""
+"""Reads and writes YAML the way Go's YAML library does, which Omni and Talos use."""
 
 from __future__ import annotations
 
@@ -9,6 +9,32 @@ import yaml
 
 INDENT = 4
 """Spaces; what is nested starts at the next column that they divide."""
+
+DEEPEST = 100
+"""How deep a document may be nested: libyaml recurses into it, and past the end of the stack if it is let."""
+
+
+def load_all(text: str) -> list[Any]:
+    """All documents of a text.
+
+    Raises:
+        yaml.YAMLError: It is no YAML, or is nested too deep.
+    """
+    check_depth(text)
+    return list(yaml.load_all(text, Loader=yaml.CSafeLoader))
+
+
+def check_depth(text: str) -> None:
+    """Refuse what is nested too deep before anything recurses into it.
+
+    Raises:
+        yaml.YAMLError: It is, or it is no YAML.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise yaml.MarkedYAMLError(problem="exceeded max depth", problem_mark=event.start_mark)  # type: ignore[arg-type]
 
 
 def dump(data: Any) -> str:

@@ -101,8 +101,11 @@ def test_a_new_cluster_of_the_same_name_knows_nothing_of_the_old(store: Store, m
         ("machine: {}\n---\ncluster: {extraManifests: []}", []),
         ("cluster: {inlineManifests: [{name: odd, contents: 'a: [b'}]}", ["odd"]),
         ("cluster: {inlineManifests: [{name: odd, contents: just text}]}", ["odd"]),
+        ("cluster: {inlineManifests: [{name: odd, contents: 'metadata: a'}]}", ["odd"]),
+        ("cluster: {inlineManifests: [{name: deep, contents: '" + "[" * 200_000 + "'}]}", ["deep"]),
         ("cluster: {inlineManifests: [{name: odd}]}", []),
     ],
+    ids=["nothing", "no manifests", "no YAML", "no object", "half an object", "too deep", "no contents"],
 )
 def test_what_is_no_manifest_is_no_trouble(text: str, paths: Any) -> None:
     assert [path for path, _ in manifests_in(text)] == paths

@@ -17,6 +17,7 @@ from ksail_pulumi.omni.resources import (
     CONFIG_PATCH,
     ETCD_BACKUP,
     FEATURES_CONFIG,
+    KUBERNETES_MANIFEST_GROUP,
     KUBERNETES_UPGRADE_STATUS,
     LABEL_CLUSTER,
     LABEL_CONTROL_PLANE,
@@ -30,8 +31,10 @@ from ksail_pulumi.omni.resources import (
     MACHINE_STATUS,
     TALOS_VERSION,
     Resource,
+    ResourceType,
 )
 from ksail_pulumi.simulator import validations
+from ksail_pulumi.simulator.access import IMPORTED_CLUSTER_SECRETS
 from ksail_pulumi.simulator.server import Simulator
 from ksail_pulumi.simulator.store import Store, StoreError
 from ksail_pulumi.simulator.validations import Situation
@@ -248,3 +251,15 @@ def test_a_machine_must_fit_the_cluster(
 def test_labels_and_annotations_are_counted(faults: Faults) -> None:
     many = replace(node("m2", "rf1-workers"), annotations={f"a{number}": "" for number in range(257)})
     assert faults(many) == ["too many annotations: 257 (max 256)"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        (KUBERNETES_MANIFEST_GROUP, specs_pb2.KubernetesManifestGroupSpec(data="[" * 200_000, mode=1)),
+        (IMPORTED_CLUSTER_SECRETS, specs_pb2.ImportedClusterSecretsSpec(data="[" * 200_000)),
+    ],
+)
+def test_text_that_is_nested_without_end_is_refused(faults: Faults, kind: ResourceType, spec: Any) -> None:
+    (fault,) = faults(Resource(kind, "new", spec, {LABEL_CLUSTER: "rf1"}))
+    assert "exceeded max depth" in fault

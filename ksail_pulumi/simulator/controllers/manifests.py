@@ -17,6 +17,7 @@ from ksail_pulumi.omni.resources import (
     Resource,
     ResourceType,
 )
+from ksail_pulumi.simulator import goyaml
 from ksail_pulumi.simulator.controllers.engine import Controller, Keys, its_cluster, own_id
 
 OWNER = "ClusterKubernetesManifestsStatusController"
@@ -155,7 +156,7 @@ class ManifestsStatus(Controller):
 
 def _objects(text: str) -> Iterator[_Object]:
     try:
-        documents = list(yaml.load_all(text, Loader=yaml.CSafeLoader))
+        documents = goyaml.load_all(text)
     except yaml.YAMLError:
         return
     for document in documents:

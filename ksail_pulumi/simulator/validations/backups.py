@@ -8,6 +8,7 @@ from datetime import UTC, timedelta
 import yaml
 
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_MACHINE, Resource
+from ksail_pulumi.simulator import goyaml
 from ksail_pulumi.simulator.validations.refusal import listed
 from ksail_pulumi.simulator.validations.situation import Situation
 
@@ -42,11 +43,11 @@ def imported_secrets_on_create(situation: Situation, secrets: Resource) -> Itera
         )
         return
     try:
-        bundle = yaml.load(secrets.spec.data, Loader=yaml.CSafeLoader)
+        documents = goyaml.load_all(secrets.spec.data)
     except yaml.YAMLError as error:
         yield f"failed to unmarshal imported cluster secrets: {error}"
         return
-    given = bundle if isinstance(bundle, dict) else {}
+    given = documents[0] if documents and isinstance(documents[0], dict) else {}
     missing = [f"{name} is required" for name in ("cluster", "secrets", "trustdinfo", "certs") if not given.get(name)]
     if missing:
         yield f"failed to validate imported cluster secret: {listed(missing)}"

@@ -67,7 +67,7 @@ def faults(text: str) -> list[str]:
 def _load(text: str) -> list[_Document]:
     documents = []
     try:
-        _check_depth(text)
+        goyaml.check_depth(text)
         for node in yaml.compose_all(text, Loader=yaml.CSafeLoader):
             if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
                 continue
@@ -84,15 +84,6 @@ def _load(text: str) -> list[_Document]:
     except yaml.YAMLError as error:
         raise Refused(f"decode error: go-yaml load error in reader: {error}") from error
     return documents
-
-
-def _check_depth(text: str) -> None:
-    """Refuse what is nested too deep before anything recurses into it."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > talos_schema.DEEPEST:
-            raise Refused("decode error: go-yaml load error in parser: exceeded max depth")
 
 
 def _document(node: yaml.MappingNode) -> _Document:
@@ -117,7 +108,7 @@ def _without_deletions(document: yaml.MappingNode) -> yaml.MappingNode:
             raise Refused("decode error: go-yaml load error in composer: anchor value contains itself")
         if size > MOST_NODES:
             raise Refused("decode error: go-yaml load error in composer: document contains excessive aliasing")
-        if len(above) > talos_schema.DEEPEST:
+        if len(above) > goyaml.DEEPEST:
             raise Refused("decode error: go-yaml load error in composer: exceeded max depth")
         if isinstance(node, yaml.ScalarNode):
             return node

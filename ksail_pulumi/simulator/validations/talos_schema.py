@@ -12,9 +12,6 @@ import yaml
 V1ALPHA1 = "v1alpha1.Config"
 """The type of the configuration with `machine:` and `cluster:`."""
 
-DEEPEST = 100
-"""How deep a configuration may be nested."""
-
 _SCALARS = {"string": frozenset(("str", "int", "bool", "float", "timestamp")), "bool": frozenset(("bool",)),
             "int": frozenset(("int",))}  # fmt: skip
 _TAG = "tag:yaml.org,2002:"

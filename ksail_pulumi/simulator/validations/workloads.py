@@ -10,6 +10,7 @@ import yaml
 
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, PREFIX, TALOS_EXTENSIONS, Resource
+from ksail_pulumi.simulator import goyaml
 from ksail_pulumi.simulator.validations.metadata import has_control_characters
 from ksail_pulumi.simulator.validations.situation import Situation
 
@@ -77,8 +78,7 @@ def manifest_group_on_create(_situation: Situation, group: Resource) -> Iterator
         yield "the manifest should have mode field set"
         return
     try:
-        for _ in yaml.parse(group.spec.data, Loader=yaml.CSafeLoader):
-            pass
+        goyaml.check_depth(group.spec.data)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
         yield f"error converting manifest to JSON: yaml: line {line}: {error.problem}"
