@@ -123,7 +123,8 @@ class EmulatedMachine:
         ready: Whether all its services are well.
         config: The configuration that it runs.
         error: Why the last configuration was not taken; `""` for no reason.
-        doing: The long action that it is in (`apply`, `upgrade`, `reset`), `""` for none.
+        doing: The long action that it is in, `""` for none: `configure`, `apply`, `upgrade`, `reset`; a new control
+            plane waits for `etcd` and then for its `services`.
         boots: How often it has booted.
         node_name: What it calls itself as a node.
         removed: Whether it was taken out of Omni.
@@ -160,11 +161,6 @@ class EmulatedMachine:
     def name(self) -> str:
         """Its host name: its UUID in maintenance, a name of its own as a node."""
         return self.id if self.maintenance else self.node_name
-
-    @property
-    def boot_id(self) -> str:
-        """The kernel's name for the time since it booted."""
-        return str(uuid.UUID(int=self.random(f"boot {self.boots}").getrandbits(128), version=4))
 
 
 class Machines:

@@ -92,8 +92,8 @@ class ClusterMachineConfig(Controller):
         return self.world.story.machine_status
 
     def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
-        """The machine itself, once it has nothing to do."""
-        return () if machine.doing and machine.doing != "upgrade" else (machine.id,)
+        """The machine itself, once it has its configuration, whether or not all its services are up."""
+        return () if machine.doing in ("configure", "apply", "reset") else (machine.id,)
 
     def reconcile(self, key: str) -> None:
         """Look at one machine and have it do what is to be done next."""

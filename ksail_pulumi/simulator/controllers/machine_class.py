@@ -26,14 +26,15 @@ from ksail_pulumi.omni.resources import (
     Resource,
     ResourceType,
 )
+from ksail_pulumi.simulator.allocation import MachineAllocation
 from ksail_pulumi.simulator.controllers.engine import Controller, Keys, its, own_id
-from ksail_pulumi.simulator.controllers.machine_set import allocation_of, is_control_plane, members_of
+from ksail_pulumi.simulator.controllers.machine_set import is_control_plane, machine_class_of, members_of
 from ksail_pulumi.simulator.controllers.versions import parts
 from ksail_pulumi.simulator.selectors import matches_any
 from ksail_pulumi.simulator.store import Event, StoreError
 
 OWNER = "MachineSetNodeController"
-UNLIMITED = specs_pb2.MachineSetSpec.MachineAllocation.Unlimited
+UNLIMITED = MachineAllocation.Unlimited
 USABLE = (LABEL_AVAILABLE, LABEL_CONNECTED, LABEL_READY_TO_USE, LABEL_REPORTING_EVENTS)
 
 
@@ -58,7 +59,7 @@ class MachineSetNodes(Controller):
         machine_set = self.world.find(MACHINE_SET, key)
         if machine_set is None:
             return
-        allocation = allocation_of(machine_set)
+        allocation = machine_class_of(machine_set)
         nodes = members_of(self.world, MACHINE_SET_NODE, machine_set)
         if machine_set.tearing_down:
             # A set that has lost its class is not looked at any more: it keeps the finalizer (Omni v1.10).
@@ -110,7 +111,7 @@ class MachineSetNodes(Controller):
 
     def _sets_of_class(self, event: Event) -> Iterable[str]:
         sets = self.world.store.list(MACHINE_SET)
-        return [item.id for item in sets if allocation_of(item).name == event.resource.id]
+        return [item.id for item in sets if machine_class_of(item).name == event.resource.id]
 
     def _hungry_sets(self, event: Event) -> Iterable[str]:
         """The sets that could take a machine which has just become free, or fits a class now."""
@@ -118,7 +119,7 @@ class MachineSetNodes(Controller):
             return ()
         if event.old is not None and event.old.labels == event.resource.labels:
             return ()
-        return [item.id for item in self.world.store.list(MACHINE_SET) if allocation_of(item).name]
+        return [item.id for item in self.world.store.list(MACHINE_SET) if machine_class_of(item).name]
 
 
 def _fits(status: Resource, machine_class: Resource, talos_version: str) -> bool:

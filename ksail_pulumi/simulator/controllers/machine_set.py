@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import cast
 
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
@@ -24,6 +23,7 @@ from ksail_pulumi.omni.resources import (
     Resource,
     ResourceType,
 )
+from ksail_pulumi.simulator.allocation import MachineAllocation, allocation_of
 from ksail_pulumi.simulator.controllers.cluster import counted
 from ksail_pulumi.simulator.controllers.destroy import CLUSTER_CHILDREN
 from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, its, own_id
@@ -39,11 +39,9 @@ def members_of(world: World, resource_type: ResourceType, machine_set: Resource)
     return world.store.list(resource_type, {LABEL_CLUSTER: machine_set.cluster, LABEL_MACHINE_SET: machine_set.id})
 
 
-def allocation_of(machine_set: Resource) -> specs_pb2.MachineSetSpec.MachineAllocation:
-    """The machine class of a set, also where it is said in the way of old; it has no name where there is none."""
-    spec = machine_set.spec
-    found = spec.machine_allocation if spec.HasField("machine_allocation") else spec.machine_class
-    return cast(specs_pb2.MachineSetSpec.MachineAllocation, found)
+def machine_class_of(machine_set: Resource) -> MachineAllocation:
+    """The machine class of a set, and how many of its machines; it has no name where there is none."""
+    return allocation_of(machine_set) or MachineAllocation()
 
 
 def is_control_plane(resource: Resource) -> bool:

@@ -21,14 +21,15 @@ from ksail_pulumi.omni.resources import (
     Resource,
     ResourceType,
 )
+from ksail_pulumi.simulator.allocation import MachineAllocation
 from ksail_pulumi.simulator.controllers.cluster_machine import machine_locked
 from ksail_pulumi.simulator.controllers.engine import Controller, Keys, its, own_id
-from ksail_pulumi.simulator.controllers.machine_set import NODE_HOLDER, allocation_of, is_control_plane, members_of
+from ksail_pulumi.simulator.controllers.machine_set import NODE_HOLDER, is_control_plane, machine_class_of, members_of
 from ksail_pulumi.simulator.machines import Stage
 
 SCALING_UP, SCALING_DOWN, RUNNING, DESTROYING, FAILED, RECONFIGURING, UPGRADING = 1, 2, 3, 4, 5, 6, 7
 """Phases of a machine set, numbered as in `MachineSetPhase`."""
-UNLIMITED = specs_pb2.MachineSetSpec.MachineAllocation.Unlimited
+UNLIMITED = MachineAllocation.Unlimited
 NO_CONTROL_PLANES = "control plane machine set must have at least one node"
 
 
@@ -57,7 +58,7 @@ class MachineSetStatus(Controller):
         statuses = members_of(self.world, CLUSTER_MACHINE_STATUS, machine_set)
         pending = members_of(self.world, MACHINE_PENDING_UPDATES, machine_set)
         spec = specs_pb2.MachineSetStatusSpec(config_hash=_hash(machine_set, nodes))
-        if (allocation := allocation_of(machine_set)).name:
+        if (allocation := machine_class_of(machine_set)).name:
             spec.machine_allocation.CopyFrom(allocation)
         spec.locked_updates = sum(machine_locked(self.world, update.id) for update in pending)
         counts = spec.machines
@@ -103,7 +104,7 @@ class MachineSetStatus(Controller):
 
 
 def _requested(machine_set: Resource, nodes: Sequence[Resource]) -> int:
-    allocation = allocation_of(machine_set)
+    allocation = machine_class_of(machine_set)
     if allocation.name and allocation.allocation_type != UNLIMITED and not machine_set.tearing_down:
         return int(allocation.machine_count)
     return 0 if machine_set.tearing_down else len(nodes)

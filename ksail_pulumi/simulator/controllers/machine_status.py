@@ -63,7 +63,6 @@ CONNECTION = (
 )
 """The kernel arguments with which a machine finds this Omni."""
 POWER_ON = 2
-GIB = 2**30
 
 
 def register(world: World) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import LABEL_NO_MANUAL_ALLOCATION, MACHINE_SET, Resource, ResourceType
 from ksail_pulumi.simulator import selectors
-from ksail_pulumi.simulator.validations.machine_sets import allocation_of
+from ksail_pulumi.simulator.allocation import allocation_of
 from ksail_pulumi.simulator.validations.situation import Situation
 
 INFRA_PROVIDER_STATUS = ResourceType(

@@ -17,8 +17,8 @@ from ksail_pulumi.omni.resources import (
     MACHINE_STATUS,
     Resource,
 )
+from ksail_pulumi.simulator.allocation import allocation_of
 from ksail_pulumi.simulator.validations import relations, versions
-from ksail_pulumi.simulator.validations.machine_sets import allocation_of
 from ksail_pulumi.simulator.validations.situation import Situation
 
 _LABELS = (LABEL_CLUSTER, LABEL_MACHINE_SET)

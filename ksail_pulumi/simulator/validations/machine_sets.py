@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     ANNOTATION_CLUSTER_LOCKED,
     CLUSTER,
@@ -21,13 +19,12 @@ from ksail_pulumi.omni.resources import (
     MACHINE_SET_NODE,
     Resource,
 )
+from ksail_pulumi.simulator.allocation import MachineAllocation, allocation_of
 from ksail_pulumi.simulator.validations import relations
 from ksail_pulumi.simulator.validations.situation import Situation
 
 LONGEST_SNAPSHOT_PATH = 4096
 """Bytes in the path of a backup."""
-
-_Allocation = specs_pb2.MachineSetSpec.MachineAllocation
 
 
 def on_create(situation: Situation, machine_set: Resource) -> Iterator[str]:
@@ -81,14 +78,6 @@ def on_destroy(situation: Situation, machine_set: Resource) -> Iterator[str]:
         )
 
 
-def allocation_of(machine_set: Resource) -> Any:
-    """From which class a set takes its machines, if it does. Omni reads the deprecated field first."""
-    for name in ("machine_class", "machine_allocation"):
-        if machine_set.spec.HasField(name):
-            return getattr(machine_set.spec, name)
-    return None
-
-
 def _placed(machine_set: Resource) -> Iterator[str]:
     cluster = machine_set.cluster
     if LABEL_CONTROL_PLANE not in machine_set.labels and LABEL_WORKER not in machine_set.labels:
@@ -116,7 +105,7 @@ def _allocation(situation: Situation, machine_set: Resource) -> Iterator[str]:
     allocation = allocation_of(machine_set)
     if allocation is None:
         return
-    unlimited = allocation.allocation_type == _Allocation.Unlimited
+    unlimited = allocation.allocation_type == MachineAllocation.Unlimited
     if not allocation.name:
         yield "machine allocation source name is not set"
         return

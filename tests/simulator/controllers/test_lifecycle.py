@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 from ksail_pulumi.omni import resources as omni
@@ -13,11 +14,7 @@ FAILED, SCALING_UP, SCALING_DOWN, RUNNING, RECONFIGURING = 5, 1, 2, 3, 6
 
 def changes(values: Iterable[Any]) -> list[Any]:
     """The values without immediate repetitions."""
-    found: list[Any] = []
-    for value in values:
-        if not found or found[-1] != value:
-            found.append(value)
-    return found
+    return [value for value, _ in groupby(values)]
 
 
 def test_a_cluster_becomes_ready_in_the_time_that_the_story_says(lab: Any) -> None:
@@ -34,6 +31,17 @@ def test_a_new_control_plane_set_is_failed_for_a_moment(lab: Any) -> None:
     assert not states[0].spec.ready
     phases = changes(state.spec.phase for state in states)
     assert phases == [FAILED, SCALING_UP, RUNNING, RECONFIGURING, RUNNING]
+
+
+def test_a_control_plane_set_has_its_configuration_and_is_running_before_it_is_ready(lab: Any) -> None:
+    lab.cluster()
+    lab.run_until_ready()
+    states = [state.spec for state in lab.history(omni.MACHINE_SET_STATUS, "c1-control-planes")]
+    assert changes((state.phase, state.ready) for state in states)[-3:] == [
+        (RECONFIGURING, False),
+        (RUNNING, False),
+        (RUNNING, True),
+    ]
 
 
 def test_a_new_worker_set_is_ready_while_it_is_empty_and_not_again_before_its_machines_are(lab: Any) -> None:

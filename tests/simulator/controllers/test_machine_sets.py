@@ -200,3 +200,19 @@ def test_the_old_field_for_a_machine_class_still_counts(make_lab: Any) -> None:
     lab.store.create(Resource(omni.MACHINE_SET, "c1-control-planes", spec, labels))
     lab.run_until_ready()
     assert len(lab.list(omni.MACHINE_SET_NODE, "c1")) == 2
+
+
+def test_where_both_fields_name_a_class_the_old_one_counts_as_in_omni(make_lab: Any) -> None:
+    lab = make_lab([MachineSetup(labels=POOL), MachineSetup(labels=POOL), MachineSetup()])
+    lab.store.create(Resource(omni.MACHINE_CLASS, "a", specs_pb2.MachineClassSpec(match_labels=["pool"])))
+    lab.store.create(Resource(omni.MACHINE_CLASS, "b", specs_pb2.MachineClassSpec(match_labels=["!pool"])))
+    spec = specs_pb2.MachineSetSpec(
+        machine_class=ALLOCATION(name="b", machine_count=1), machine_allocation=ALLOCATION(name="a", machine_count=2)
+    )
+    labels = {omni.LABEL_CLUSTER: "c2", omni.LABEL_WORKER: ""}
+    lab.store.create(
+        Resource(omni.CLUSTER, "c2", specs_pb2.ClusterSpec(talos_version="1.13.8", kubernetes_version="1.35.7"))
+    )
+    lab.store.create(Resource(omni.MACHINE_SET, "c2-workers", spec, labels))
+    lab.run(1)
+    assert [node.id for node in lab.list(omni.MACHINE_SET_NODE, "c2")] == [lab.ids[2]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 from ksail_pulumi.omni import resources as omni
@@ -16,11 +17,7 @@ RECONFIGURING, SET_RUNNING, SET_UPGRADING = 6, 3, 7
 
 def changes(values: Iterable[Any]) -> list[Any]:
     """The values without immediate repetitions."""
-    found: list[Any] = []
-    for value in values:
-        if not found or found[-1] != value:
-            found.append(value)
-    return found
+    return [value for value, _ in groupby(values)]
 
 
 def set_versions(lab: Any, *, talos: str = "", kubernetes: str = "") -> None:

@@ -1,0 +1,17 @@
+"""From which machine class a machine set takes its machines."""
+
+from __future__ import annotations
+
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import Resource
+
+MachineAllocation = specs_pb2.MachineSetSpec.MachineAllocation
+
+
+def allocation_of(machine_set: Resource) -> MachineAllocation | None:
+    """What a set says of its machine class, if it says anything. Omni reads the deprecated field first."""
+    for field in ("machine_class", "machine_allocation"):
+        if machine_set.spec.HasField(field):
+            found: MachineAllocation = getattr(machine_set.spec, field)
+            return found
+    return None
