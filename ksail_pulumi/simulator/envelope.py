@@ -56,8 +56,16 @@ def check(has_resource: bool, wire: resource_pb2.Resource) -> None:
     if not wire.HasField("spec"):
         raise StoreError(grpc.StatusCode.UNKNOWN, "spec is missing")
     version, phase = wire.metadata.version, wire.metadata.phase
-    if version != "undefined" and not re.fullmatch(r"[+-]?\d+", version):
-        text = f'error parsing version: strconv.ParseInt: parsing "{version}": invalid syntax'
+    if version != "undefined" and (fault := _integer_fault(version)):
+        text = f'error parsing version: strconv.ParseInt: parsing "{version}": {fault}'
         raise StoreError(grpc.StatusCode.UNKNOWN, text)
     if phase not in (RUNNING, TEARING_DOWN):
         raise StoreError(grpc.StatusCode.UNKNOWN, f"unknown phase: {phase}")
+
+
+def _integer_fault(text: str) -> str:
+    """Why Go cannot read an integer of 64 bits (https://pkg.go.dev/strconv#ParseInt); empty if it can."""
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        return "invalid syntax"
+    significant = text.lstrip("+-0")
+    return "value out of range" if len(significant) > 19 or int(f"0{significant}") >= 1 << 63 else ""

@@ -105,11 +105,14 @@ class Simulator:
         self._verifier.revoke(key)
 
     def start(self) -> None:
-        """Listen, and let the machines join.
+        """Listen, and let the machines join. A simulator that was stopped stays so: its clock has ended.
 
         Raises:
-            OSError: The port is taken.
+            OSError: The port is taken, or the certificate cannot be used.
+            RuntimeError: It was started before.
         """
+        if self._loop is not None:
+            raise RuntimeError("a simulator can be started only once")
         self.catalog.populate(self.store)
         started = threading.Event()
         failure: list[Exception] = []
@@ -175,6 +178,8 @@ class Simulator:
         await server.stop(grace=1)
 
     def _listen(self, server: grpc.aio.Server) -> int:
+        if not 0 <= self._port <= 65535:
+            raise OSError("there is no such port")  # gRPC would take another one
         address = f"127.0.0.1:{self._port}"
         if self._certificate is None:
             return server.add_insecure_port(address)

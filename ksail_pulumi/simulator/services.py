@@ -7,8 +7,9 @@ threads than one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, NoReturn
 
 import grpc
@@ -64,6 +65,7 @@ class Services(grpc.GenericRpcHandler):
         self._unsubscribe()
         self._ended = True
         self._wake_all()
+        self._loop = None
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
         """The handler of a call; an unknown method has one that says so."""
@@ -155,10 +157,7 @@ class Services(grpc.GenericRpcHandler):
 
     async def _watch(self, request: state_pb2.WatchRequest, context: Context) -> AsyncIterator[state_pb2.WatchResponse]:
         identity = await self._admit(f"{_STATE}Watch", context)
-        signal = _Signal()
-        key = (request.type, request.namespace)
-        self._signals.setdefault(key, set()).add(signal)
-        try:
+        with self._listening(request) as signal:
             try:
                 watch = self._state.watch(identity, request)
             except StoreError as error:
@@ -166,33 +165,40 @@ class Services(grpc.GenericRpcHandler):
             await self._travel()
             for events in watch.first():
                 yield state_pb2.WatchResponse(event=events)
-            while not self._ended:
-                if signal.broken:
-                    await context.abort(grpc.StatusCode.UNAVAILABLE, "the connection was broken")
-                signal.news.clear()
-                for response in _news(watch, aggregated=request.options.aggregated):
-                    yield response
-                await signal.news.wait()
-        except HistoryLostError:
-            for event in watch.overrun():
-                yield state_pb2.WatchResponse(event=[event])
-        finally:
-            self._signals[key].discard(signal)
+            try:
+                while not self._ended:
+                    if signal.broken:
+                        await context.abort(grpc.StatusCode.UNAVAILABLE, "the connection was broken")
+                    signal.news.clear()
+                    for response in _news(watch, aggregated=request.options.aggregated):
+                        yield response
+                    await signal.news.wait()
+            except HistoryLostError:
+                for event in watch.overrun():
+                    yield state_pb2.WatchResponse(event=[event])
 
     async def _teardown_and_destroy(
         self, identity: Identity, request: state_pb2.TeardownAndDestroyRequest
     ) -> state_pb2.TeardownAndDestroyResponse:
-        signal = _Signal()
-        key = (request.type, request.namespace)
-        self._signals.setdefault(key, set()).add(signal)
-        try:
+        with self._listening(request) as signal:
             self._state.start_destruction(identity, request)
             while not self._ended and self._state.is_held(request):
                 signal.news.clear()
                 await signal.news.wait()
             return self._state.finish_destruction(request)
+
+    @contextlib.contextmanager
+    def _listening(self, request: state_pb2.WatchRequest | state_pb2.TeardownAndDestroyRequest) -> Iterator[_Signal]:
+        """A signal for every change of resources of the type and namespace that a request is about."""
+        signal, key = _Signal(), (request.type, request.namespace)
+        listeners = self._signals.setdefault(key, set())
+        listeners.add(signal)
+        try:
+            yield signal
         finally:
-            self._signals[key].discard(signal)
+            listeners.discard(signal)
+            if not listeners:
+                del self._signals[key]
 
     # -- coming in and going out
 
@@ -225,8 +231,8 @@ class Services(grpc.GenericRpcHandler):
         with self._lock:
             first = not self._changed
             self._changed.add((event.resource.type.name, event.resource.type.namespace))
-        if first and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._wake)
+        if first:
+            self._in_loop(self._wake)
 
     def _wake(self) -> None:
         with self._lock:
@@ -236,8 +242,12 @@ class Services(grpc.GenericRpcHandler):
                 signal.news.set()
 
     def _break(self) -> None:
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._wake_all, True)
+        self._in_loop(self._wake_all, True)
+
+    def _in_loop(self, callback: Callable[..., None], *arguments: Any) -> None:
+        loop = self._loop  # another thread may end it right now
+        if loop is not None:
+            loop.call_soon_threadsafe(callback, *arguments)
 
     def _wake_all(self, broken: bool = False) -> None:
         for signals in self._signals.values():

@@ -122,6 +122,7 @@ class Store:
         self._now = now
         self._lock = threading.RLock()
         self._collections: dict[tuple[str, str], _Collection] = {}
+        self._nothing = _Collection()  # what was never written is not kept: clients may ask for any namespace
         self._subscribers: list[Callable[[Event], None]] = []
         # Bookmarks of another store must not fit this one, so each starts counting at a place of its own.
         self._origin = secrets.randbits(30) << 32
@@ -319,13 +320,14 @@ class Store:
     # -- beneath
 
     def _collection(self, type_name: str, namespace: str) -> _Collection:
-        collection = self._collections.get((type_name, namespace))
-        if collection is None:
-            collection = self._collections[type_name, namespace] = _Collection()
-        return collection
+        return self._collections.get((type_name, namespace), self._nothing)
 
     def _collection_of(self, resource: Resource) -> _Collection:
-        return self._collection(resource.type.name, resource.type.namespace)
+        key = (resource.type.name, resource.type.namespace)
+        collection = self._collections.get(key)
+        if collection is None:
+            collection = self._collections[key] = _Collection()
+        return collection
 
     def _current(self, collection: _Collection, wanted: Resource, owner: str, prefix: str) -> Resource:
         current = collection.items.get(wanted.id)

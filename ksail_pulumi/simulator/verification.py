@@ -103,9 +103,11 @@ class Verifier:
 
     def remove(self, name: str) -> bool:
         """Forget all keys of an account; whether there was one."""
-        found = [fingerprint for fingerprint, account in self._accounts.items() if account.identity.name == name]
+        # Keys are issued and revoked from other threads meanwhile.
+        accounts = tuple(self._accounts.items())
+        found = [fingerprint for fingerprint, account in accounts if account.identity.name == name]
         for fingerprint in found:
-            del self._accounts[fingerprint]
+            self._accounts.pop(fingerprint, None)
         return bool(found)
 
     def verify(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> Identity:
@@ -162,7 +164,7 @@ def _check_payload(text: str, method: str, headers: dict[str, list[str]]) -> Non
     """What was signed must say the same as what was sent; a header that was not sent is absent or null in it."""
     try:
         payload = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidSignatureError("the payload is not JSON") from error
     signed = payload.get("headers") if isinstance(payload, dict) else None
     if not isinstance(signed, dict):

@@ -42,9 +42,7 @@ def test_a_selector_does_not_fit(text: str) -> None:
     assert not parse(text).matches(LABELS)
 
 
-@pytest.mark.parametrize(
-    "text", ["a ~ b", "=", "a in b", "a in (b", "a b", "!", 'a = "b', "a,,b", "a ="[:0] + "a = b c"]
-)
+@pytest.mark.parametrize("text", ["a ~ b", "=", "a in b", "a in (b", "a b", "!", 'a = "b', "a,,b", "a = b c"])
 def test_what_is_no_selector_is_refused(text: str) -> None:
     with pytest.raises(SelectorError, match="unable to parse term"):
         parse(text)

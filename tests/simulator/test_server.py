@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
-import os
 import shutil
 import subprocess
 import threading
@@ -216,8 +217,31 @@ def test_a_stopped_simulator_answers_nothing(make_caller: Callable[..., Any]) ->
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-def test_no_secret_is_shown(still: Simulator) -> None:
-    secret = still.service_account_key
-    shown = repr(still) + repr(vars(still).keys()) + repr(still._verifier) + os.linesep
-    assert secret not in shown
+def test_a_simulator_is_started_only_once(make_caller: Callable[..., Any]) -> None:
+    omni = Simulator(machines=0, speed="manual")
+    with omni, pytest.raises(RuntimeError, match="only once"):
+        omni.start()
+    with pytest.raises(RuntimeError, match="only once"):
+        omni.start()
+    omni.faults.break_watches()  # reaches nobody any more
+    port = int(omni.endpoint.rpartition(":")[2])
+    with Simulator(machines=0, speed="manual", port=port) as next_one:
+        assert make_caller(next_one.endpoint, next_one.service_account_key).call("Get", VERSION)
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_there_is_not_is_an_error(port: int) -> None:
+    with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}: there is no such port"):
+        Simulator(machines=0, speed="manual", port=port).start()
+
+
+def test_no_secret_is_shown(still: Simulator, caller: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        caller.call("Get", VERSION)
+        with pytest.raises(grpc.RpcError):
+            caller.call("Get", state_pb2.GetRequest(namespace="default", type="Nopes", id="a"))
+    shown = caplog.text + repr(still._verifier._accounts) + repr(vars(still._services))
+    secret = json.loads(base64.b64decode(still.service_account_key))["pgp_key"]
+    assert still.service_account_key not in shown
     assert "PRIVATE KEY" not in shown
+    assert secret[200:260] not in shown

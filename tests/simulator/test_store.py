@@ -61,8 +61,7 @@ def test_runes_are_those_of_go(store: Store, version: int, rune: str) -> None:
     store.create(cluster())
     with pytest.raises(StoreError) as raised:
         store.update(cluster(version=version))
-    if version != 1:
-        assert f"expected version '{rune}'" in raised.value.text
+    assert f"expected version '{rune}'" in raised.value.text
 
 
 def test_an_expected_phase_is_checked_after_the_version(store: Store) -> None:
@@ -152,6 +151,14 @@ def test_lists_are_sorted_and_filtered_by_labels(store: Store) -> None:
     assert ids({"k": None}) == ["b", "c"]
     assert ids({LABEL_CLUSTER: "x", "k": "1"}) == ["b"]
     assert ids({LABEL_CLUSTER: "none"}) == []
+
+
+def test_what_is_only_asked_for_is_not_kept(store: Store) -> None:
+    for number in range(100):
+        store.members(CLUSTER.name, f"nowhere-{number}")
+        store.snapshot(CLUSTER.name, f"nowhere-{number}")
+    assert store.list(CLUSTER) == []
+    assert not store._collections
 
 
 def test_the_cluster_index_follows_labels(store: Store) -> None:
