@@ -61,6 +61,13 @@ class Run:
         lines = re.findall(r"^ +(?:[+~±-]+ )?(\d+) (?:to )?(\w+)", self.output.split("Resources:")[-1], re.M)
         return {verb: int(count) for count, verb in lines}
 
+    @property
+    def told(self) -> dict[str, str]:
+        """The messages in the summary by the resource that they are about, each message on one line."""
+        summary = self.output.partition("\nDiagnostics:\n")[2].partition("\nOutputs:\n")[0]
+        parts = re.split(r"^  \S+ \((\S+)\):$", summary, flags=re.M)[1:]
+        return {resource: " ".join(text.split()) for resource, text in zip(parts[::2], parts[1::2], strict=True)}
+
 
 @dataclass
 class Project:

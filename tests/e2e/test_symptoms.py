@@ -6,17 +6,32 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tests.e2e.life import no_key_in
 from tests.e2e.project import ROOT, Project
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ksail_pulumi.simulator.server import Simulator
     from tests.e2e.project import Run
 
-ENDPOINT = "omni endpoint is required: "
-KEY = "omni service account key is not set: environment variable OMNI_SERVICE_ACCOUNT_KEY is not set"
-OTHER_KEY = "omni service account key is not set: environment variable MY_KEY is not set"
+NOTHING = {"OMNI_ENDPOINT": "", "OMNI_SERVICE_ACCOUNT_KEY": ""}
+NOWHERE = "https://omni.invalid"
+
+# What is known without a call, and what only Omni can tell: parts of the message, by resource.
+KNOWN = {
+    "no-endpoint": ("omni endpoint is required: ", "OMNI_ENDPOINT"),
+    "no-key": ("omni service account key is not set: environment variable OMNI_SERVICE_ACCOUNT_KEY is not set",),
+    "other-key": ("omni service account key is not set: environment variable MY_KEY is not set",),
+    "not-base64": ("omni service account key is not valid: it is not base64", "environment variable NOT_BASE64 "),
+    "expired": ("the key of omni service account 'expired' has expired on 20", " UTC; renew it"),
+}
+ASKED = {
+    "revoked": ("does not accept the key of service account 'revoked'", "clock", "revoked", "role", "expires on "),
+    "unreachable": (f"cannot connect to Omni at {NOWHERE} to read ", "the host name omni.invalid is not known", ":443"),
+}
+REFUSED = {"reader": ("service account 'reader' may not create", "Changing clusters needs the role Operator")}
 
 
 def without_traceback(run: Run) -> str:
@@ -25,21 +40,18 @@ def without_traceback(run: Run) -> str:
     return " ".join(run.output.split())
 
 
-def test_preview_works_without_credentials_and_says_what_up_will_miss(project: Project) -> None:
-    project.init()
-    project.clusters({"main": {}, "other": {"service_account_key_env_var": "MY_KEY"}})
-    nothing = {"OMNI_ENDPOINT": "", "OMNI_SERVICE_ACCOUNT_KEY": ""}
-    preview = project.preview(environment=nothing)
-    assert preview.changes == {"create": 3}
-    assert "warning: " in preview.output
-    assert ENDPOINT in without_traceback(preview)
-    only_key = project.preview(environment=nothing | {"OMNI_ENDPOINT": "https://omni.example:443"})
-    assert KEY in without_traceback(only_key)
-    assert OTHER_KEY in without_traceback(only_key)
+def tells(run: Run, severity: str, symptoms: Mapping[str, tuple[str, ...]]) -> None:
+    without_traceback(run)
+    told = run.told
+    for resource, words in symptoms.items():
+        assert f"{severity}: " in told[resource]
+        for word in words:
+            assert word in told[resource]
 
 
-def test_up_says_what_is_missing_or_wrong(project: Project, simulator: Simulator) -> None:
-    nowhere = "https://omni.invalid"
+def test_what_is_missing_or_wrong_is_a_warning_in_preview_and_the_error_of_up(
+    project: Project, simulator: Simulator
+) -> None:
     revoked = simulator.issue_key("revoked")
     simulator.revoke_key(revoked)
     keys = {
@@ -48,45 +60,51 @@ def test_up_says_what_is_missing_or_wrong(project: Project, simulator: Simulator
         "REVOKED": revoked,
         "READER": simulator.issue_key("reader", role="Reader"),
     }
-    time.sleep(1)  # so long a key lives at least
     project.init()
-    by_key = {key.lower(): {"endpoint": simulator.endpoint, "service_account_key_env_var": key} for key in keys}
+    named = {
+        name.lower().replace("_", "-"): {"endpoint": simulator.endpoint, "service_account_key_env_var": name}
+        for name in (*keys, "MY_KEY")
+    }
+    named["other-key"] = named.pop("my-key")
     project.clusters(
         {
-            **by_key,
+            **named,
             "no-endpoint": {},
             "no-key": {"endpoint": simulator.endpoint},
-            "other-key": {"endpoint": simulator.endpoint, "service_account_key_env_var": "MY_KEY"},
-            "unreachable": {"endpoint": nowhere, "service_account_key_env_var": "READER"},
+            "unreachable": {"endpoint": NOWHERE, "service_account_key_env_var": "READER"},
         }
     )
-    nothing = {"OMNI_ENDPOINT": "", "OMNI_SERVICE_ACCOUNT_KEY": ""}
-    run = project.up("--continue-on-error", environment=keys | nothing, fails=True)
-    text = without_traceback(run)
-    for symptom in (ENDPOINT, KEY, OTHER_KEY):
-        assert symptom in text
-    assert "is not base64" in text
-    assert "expired on " in text
-    assert f"cannot connect to Omni at {nowhere}" in text
-    assert ":443" in text
-    for hint in ("clock", "revoked", "role"):
-        assert hint in text
+    time.sleep(1)  # so long a key lives at least
+    preview = project.preview(environment=keys | NOTHING)
+    assert preview.changes == {"create": 9}, preview.output
+    tells(preview, "warning", KNOWN | ASKED)
+
+    # With all that Pulumi itself can log, in files of the project's folder.
+    logs = project.folder.parent / "logs"
+    logs.mkdir()
+    environment = keys | NOTHING | {"TMPDIR": str(logs)}
+    up = project.up("--continue-on-error", "--logflow", "-v=9", environment=environment, fails=True)
+    tells(up, "error", KNOWN | ASKED | REFUSED)
+    assert "OmniCluster" in "".join(path.read_text() for path in logs.glob("pulumi.*"))
+    text = project.stored_text()
+    assert keys.pop("NOT_BASE64") not in text
     for key in keys.values():
-        assert key not in project.stored_text()
+        no_key_in(text, key)
 
 
 def test_machines_that_do_not_count_are_explained(
     project: Project, simulator: Simulator, free_machines: list[str]
 ) -> None:
     simulator.faults.disconnected.add(free_machines[0])
-    project.init()
-    project.clusters({"main": {"workers": len(free_machines) - 1}})
-    text = without_traceback(project.up(fails=True))
     count = len(free_machines)
+    project.init()
+    project.clusters({"main": {"workers": count - 1}})
+    run = project.run("up", "--yes", fails=True)  # previews first
     words = "not enough available machines in Omni for the requested node count"
-    assert f"{words}: need {count}, got {count - 1}" in text
-    assert "others do not count: " in text
-    assert "disconnected" in text or "not connected" in text
+    for severity in ("warning", "error"):
+        assert f"{severity}: {words}: need {count}, got {count - 1}" in without_traceback(run)
+    assert "others do not count: " in run.told["main"]
+    assert "connected" in run.told["main"]
 
 
 def test_a_wrong_input_is_refused_in_preview_with_its_path(project: Project) -> None:
