@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 from collections import namedtuple
@@ -13,6 +14,7 @@ import grpc
 
 from ksail_pulumi.errors import OmniError
 from ksail_pulumi.omni.endpoint import Endpoint, normalise_endpoint
+from ksail_pulumi.omni.proxy import proxy_for
 from ksail_pulumi.omni.signature import KEY_SOURCE, ServiceAccountKey, signed_metadata
 from ksail_pulumi.omni.status import nobody_listens, omni_error
 from ksail_pulumi.omni.tls import Trust, file_roots, look_closer, system_roots, trust_whoever_answers
@@ -123,13 +125,18 @@ class Channel:
         """Our error for one of gRPC."""
         details = error.details() or ""
         if error.code() is grpc.StatusCode.UNAVAILABLE and nobody_listens(details):
-            details = look_closer(self.endpoint, self._trust) or details
+            details = self._closer_look or details
         return omni_error(error.code(), details, doing=doing, method=method, endpoint=self.endpoint, key=self.key)
+
+    @functools.cached_property
+    def _closer_look(self) -> str:
+        """What `look_closer` finds; once, as a thousand calls may fail together."""
+        return look_closer(self.endpoint, self._trust)
 
     def _connect(self) -> grpc.Channel:
         options = list(_OPTIONS)
-        if self.endpoint.loopback:
-            options.append(("grpc.enable_http_proxy", 0))
+        proxy = proxy_for(self.endpoint)
+        options.append(("grpc.http_proxy", proxy) if proxy else ("grpc.enable_http_proxy", 0))
         if not self.endpoint.secure:
             return grpc.insecure_channel(self.endpoint.target, options)
         trust = self._trust or trust_whoever_answers(self.endpoint)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import SettingsError, UnreachableError
+from ksail_pulumi.omni.proxy import dial
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.endpoint import Endpoint
@@ -40,11 +40,14 @@ def system_roots() -> bytes | None:
     """The authorities that this system trusts, in PEM, as OpenSSL finds them; `SSL_CERT_FILE` is honoured.
 
     gRPC itself looks at none of this, but only at a list of its own, so a company's authority would be unknown to it.
+
+    Raises:
+        SettingsError: The file with them cannot be read.
     """
     candidates = (ssl.get_default_verify_paths().cafile, *_BUNDLES)
     for bundle in (Path(candidate) for candidate in candidates if candidate):
         if bundle.is_file():
-            return bundle.read_bytes()
+            return _read(bundle, "file of the system's certificate authorities")
     certificates = ssl.create_default_context().get_ca_certs(binary_form=True)  # on Windows, those of its store
     return "".join(map(ssl.DER_cert_to_PEM_cert, certificates)).encode() or None
 
@@ -55,15 +58,19 @@ def file_roots(path: str) -> bytes:
     Raises:
         SettingsError: There is no such file, or no certificate in it.
     """
-    try:
-        pem = Path(path).expanduser().read_bytes()
-    except OSError as error:
-        raise SettingsError(f"omni CA file {path!r} cannot be read: {error.strerror}") from None
+    pem = _read(Path(path).expanduser(), "omni CA file")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem.decode("ascii"))
     except (ssl.SSLError, ValueError):
         raise SettingsError(f"omni CA file {path!r} holds no certificate in PEM form") from None
     return pem
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{what} {str(path)!r} cannot be read: {error.strerror}") from None
 
 
 def trust_whoever_answers(endpoint: Endpoint) -> Trust:
@@ -76,7 +83,7 @@ def trust_whoever_answers(endpoint: Endpoint) -> Trust:
         UnreachableError: No connection, or the certificate cannot be used even so (it has expired).
     """
     try:
-        pem = ssl.get_server_certificate((endpoint.host, endpoint.port), timeout=_CONNECT_TIMEOUT)
+        pem = _certificate(endpoint)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.verify_flags = ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=pem)
@@ -111,7 +118,7 @@ def look_closer(endpoint: Endpoint, trust: Trust | None) -> str:
     """
     try:
         if not endpoint.secure:
-            socket.create_connection((endpoint.host, endpoint.port), timeout=_CONNECT_TIMEOUT).close()
+            dial(endpoint, _CONNECT_TIMEOUT).close()
             return "Socket closed"  # it listens; so it was there that gRPC did not get on
         if trust is None:
             return ""
@@ -129,10 +136,22 @@ def look_closer(endpoint: Endpoint, trust: Trust | None) -> str:
     return ""
 
 
+def _certificate(endpoint: Endpoint) -> str:
+    """The certificate that the server shows, whosever it is, in PEM."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with (
+        dial(endpoint, _CONNECT_TIMEOUT) as plain,
+        context.wrap_socket(plain, server_hostname=endpoint.host) as secure,
+    ):
+        return ssl.DER_cert_to_PEM_cert(secure.getpeercert(binary_form=True) or b"")
+
+
 def _handshake(endpoint: Endpoint, context: ssl.SSLContext) -> str:
     """Connect once, and give the first name in the server's certificate."""
     with (
-        socket.create_connection((endpoint.host, endpoint.port), timeout=_CONNECT_TIMEOUT) as plain,
+        dial(endpoint, _CONNECT_TIMEOUT) as plain,
         context.wrap_socket(plain, server_hostname=endpoint.host) as secure,
     ):
         certificate = secure.getpeercert() or {}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import ssl
 import subprocess
@@ -127,6 +129,16 @@ def test_the_systems_authorities_are_found():
     ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=roots.decode())
 
 
+def test_a_file_of_the_systems_authorities_that_cannot_be_read_is_a_settings_error(key_text, monkeypatch):
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setenv("SSL_CERT_FILE", CA)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(SettingsError, match=r"authorities '.*ca\.pem' cannot be read: Permission denied"):
+        Client(Connection("https://omni.example", key_text))
+
+
 @pytest.fixture
 def free_port() -> int:
     with socket.socket() as probe:
@@ -188,6 +200,18 @@ def test_a_host_of_which_only_another_address_answers_is_looked_at_once_more(
     endpoint = normalise_endpoint(f"{scheme}://localhost:{start_tls(certificate)}")
     trusted = tls.Trust((DATA / f"{trust}.pem").read_bytes()) if trust else None
     assert tls.look_closer(endpoint, trusted) == reason
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_many_calls_that_fail_together_take_one_closer_look(key_text, free_port, monkeypatch):
+    looks: list[str] = []
+    monkeypatch.setattr("ksail_pulumi.omni.channel.look_closer", lambda endpoint, trust: looks.append(endpoint.url))
+    client = Client(Connection(f"grpc://127.0.0.1:{free_port}", key_text))
+    for call in [client.state.start_get(CLUSTER, "prod") for _ in range(20)]:
+        with pytest.raises(UnreachableError, match="the connection was refused"):
+            call.result()
+    client.close()
+    assert looks == [client.endpoint]
 
 
 @pytest.mark.parametrize("scheme", ["https", "http"])
