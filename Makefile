@@ -38,7 +38,7 @@ test: setup ## run all tests
 	@.venv/bin/python tools/run_tests.py $(ARGS)
 
 check: setup ## formatting, lint, types, import laws, lock file
-	.venv/bin/ruff check
+	.venv/bin/ruff check --no-cache
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	set -e; for program in __main__.py examples/*/__main__.py; do .venv/bin/mypy "$$program"; done

@@ -6,7 +6,7 @@ In this order:
 1. `pulumi` on PATH, if it is recent enough. It is used as it is, with the language host beside it.
 2. One that this program has obtained before (in the cache folder).
 3. Pulumi's own installer (`pulumi.automation.PulumiCommand.install`), where its host answers.
-4. A build with Go, from the two modules beside this file. Their `go.sum` pins every byte that goes into it.
+4. A build with Go, from the two modules in `go/` beside this file. Their `go.sum` pins every byte that goes into it.
 
 It prints the folder that holds the command. What it is doing goes to stderr, so that this works before there is a
 virtual environment (the standard library is all it needs):
@@ -42,6 +42,7 @@ HOST_VERSION = "3.68.0"
 """The last release with the Python language host inside the `sdk/v3` module; newer ones are not on the module proxy."""
 
 TOOLS = Path(__file__).resolve().parent
+GO = TOOLS / "go"
 VENV_BIN = TOOLS.parent / ".venv" / "bin"
 INSTALLER_URL = "https://get.pulumi.com/install.sh"
 SDK = "github.com/pulumi/pulumi/sdk/v3"
@@ -162,9 +163,9 @@ def build(work: Path) -> Path:
     _say(f"building v{VERSION} with Go: about {minutes} minutes, once; kept in {cache_folder()}")
     folder = work / "build"
     folder.mkdir()
-    _go_build(TOOLS / "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", VERSION, folder)
-    _go_build(TOOLS / "pulumi-language-python", f"{SDK}/python/cmd/pulumi-language-python", HOST_VERSION, folder)
-    sdk = Path(_go(TOOLS / "pulumi", "list", "-m", "-f", "{{.Dir}}", SDK).strip())
+    _go_build(GO / "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", VERSION, folder)
+    _go_build(GO / "pulumi-language-python", f"{SDK}/python/cmd/pulumi-language-python", HOST_VERSION, folder)
+    sdk = Path(_go(GO / "pulumi", "list", "-m", "-f", "{{.Dir}}", SDK).strip())
     for script in SCRIPTS:
         target = folder / Path(script).name
         shutil.copyfile(sdk / script, target)

@@ -1,4 +1,4 @@
-module ksail-pulumi/tools/pulumi
+module ksail-pulumi/tools/go/pulumi
 
 go 1.25.11
 

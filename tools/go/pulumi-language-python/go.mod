@@ -1,4 +1,4 @@
-module ksail-pulumi/tools/pulumi-language-python
+module ksail-pulumi/tools/go/pulumi-language-python
 
 go 1.24
 
