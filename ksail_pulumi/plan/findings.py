@@ -75,7 +75,8 @@ def findings(
             if lock_forbids(plan, snapshot.cluster):
                 reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
                 failures[""] = Problem("", f"{reason}; unlock it first, with locked: false")
-            forecasts = forecast(plan, versions, assignment, snapshot, mark)
+            forecasts = [] if old is not None else list(_taken_over(snapshot, mark))
+            forecasts += forecast(plan, versions, assignment, snapshot, mark)
             forecasts += component_forecast(spec, plan, versions, snapshot)
     except InputError as error:
         failures.setdefault(error.field, Problem(error.field, error.reason))
@@ -91,6 +92,8 @@ def _standing(
 ) -> Iterator[Problem]:
     """Whether the cluster of this name is ours to make or change."""
     cluster = snapshot.cluster
+    if adopt and old is None and cluster is None and snapshot.talos_versions:
+        yield Problem("name", f"cluster {spec.name!r} does not exist in this Omni, so that it cannot be imported")
     if cluster is None or old is not None or adopt or mark.owns(cluster):
         return
     owner = mark.owner_of(cluster)
@@ -100,6 +103,14 @@ def _standing(
         f"a cluster {spec.name!r} exists in Omni and {whose}; to take it over, give the resource the option "
         f'import_="{spec.name}"',
     )
+
+
+def _taken_over(snapshot: Snapshot, mark: OwnershipMark) -> Iterator[str]:
+    """A new resource gets a cluster that is there already."""
+    cluster = snapshot.cluster
+    if cluster is not None and not mark.owns(cluster):
+        owner = mark.owner_of(cluster)
+        yield f"cluster {cluster.id} exists and is taken over" + (f" from {owner}" if owner else "")
 
 
 def _waiting_for(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[str]:

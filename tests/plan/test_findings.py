@@ -75,8 +75,25 @@ def test_a_foreign_cluster_of_this_name_is_a_failure_with_the_way_out() -> None:
         'option import_="prod"'
     }
     assert "belongs to a/b/c/d" in failures(judged(SPEC, omni_with(anothers), old=None))["name"]
-    assert failures(judged(SPEC, omni_with(foreign), old=None, adopt=True)) == {}
     assert failures(judged(SPEC, omni_with(running()), old=None)) == {}, "a create that was interrupted goes on"
+
+
+def test_a_takeover_is_told_with_whom_it_is_taken_from() -> None:
+    by_hand = [replace(each, annotations={}) for each in running()]
+    assert judged(SPEC, omni_with(by_hand), old=None, adopt=True) == Findings(
+        forecasts=("cluster prod exists and is taken over",)
+    )
+    others = [replace(each, annotations=OwnershipMark("acme/other/dev/prod").annotations()) for each in running()]
+    assert judged(SPEC, omni_with(others), old=None, adopt=True) == Findings(
+        forecasts=("cluster prod exists and is taken over from acme/other/dev/prod",)
+    )
+
+
+def test_there_must_be_a_cluster_to_take_over() -> None:
+    assert failures(judged(SPEC, omni_with(), old=None, adopt=True)) == {
+        "name": "cluster 'prod' does not exist in this Omni, so that it cannot be imported"
+    }
+    assert judged(SPEC, Snapshot(), old=None, adopt=True) == Findings()
 
 
 def test_a_cluster_that_is_being_deleted_is_waited_for() -> None:
