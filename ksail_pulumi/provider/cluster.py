@@ -13,7 +13,6 @@ from pulumi import Output, ResourceOptions, dynamic
 
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.provider import host, program, stderr
-from ksail_pulumi.provider.args import OmniClusterArgs
 from ksail_pulumi.provider.properties import ADOPT, FACTS, OWNER, PREVIEW, SECRETS, VERSIONS, to_properties
 from ksail_pulumi.provider.settings import Settings
 from ksail_pulumi.provider.spelling import to_wire
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Self, Unpack
 
     from ksail_pulumi.provider.arg_dicts import OmniClusterArgsDict
+    from ksail_pulumi.provider.args import OmniClusterArgs
 
 
 class OmniClusterProvider(dynamic.ResourceProvider):
@@ -112,7 +112,7 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
             ConfigFileError: The file of a patch cannot be read.
         """
         with program.told():
-            wire = to_wire(args or {}) | to_wire(OmniClusterArgs(**inputs))
+            wire = to_wire(args or {}) | to_wire(inputs)
         opts = ResourceOptions.merge(ResourceOptions(additional_secret_outputs=list(SECRETS)), opts)
         hidden: dict[str, Any] = {}
         if opts.id is None:
@@ -129,7 +129,7 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
             hidden[ADOPT] = True
             opts.import_ = None
         # Outputs come to be for the keys that are named here.
-        facts = dict.fromkeys((*FACTS, *VERSIONS))
+        facts = dict.fromkeys(("name", *FACTS, *VERSIONS))
         super().__init__(OmniClusterProvider(), resource_name, {**facts, **to_properties(wire), **hidden}, opts)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -54,8 +54,12 @@ def to_wire(inputs: OmniClusterArgs | Mapping[str, Any]) -> dict[str, Any]:
     """The inputs in their form on the wire; what was not set is left out, and outputs stay outputs.
 
     Raises:
-        InputError: One input is given in both spellings.
+        InputError: One input is given in both spellings, or these are no inputs at all.
     """
+    if not isinstance(inputs, Mapping) and not dataclasses.is_dataclass(inputs):
+        raise InputError(
+            "", f"the inputs are an OmniClusterArgs or a dictionary, not {type(inputs).__name__} {inputs!r}"
+        )
     return _respelled_mapping(inputs, "")
 
 

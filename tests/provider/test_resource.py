@@ -88,9 +88,14 @@ def test_what_the_inputs_are_made_from_is_not_changed(monitor):
     assert args == {"control_plane": {"count": 1}}
 
 
-def test_an_unknown_keyword_is_a_type_error(monitor):
-    with pytest.raises(TypeError, match="control_plan"):
-        OmniCluster("west", control_plan={"count": 1})
+def test_an_unknown_keyword_reaches_the_check(monitor):
+    run(lambda: OmniCluster("west", worker=2) and None)
+    assert monitor.only.inputs["worker"] == 2
+
+
+def test_what_is_no_input_at_all_stops_the_program(monitor):
+    with pytest.raises(pulumi.RunError, match=r"an OmniClusterArgs or a dictionary, not int 3"):
+        run(lambda: OmniCluster("west", 3) and None)
 
 
 def test_outputs_are_properties(monitor):
@@ -131,8 +136,13 @@ def test_a_subclass_keeps_the_token(monitor):
 
 
 def test_get_reads_a_cluster_by_its_name(monitor):
-    found = run(lambda: {"uuid": OmniCluster.get("other", "east").cluster_uuid})
-    assert (monitor.only.resource_id, monitor.inputs, found) == ("east", {}, {"uuid": "u-1"})
+    def program():
+        cluster = OmniCluster.get("other", "east")
+        assert isinstance(cluster.name, pulumi.Output)
+        return {"uuid": cluster.cluster_uuid}
+
+    assert run(program) == {"uuid": "u-1"}
+    assert (monitor.only.resource_id, monitor.inputs) == ("east", {})
 
 
 def test_import_becomes_an_adoption_at_create(monitor):
