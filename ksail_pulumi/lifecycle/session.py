@@ -69,4 +69,6 @@ class Session:
     def check_cancelled(self, what: str) -> None:
         """Raise `CancelledError` if the user has interrupted; `what` says what was under way."""
         if self.cancelled.is_set():
-            raise CancelledError(f"{what} was interrupted; what was written to Omni stays")
+            raise CancelledError(
+                f"{what} was interrupted; what was written to Omni stays, and the next run goes on from there"
+            )

@@ -74,6 +74,7 @@ def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, An
         mark=_mark(properties),
         on_disconnected=on_delete.get("disconnectedMachines", "fail"),
     )
+    call.progress("gone")
 
 
 def _refuse_another_omni(name: str, client: Client, properties: Mapping[str, Any]) -> None:
