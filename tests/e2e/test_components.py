@@ -20,10 +20,12 @@ def test_components_are_turned_on_changed_and_off(
     def ask(**components: object) -> None:
         project.clusters({"web": {"name": name, "components": components}})
 
+    def preview_and_up() -> str:
+        return project.run("up", "--yes").output
+
     ask(cni="cilium", cert_manager={"version": "1.20.0"})
     project.init()
-    assert "components: cilium 1.20.2, cert-manager 1.20.0" in project.preview().output
-    project.up()
+    assert "components: cilium 1.20.2, cert-manager 1.20.0" in preview_and_up()
     assert project.refresh().changes == {"unchanged": 2}
 
     ask(cni="calico", cert_manager=True)
@@ -32,15 +34,13 @@ def test_components_are_turned_on_changed_and_off(
     assert "cannot be changed (cilium -> calico)" in refused.output
 
     ask(cni="cilium", metrics_server=True, cert_manager={"version": "1.21.2"})
-    preview = project.preview().output
-    assert "cert-manager 1.20.0 -> 1.21.2: Omni then syncs the manifests of the cluster" in preview
-    assert "metrics-server 0.9.0 is added" in preview
-    changed = project.up()
-    assert "warning" not in changed.output
+    changed = preview_and_up()
+    assert "cert-manager 1.20.0 -> 1.21.2: Omni then syncs the manifests of the cluster" in changed
+    assert "metrics-server 0.9.0 is added" in changed
+    assert "warning" not in changed
 
     ask(cni="cilium", metrics_server=True)
-    assert "cert-manager 1.21.2 is taken out of the machine configuration" in project.preview().output
-    project.up()
+    assert "cert-manager 1.21.2 is taken out of the machine configuration" in preview_and_up()
     patches = {each.annotations.get("name") for each in omni.state.list(CONFIG_PATCH) if name in each.id}
     assert {each for each in patches if each and each.startswith("component-")} == {
         "component-cni",
