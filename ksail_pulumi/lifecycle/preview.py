@@ -27,7 +27,6 @@ def preview(
     client: Client,
     *,
     adopt: bool = False,
-    replaced: str | None = None,
 ) -> Findings:
     """What Omni would refuse, what will stall, and what is going to happen.
 
@@ -39,7 +38,6 @@ def preview(
         mark: Who we are.
         client: Which Omni.
         adopt: The cluster exists and is to be taken over.
-        replaced: The cluster of this Omni that this one takes the place of: where machines are named, it goes first.
 
     Raises:
         OmniError: Omni did not answer.
@@ -48,7 +46,9 @@ def preview(
     asked = [(field, patch_text(patch.inline)) for field, patch in _patches(spec)]
     checks = [(field, client.management.start_validate_config(text)) for field, text in asked if text not in known]
     reading = snapshot.read(client, spec.name, extensions_of=spec.talos_version)
-    reading = replace(reading, nodes=[node for node in reading.nodes if node.cluster != replaced])
+    # A resource has one cluster: what it holds under another name is replaced, and goes first where machines are named.
+    kept = [node for node in reading.nodes if node.cluster == spec.name or not mark.owns(node)]
+    reading = replace(reading, nodes=kept)
     refused = []
     for field, check in checks:
         try:

@@ -128,9 +128,7 @@ def _findings(
     from ksail_pulumi.spec.cluster import parse_cluster
 
     before = parse_cluster(inputs_of(olds)) if olds else None
-    replaced = None
     if before is not None and (before.name, before.endpoint) != (spec.name, spec.endpoint):
-        replaced = before.name if before.endpoint == spec.endpoint else None
         before = None  # a replacement: what was there before is another cluster
     mark = OwnershipMark(inputs.get(OWNER, ""))
-    return preview(spec, before, mark, connect(connection), adopt=bool(inputs.get(ADOPT)), replaced=replaced)
+    return preview(spec, before, mark, connect(connection), adopt=bool(inputs.get(ADOPT)))

@@ -9,6 +9,7 @@ from ksail_pulumi.lifecycle.preview import preview
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.resources import CLUSTER
+from ksail_pulumi.plan.desired import OwnershipMark
 from ksail_pulumi.plan.findings import Findings
 from ksail_pulumi.simulator.server import Simulator
 from ksail_pulumi.spec.cluster import parse_cluster
@@ -75,8 +76,8 @@ def test_the_machines_of_the_cluster_that_is_replaced_may_be_named(lab: Lab, nee
     machine = needs(1)[0]
     lab.create(controlPlane={"machines": [machine]}, waitFor="none")
     renamed = parse_cluster({"name": f"{lab.name}-new", "controlPlane": {"machines": [machine]}})
-    beside = preview(renamed, None, lab.mark, lab.client)
+    beside = preview(renamed, None, OwnershipMark("organization/shop/dev/another"), lab.client)
     assert [problem.field for problem in beside.failures] == ["controlPlane.machines[0]"]
-    instead = preview(renamed, None, lab.mark, lab.client, replaced=lab.name)
+    instead = preview(renamed, None, lab.mark, lab.client)
     assert not instead.failures
     assert instead.forecasts
