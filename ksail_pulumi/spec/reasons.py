@@ -87,7 +87,7 @@ def _shown(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        return f"the number {value}"
+        return f"the number {value:.15g}"  # Pulumi sends every number as a float
     return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list | tuple) else "that"
 
 
