@@ -253,6 +253,18 @@ def test_a_server_that_stays_away_is_given_up_when_the_patience_ends(server, cli
     assert len(server.received) > 2
 
 
+def test_the_patience_begins_anew_with_every_break(client, script):
+    with Watch(client._channel, [Query(CLUSTER)], patience=0.5) as watch:
+        _, feed = script.next()
+        feed.put([event("BOOTSTRAPPED", bookmark=b"1")])
+        take(watch, 1)
+        assert watch.next(timeout=0.6) is None  # connected, and quiet for longer than the patience
+        feed.put((grpc.StatusCode.UNAVAILABLE, "restarting"))
+        _, feed = script.next()
+        feed.put([event("UPDATED", "a", 2, b"2")])
+        assert take(watch, 1) == [("updated", "a", 2)]
+
+
 def test_nothing_within_the_timeout_is_none(client, script):
     with client.state.watch(CLUSTER) as watch:
         assert watch.next(timeout=0) is None

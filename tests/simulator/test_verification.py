@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
+import pysequoia
 import pytest
 
 from ksail_pulumi.omni.api import management_pb2, resource_pb2, specs_pb2, state_pb2
@@ -174,6 +176,16 @@ def test_another_key_under_a_known_fingerprint_is_refused(
     thief = make_caller(still.endpoint, still.issue_key("thief"))
     thief.fingerprint = caller.fingerprint
     assert answer(lambda: thief.call("Get", VERSION)) == INVALID
+
+
+def test_a_signature_over_text_is_refused(caller: Any) -> None:
+    headers = dict(caller.metadata(GET))
+    signed = pysequoia.sign(caller._signer, headers["x-sidero-payload"].encode(), mode=pysequoia.SignatureMode.CLEAR)
+    made = pysequoia.Sig.from_bytes(signed[signed.index(b"-----BEGIN PGP SIGNATURE") :])
+    assert made.signature_type == pysequoia.packet.SignatureType.Text
+    as_text = base64.b64encode(bytes(made)).decode()
+    headers["x-sidero-signature"] = f"siderov1 {caller.name} {caller.fingerprint} {as_text}"
+    assert answer(lambda: caller.state.Get(VERSION, metadata=list(headers.items()), timeout=10)) == INVALID
 
 
 def test_a_key_of_another_omni_is_refused(still: Simulator, make_caller: Callable[..., Any]) -> None:

@@ -29,7 +29,6 @@ from ksail_pulumi.omni.resources import (
 )
 from ksail_pulumi.simulator.controllers.config import desired_config
 from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, own_id
-from ksail_pulumi.simulator.controllers.parts import awaits_discovery
 from ksail_pulumi.simulator.controllers.talos import Talos
 from ksail_pulumi.simulator.machines import EmulatedMachine, MachineConfig
 from ksail_pulumi.simulator.store import Event
@@ -111,8 +110,6 @@ class ClusterMachineConfig(Controller):
             return
         self._note_pending(member, machine, config)
         if machine.doing or not self.world.reaches(machine):
-            return
-        if machine.maintenance and awaits_discovery(self.world, member.cluster):
             return
         if machine.maintenance:
             self.talos.configure(machine, config)

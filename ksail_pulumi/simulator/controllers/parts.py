@@ -106,7 +106,7 @@ class DiscoveryPatch(Controller):
     def reconcile(self, key: str) -> None:
         """Make the patch or take it away."""
         status = self.world.find(CLUSTER_STATUS, key)
-        patch = discovery_patch_id(key)
+        patch = f"950-discovery-service-{key}"
         if status is None or status.tearing_down or not status.spec.use_embedded_discovery_service:
             self.world.dispose(CONFIG_PATCH, patch)
         elif (current := self.world.find(CONFIG_PATCH, patch)) is None or not current.tearing_down:
@@ -114,18 +114,6 @@ class DiscoveryPatch(Controller):
             spec = specs_pb2.ConfigPatchSpec(data=_DISCOVERY.format(DISCOVERY_ENDPOINT))
             owner = "DiscoveryServiceConfigPatchController"
             self.world.store.put(Resource(CONFIG_PATCH, patch, spec, labels, owner=owner))
-
-
-def discovery_patch_id(cluster: str) -> str:
-    """The ID of the patch that points a cluster at the discovery service."""
-    return f"950-discovery-service-{cluster}"
-
-
-def awaits_discovery(world: World, cluster_name: str) -> bool:
-    """Whether a new cluster's machines must still be told where to find each other before they are configured."""
-    cluster = world.find(CLUSTER, cluster_name)
-    wanted = cluster is not None and cluster.spec.features.use_embedded_discovery_service
-    return wanted and world.find(CONFIG_PATCH, discovery_patch_id(cluster_name)) is None
 
 
 _DISCOVERY = """\

@@ -93,6 +93,35 @@ def test_more_than_there_are_leaves_the_set_scaling_up_without_a_word(classy: An
     assert classy.get(omni.CLUSTER_STATUS, "c1").spec.phase == 1
 
 
+def test_a_class_takes_no_machine_whose_talos_is_newer_than_the_cluster(make_lab: Any) -> None:
+    lab = make_lab([MachineSetup(labels=POOL), *(MachineSetup(labels=POOL, talos_version="1.12.10") for _ in range(2))])
+    lab.store.create(Resource(omni.MACHINE_CLASS, "a", specs_pb2.MachineClassSpec(match_labels=["pool = a"])))
+    lab.cluster(machine_class="a", sizes=(1, 2), talos="1.12.11", kubernetes="1.34.8")
+    lab.run(5)
+    assert {node.id for node in lab.list(omni.MACHINE_SET_NODE, "c1")} == set(lab.ids[1:])
+    assert lab.get(omni.MACHINE_SET_STATUS, "c1-workers").spec.phase == 1
+
+
+@pytest.mark.parametrize(("most", "at_once"), [(0, 1), (2, 2)])
+def test_workers_leave_as_few_at_a_time_as_their_set_says(lab: Any, most: int, at_once: int) -> None:
+    lab.cluster(workers=lab.ids[1:5])
+
+    def change(spec: specs_pb2.MachineSetSpec) -> None:
+        spec.delete_strategy = specs_pb2.MachineSetSpec.Rolling
+        spec.delete_strategy_config.rolling.max_parallelism = most
+
+    lab.change(omni.MACHINE_SET, "c1-workers", change)
+    lab.run_until_ready()
+    for machine in lab.ids[1:4]:
+        lab.tear_down(omni.MACHINE_SET_NODE, machine)
+    leaving = []
+    while members := [item for item in lab.list(omni.CLUSTER_MACHINE, "c1") if item.id in lab.ids[1:4]]:
+        leaving.append(sum(member.tearing_down for member in members))
+        lab.run(0.25)
+    assert max(leaving) == at_once
+    lab.run_until_ready()
+
+
 def test_a_class_that_fits_nothing_any_more_keeps_the_nodes(classy: Any) -> None:
     before = workers(classy)
 

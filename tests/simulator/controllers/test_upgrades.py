@@ -105,7 +105,8 @@ def test_a_talos_upgrade_takes_the_control_plane_first_and_then_one_worker_after
     assert [state.ready for state in reboots] == [True, False]
     phases = changes(state.phase for state in since(ready, began, omni.MACHINE_SET_STATUS, "c1-control-planes"))
     assert phases == [SET_UPGRADING, RECONFIGURING, SET_RUNNING]
-    assert ready.get(omni.MACHINE_STATUS, order[1]).spec.talos_version == "v1.13.7"
+    worker = ready.get(omni.MACHINE_STATUS, order[1]).spec
+    assert (worker.talos_version, worker.initial_talos_version) == ("v1.13.7", "v1.13.8")
 
 
 def test_going_back_in_the_middle_of_a_talos_upgrade_is_a_revert(ready: Any) -> None:
