@@ -97,7 +97,7 @@ def test_an_omniconfig_names_the_endpoint(still: Simulator, caller: Any) -> None
     assert config["contexts"]["local"]["url"] == still.endpoint
 
 
-def test_the_audit_log_can_be_filtered(caller: Any) -> None:
+def test_the_audit_log_can_be_filtered(still: Simulator, caller: Any) -> None:
     for name, cluster in (("p1", "a"), ("p2", "b")):
         metadata = resource_pb2.Metadata(
             namespace="default", type=CONFIG_PATCH.name, id=name, version="undefined", phase="running"
@@ -117,3 +117,8 @@ def test_the_audit_log_can_be_filtered(caller: Any) -> None:
     assert rows(resource_id="p1", event_type=1) == [("create", "p1")]
     assert rows(resource_type=CONFIG_PATCH.name, event_type=5) == [("teardown", "p2")]
     assert rows(actor="somebody else") == []
+    today = still.clock.now().date()
+    first, last = (str(today + timedelta(days=days)) for days in (0, 1))
+    assert rows(start_time=first, end_time=first) == []  # the end is left out
+    assert rows(start_time=last) == rows(end_time=first) == []
+    assert len(rows(start_time=first, end_time=last)) == 3

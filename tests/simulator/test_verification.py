@@ -12,7 +12,7 @@ import grpc
 import pysequoia
 import pytest
 
-from ksail_pulumi.omni.api import management_pb2, resource_pb2, specs_pb2, state_pb2
+from ksail_pulumi.omni.api import management_pb2, resource_pb2, specs_pb2, state_pb2, virtual_pb2
 from ksail_pulumi.omni.resources import CLUSTER, SYS_VERSION
 from ksail_pulumi.simulator.server import Simulator
 from ksail_pulumi.simulator.verification import InvalidSignatureError, Verifier
@@ -241,6 +241,17 @@ def test_a_reader_reads_and_does_not_write(still: Simulator, make_caller: Callab
     assert 'insufficient role: "Reader"' in text
     code, _ = answer(lambda: reader.call("Destroy", state_pb2.DestroyRequest(type=CLUSTER.name, id="a")))
     assert code == "PERMISSION_DENIED"
+
+
+@pytest.mark.parametrize(("role", "creates", "rules"), [("Reader", 0, 0), ("Operator", 1, 0), ("Admin", 1, 1)])
+def test_everybody_is_told_what_is_allowed(
+    still: Simulator, make_caller: Callable[..., Any], role: str, creates: int, rules: int
+) -> None:
+    caller = make_caller(still.endpoint, still.issue_key("somebody", role=role))
+    request = state_pb2.GetRequest(namespace="virtual", type="Permissions.omni.sidero.dev", id="permissions")
+    told = virtual_pb2.PermissionsSpec.FromString(caller.call("Get", request).resource.spec.proto_spec)
+    assert told.can_read_clusters
+    assert (told.can_create_clusters, told.can_manage_users) == (creates, rules)
 
 
 def test_a_reader_gets_no_service_account_kubeconfig(still: Simulator, make_caller: Callable[..., Any]) -> None:

@@ -105,6 +105,15 @@ def test_a_lost_machine_can_be_given_up_by_a_request(ready: Any) -> None:
     assert ready.find(omni.NODE_FORCE_DESTROY_REQUEST, lost) is None
 
 
+def test_a_machine_that_only_looks_connected_is_not_given_up(ready: Any) -> None:
+    ready.faults.unreachable.add(2)
+    ready.tear_down(omni.MACHINE_SET_NODE, ready.ids[2])
+    request = Resource(omni.NODE_FORCE_DESTROY_REQUEST, ready.ids[2], specs_pb2.NodeForceDestroyRequestSpec())
+    ready.store.create(request)
+    ready.run(60)
+    assert ready.get(omni.CLUSTER_MACHINE, ready.ids[2]).tearing_down
+
+
 def test_a_lost_machine_that_returns_is_wiped_and_the_delete_goes_on(ready: Any) -> None:
     ready.faults.disconnected.add(2)
     ready.tear_down(omni.CLUSTER, "c1")

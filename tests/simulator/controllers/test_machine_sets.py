@@ -58,6 +58,17 @@ def test_a_smaller_size_lets_the_oldest_go(classy: Any) -> None:
     assert workers(classy) == before[-1:]
 
 
+def test_a_smaller_size_lets_a_lost_machine_go_before_older_ones(classy: Any) -> None:
+    resize(classy, 3)
+    classy.run_until_ready()
+    *here, lost = workers(classy)
+    classy.faults.disconnected.add(lost)
+    classy.run(1)
+    resize(classy, 2)
+    classy.run(5)
+    assert workers(classy) == here
+
+
 def test_a_node_that_a_user_tears_down_is_replaced_at_once(classy: Any) -> None:
     (before,) = workers(classy)
     classy.tear_down(omni.MACHINE_SET_NODE, before)
@@ -191,6 +202,7 @@ def test_a_cluster_that_loses_its_control_planes_reads_as_ready_but_not_availabl
     status = ready.get(omni.CLUSTER_STATUS, "c1").spec
     assert (status.phase, status.ready) == (3, True)
     assert not any((status.available, status.kubernetesAPIReady, status.controlplaneReady))
+    assert not ready.get(omni.CLUSTER_BOOTSTRAP_STATUS, "c1").spec.bootstrapped  # so it may have others
 
 
 def test_a_set_with_its_nodes_and_patches_can_be_removed_from_a_running_cluster(ready: Any) -> None:

@@ -99,6 +99,17 @@ def test_a_backup_that_fails_says_why(ready: Any) -> None:
     assert not status.HasField("last_backup_time")
 
 
+def test_a_backup_that_fails_does_not_hide_when_the_last_one_was_taken(ready: Any) -> None:
+    ask_for_backup(ready)
+    ready.run(5)
+    taken = ready.get(omni.ETCD_BACKUP_STATUS, "c1").spec.last_backup_time
+    ready.faults.failing_backups = True
+    ready.change(omni.ETCD_MANUAL_BACKUP, "c1", lambda spec: spec.backup_at.FromDatetime(ready.clock.now()))
+    ready.run(5)
+    status = ready.get(omni.ETCD_BACKUP_STATUS, "c1").spec
+    assert (status.status, status.last_backup_time) == (2, taken)
+
+
 def test_a_cluster_that_is_set_up_so_is_backed_up_every_now_and_then(ready: Any) -> None:
     def change(spec: specs_pb2.ClusterSpec) -> None:
         spec.backup_configuration.enabled = True

@@ -109,6 +109,26 @@ def test_a_talos_upgrade_takes_the_control_plane_first_and_then_one_worker_after
     assert (worker.talos_version, worker.initial_talos_version) == ("v1.13.7", "v1.13.8")
 
 
+def test_a_talos_upgrade_tells_every_step_that_omni_tells(ready: Any) -> None:
+    began = ready.clock.elapsed
+    set_versions(ready, talos="1.13.7")
+    ready.run_until_ready()
+    states = since(ready, began, omni.TALOS_UPGRADE_STATUS)
+    nobody, waiting = "no machines are currently upgrading", "waiting for the cluster to be ready"
+    expected = [(UPGRADING, nobody, "updating"), (UPGRADING, nobody, "updating machines 1/3")]
+    status = "updating machines 1/3"
+    for machine, following in zip(
+        (ready.ids[0], *sorted(ready.ids[1:3])),
+        ("updating machines 2/3", "updating machines 3/3", "updating"),
+        strict=True,
+    ):
+        current = f"current machine: {machine}"
+        expected += [(UPGRADING, current, status), (UPGRADING, current, following), (UPGRADING, waiting, following)]
+        expected += [(UPGRADING, current, following), (UPGRADING, nobody, following)]
+        status = following
+    assert [(state.phase, state.step, state.status) for state in states] == [*expected, (DONE, "", "")]
+
+
 def test_going_back_in_the_middle_of_a_talos_upgrade_is_a_revert(ready: Any) -> None:
     set_versions(ready, talos="1.13.7")
     ready.run(10)
@@ -156,6 +176,14 @@ def test_another_talos_version_than_the_machines_have_is_installed_in_maintenanc
         "failed to reboot machine after install/upgrade: error reading from server: EOF"
     )
     assert {machine.talos_version for machine in lab.machines} == {"1.13.7"}
+
+
+def test_a_patch_that_is_disabled_changes_nothing(ready: Any) -> None:
+    before = len(ready.list(omni.MACHINE_PENDING_UPDATES))
+    ready.patch("200-c1", "machine: {sysctls: {a: '1'}}", cluster="c1", disabled="")
+    ready.run(0.5)
+    assert len(ready.list(omni.MACHINE_PENDING_UPDATES)) == before == 0
+    assert ready.is_ready()
 
 
 def test_a_changed_patch_reconfigures_and_is_then_applied(ready: Any) -> None:
