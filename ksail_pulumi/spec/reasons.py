@@ -81,11 +81,16 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]
     return list(problems.values())
 
 
+_LONGEST_NUMBER = 10**15
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, str):
         return f'"{value}"' if len(value) <= 60 else "a long text"
     if value is None or isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int) and abs(value) >= _LONGEST_NUMBER:
+        return "a number that is too large"  # for a float, and perhaps even for Python to write out
     if isinstance(value, int | float):
         return f"the number {value:.15g}"  # Pulumi sends every number as a float
     return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list | tuple) else "that"
