@@ -173,11 +173,16 @@ class Machines:
             machines: How many, or what each one is like.
             seed: The same seed makes the same machines.
             talos_version: What they run unless their set-up says otherwise, without `v`.
+
+        Raises:
+            ValueError: Two of them have the same ID.
         """
         self.seed = seed
         setups = [MachineSetup()] * machines if isinstance(machines, int) else machines
         self._machines = [_make(setup, index, seed, talos_version) for index, setup in enumerate(setups)]
         self._by_id = {machine.id: machine for machine in self._machines}
+        if len(self._by_id) < len(self._machines):
+            raise ValueError("each machine needs an ID of its own")
 
     def __iter__(self) -> Iterator[EmulatedMachine]:
         return iter(self._machines)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import uuid
 
+import pytest
+
 from ksail_pulumi.simulator.machines import Machines, MachineSetup, Schematic
 
 
@@ -36,6 +38,11 @@ def test_a_set_up_is_kept() -> None:
         2,
     )
     assert Machines([MachineSetup()], seed=0, talos_version="1.13.8")[0].talos_version == "1.13.8"
+
+
+def test_two_machines_with_one_id_are_refused() -> None:
+    with pytest.raises(ValueError, match="an ID of its own"):
+        Machines([MachineSetup(id="a"), MachineSetup(id="a")], seed=0, talos_version="1.13.8")
 
 
 def test_a_machine_in_maintenance_is_named_by_its_uuid() -> None:
