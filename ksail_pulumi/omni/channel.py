@@ -20,9 +20,9 @@ from ksail_pulumi.omni.status import nobody_listens, omni_error
 from ksail_pulumi.omni.tls import Trust, file_roots, look_closer, system_roots, trust_whoever_answers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["UNARY_DEADLINE", "Call", "Channel", "Connection", "Endpoint", "normalise_endpoint"]
+__all__ = ["UNARY_DEADLINE", "Call", "Channel", "Connection", "Endpoint", "Service", "normalise_endpoint"]
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -58,6 +58,19 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.use_local_subchannel_pool", 1),  # a new channel must not inherit another one's backoff
     ("grpc.primary_user_agent", "ksail-pulumi"),
 )
+
+
+@dataclass(frozen=True)
+class Service:
+    """One of Omni's gRPC services.
+
+    Attributes:
+        name: Its full name, `cosi.resource.State`.
+        stub: The generated class of its stubs.
+    """
+
+    name: str
+    stub: Callable[[grpc.Channel], Any]
 
 
 @dataclass(frozen=True)
@@ -113,6 +126,47 @@ class Channel:
                 self._stubs[kind] = kind(self._channel)
             stub: S = self._stubs[kind]
             return stub
+
+    def start(
+        self,
+        service: Service,
+        rpc: str,
+        request: Any,
+        convert: Callable[[Any], T],
+        *,
+        doing: str,
+        metadata: Sequence[tuple[str, str]] | None = None,
+        recover: Callable[[OmniError], T] | None = None,
+    ) -> Call[T]:
+        """Send a request that one message answers.
+
+        Args:
+            service: Whose call it is.
+            rpc: The call's name in the service.
+            request: Its message.
+            convert: Makes the result from the answer.
+            doing: What the call is to do, in words that follow "cannot".
+            metadata: What to send beside it; signed where Omni's signature covers it.
+            recover: Makes a result from a failure, or raises it.
+        """
+        future = getattr(self.stub(service.stub), rpc).future(request, timeout=UNARY_DEADLINE, metadata=metadata)
+        method = f"/{service.name}/{rpc}"
+        return Call(self, lambda: convert(future.result()), doing=doing, method=method, recover=recover)
+
+    def start_stream(
+        self,
+        service: Service,
+        rpc: str,
+        request: Any,
+        convert: Callable[[Iterable[Any]], T],
+        *,
+        doing: str,
+        timeout: float = UNARY_DEADLINE,
+        metadata: Sequence[tuple[str, str]] | None = None,
+    ) -> Call[T]:
+        """Send a request that a stream of messages answers, all within `timeout` seconds; else as `start`."""
+        stream = getattr(self.stub(service.stub), rpc)(request, timeout=timeout, metadata=metadata)
+        return Call(self, lambda: convert(stream), doing=doing, method=f"/{service.name}/{rpc}")
 
     def close(self) -> None:
         """End all calls and watches, for good."""

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from ksail_pulumi.omni.api import management_pb2
 from ksail_pulumi.omni.api.management_pb2_grpc import ManagementServiceStub
-from ksail_pulumi.omni.channel import UNARY_DEADLINE, Call
+from ksail_pulumi.omni.channel import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import timedelta
 
-    from ksail_pulumi.omni.channel import Channel
+    from ksail_pulumi.omni.channel import Call, Channel
 
-T = TypeVar("T")
-
-_SERVICE = "/management.ManagementService/"
+_MANAGEMENT = Service("management.ManagementService", ManagementServiceStub)
 
 
 class Management:
@@ -58,16 +56,15 @@ class Management:
         request.ssa.inventory_policy = management_pb2.KubernetesSSAOptions.ADOPT_IF_NO_INVENTORY
         request.ssa.no_prune = True
         request.ssa.reconcile_timeout.FromSeconds(int(timeout * 0.8))  # so that Omni can still say what was slow
-        rpc = "KubernetesSyncManifests"
-        stream = getattr(self._channel.stub(ManagementServiceStub), rpc)(
-            request, timeout=timeout, metadata=[("context", cluster)]
-        )
         manifest = management_pb2.KubernetesSyncManifestResponse.MANIFEST
-        return Call(
-            self._channel,
-            lambda: sum(each.response_type == manifest and not each.skipped for each in stream),
+        return self._channel.start_stream(
+            _MANAGEMENT,
+            "KubernetesSyncManifests",
+            request,
+            lambda responses: sum(each.response_type == manifest and not each.skipped for each in responses),
             doing=f"sync the manifests of cluster {cluster!r}",
-            method=_SERVICE + rpc,
+            timeout=timeout,
+            metadata=_of(cluster),
         )
 
     def start_kubeconfig(self, cluster: str, *, user: str, groups: Sequence[str], ttl: timedelta) -> Call[str]:
@@ -75,29 +72,32 @@ class Management:
             service_account=True, service_account_user=user, service_account_groups=groups
         )
         request.service_account_ttl.FromTimedelta(ttl)
-        return self._start(
+        return self._channel.start(
+            _MANAGEMENT,
             "Kubeconfig",
             request,
             lambda response: str(response.kubeconfig.decode()),
             doing=f"make a kubeconfig for cluster {cluster!r}",
-            cluster=cluster,
+            metadata=_of(cluster),
         )
 
     def start_talosconfig(self, cluster: str) -> Call[str]:
-        return self._start(
+        return self._channel.start(
+            _MANAGEMENT,
             "Talosconfig",
             management_pb2.TalosconfigRequest(),
             lambda response: str(response.talosconfig.decode()),
             doing=f"make a talosconfig for cluster {cluster!r}",
-            cluster=cluster,
+            metadata=_of(cluster),
         )
 
     def start_validate_config(self, text: str) -> Call[None]:
         request = management_pb2.ValidateConfigRequest(config=text)
-        return self._start("ValidateConfig", request, lambda _: None, doing="accept the config patch")
-
-    def _start(self, rpc: str, request: Any, convert: Callable[[Any], T], *, doing: str, cluster: str = "") -> Call[T]:
-        future = getattr(self._channel.stub(ManagementServiceStub), rpc).future(
-            request, timeout=UNARY_DEADLINE, metadata=[("context", cluster)] if cluster else None
+        return self._channel.start(
+            _MANAGEMENT, "ValidateConfig", request, lambda _: None, doing="accept the config patch"
         )
-        return Call(self._channel, lambda: convert(future.result()), doing=doing, method=_SERVICE + rpc)
+
+
+def _of(cluster: str) -> list[tuple[str, str]]:
+    """The metadata by which Omni knows which cluster a call is about."""
+    return [("context", cluster)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ksail_pulumi.errors import ConflictError, NotFoundError, UnsupportedError
 from ksail_pulumi.omni.api import resource_pb2, state_pb2
 from ksail_pulumi.omni.api.state_pb2_grpc import StateStub
-from ksail_pulumi.omni.channel import UNARY_DEADLINE, Call
+from ksail_pulumi.omni.channel import Call, Service
 from ksail_pulumi.omni.resources import RUNNING, TEARING_DOWN, Resource, ResourceType, from_wire, to_wire
 from ksail_pulumi.omni.watch import Query, Watch, label_query
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Resources = list[Resource]
 
-_SERVICE = "/cosi.resource.State/"
+_STATE = Service("cosi.resource.State", StateStub)
 _MODIFY_ATTEMPTS = 10
 _MODIFY_PAUSE = 0.05
 
@@ -120,23 +120,22 @@ class State:
 
     def start_list(self, type: ResourceType, labels: Mapping[str, str | None] | None = None) -> Call[Resources]:
         options = state_pb2.ListOptions(label_query=label_query(labels))
-        request = state_pb2.ListRequest(namespace=type.namespace, type=type.name, options=options)
-        stream = self._channel.stub(StateStub).List(request, timeout=UNARY_DEADLINE)
-        return Call(
-            self._channel,
-            lambda: [from_wire(response.resource) for response in stream],
+        return self._channel.start_stream(
+            _STATE,
+            "List",
+            state_pb2.ListRequest(namespace=type.namespace, type=type.name, options=options),
+            lambda responses: [from_wire(response.resource) for response in responses],
             doing=f"list {type.name}",
-            method=_SERVICE + "List",
         )
 
     def start_create(self, resource: Resource) -> Call[Resource]:
         request = state_pb2.CreateRequest(resource=to_wire(resource), options=state_pb2.CreateOptions())
-        return self._start("Create", request, _resource, doing=f"create {resource}")
+        return self._channel.start(_STATE, "Create", request, _resource, doing=f"create {resource}")
 
     def start_update(self, resource: Resource) -> Call[Resource]:
         options = state_pb2.UpdateOptions(expected_phase=RUNNING)
         request = state_pb2.UpdateRequest(new_resource=to_wire(resource), options=options)
-        return self._start("Update", request, _resource, doing=f"update {resource}")
+        return self._channel.start(_STATE, "Update", request, _resource, doing=f"update {resource}")
 
     def start_teardown(self, type: ResourceType, id: str) -> Call[bool]:
         def without_rpc(failure: OmniError) -> bool:
@@ -146,7 +145,8 @@ class State:
             torn_down = self.modify(type, id, lambda resource: replace(resource, phase=TEARING_DOWN))
             return not torn_down.finalizers
 
-        return self._start(
+        return self._channel.start(
+            _STATE,
             "Teardown",
             state_pb2.TeardownRequest(
                 namespace=type.namespace, type=type.name, id=id, options=state_pb2.TeardownOptions()
@@ -157,7 +157,8 @@ class State:
         )
 
     def start_destroy(self, type: ResourceType, id: str) -> Call[None]:
-        return self._start(
+        return self._channel.start(
+            _STATE,
             "Destroy",
             state_pb2.DestroyRequest(
                 namespace=type.namespace, type=type.name, id=id, options=state_pb2.DestroyOptions()
@@ -172,29 +173,12 @@ class State:
         id: str,
         recover: Callable[[OmniError], T] | None,
     ) -> Call[Any]:
-        return self._start(
+        return self._channel.start(
+            _STATE,
             "Get",
             state_pb2.GetRequest(namespace=type.namespace, type=type.name, id=id, options=state_pb2.GetOptions()),
             _resource,
             doing=f"read {type.name}({type.namespace}/{id})",
-            recover=recover,
-        )
-
-    def _start(
-        self,
-        rpc: str,
-        request: Any,
-        convert: Callable[[Any], T],
-        *,
-        doing: str,
-        recover: Callable[[OmniError], T] | None = None,
-    ) -> Call[T]:
-        future = getattr(self._channel.stub(StateStub), rpc).future(request, timeout=UNARY_DEADLINE)
-        return Call(
-            self._channel,
-            lambda: convert(future.result()),
-            doing=doing,
-            method=_SERVICE + rpc,
             recover=recover,
         )
 

@@ -233,7 +233,7 @@ def test_every_status_that_omni_can_answer_becomes_its_error(call, server, code,
 
 
 def test_no_answer_in_time_is_explained(call, monkeypatch, server):
-    monkeypatch.setattr("ksail_pulumi.omni.state.UNARY_DEADLINE", 0.3)
+    monkeypatch.setattr("ksail_pulumi.omni.channel.UNARY_DEADLINE", 0.3)
     over = threading.Event()
     server.on["Get"] = lambda request, context: over.wait(10)
     error = call(server.endpoint)
