@@ -17,6 +17,7 @@ from ksail_pulumi.omni.resources import (
     LABEL_CONTROL_PLANE,
     LABEL_MACHINE_SET,
     TALOS_UPGRADE_STATUS,
+    enum_name,
 )
 from ksail_pulumi.plan.desired import OwnershipMark
 
@@ -133,7 +134,7 @@ def _cluster(
     cluster: Resource, status: Resource | None, talos: Resource | None, kubernetes: Resource | None
 ) -> Cluster:
     spec = status.spec if status else specs_pb2.ClusterStatusSpec()
-    phase = specs_pb2.ClusterStatusSpec.Phase.Name(spec.phase) if spec.phase in spec.Phase.values() else str(spec.phase)
+    phase = enum_name(specs_pb2.ClusterStatusSpec.Phase, spec.phase)
     return Cluster(
         name=cluster.id,
         phase="DESTROYING" if cluster.tearing_down else phase,
@@ -155,14 +156,12 @@ def _nodes(machines: Iterable[Resource], identities: Iterable[Resource]) -> list
 
 
 def _node(machine: Resource, identity: specs_pb2.ClusterMachineIdentitySpec) -> Node:
-    stages = specs_pb2.ClusterMachineStatusSpec.Stage
-    stage = machine.spec.stage
     return Node(
         id=machine.id,
         hostname=identity.nodename,
         role="control-plane" if LABEL_CONTROL_PLANE in machine.labels else "worker",
         machine_set=machine.labels.get(LABEL_MACHINE_SET, ""),
-        stage=stages.Name(stage) if stage in stages.values() else str(stage),
+        stage=enum_name(specs_pb2.ClusterMachineStatusSpec.Stage, machine.spec.stage),
         addresses=tuple(identity.node_ips),
     )
 

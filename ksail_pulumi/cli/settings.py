@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.errors import SettingsError
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
+from ksail_pulumi.omni.signature import KEY_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
 
 ENDPOINT = "OMNI_ENDPOINT"
-KEY = "OMNI_SERVICE_ACCOUNT_KEY"
-# Where Omni's own tools look first.
-OTHER_KEY = "SIDERO_SERVICE_ACCOUNT_KEY"
 CA_FILE = "OMNI_CA_FILE"
 
 
@@ -27,7 +25,7 @@ def client_from_environment(environ: Mapping[str, str] = os.environ) -> Client:
     Raises:
         SettingsError: The endpoint or the key is not set (says which, or both), or is not one.
     """
-    variable = OTHER_KEY if environ.get(OTHER_KEY) else KEY
+    variable = next((name for name in KEY_VARIABLES if environ.get(name)), KEY_VARIABLES[-1])
     key = environ.get(variable)
     missing = []
     if not environ.get(ENDPOINT):
@@ -37,7 +35,7 @@ def client_from_environment(environ: Mapping[str, str] = os.environ) -> Client:
         )
     if not key:
         missing.append(
-            f"omni service account key is not set: environment variable {KEY} is not set "
+            f"omni service account key is not set: environment variable {variable} is not set "
             "(create one in Omni under Settings → Service Accounts)"
         )
     if missing or not key:

@@ -146,11 +146,11 @@ def _plan(
         lambda taken: cluster_machines(spec, reading, versions, mark, taken=taken.union(lost), adopt=adopt)
     )
     found = changes(spec, reading, versions, assignment, mark, old=previous)
-    wanted = {(resource.type.name, resource.id): without_lock(resource) for resource in found.desired}
-    had = {(resource.type.name, resource.id): resource for resource in found.previous}
+    wanted = {resource.key: without_lock(resource) for resource in found.desired}
+    had = {resource.key: resource for resource in found.previous}
 
     def merged(fresh: Resource) -> Resource:
-        key = (fresh.type.name, fresh.id)
+        key = fresh.key
         return merge(fresh, wanted[key], had.get(key)) if key in wanted else release(fresh, mark)
 
     return _Planned(versions, assignment, found.plan, merged)
@@ -171,13 +171,9 @@ def _leaving(plan: Plan, reading: Snapshot) -> set[str]:
 
 def _in_the_way(plan: Plan, reading: Snapshot) -> list[Resource]:
     """What is being torn down already and has to be gone before the plan's deferred resources can be created."""
-    wanted = {(resource.type.name, resource.id) for resource in plan.deferred}
+    wanted = {resource.key for resource in plan.deferred}
     wanted |= {(MACHINE_SET.name, resource.labels.get(LABEL_MACHINE_SET, "")) for resource in plan.deferred}
-    return [
-        resource
-        for resource in reading.resources
-        if resource.tearing_down and (resource.type.name, resource.id) in wanted
-    ]
+    return [resource for resource in reading.resources if resource.tearing_down and resource.key in wanted]
 
 
 def _class_shrinks(plan: Plan) -> bool:
@@ -192,12 +188,8 @@ def _class_shrinks(plan: Plan) -> bool:
 
 def _sizes(spec: ClusterSpec, planned: _Planned, reading: Snapshot) -> dict[str, int | None]:
     """How many machines each set of the cluster shall have in the end, others' sets and nodes included."""
-    gone = {(resource.type.name, resource.id) for resource in planned.plan.destroys}
-    stay = [
-        resource
-        for resource in reading.resources
-        if not resource.tearing_down and (resource.type.name, resource.id) not in gone
-    ]
+    gone = {resource.key for resource in planned.plan.destroys}
+    stay = [resource for resource in reading.resources if not resource.tearing_down and resource.key not in gone]
     sizes: dict[str, int | None] = {resource.id: None for resource in stay if resource.type.name == MACHINE_SET.name}
     for machine_set in spec.machine_sets:
         set_id = machine_set.id(spec.name)

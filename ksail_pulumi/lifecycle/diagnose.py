@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import OmniError
 from ksail_pulumi.lifecycle.progress import LEAVING, stage
-from ksail_pulumi.lifecycle.view import LABEL_LOCKED_UPDATE, broken_connection
+from ksail_pulumi.lifecycle.view import broken_connection
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     CLUSTER_MACHINE,
@@ -17,6 +17,7 @@ from ksail_pulumi.omni.resources import (
     LABEL_CONTROL_PLANE,
     LABEL_HOSTNAME,
     LABEL_INVALID_STATE,
+    LABEL_LOCKED_UPDATE,
     LABEL_MACHINE_SET,
     MACHINE_SET_STATUS,
     MACHINE_STATUS,

@@ -18,6 +18,7 @@ from ksail_pulumi.omni.resources import (
     LABEL_HOSTNAME,
     LABEL_MACHINE_SET,
     LABEL_NODE_NAME,
+    enum_name,
 )
 from ksail_pulumi.spec.cluster import Kubeconfig
 from ksail_pulumi.spec.durations import duration
@@ -73,7 +74,7 @@ def partial_outputs(
         name=view.cluster,
         inputs=inputs,
         cluster_uuid=uuid.spec.uuid if uuid is not None else str(old.get("clusterUuid", "")),
-        phase="UNKNOWN" if status is None else specs_pb2.ClusterStatusSpec.Phase.Name(status.spec.phase),
+        phase="UNKNOWN" if status is None else enum_name(specs_pb2.ClusterStatusSpec.Phase, status.spec.phase),
         ready=goal is not None and reached(view, replace(goal, wait_for="ready")),
         nodes=nodes(view),
         kubeconfig=old.get("kubeconfig") or None,
@@ -92,7 +93,7 @@ def nodes(view: ClusterView) -> tuple[Node, ...]:
                 hostname=status.labels.get(LABEL_NODE_NAME) or status.labels.get(LABEL_HOSTNAME, ""),
                 role="controlplane" if LABEL_CONTROL_PLANE in status.labels else "worker",
                 set=status.labels.get(LABEL_MACHINE_SET, ""),
-                stage=specs_pb2.ClusterMachineStatusSpec.Stage.Name(status.spec.stage),
+                stage=enum_name(specs_pb2.ClusterMachineStatusSpec.Stage, status.spec.stage),
                 addresses=tuple(identity.spec.node_ips) if identity is not None else (),
             )
         )

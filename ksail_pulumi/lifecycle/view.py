@@ -17,8 +17,8 @@ from ksail_pulumi.omni.resources import (
     CLUSTER_UUID,
     KUBERNETES_UPGRADE_STATUS,
     LABEL_CONNECTED,
+    LABEL_LOCKED_UPDATE,
     MACHINE_SET_STATUS,
-    PREFIX,
     TALOS_UPGRADE_STATUS,
 )
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 BY_ID = (CLUSTER, CLUSTER_STATUS, CLUSTER_UUID, CLUSTER_DESTROY_STATUS, TALOS_UPGRADE_STATUS, KUBERNETES_UPGRADE_STATUS)
 """Types with one resource a cluster, its ID the cluster's name. All others are found by their cluster label, which some
 of these do not carry (TalosUpgradeStatus)."""
-
-LABEL_LOCKED_UPDATE = PREFIX + "locked-update"
 
 _RUNNING = specs_pb2.ClusterMachineStatusSpec.Stage.RUNNING
 _CONNECTION_ERRORS = ("code = Unavailable", "code = DeadlineExceeded", "code = Canceled")
@@ -116,13 +114,13 @@ class ClusterView:
             _move(self.held, resource.id, into=LABEL_LOCKED_UPDATE in resource.labels and not _runs(resource))
         failure = _failure(resource)
         if failure:
-            self.failures[resource.type.name, resource.id] = failure
+            self.failures[resource.key] = failure
         else:
-            self.failures.pop((resource.type.name, resource.id), None)
+            self.failures.pop(resource.key, None)
 
     def _remove(self, resource: Resource) -> None:
         self._resources.get(resource.type.name, {}).pop(resource.id, None)
-        self.failures.pop((resource.type.name, resource.id), None)
+        self.failures.pop(resource.key, None)
         if resource.type.name == CLUSTER_MACHINE_STATUS.name:
             self.running.discard(resource.id)
             self.connected.discard(resource.id)

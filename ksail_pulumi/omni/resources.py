@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.omni.api import resource_pb2, siderolink_pb2, specs_pb2, system_pb2, virtual_pb2
 
 if TYPE_CHECKING:
+    from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper as EnumTypeWrapper
     from google.protobuf.message import Message
 
 PREFIX = "omni.sidero.dev/"
@@ -33,6 +34,7 @@ LABEL_NO_MANUAL_ALLOCATION = PREFIX + "no-manual-allocation"
 LABEL_MANAGED_NODE = PREFIX + "managed-by-machine-set-node-controller"
 LABEL_SYSTEM_PATCH = PREFIX + "system-patch"
 LABEL_CLUSTER_UUID = PREFIX + "cluster-uuid"
+LABEL_LOCKED_UPDATE = PREFIX + "locked-update"
 ANNOTATION_LOCKED = PREFIX + "locked"
 ANNOTATION_CLUSTER_LOCKED = PREFIX + "cluster-locked"
 ANNOTATION_MANAGED_BY_TEMPLATES = PREFIX + "managed-by-cluster-templates"
@@ -145,6 +147,11 @@ class Resource:
         return f"{self.type.name}({self.type.namespace}/{self.id})"
 
     @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from all other resources of an Omni: the name of its type, and its ID."""
+        return self.type.name, self.id
+
+    @property
     def tearing_down(self) -> bool:
         return self.phase == TEARING_DOWN
 
@@ -152,6 +159,11 @@ class Resource:
     def cluster(self) -> str:
         """The cluster that it belongs to, by its label; `""` for none."""
         return self.labels.get(LABEL_CLUSTER, "")
+
+
+def enum_name(enum: EnumTypeWrapper[Any], number: int) -> str:
+    """Omni's name for a value of one of its enums; the number itself where only a newer Omni has a name for it."""
+    return enum.Name(number) if number in enum.values() else str(number)
 
 
 def to_wire(resource: Resource) -> resource_pb2.Resource:

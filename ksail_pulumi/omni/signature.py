@@ -38,7 +38,10 @@ SIGNED_HEADERS = (
 )
 """The metadata that the signature covers; a call that carries other metadata is not protected there."""
 
-KEY_SOURCE = "environment variable OMNI_SERVICE_ACCOUNT_KEY"
+KEY_VARIABLES = ("SIDERO_SERVICE_ACCOUNT_KEY", "OMNI_SERVICE_ACCOUNT_KEY")
+"""Where the key is looked for, in Omni's own order. The last is the one to tell people about."""
+
+KEY_SOURCE = f"environment variable {KEY_VARIABLES[-1]}"
 """Where a key is set unless something else is said."""
 
 

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.omni.channel import Connection
 
-KEY_VARIABLES = ("SIDERO_SERVICE_ACCOUNT_KEY", "OMNI_SERVICE_ACCOUNT_KEY")
-"""Where the key is looked for, in Omni's own order. The second is the one to tell people about."""
-
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no", "")
 
 
@@ -83,6 +80,8 @@ class Settings:
 
     def _key(self, inputs: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, str]:
         """The key, and where it is set."""
+        from ksail_pulumi.omni.signature import KEY_VARIABLES
+
         named = _text(inputs.get("serviceAccountKeyEnvVar"))
         if self.service_account_key and not named:
             return self.service_account_key, "the configuration omni:serviceAccountKey"

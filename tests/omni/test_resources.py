@@ -15,6 +15,7 @@ from ksail_pulumi.omni.resources import (
     TEARING_DOWN,
     TYPES,
     Resource,
+    enum_name,
     from_wire,
     to_wire,
     with_known_fields,
@@ -133,3 +134,9 @@ def test_what_is_as_desired_does_not_change():
     spec = parsed(specs_pb2.MachineSetSpec, specs_pb2.MachineSetSpec(update_strategy=1).SerializeToString(), UNKNOWN)
     assert with_known_fields(spec, specs_pb2.MachineSetSpec(update_strategy=1)) == spec
     assert MACHINE_SET.spec is specs_pb2.MachineSetSpec
+
+
+def test_a_stage_that_only_a_newer_omni_knows_is_told_by_its_number() -> None:
+    stages = specs_pb2.ClusterMachineStatusSpec.Stage
+    newer = specs_pb2.ClusterMachineStatusSpec.FromString(b"\x10\x63")
+    assert [enum_name(stages, number) for number in (stages.RUNNING, newer.stage)] == ["RUNNING", "99"]
