@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from ksail_pulumi.errors import ConflictError, LifecycleError, NotFoundError
+from ksail_pulumi.errors import LifecycleError, NotFoundError
 from ksail_pulumi.lifecycle.diagnose import machine_name
+from ksail_pulumi.lifecycle.gone import finish_teardown
 from ksail_pulumi.lifecycle.ownership import refuse_locked_deletion, refuse_lost
 from ksail_pulumi.lifecycle.progress import describe_deletion
 from ksail_pulumi.lifecycle.snapshot import OF_MACHINES, collect
@@ -88,8 +89,11 @@ def _take_down(
 
     def react(event: WatchEvent) -> None:
         judge.take(event)
-        _finish(event, state)
-        if remover is not None and event.resource is not None and event.kind != "destroyed":
+        if event.resource is None or event.kind == "destroyed":
+            return
+        if event.resource.type.name == CLUSTER.name:
+            finish_teardown(event.resource, state)
+        if remover is not None:
             remover.look_at(event.resource)
 
     follow(
@@ -169,18 +173,6 @@ def _release(resources: Iterable[Resource], mark: OwnershipMark, state: State) -
             state.modify(kind, key, lambda resource: release(resource, mark))
         except NotFoundError:
             continue
-
-
-def _finish(event: WatchEvent, state: State) -> None:
-    """Destroy the cluster when nothing holds it any more; Omni does so itself since 1.2, and mostly wins."""
-    cluster = event.resource
-    if cluster is None or cluster.type.name != CLUSTER.name or event.kind == "destroyed":
-        return
-    if cluster.tearing_down and not cluster.finalizers:
-        try:
-            state.destroy(CLUSTER, cluster.id)
-        except (NotFoundError, ConflictError):
-            return
 
 
 def _connected(machine: Resource) -> bool:

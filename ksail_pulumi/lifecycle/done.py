@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ksail_pulumi.lifecycle.view import ClusterView
-    from ksail_pulumi.omni.resources import ResourceType
+    from ksail_pulumi.omni.resources import Resource, ResourceType
 
 WaitFor = Literal["ready", "running", "none"]
 
@@ -158,19 +158,14 @@ def _set_ready(view: ClusterView, set_id: str, count: int | None) -> bool:
 
 def talos_done(view: ClusterView, goal: Goal) -> bool:
     """Whether every machine runs the Talos version that was asked for."""
-    status = view.one(TALOS_UPGRADE_STATUS)
-    return (
-        status is not None
-        and status.spec.phase == _TALOS_PHASE.Done
-        and status.spec.last_upgrade_version == goal.talos_version
-    )
+    return _upgraded(view.one(TALOS_UPGRADE_STATUS), _TALOS_PHASE.Done, goal.talos_version)
 
 
 def kubernetes_done(view: ClusterView, goal: Goal) -> bool:
     """Whether every node runs the Kubernetes version that was asked for."""
-    status = view.one(KUBERNETES_UPGRADE_STATUS)
-    return (
-        status is not None
-        and status.spec.phase == _KUBERNETES_PHASE.Done
-        and status.spec.last_upgrade_version == goal.kubernetes_version
-    )
+    return _upgraded(view.one(KUBERNETES_UPGRADE_STATUS), _KUBERNETES_PHASE.Done, goal.kubernetes_version)
+
+
+def _upgraded(status: Resource | None, done: int, version: str) -> bool:
+    """Whether an upgrade status is done with this version: only that it is done with another one is no sign."""
+    return status is not None and status.spec.phase == done and status.spec.last_upgrade_version == version

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import ConflictError, NotFoundError
@@ -11,7 +12,7 @@ from ksail_pulumi.omni.resources import CLUSTER_MACHINE, LABEL_CLUSTER, MACHINE_
 from ksail_pulumi.omni.watch import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from ksail_pulumi.lifecycle.session import Session
     from ksail_pulumi.omni.state import State
@@ -31,16 +32,12 @@ def wait_until_gone(resources: Sequence[Resource], session: Session, cluster: st
     """
     if not resources:
         return
-    view = ClusterView(cluster)
-    judge = Gone(view, resources)
-    follow(
+    _follow(
+        resources,
         session,
-        view,
-        judge,
-        judge.queries,
-        describe=judge.describe,
+        cluster,
         waiting_for="still has resources that are to be removed",
-        react=lambda event: finish(event, session.client.state, judge),
+        react=lambda resource: finish_teardown(resource, session.client.state),
     )
 
 
@@ -54,32 +51,42 @@ def wait_until_free(machines: Collection[str], session: Session, cluster: str) -
     """
     if not machines:
         return
-    view = ClusterView(cluster)
     labels = {LABEL_CLUSTER: cluster}
-    judge = Gone(view, [Resource(kind, machine, kind.spec(), labels) for kind in _MEMBERSHIP for machine in machines])
-    follow(
+    _follow(
+        [Resource(kind, machine, kind.spec(), labels) for kind in _MEMBERSHIP for machine in machines],
         session,
-        view,
-        judge,
-        judge.queries,
-        describe=judge.describe,
+        cluster,
         waiting_for="still has machines that are to leave it",
     )
 
 
-def finish(event: WatchEvent, state: State, judge: Gone) -> None:
-    """Destroy a resource whose teardown has come to its end.
+def _follow(
+    resources: Sequence[Resource],
+    session: Session,
+    cluster: str,
+    *,
+    waiting_for: str,
+    react: Callable[[Resource], None] | None = None,
+) -> None:
+    """Wait until none of these is there; `react` is called with each of them that is told and exists."""
+    view = ClusterView(cluster)
+    judge = Gone(view, resources)
 
-    Omni does so itself since 1.9 for all types, and wins the race most of the time.
+    def look(event: WatchEvent) -> None:
+        if react is not None and event.resource is not None and event.kind != "destroyed" and event.resource in judge:
+            react(event.resource)
+
+    follow(session, view, judge, judge.queries, describe=judge.describe, waiting_for=waiting_for, react=look)
+
+
+def finish_teardown(resource: Resource, state: State) -> None:
+    """Destroy a resource whose teardown has come to its end; nothing to do for any other.
+
+    Omni does so itself, since 1.2 for clusters and since 1.9 for all types, and wins the race most of the time.
     """
-    resource = event.resource
-    if resource is None or event.kind == "destroyed" or not resource.tearing_down or resource.finalizers:
-        return
-    if resource in judge:
-        try:
+    if resource.tearing_down and not resource.finalizers:
+        with suppress(NotFoundError, ConflictError):
             state.destroy(resource.type, resource.id)
-        except (NotFoundError, ConflictError):
-            return
 
 
 class Gone:
@@ -88,7 +95,7 @@ class Gone:
     def __init__(self, view: ClusterView, resources: Sequence[Resource]) -> None:
         self._view = view
         self._waiting = [(resource.type, resource.id) for resource in resources]
-        self._all = {(resource.type.name, resource.id) for resource in resources}
+        self._all = {resource.key for resource in resources}
         by_label = {resource.type.name for resource in resources if resource.cluster}
         self.queries = [Query(TYPES[name], labels={LABEL_CLUSTER: view.cluster}) for name in sorted(by_label)]
         # One query for a type, so that a type counts as synced when all of it is.
@@ -102,7 +109,7 @@ class Gone:
         self._since: float | None = None
 
     def __contains__(self, resource: Resource) -> bool:
-        return (resource.type.name, resource.id) in self._all
+        return resource.key in self._all
 
     def observe(self, now: float) -> None:
         if self._since is not None or not self._view.synced(query.type for query in self.queries):

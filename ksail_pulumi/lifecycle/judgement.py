@@ -31,13 +31,15 @@ class Judgement:
         self._view = view
         self._goal = goal
         self._grace = grace
-        self._not_before = float("-inf") if last_write is None else last_write + STALE_SECONDS
-        self._settling = 0.0 if goal.wait_for == "none" else SETTLING_SECONDS
+        # That Omni has taken a cluster in neither flaps nor stands stale.
+        doubtful = goal.wait_for != "none"
+        self._settling = SETTLING_SECONDS if doubtful else 0.0
+        self._not_before = float("-inf")
+        if doubtful and last_write is not None:
+            self._not_before = last_write + STALE_SECONDS
         self._holds_since: float | None = None
         self._failures: dict[tuple[str, str], str] = {}
         self._fails_since: dict[tuple[str, str], float] = {}
-        if goal.wait_for == "none":
-            self._not_before = float("-inf")
 
     def observe(self, now: float) -> None:
         """Take note of how the view is since `now`, in seconds of any steady clock."""

@@ -19,7 +19,10 @@ TALOSCONFIG_INPUT = "talosconfigEnabled"
 """Where the outputs keep the inputs `kubeconfig` and `talosconfig`: outputs of the same names hold the texts."""
 
 _RENAMED = {"kubeconfig": KUBECONFIG_INPUT, "talosconfig": TALOSCONFIG_INPUT}
-_FACTS = frozenset({"clusterUuid", "phase", "ready", "nodes", "kubeconfig", "talosconfig", "schema"})
+
+SECRETS = ("kubeconfig", "talosconfig")
+FACTS = ("clusterUuid", "phase", "ready", "nodes", *SECRETS, "schema")
+"""What stored outputs hold beside the inputs."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class ClusterOutputs:
 
     def to_wire(self) -> dict[str, Any]:
         """Plain JSON for the state: every input under its key (but see `KUBECONFIG_INPUT`) and the facts."""
-        wire = {_RENAMED.get(key, key): value for key, value in self.inputs.items()}
+        wire = stored_inputs(self.inputs)
         wire |= {
             "clusterUuid": self.cluster_uuid,
             "phase": self.phase,
@@ -94,11 +97,16 @@ class ClusterOutputs:
         return wire
 
 
+def stored_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs under the keys that they have among stored outputs; `inputs_in` is the way back."""
+    return {_RENAMED.get(key, key): value for key, value in inputs.items()}
+
+
 def inputs_in(wire: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs that stored outputs hold, under their own keys. Keys that begin with `__` are the engine's."""
     original = {renamed: key for key, renamed in _RENAMED.items()}
     return {
-        original.get(key, key): value for key, value in wire.items() if key not in _FACTS and not key.startswith("__")
+        original.get(key, key): value for key, value in wire.items() if key not in FACTS and not key.startswith("__")
     }
 
 

@@ -11,16 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pulumi.dynamic import CheckFailure, CheckResult
 
 from ksail_pulumi.errors import InputError, KsailPulumiError
-from ksail_pulumi.provider.properties import (
-    ADOPT,
-    OWNER,
-    PREVIEW,
-    VERSIONS,
-    concerns,
-    inputs_of,
-    to_properties,
-    without_unknowns,
-)
+from ksail_pulumi.lifecycle.outputs import inputs_in, stored_inputs
+from ksail_pulumi.provider.properties import ADOPT, OWNER, PREVIEW, VERSIONS, concerns, without_unknowns
 from ksail_pulumi.provider.spelling import to_wire
 
 if TYPE_CHECKING:
@@ -42,8 +34,8 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
         inputs = _stored_form(olds, news)
     except InputError as error:
         return CheckResult(dict(news), [CheckFailure(error.field, error.reason)])
-    asked, unknown = without_unknowns(inputs_of(inputs))
-    if not unknown and asked == inputs_of(olds):
+    asked, unknown = without_unknowns(inputs_in(inputs))
+    if not unknown and asked == inputs_in(olds):
         return CheckResult(inputs, [])
     spec, failures = _parsed(asked, unknown)
     if spec is not None and not failures and not unknown:
@@ -54,7 +46,7 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
 
 def _stored_form(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
     """What the program sent, spelled as on the wire, with what stays as it was: the owner, and versions left out."""
-    inputs = to_properties(to_wire(inputs_of(news)))
+    inputs = stored_inputs(to_wire(inputs_in(news)))
     for key in (OWNER, ADOPT):
         if key in news:
             inputs[key] = news[key]
@@ -127,7 +119,7 @@ def _findings(
     from ksail_pulumi.plan.desired import OwnershipMark
     from ksail_pulumi.spec.cluster import parse_cluster
 
-    before = parse_cluster(inputs_of(olds)) if olds else None
+    before = parse_cluster(inputs_in(olds)) if olds else None
     if before is not None and (before.name, before.endpoint) != (spec.name, spec.endpoint):
         before = None  # a replacement: what was there before is another cluster
     mark = OwnershipMark(inputs.get(OWNER, ""))

@@ -12,8 +12,9 @@ import pulumi
 from pulumi import Output, ResourceOptions, dynamic
 
 from ksail_pulumi.errors import InputError
+from ksail_pulumi.lifecycle.outputs import FACTS, SECRETS, stored_inputs
 from ksail_pulumi.provider import host, program, stderr
-from ksail_pulumi.provider.properties import ADOPT, FACTS, OWNER, PREVIEW, SECRETS, VERSIONS, to_properties
+from ksail_pulumi.provider.properties import ADOPT, OWNER, PREVIEW, VERSIONS
 from ksail_pulumi.provider.settings import Settings
 from ksail_pulumi.provider.spelling import to_wire
 from ksail_pulumi.spec.files import with_files
@@ -130,7 +131,7 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
             opts.import_ = None
         # Outputs come to be for the keys that are named here.
         facts = dict.fromkeys(("name", *FACTS, *VERSIONS))
-        super().__init__(OmniClusterProvider(), resource_name, {**facts, **to_properties(wire), **hidden}, opts)
+        super().__init__(OmniClusterProvider(), resource_name, {**facts, **stored_inputs(wire), **hidden}, opts)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Pulumi would give each subclass a type token of its own, and lose the clusters in existing states with it.

@@ -10,8 +10,8 @@ from pulumi.output import Unknown
 
 from ksail_pulumi.errors import SettingsError
 from ksail_pulumi.lifecycle.credentials import renewal_due
-from ksail_pulumi.lifecycle.outputs import reached
-from ksail_pulumi.provider.properties import PINNED, VERSIONS, inputs_of
+from ksail_pulumi.lifecycle.outputs import inputs_in, reached
+from ksail_pulumi.provider.properties import PINNED, VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ def diff(settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -
     `changes` is None where inputs differ: the engine then finds out itself which, for its display and for
     `replace_on_changes`. It is True where the inputs are the same and there is work all the same.
     """
-    old, new = _without_pins(olds, news), inputs_of(news)
+    old, new = _without_pins(olds, news), inputs_in(news)
     if not _differ(old, new):
         return DiffResult(changes=not reached(olds) or renewal_due(olds))
     replaces = []
@@ -43,7 +43,7 @@ def diff(settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -
 def _without_pins(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs in stored outputs. A version that was left to us and still is does not count."""
     left_to_us = set(olds.get(PINNED, VERSIONS)) - set(news)
-    return {key: value for key, value in inputs_of(olds).items() if key not in left_to_us}
+    return {key: value for key, value in inputs_in(olds).items() if key not in left_to_us}
 
 
 def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

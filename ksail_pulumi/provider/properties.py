@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
-from ksail_pulumi.lifecycle.outputs import KUBECONFIG_INPUT, TALOSCONFIG_INPUT, inputs_in
+from ksail_pulumi.lifecycle.outputs import FACTS, SECRETS, inputs_in, stored_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,20 +34,7 @@ OMNI = "__omni"
 """In outputs: the endpoint of the Omni that the cluster was last seen in."""
 
 VERSIONS = ("kubernetesVersion", "talosVersion")
-SECRETS = ("kubeconfig", "talosconfig")
-FACTS = ("clusterUuid", "phase", "ready", "nodes", *SECRETS, "schema")
 _HIDDEN = object()
-_RENAMED = {"kubeconfig": KUBECONFIG_INPUT, "talosconfig": TALOSCONFIG_INPUT}
-
-
-def to_properties(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs on the wire as properties."""
-    return {_RENAMED.get(key, key): value for key, value in inputs.items()}
-
-
-def inputs_of(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs in properties, inputs or outputs, under their names on the wire."""
-    return inputs_in(properties)
 
 
 def stored(outputs: ClusterOutputs, inputs: Mapping[str, Any], endpoint: str) -> dict[str, Any]:
@@ -72,8 +59,8 @@ def refreshed(outputs: ClusterOutputs, old: Mapping[str, Any], endpoint: str) ->
     """
     from ksail_pulumi.spec.cluster import parse_cluster, to_wire
 
-    asked = to_properties(to_wire(parse_cluster(inputs_of(old))))
-    live = to_properties(outputs.inputs)
+    asked = stored_inputs(to_wire(parse_cluster(inputs_in(old))))
+    live = stored_inputs(outputs.inputs)
     inputs: dict[str, Any] = {OWNER: old[OWNER]} if OWNER in old else {}
     for key in {**asked, **live}:
         kept = old if live.get(key) == asked.get(key) else live

@@ -10,13 +10,14 @@ from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 from ksail_pulumi.errors import KsailPulumiError, LifecycleError, NotFoundError
 from ksail_pulumi.lifecycle.create import create as create_cluster
 from ksail_pulumi.lifecycle.delete import delete as delete_cluster
+from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.read import read as read_cluster
 from ksail_pulumi.lifecycle.session import DEFAULT_SECONDS, Deadline, Session
 from ksail_pulumi.lifecycle.update import update as update_cluster
 from ksail_pulumi.omni.client import Client, connect
 from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.desired import OwnershipMark
-from ksail_pulumi.provider.properties import ADOPT, OMNI, OWNER, found, inputs_of, refreshed, stored
+from ksail_pulumi.provider.properties import ADOPT, OMNI, OWNER, found, refreshed, stored
 from ksail_pulumi.spec.cluster import parse_cluster
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateResult:
     """Make the cluster, or go on with it where an earlier create stopped."""
-    spec = parse_cluster(inputs_of(inputs))
+    spec = parse_cluster(inputs_in(inputs))
     session = _session(call, settings, inputs, "create")
     with _saving(call, inputs, session.client.endpoint):
         outputs = create_cluster(spec, _mark(inputs), session, adopt=bool(inputs.get(ADOPT)))
@@ -39,7 +40,7 @@ def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateR
 
 def update(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -> UpdateResult:
     """Bring the cluster to the new inputs; versions that are left out stay as they are."""
-    spec = parse_cluster(inputs_of(news))
+    spec = parse_cluster(inputs_in(news))
     session = _session(call, settings, news, "update")
     with _saving(call, news, session.client.endpoint):
         outputs = update_cluster(spec, _mark(news), session, old=olds)
