@@ -122,13 +122,13 @@ def diff(
     Raises:
         ForeignClusterError: A desired resource exists and belongs to another cluster.
     """
-    known = {_key(resource): resource for resource in actual if _manageable(resource)}
-    before = {_key(resource): resource for resource in previous}
-    wanted = {_key(resource) for resource in desired}
+    known = {resource.key: resource for resource in actual if _manageable(resource)}
+    before = {resource.key: resource for resource in previous}
+    wanted = {resource.key for resource in desired}
     going = {each.id for each in known.values() if each.tearing_down and each.type.name == omni.MACHINE_SET.name}
     creates, updates, destroys, deferred, locks = [], [], [], [], []
     for resource in desired:
-        current = known.get(_key(resource))
+        current = known.get(resource.key)
         if _is_locked(resource) and not (current is not None and _is_locked(current)):
             locks.append(resource)
             resource = without_lock(resource)  # noqa: PLW2901 - it is created and changed without
@@ -143,7 +143,7 @@ def diff(
             deferred.append(resource)
             destroys += [] if current.tearing_down else [current]
             continue
-        merged = merge(current, resource, before.get(_key(resource)))
+        merged = merge(current, resource, before.get(resource.key))
         if not same(merged, current):
             updates.append(Update(current, merged))
     for key, resource in known.items():
@@ -161,10 +161,6 @@ def diff(
         tuple(deferred),
         tuple(sorted(locks, key=_rank, reverse=True)),  # nodes first: a locked cluster's cannot be locked any more
     )
-
-
-def _key(resource: Resource) -> tuple[str, str]:
-    return resource.type.name, resource.id
 
 
 def _rank(resource: Resource) -> int:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.spec.documents import Document
 
-    Path_ = Sequence[str | int]
-
 _PART = re.compile(r'\["(.*?)"\](?=[.\[]|$)|\[([0-9]{1,9})\]|([^.\[\]]+)', re.DOTALL)
 
 _LONGEST_NUMBER = 18
