@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.lifecycle.session import Deadline, Session
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import Client, connect
-from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.plan.ownership import OwnershipMark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,6 +19,7 @@ what is wrong and what to do. No text ever holds a secret.
     └── LifecycleError             the cluster cannot be brought where it was asked to be
         ├── NotEnoughMachinesError
         ├── ForeignClusterError    a cluster of this name exists and belongs to somebody else
+        ├── ClusterGoneError       the cluster was deleted by somebody else during the wait
         ├── ClusterFailedError     a failure stood for longer than the grace time
         ├── WaitTimeoutError       the deadline passed
         └── CancelledError         the user interrupted the wait
@@ -149,6 +150,10 @@ class NotEnoughMachinesError(LifecycleError):
 
 class ForeignClusterError(LifecycleError):
     """A cluster of this name exists and was not made by this resource."""
+
+
+class ClusterGoneError(LifecycleError):
+    """The cluster was deleted, is being deleted, or is another one under the same name, while a verb waited for it."""
 
 
 class ClusterFailedError(LifecycleError):

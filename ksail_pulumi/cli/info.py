@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.cli.output import print_table
-from ksail_pulumi.cli.overview import read_cluster
+from ksail_pulumi.cli.overview import owner, read_cluster
 from ksail_pulumi.cli.settings import client_from_environment
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _facts(details: Details, omni: str) -> list[tuple[str, str]]:
         ("Kubernetes API", ", ".join(details.endpoints) or "not served yet"),
     ]
     if cluster.owner:
-        facts.append(("Pulumi resource", cluster.owner))
+        facts.append(("Pulumi resource", owner(cluster)))
     return facts
 
 

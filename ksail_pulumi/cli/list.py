@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.cli.output import print_table
-from ksail_pulumi.cli.overview import list_clusters
+from ksail_pulumi.cli.overview import list_clusters, owner
 from ksail_pulumi.cli.settings import client_from_environment
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
             f"{cluster.healthy}/{cluster.machines}",
             cluster.talos_target,
             cluster.kubernetes_target,
-            cluster.owner,
+            owner(cluster),
         )
         for cluster in clusters
     ]

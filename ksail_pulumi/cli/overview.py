@@ -19,7 +19,7 @@ from ksail_pulumi.omni.resources import (
     TALOS_UPGRADE_STATUS,
     enum_name,
 )
-from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,6 +67,7 @@ class Cluster:
         kubernetes_version: As `talos_version`, for Kubernetes.
         kubernetes_target: As `talos_target`, for Kubernetes.
         owner: The Pulumi resource that made it, as `organization/project/stack/resource`; `""` for others.
+        unfinished: Who began to create it, `user@host`, where the creation has not finished; `""` elsewhere.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Cluster:
     kubernetes_version: str
     kubernetes_target: str
     owner: str
+    unfinished: str
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,15 @@ def read_cluster(client: Client, name: str) -> Details:
     return Details(_cluster(cluster, *statuses), tuple(endpoints), tuple(nodes))
 
 
+def owner(cluster: Cluster) -> str:
+    """The Pulumi resource that made a cluster, and whether it has finished."""
+    return f"{cluster.owner} (creation not finished, by {cluster.unfinished})" if cluster.unfinished else cluster.owner
+
+
 def _cluster(
     cluster: Resource, status: Resource | None, talos: Resource | None, kubernetes: Resource | None
 ) -> Cluster:
+    creation = Creation.of(cluster)
     spec = status.spec if status else specs_pb2.ClusterStatusSpec()
     phase = enum_name(specs_pb2.ClusterStatusSpec.Phase, spec.phase)
     return Cluster(
@@ -146,6 +154,7 @@ def _cluster(
         kubernetes_version=kubernetes.spec.last_upgrade_version if kubernetes else "",
         kubernetes_target=cluster.spec.kubernetes_version,
         owner=OwnershipMark.owner_of(cluster) or "",
+        unfinished=creation.by if creation else "",
     )
 
 

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.errors import AlreadyExistsError, ConflictError, ForeignClusterError, NotFoundError, OmniError
 from ksail_pulumi.lifecycle.gone import wait_until_gone
 from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH, MACHINE_SET, MACHINE_SET_NODE
+from ksail_pulumi.plan.ownership import Creation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ksail_pulumi.lifecycle.session import Session
     from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.plan.desired import OwnershipMark
     from ksail_pulumi.plan.diff import Step
+    from ksail_pulumi.plan.ownership import OwnershipMark
 
 _VERBS = {"create": "create", "update": "change", "destroy": "remove"}
 _NAMES = {
@@ -109,13 +110,17 @@ def _create(resources: Sequence[Resource], session: Session, mark: OwnershipMark
         elif resource.type.name == MACHINE_SET_NODE.name:
             applied.lost.add(resource.id)
         elif resource.type.name == CLUSTER.name:
-            raise ForeignClusterError(f"cluster {resource.id!r} was created by somebody else just now") from refusal
+            owner = mark.owner_of(actual) if actual is not None else None
+            who = f"the Pulumi resource {owner}" if owner else "somebody else"
+            raise ForeignClusterError(f"cluster {resource.id!r} was created by {who} just now") from refusal
         else:
             failures.append((resource, refusal))
     _raise(failures, "create")
 
 
 def _same(actual: Resource, wanted: Resource, mark: OwnershipMark) -> bool:
+    if Creation.of(actual) != Creation.of(wanted):
+        return False  # a cluster that another attempt has created
     return (
         mark.owns(actual) and not actual.tearing_down and actual.labels == wanted.labels and actual.spec == wanted.spec
     )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ksail_pulumi.errors import KsailPulumiError
+from ksail_pulumi.errors import ClusterGoneError, KsailPulumiError, OmniError
 from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.apply import Applied
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.view import ClusterView
 from ksail_pulumi.lifecycle.wait import wait
+from ksail_pulumi.omni.resources import CLUSTER_UUID
 from ksail_pulumi.plan.diff import with_lock
+from ksail_pulumi.plan.ownership import without_creation
 from ksail_pulumi.spec.cluster import to_wire
 
 if TYPE_CHECKING:
@@ -30,10 +33,14 @@ class Attempt:
 
     Attributes:
         applied: What has been written.
+        creation: The attempt whose mark of an unfinished creation is on the cluster; `""` for none.
+        session: Where to, and until when.
     """
 
-    def __init__(self, spec: ClusterSpec, old: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, spec: ClusterSpec, session: Session, old: Mapping[str, Any] | None = None) -> None:
         self.applied = Applied(spec.name)
+        self.creation = ""
+        self.session = session
         self._old = old
         self._view = ClusterView(spec.name)
         self._goal: Goal | None = None
@@ -45,10 +52,21 @@ class Attempt:
         """Let an error carry the outputs, if there is anything to save."""
         try:
             yield
+        except ClusterGoneError:
+            raise  # there is nothing to save
         except KsailPulumiError as error:
             if error.outputs is None and (self.applied.accepted or self.applied.last_write is not None):
-                error.outputs = facts.partial_outputs(self._inputs, self._view, self._goal, self._old)
+                self._learn_uuid()
+                outputs = facts.partial_outputs(self._inputs, self._view, self._goal, self._old)
+                error.outputs = replace(outputs, creation=self.creation)
             raise
+
+    def _learn_uuid(self) -> None:
+        """Ask for the UUID, by which alone the state knows the cluster, if no wait has told it."""
+        if self._view.one(CLUSTER_UUID) is None:
+            with suppress(OmniError):  # Omni is out of reach, or has not made it yet: any later verb stores it
+                found = self.session.client.state.find(CLUSTER_UUID, self._view.cluster)
+                self._view.put(CLUSTER_UUID, [] if found is None else [found])
 
     def converged(self, converged: Converged) -> None:
         """Everything is written, and there is something to be waited for."""
@@ -57,13 +75,20 @@ class Attempt:
         self._inputs = to_wire(converged.spec)
         self.applied.accepted = True
 
-    def wait(self, session: Session) -> ClusterOutputs:
+    def wait(self) -> ClusterOutputs:
         """Wait for the goal, lock what is to be locked then, and give the outputs."""
+        session = self.session
         if self._goal is None:
             raise AssertionError("wait follows converged")
         with self.saved():
             wait(session, self._view, self._goal, last_write=self.applied.last_write)
             for resource in self._locks:
                 session.progress(f"locking {resource.id}")
-                session.client.state.modify(resource.type, resource.id, with_lock)
-            return facts.outputs(self._inputs, self._view, self._goal, session.client, self._old)
+                session.client.state.modify(resource.type, resource.id, _locked)
+            outputs = facts.outputs(self._inputs, self._view, self._goal, session.client, self._old)
+            return replace(outputs, creation=self.creation)
+
+
+def _locked(resource: Resource) -> Resource:
+    """The resource with its lock. Omni refuses any other change of a locked cluster, so its mark goes with this one."""
+    return with_lock(without_creation(resource))

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from ksail_pulumi.lifecycle.apply import Applied
+    from ksail_pulumi.lifecycle.lease import Lease
     from ksail_pulumi.lifecycle.pool import Claim
     from ksail_pulumi.lifecycle.session import Session
     from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.plan.desired import OwnershipMark
     from ksail_pulumi.plan.diff import Plan
     from ksail_pulumi.plan.machines import Assignment
+    from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.plan.versions import Versions
     from ksail_pulumi.spec.cluster import ClusterSpec
@@ -57,6 +58,7 @@ def converge(
     claim: Claim,
     reading: Snapshot,
     applied: Applied,
+    lease: Lease | None = None,
     previous: ClusterSpec | None = None,
     adopt: bool = False,
 ) -> Converged:
@@ -69,6 +71,7 @@ def converge(
         claim: Holds the chosen machines until they are written.
         reading: The Omni, read within the claim.
         applied: Is told what has been written.
+        lease: The creation that is under way; a new cluster gets its mark.
         previous: The spec that was asked for last time; what it had and `spec` has not goes.
         adopt: Whether nodes that others added count as the cluster's own.
 
@@ -85,7 +88,8 @@ def converge(
         _refuse_taken(spec, reading)
         planned = _plan(spec, mark, claim, reading, lost, previous=previous, adopt=adopt)
         refuse_locked(reading.cluster, planned.plan)
-        apply(planned.plan.steps(), session, mark, applied, merge=planned.merge)
+        steps = planned.plan.steps()
+        apply(lease.on(steps) if lease else steps, session, mark, applied, merge=planned.merge)
         leaving |= _leaving(planned.plan, reading)
         shrinks |= bool(leaving) or _class_shrinks(planned.plan)
         outdated |= outdates_manifests(planned.plan)

@@ -1,7 +1,10 @@
-"""Bringing a cluster into being, or going on with one that an earlier attempt has begun."""
+"""Creating a cluster, or continuing what an earlier attempt has begun."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import LifecycleError
@@ -9,53 +12,105 @@ from ksail_pulumi.lifecycle import snapshot
 from ksail_pulumi.lifecycle.attempt import Attempt
 from ksail_pulumi.lifecycle.converge import converge
 from ksail_pulumi.lifecycle.gone import wait_until_gone
-from ksail_pulumi.lifecycle.ownership import refuse_foreign
+from ksail_pulumi.lifecycle.lease import Lease
+from ksail_pulumi.lifecycle.ownership import refuse_existing
 from ksail_pulumi.lifecycle.pool import pool_of
+from ksail_pulumi.lifecycle.presence import Presence
+from ksail_pulumi.plan.ownership import Creation
 
 if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
+    from ksail_pulumi.lifecycle.pool import Claim
     from ksail_pulumi.lifecycle.session import Session
-    from ksail_pulumi.plan.desired import OwnershipMark
+    from ksail_pulumi.plan.ownership import OwnershipMark
+    from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.spec.cluster import ClusterSpec
 
 
-def create(spec: ClusterSpec, mark: OwnershipMark, session: Session, *, adopt: bool = False) -> ClusterOutputs:
+def create(
+    spec: ClusterSpec,
+    mark: OwnershipMark,
+    session: Session,
+    *,
+    adopt: bool = False,
+    resumable: bool = True,
+    create_first: bool = False,
+) -> ClusterOutputs:
     """Create a cluster and wait until it is where `spec.wait_for` asks it to be.
 
-    A cluster of this name that carries our mark is continued: an earlier attempt has begun it.
+    An unfinished creation by this very resource is continued; any other cluster of this name is refused.
 
     Args:
         spec: What is asked for; versions that it leaves out are the newest that Omni supports.
         mark: Who we are.
         session: Which Omni, until when.
         adopt: Take over the cluster that exists.
+        resumable: Whether the mark tells this resource from all others; nothing is continued otherwise.
+        create_first: Whether a replacement of the resource creates before it deletes.
 
     Raises:
-        ForeignClusterError: A cluster of this name exists and is not ours.
+        ForeignClusterError: A cluster of this name exists; the text says who has it and how to take it over.
         NotEnoughMachinesError: The pool cannot serve the cluster.
         InputError: A version or a machine that was asked for cannot be had.
         ClusterFailedError: A failure stood for too long.
+        ClusterGoneError: Somebody deleted the cluster meanwhile.
         WaitTimeoutError: The deadline passed.
         CancelledError: The user interrupted.
         OmniError: Omni refused a write, or did not answer.
 
-    Each carries `.outputs` from the moment on when Omni has the cluster as ours.
+    Each but `ClusterGoneError` carries `.outputs` from the moment on when Omni has the cluster as ours.
     """
     client, name = session.client, spec.name
-    attempt = Attempt(spec)
-    with attempt.saved(), pool_of(client.endpoint).claim() as claim:
-        reading = snapshot.read(client, name)
-        if reading.cluster is not None and reading.cluster.tearing_down:
-            session.progress(f"waiting for the old cluster {name} to be gone")
-            wait_until_gone([reading.cluster], session, name)
-            claim.reading()
-            reading = snapshot.read(client, name)
-        if reading.cluster is None and adopt:
-            raise LifecycleError(f"cluster {name!r} does not exist in this Omni, so that it cannot be imported")
-        if reading.cluster is not None:
-            if not adopt:
-                refuse_foreign(reading.cluster, mark)
-            attempt.applied.accepted = mark.owns(reading.cluster)
-        converged = converge(spec, mark, session, claim=claim, reading=reading, applied=attempt.applied, adopt=adopt)
-        attempt.converged(converged)
-    return attempt.wait(session)
+    lease = None if adopt else Lease(client, name)
+    attempt = Attempt(spec, session)
+    with lease.held() if lease else nullcontext(), attempt.saved():
+        with pool_of(client.endpoint).claim() as claim:
+            reading = _without_the_old(name, session, claim)
+            if lease is None:
+                found = _to_adopt(reading, name, mark, create_first=create_first)
+                attempt.creation = found.run if found else ""
+            else:
+                if reading.cluster is not None:
+                    lease.take(partial(refuse_existing, mark=mark, resumable=resumable, create_first=create_first))
+                    attempt.applied.accepted = True
+                attempt.creation = lease.creation.run
+            uuid = reading.cluster_uuid.spec.uuid if reading.cluster_uuid is not None else ""
+            presence = Presence(name, uuid=uuid, creation=lease.creation if lease else None, mark=mark)
+            attempt.session = replace(session, presence=presence)
+            converged = converge(
+                spec,
+                mark,
+                attempt.session,
+                claim=claim,
+                reading=reading,
+                applied=attempt.applied,
+                lease=lease,
+                adopt=adopt,
+            )
+            attempt.converged(converged)
+        return attempt.wait()
+
+
+def _without_the_old(name: str, session: Session, claim: Claim) -> Snapshot:
+    """The Omni, once an old cluster of this name that is being deleted is gone."""
+    reading = snapshot.read(session.client, name)
+    if reading.cluster is None or not reading.cluster.tearing_down:
+        return reading
+    session.progress(f"waiting for the old cluster {name} to be gone")
+    wait_until_gone([reading.cluster], session, name)
+    claim.reading()
+    return snapshot.read(session.client, name)
+
+
+def _to_adopt(reading: Snapshot, name: str, mark: OwnershipMark, *, create_first: bool) -> Creation | None:
+    """The unfinished creation, if any, of a cluster that is to be taken over.
+
+    Raises:
+        LifecycleError: There is no such cluster.
+        ForeignClusterError: This resource has it already and would delete it: its replacement creates first.
+    """
+    if reading.cluster is None:
+        raise LifecycleError(f"cluster {name!r} does not exist in this Omni and cannot be imported")
+    if create_first and mark.names(mark.owner_of(reading.cluster)):
+        refuse_existing(reading.cluster, mark, create_first=True)
+    return Creation.of(reading.cluster)

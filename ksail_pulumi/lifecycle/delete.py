@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from ksail_pulumi.errors import LifecycleError, NotFoundError
+from ksail_pulumi.errors import KsailPulumiError, LifecycleError, NotFoundError
 from ksail_pulumi.lifecycle.diagnose import machine_name
 from ksail_pulumi.lifecycle.gone import finish_teardown
 from ksail_pulumi.lifecycle.ownership import refuse_locked_deletion, refuse_lost
@@ -16,9 +16,11 @@ from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_DESTROY_STATUS,
     CLUSTER_MACHINE_STATUS,
+    CLUSTER_UUID,
     LABEL_CLUSTER,
     LABEL_CONNECTED,
     LINK,
+    MACHINE_SET_NODE,
     MACHINE_STATUS,
 )
 from ksail_pulumi.plan.diff import release
@@ -26,49 +28,60 @@ from ksail_pulumi.plan.diff import release
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ksail_pulumi.lifecycle.identity import Identity
     from ksail_pulumi.lifecycle.session import Session
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.omni.state import State
     from ksail_pulumi.omni.watch import WatchEvent
-    from ksail_pulumi.plan.desired import OwnershipMark
+    from ksail_pulumi.plan.ownership import OwnershipMark
 
 OnDisconnected = Literal["wait", "fail", "remove"]
 
+_NEXT_STEP = (
+    "Omni goes on deleting what it has begun to delete. Run `pulumi destroy` again to wait for it, or `pulumi refresh` "
+    "before the next `pulumi up`"
+)
 _WATCHED = (CLUSTER, CLUSTER_DESTROY_STATUS, CLUSTER_MACHINE_STATUS, MACHINE_STATUS)
 
 
 def delete(
-    name: str, session: Session, *, mark: OwnershipMark | None = None, on_disconnected: OnDisconnected = "fail"
+    name: str, session: Session, *, identity: Identity | None = None, on_disconnected: OnDisconnected = "fail"
 ) -> None:
     """Delete cluster `name`: its machines are wiped and go back to the pool. Nothing to do if there is none.
 
     Args:
         name: The cluster's name.
         session: Which Omni, until when.
-        mark: Who we are; a cluster that carries somebody else's mark is left alone. None: whoever's it is.
+        identity: Which cluster of this name, and whose: another one is left alone. None: whichever it is.
         on_disconnected: A machine that Omni cannot reach cannot be wiped, and holds the deletion up until it returns:
             `wait` for it, `fail` with its name (before anything is deleted, where it is known by then), or `remove` it
             from Omni as it is.
 
     Raises:
         ForeignClusterError: The cluster belongs to somebody else now.
-        LifecycleError: The cluster is locked, or has machines that Omni cannot reach.
+        LifecycleError: The cluster is locked, has machines that Omni cannot reach, or is missing in another Omni than
+            the one that it was last seen in.
         WaitTimeoutError: The deadline passed; the text names what is still there.
         CancelledError: The user interrupted. The deletion goes on in Omni.
         OmniError: Omni refused, or did not answer.
     """
     state = session.client.state
-    find, machines = state.start_find(CLUSTER, name), state.start_list(MACHINE_STATUS, {LABEL_CLUSTER: name})
+    find, find_uuid = state.start_find(CLUSTER, name), state.start_find(CLUSTER_UUID, name)
+    machines = state.start_list(MACHINE_STATUS, {LABEL_CLUSTER: name})
     of_machines = [(kind, state.start_list(kind)) for kind in OF_MACHINES]
-    cluster = find.result()
+    cluster, uuid = find.result(), find_uuid.result()
     kept = [resource for kind, call in of_machines for resource in collect(kind, call)]
-    if cluster is not None:
-        if mark is not None:
-            refuse_lost(cluster, mark, "delete")
+    if identity is not None and not identity.is_in(cluster, uuid, session.client.endpoint):
+        session.warn(f"{identity.missing(cluster)}: there is nothing to delete")
+        if cluster is not None:
+            return  # what its machines have may be the other cluster's
+    elif cluster is not None:
+        if identity is not None:
+            refuse_lost(cluster, identity.mark, "delete")
         refuse_locked_deletion(cluster)
         _take_down(cluster, machines.result(), session, on_disconnected)
-    if mark is not None:
-        _release(kept, mark, state)
+    if identity is not None:
+        _release(kept, name, identity.mark, state)
 
 
 def _take_down(
@@ -83,7 +96,15 @@ def _take_down(
             state.teardown(CLUSTER, name)
         except NotFoundError:
             return
-    view = ClusterView(name)
+    try:
+        _wait_until_deleted(name, session, on_disconnected)
+    except KsailPulumiError as error:
+        error.args = (f"{error}. {_NEXT_STEP}",)
+        raise
+
+
+def _wait_until_deleted(name: str, session: Session, on_disconnected: OnDisconnected) -> None:
+    state, view = session.client.state, ClusterView(name)
     judge = _Deletion(view, session.grace if on_disconnected == "fail" else None)
     remover = _Remover(state) if on_disconnected == "remove" else None
 
@@ -105,6 +126,8 @@ def _take_down(
         waiting_for="is not deleted",
         react=react,
     )
+    if judge.replaced:
+        session.warn(f"cluster {name!r} is deleted, and somebody has created another one of that name meanwhile")
 
 
 class _Deletion:
@@ -117,6 +140,12 @@ class _Deletion:
         self._cut_off_since: dict[str, float] = {}
         self.cut_off: dict[str, Resource] = {}
 
+    @property
+    def replaced(self) -> bool:
+        """Whether another cluster has the name: a teardown cannot be taken back."""
+        cluster = self._view.one(CLUSTER)
+        return cluster is not None and not cluster.tearing_down
+
     def take(self, event: WatchEvent) -> None:
         """Take note of a machine that Omni loses or finds again."""
         machine = event.resource
@@ -128,10 +157,8 @@ class _Deletion:
             self.cut_off[machine.id] = machine
 
     def observe(self, now: float) -> None:
-        gone = (
-            self._view.synced((CLUSTER, MACHINE_STATUS))
-            and self._view.one(CLUSTER) is None
-            and not self._view.count(MACHINE_STATUS)
+        gone = self._view.synced((CLUSTER, MACHINE_STATUS)) and (
+            self.replaced or (self._view.one(CLUSTER) is None and not self._view.count(MACHINE_STATUS))
         )
         self._since = (self._since or now) if gone else None
         self._cut_off_since = {key: self._cut_off_since.get(key, now) for key in self.cut_off}
@@ -166,11 +193,16 @@ class _Remover:
             return
 
 
-def _release(resources: Iterable[Resource], mark: OwnershipMark, state: State) -> None:
-    """Take our mark off what stays with a machine: it belongs to no cluster any more."""
-    for kind, key in [(resource.type, resource.id) for resource in resources if mark.owns(resource)]:
+def _release(resources: Iterable[Resource], name: str, mark: OwnershipMark, state: State) -> None:
+    """Take our mark off what stays with a machine, unless the machine is in another cluster of ours by now."""
+    ours = [resource for resource in resources if mark.owns(resource)]
+    nodes = {resource.id: state.start_find(MACHINE_SET_NODE, resource.id) for resource in ours}
+    for resource in ours:
+        node = nodes[resource.id].result()
+        if node is not None and node.cluster != name:
+            continue
         try:
-            state.modify(kind, key, lambda resource: release(resource, mark))
+            state.modify(resource.type, resource.id, lambda resource: release(resource, mark))
         except NotFoundError:
             continue
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from ksail_pulumi.lifecycle.session import Session
+    from ksail_pulumi.omni.resources import ResourceType
     from ksail_pulumi.omni.state import State
     from ksail_pulumi.omni.watch import WatchEvent
 
@@ -96,6 +97,7 @@ class Gone:
         self._view = view
         self._waiting = [(resource.type, resource.id) for resource in resources]
         self._all = {resource.key for resource in resources}
+        self._torn_down = {resource.key for resource in resources if resource.tearing_down}
         by_label = {resource.type.name for resource in resources if resource.cluster}
         self.queries = [Query(TYPES[name], labels={LABEL_CLUSTER: view.cluster}) for name in sorted(by_label)]
         # One query for a type, so that a type counts as synced when all of it is.
@@ -115,10 +117,15 @@ class Gone:
         if self._since is not None or not self._view.synced(query.type for query in self.queries):
             return
         # Looking at the last one only, until it is gone, makes an event cost the same with thousands of them.
-        while self._waiting and self._view.get(*self._waiting[-1]) is None:
+        while self._waiting and not self._is_there(*self._waiting[-1]):
             self._waiting.pop()
         if not self._waiting:
             self._since = now
+
+    def _is_there(self, resource_type: ResourceType, key: str) -> bool:
+        """Whether it is still there. A teardown cannot be taken back: what runs now has come after it."""
+        found = self._view.get(resource_type, key)
+        return found is not None and (found.tearing_down or (resource_type.name, key) not in self._torn_down)
 
     def done_at(self) -> float | None:
         return self._since
@@ -130,5 +137,5 @@ class Gone:
         return []
 
     def describe(self) -> str:
-        left = sum(1 for resource_type, key in self._waiting if self._view.get(resource_type, key) is not None)
+        left = sum(1 for resource_type, key in self._waiting if self._is_there(resource_type, key))
         return f"waiting for {left} resources to be removed"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the outputs' form, so that a later release can read what this one wrote."""
 
 KUBECONFIG_INPUT = "kubeconfigOptions"
@@ -69,6 +69,7 @@ class ClusterOutputs:
         nodes: Its machines, control plane first.
         kubeconfig: Text of a kubeconfig; holds a token.
         talosconfig: Text of a talosconfig.
+        creation: The attempt whose mark of an unfinished creation is on the cluster; `""` for none. Not stored.
     """
 
     name: str
@@ -79,6 +80,7 @@ class ClusterOutputs:
     nodes: tuple[Node, ...] = ()
     kubeconfig: str | None = field(default=None, repr=False)
     talosconfig: str | None = field(default=None, repr=False)
+    creation: str = ""
 
     def to_wire(self) -> dict[str, Any]:
         """Plain JSON for the state: every input under its key (but see `KUBECONFIG_INPUT`) and the facts."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import ForeignClusterError, LifecycleError
+from ksail_pulumi.lifecycle.lease import refuse_running
 from ksail_pulumi.omni.resources import (
     ANNOTATION_CLUSTER_LOCKED,
     ANNOTATION_MANAGED_BY_GITOPS,
     ANNOTATION_MANAGED_BY_TEMPLATES,
 )
-from ksail_pulumi.plan.desired import OwnershipMark
 from ksail_pulumi.plan.diff import lock_forbids
+from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource
@@ -29,19 +30,39 @@ def owner_in_words(cluster: Resource) -> str | None:
     return tool or None
 
 
-def refuse_foreign(cluster: Resource, mark: OwnershipMark) -> None:
-    """Refuse to create over a cluster that is not ours.
+def refuse_existing(
+    cluster: Resource, mark: OwnershipMark, *, resumable: bool = True, create_first: bool = False
+) -> None:
+    """Refuse to create over a cluster that exists, unless this very resource has begun to create it.
+
+    Args:
+        cluster: The cluster.
+        mark: Who we are.
+        resumable: Whether the mark tells this resource from all others.
+        create_first: Whether a replacement of the resource creates before it deletes.
 
     Raises:
-        ForeignClusterError: It does not carry our mark; the text says how to take it over.
+        ForeignClusterError: The text says who has it, since when, and how to take it over.
     """
-    if not mark.owns(cluster):
-        owner = owner_in_words(cluster)
-        whose = f"is managed by {owner}" if owner else "was made by hand or in Omni's UI"
+    found = Creation.of(cluster)
+    if mark.names(mark.owner_of(cluster)) and resumable and found is not None:
+        refuse_running(cluster, found, create_first=create_first)
+        return
+    take_over = f"opts=pulumi.ResourceOptions(import_={cluster.id!r})"
+    since = f" since {cluster.created:%Y-%m-%d %H:%M:%S} UTC" if cluster.created else ""
+    if mark.names(mark.owner_of(cluster)):
+        first = " A replacement under the same name needs `delete_before_replace`." if create_first else ""
         raise ForeignClusterError(
-            f"a cluster {cluster.id!r} exists in this Omni already and {whose}. To take it over as it is, import it: "
-            f"opts=pulumi.ResourceOptions(import_={cluster.id!r}); otherwise choose another name"
+            f"cluster {cluster.id!r} exists in this Omni{since}, and this resource ({mark.owner}) has created it "
+            f"already.{first} If the state was lost, or the resource was removed from it, import the cluster: "
+            f"{take_over}. If another stack of the same name has it, choose another name"
         )
+    owner = owner_in_words(cluster)
+    whose = f"is managed by {owner}" if owner else "was made by hand or in Omni's UI"
+    raise ForeignClusterError(
+        f"cluster {cluster.id!r} exists in this Omni{since} and {whose}. To take it over as it is, import it: "
+        f"{take_over}. Otherwise choose another name"
+    )
 
 
 def refuse_lost(cluster: Resource, mark: OwnershipMark, verb: str) -> None:
@@ -53,9 +74,9 @@ def refuse_lost(cluster: Resource, mark: OwnershipMark, verb: str) -> None:
         ForeignClusterError: It carries somebody else's mark.
     """
     owner = owner_in_words(cluster)
-    if not mark.owns(cluster) and owner:
+    if not mark.names(mark.owner_of(cluster)) and owner:
         raise ForeignClusterError(
-            f"cluster {cluster.id!r} is managed by {owner} now, so that this resource must not {verb} it. To let go of "
+            f"cluster {cluster.id!r} is managed by {owner} now, and this resource must not {verb} it. To let go of "
             f"it here, run `pulumi state delete`; to take it back, import it: "
             f"opts=pulumi.ResourceOptions(import_={cluster.id!r})"
         )

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.errors import PermissionDeniedError, RefusedError, UnsupportedError
+from ksail_pulumi.errors import ForeignClusterError, PermissionDeniedError, RefusedError, UnsupportedError
 from ksail_pulumi.lifecycle import snapshot
+from ksail_pulumi.lifecycle.ownership import refuse_existing, refuse_lost
+from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.findings import findings
+from ksail_pulumi.plan.forecast import named
+from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.spec.patches import patch_text
 from ksail_pulumi.spec.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ksail_pulumi.omni.client import Client
-    from ksail_pulumi.plan.desired import OwnershipMark
+    from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.findings import Findings
+    from ksail_pulumi.plan.ownership import OwnershipMark
+    from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.spec.cluster import ClusterSpec, Patch
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """A cluster of this resource that a replacement deletes.
+
+    Attributes:
+        cluster: Its name.
+        certain: Whether a replacement is certain. A forced one cannot be told from a state that was lost.
+        first: Whether it is deleted before the new one is created.
+    """
+
+    cluster: str
+    certain: bool = True
+    first: bool = True
 
 
 def preview(
@@ -27,6 +48,9 @@ def preview(
     client: Client,
     *,
     adopt: bool = False,
+    resumable: bool = True,
+    create_first: bool = False,
+    replaced: Sequence[Replacement] = (),
 ) -> Findings:
     """What Omni would refuse, what will stall, and what is going to happen.
 
@@ -38,6 +62,9 @@ def preview(
         mark: Who we are.
         client: Which Omni.
         adopt: The cluster exists and is to be taken over.
+        resumable: Whether the mark tells this resource from all others.
+        create_first: Whether a replacement of the resource creates before it deletes.
+        replaced: The clusters that a replacement deletes; the machines of those that go first count as free.
 
     Raises:
         OmniError: Omni did not answer.
@@ -46,9 +73,8 @@ def preview(
     asked = [(field, patch_text(patch.inline)) for field, patch in _patches(spec)]
     checks = [(field, client.management.start_validate_config(text)) for field, text in asked if text not in known]
     reading = snapshot.read(client, spec.name, extensions_of=spec.talos_version)
-    # A resource has one cluster: what it holds under another name is replaced, and goes first where machines are named.
-    kept = [node for node in reading.nodes if node.cluster == spec.name or not mark.owns(node)]
-    reading = replace(reading, nodes=kept)
+    lines = [_replaces(each, reading, mark) for each in replaced]
+    reading = reading.without([each.cluster for each in replaced if each.first])
     refused = []
     for field, check in checks:
         try:
@@ -57,10 +83,68 @@ def preview(
             refused.append(Problem(f"{field}.inline", error.detail))
         except (PermissionDeniedError, UnsupportedError):
             break  # then the patch is judged when it is written
+    try:
+        _refuse(reading, mark, old, adopt=adopt, resumable=resumable, create_first=create_first)
+    except ForeignClusterError as error:
+        refused.append(Problem("name", str(error)))
     found = findings(spec, reading, mark=mark, old=old, adopt=adopt)
     if not refused:
-        return found
+        return replace(found, forecasts=(*lines, *found.forecasts))
     return replace(found, failures=(*found.failures, *refused), forecasts=())
+
+
+def _refuse(
+    reading: Snapshot,
+    mark: OwnershipMark,
+    old: ClusterSpec | None,
+    *,
+    adopt: bool,
+    resumable: bool,
+    create_first: bool,
+) -> None:
+    """Refuse what `create` or `update` would refuse.
+
+    Raises:
+        ForeignClusterError: The cluster of this name is not ours.
+    """
+    cluster = reading.cluster
+    if cluster is None or cluster.tearing_down:
+        return
+    if old is not None:
+        refuse_lost(cluster, mark, "change")
+    elif not adopt:
+        refuse_existing(cluster, mark, resumable=resumable, create_first=create_first)
+
+
+def _replaces(replaced: Replacement, reading: Snapshot, mark: OwnershipMark) -> str:
+    """What a replacement does to a cluster, in one line."""
+    machines = reading.machines_of(replaced.cluster)
+    wiped = f"its machines are wiped: {named(machines, reading)}" if machines else "it has no machines"
+    when = "first" if replaced.first else "after the new one is created"
+    if replaced.certain:
+        return f"cluster {replaced.cluster} is deleted {when}, and {wiped}"
+    return (
+        f"cluster {replaced.cluster} exists, and this resource ({mark.owner}) has created it. If this is shown as a "
+        f"replacement, the cluster is deleted {when}, and {wiped}. If it is not shown as a replacement, the state was "
+        f"lost, and `pulumi up` refuses: import the cluster with opts=pulumi.ResourceOptions("
+        f"import_={replaced.cluster!r})"
+    )
+
+
+def own_clusters(mark: OwnershipMark, client: Client) -> list[Resource]:
+    """The clusters of an Omni that this resource has created, by name; unfinished creations and deletions left out.
+
+    Raises:
+        OmniError: Omni did not answer.
+    """
+    return sorted(
+        (
+            cluster
+            for cluster in client.state.list(CLUSTER)
+            if mark.owner_of(cluster) == mark.owner and not cluster.tearing_down and Creation.of(cluster) is None
+        ),
+        key=lambda cluster: cluster.id,
+    )
 
 
 def _patches(spec: ClusterSpec) -> Iterator[tuple[str, Patch]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.lifecycle import facts
@@ -9,30 +10,42 @@ from ksail_pulumi.lifecycle.done import Goal
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.snapshot import OF_MACHINES, PARTS, collect
 from ksail_pulumi.lifecycle.view import BY_ID, ClusterView
-from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
-from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.omni.resources import (
+    CLUSTER,
+    CLUSTER_UUID,
+    LABEL_CLUSTER,
+    LABEL_MACHINE_SET,
+    MACHINE_SET,
+    MACHINE_SET_NODE,
+)
 from ksail_pulumi.plan.inputs import inputs_of
+from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 from ksail_pulumi.plan.versions import versions_of
 from ksail_pulumi.spec.cluster import parse_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ksail_pulumi.lifecycle.identity import Identity
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
 
 
-def read(name: str, client: Client, *, old: Mapping[str, Any] | None = None) -> ClusterOutputs | None:
+def read(
+    name: str, client: Client, *, identity: Identity | None = None, old: Mapping[str, Any] | None = None
+) -> ClusterOutputs | None:
     """Read cluster `name` in two round trips; None if it does not exist or is being torn down.
 
     Args:
         name: The cluster's name.
         client: Which Omni.
+        identity: Which cluster of this name; another one counts as none. None: whichever it is.
         old: The outputs on the wire that the state holds. Where the cluster agrees with their inputs, these keep the
             form that the user gave them, so that only drift shows; their credentials are kept while they serve.
 
     Raises:
+        LifecycleError: The cluster is missing in another Omni than it was last seen in.
         OmniError: Omni did not answer.
     """
     state = client.state
@@ -44,7 +57,9 @@ def read(name: str, client: Client, *, old: Mapping[str, Any] | None = None) -> 
     single = {kind: state.start_find(kind, name) for kind in watched if kind in BY_ID}
     several = {kind: state.start_list(kind, label) for kind in watched if kind not in BY_ID}
 
-    cluster = cluster_call.result()
+    cluster, uuid = cluster_call.result(), single[CLUSTER_UUID].result()
+    if identity is not None and not identity.is_in(cluster, uuid, client.endpoint):
+        return None
     if cluster is None or cluster.tearing_down:
         return None
     resources = [cluster]
@@ -60,9 +75,12 @@ def read(name: str, client: Client, *, old: Mapping[str, Any] | None = None) -> 
     owner = OwnershipMark.owner_of(cluster)
     previous = parse_cluster(inputs_in(old)) if old else None
     exclusive = previous is not None and previous.exclusive
-    mark = OwnershipMark(owner) if owner and not exclusive else None
+    former = frozenset({identity.mark.owner, *identity.mark.former}) if identity else frozenset()
+    mark = OwnershipMark(owner, former) if owner and not exclusive else None
     inputs = inputs_of(resources, mark=mark, previous=previous)
-    return facts.outputs(inputs, view, _goal(cluster, resources), client, old)
+    creation = Creation.of(cluster)
+    outputs = facts.outputs(inputs, view, _goal(cluster, resources), client, old)
+    return replace(outputs, creation=creation.run if creation else "")
 
 
 def _goal(cluster: Resource, resources: Sequence[Resource]) -> Goal:

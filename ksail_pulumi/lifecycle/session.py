@@ -12,6 +12,7 @@ from ksail_pulumi.errors import CancelledError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ksail_pulumi.lifecycle.presence import Presence
     from ksail_pulumi.omni.client import Client
 
 DEFAULT_SECONDS = {"create": 30 * 60.0, "update": 60 * 60.0, "delete": 20 * 60.0}
@@ -57,6 +58,7 @@ class Session:
         cancelled: Set from any thread to end a wait at once.
         grace: Seconds that a failure must stand before it is final.
         warn: Called with what the user has to see to although the verb succeeds.
+        presence: The cluster that must not go away while the verb waits; None where it may.
     """
 
     client: Client
@@ -65,10 +67,9 @@ class Session:
     cancelled: threading.Event = field(default_factory=threading.Event)
     grace: float = GRACE_SECONDS
     warn: Callable[[str], None] = _silent
+    presence: Presence | None = None
 
     def check_cancelled(self, what: str) -> None:
         """Raise `CancelledError` if the user has interrupted; `what` says what was under way."""
         if self.cancelled.is_set():
-            raise CancelledError(
-                f"{what} was interrupted; what was written to Omni stays, and the next run goes on from there"
-            )
+            raise CancelledError(f"{what} was interrupted; what was written to Omni stays")

@@ -9,6 +9,7 @@ from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_BOOTSTRAP_STATUS,
     CLUSTER_CONFIG_VERSION,
+    CLUSTER_UUID,
     CONFIG_PATCH,
     EXTENSIONS_CONFIGURATION,
     FEATURES_CONFIG,
@@ -67,6 +68,7 @@ def read(client: Client, name: str, *, extensions_of: str | None = None) -> Snap
     machine_classes = state.start_list(MACHINE_CLASS)
     upgrade = state.start_find(KUBERNETES_UPGRADE_STATUS, name)
     config_version = state.start_find(CLUSTER_CONFIG_VERSION, name)
+    uuid = state.start_find(CLUSTER_UUID, name)
     bootstrap_status = state.start_find(CLUSTER_BOOTSTRAP_STATUS, name)
     features = state.start_find(FEATURES_CONFIG, "features-config")
     sys_version = state.start_find(SYS_VERSION, "current")
@@ -86,6 +88,7 @@ def read(client: Client, name: str, *, extensions_of: str | None = None) -> Snap
         machine_classes=machine_classes.result(),
         kubernetes_upgrade=upgrade.result(),
         config_version=config_version.result(),
+        cluster_uuid=uuid.result(),
         bootstrap_status=bootstrap_status.result(),
         features=features.result(),
         sys_version=sys_version.result(),

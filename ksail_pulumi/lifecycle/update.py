@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import LifecycleError
@@ -12,25 +13,33 @@ from ksail_pulumi.lifecycle.manifests import sync_manifests
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.ownership import refuse_lost
 from ksail_pulumi.lifecycle.pool import pool_of
+from ksail_pulumi.lifecycle.presence import Presence
+from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.spec.cluster import parse_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ksail_pulumi.lifecycle.identity import Identity
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
     from ksail_pulumi.lifecycle.session import Session
-    from ksail_pulumi.plan.desired import OwnershipMark
+    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.spec.cluster import ClusterSpec
 
 
 def update(
-    spec: ClusterSpec, mark: OwnershipMark, session: Session, *, old: Mapping[str, Any] | None = None
+    spec: ClusterSpec,
+    identity: Identity,
+    session: Session,
+    *,
+    old: Mapping[str, Any] | None = None,
 ) -> ClusterOutputs:
-    """Bring a cluster where `spec` says, and wait until it is there. Also goes on with an attempt that was cut short.
+    """Bring a cluster where `spec` says, and wait until it is there. Also continues an attempt that was cut short.
 
     Args:
         spec: What is asked for; versions that it leaves out stay as the cluster has them.
-        mark: Who we are.
+        identity: Which cluster, and whose.
         session: Which Omni, until when.
         old: The outputs on the wire of the last attempt. What their inputs had and `spec` has not is removed; their
             kubeconfig and talosconfig are kept as long as they serve.
@@ -40,31 +49,49 @@ def update(
         NotEnoughMachinesError: The pool cannot serve the cluster.
         InputError: A version or a machine that was asked for cannot be had.
         ClusterFailedError: A failure stood for too long.
+        ClusterGoneError: Somebody deleted the cluster meanwhile.
         WaitTimeoutError: The deadline passed.
         CancelledError: The user interrupted.
         LifecycleError: The cluster is gone, or locked.
         OmniError: Omni refused a write, or did not answer.
 
-    Each carries `.outputs` once something has been written.
+    Each but `ClusterGoneError` carries `.outputs` once something has been written.
     """
-    client, name = session.client, spec.name
-    attempt = Attempt(spec, old)
+    client, name, mark = session.client, spec.name, identity.mark
+    attempt = Attempt(spec, session, old)
     with attempt.saved(), pool_of(client.endpoint).claim() as claim:
         reading = snapshot.read(client, name)
-        if reading.cluster is None or reading.cluster.tearing_down:
-            state = "does not exist in this Omni any more" if reading.cluster is None else "is being deleted"
-            raise LifecycleError(
-                f"cluster {name!r} {state}. Run `pulumi refresh` to take note of that; "
-                f"the next `pulumi up` creates the cluster again"
-            )
-        refuse_lost(reading.cluster, mark, "change")
+        cluster = _present(identity, reading, client.endpoint)
+        refuse_lost(cluster, mark, "change")
+        creation = Creation.of(cluster)
+        attempt.creation = creation.run if creation else ""
+        uuid = reading.cluster_uuid.spec.uuid if reading.cluster_uuid is not None else ""
+        attempt.session = replace(session, presence=Presence(name, uuid=uuid))
         previous = parse_cluster(inputs_in(old)) if old else None
         converged = converge(
-            spec, mark, session, claim=claim, reading=reading, applied=attempt.applied, previous=previous
+            spec, mark, attempt.session, claim=claim, reading=reading, applied=attempt.applied, previous=previous
         )
         attempt.converged(converged)
-    outputs = attempt.wait(session)
+    outputs = attempt.wait()
     if converged.outdated and spec.wait_for == "ready":
         with attempt.saved():
             sync_manifests(name, session)
     return outputs
+
+
+def _present(identity: Identity, reading: Snapshot, endpoint: str) -> Resource:
+    """The cluster of the state.
+
+    Raises:
+        LifecycleError: It is not there, or on its way out.
+    """
+    cluster = reading.cluster
+    if not identity.is_in(cluster, reading.cluster_uuid, endpoint) or cluster is None:
+        missing = identity.missing(cluster)
+    elif cluster.tearing_down:
+        missing = f"cluster {cluster.id!r} is being deleted"
+    else:
+        return cluster
+    raise LifecycleError(
+        f"{missing}. Run `pulumi refresh` to take note of that; the next `pulumi up` creates the cluster again"
+    )

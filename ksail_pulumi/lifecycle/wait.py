@@ -75,10 +75,16 @@ def follow(
     react: Callable[[WatchEvent], None] | None = None,
 ) -> None:
     """Take in events until the judge is content. `react` is called after each one."""
+    presence = session.presence
+    if presence is not None:
+        types = {query.type for query in watched}
+        watched = [*watched, *(query for query in presence.queries if query.type not in types)]
     reporter = _Reporter(session.progress, describe)
     with session.client.state.watch_many(watched, cancelled=session.cancelled) as watch:
         while True:
             session.check_cancelled(f"waiting for cluster {view.cluster}")
+            if presence is not None:
+                presence.check(view)
             now = time.monotonic()
             done_at = judge.done_at()
             done = done_at is not None and done_at <= now

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.plan.desired import OwnershipMark
     from ksail_pulumi.plan.diff import Plan
     from ksail_pulumi.plan.machines import Assignment
+    from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.plan.versions import Versions
     from ksail_pulumi.spec.models import ClusterSpec

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.plan.components import ComponentPatch
     from ksail_pulumi.plan.machines import Assignment
+    from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.versions import Versions
     from ksail_pulumi.spec.models import (
         ClusterSpec,
@@ -37,35 +38,10 @@ if TYPE_CHECKING:
         Strategy,
     )
 
-ANNOTATION_OWNER = "ksail-pulumi/owner"
-MANAGER = "Pulumi"
 INSTALL_DISK = "install-disk"
 
 INSTALL_DISK_API = 3
 """The API version of Omni from which install disks are resources of their own."""
-
-
-@dataclass(frozen=True)
-class OwnershipMark:
-    """Which Pulumi resource a resource in Omni belongs to, written into its annotations.
-
-    Attributes:
-        owner: `organization/project/stack/resource`.
-    """
-
-    owner: str
-
-    def annotations(self) -> dict[str, str]:
-        """The annotations that make a resource ours; Omni's UI shows the first one."""
-        return {omni.ANNOTATION_MANAGED_BY_GITOPS: MANAGER, ANNOTATION_OWNER: self.owner}
-
-    def owns(self, resource: Resource) -> bool:
-        return self.owner_of(resource) == self.owner
-
-    @staticmethod
-    def owner_of(resource: Resource) -> str | None:
-        """The owner that stands in a resource's annotations, whoever it is; None if nobody marked it."""
-        return resource.annotations.get(ANNOTATION_OWNER)
 
 
 def desired_resources(

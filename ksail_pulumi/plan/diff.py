@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.plan.desired import OwnershipMark
+    from ksail_pulumi.plan.ownership import OwnershipMark
 
 # Omni's order (client/pkg/template/order.go): a machine must not start before all that configures it is there.
 ORDER = (

@@ -11,14 +11,15 @@ from ksail_pulumi.plan.changes import changes, cluster_machines, cluster_version
 from ksail_pulumi.plan.component_findings import component_forecast, component_rules, component_warnings
 from ksail_pulumi.plan.diff import lock_forbids
 from ksail_pulumi.plan.forecast import forecast
+from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.plan.rules import assignment_rules, server_rules
 from ksail_pulumi.spec.cluster import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from ksail_pulumi.plan.desired import OwnershipMark
     from ksail_pulumi.plan.machines import Assignment
+    from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.spec.models import ClusterSpec
 
@@ -57,7 +58,7 @@ def findings(
         taken: Machines that another cluster of this run has been promised.
         adopt: Whether a cluster that exists already is to be taken over.
     """
-    failures = {problem.field: problem for problem in reversed(list(_standing(spec, snapshot, mark, old, adopt)))}
+    failures = {problem.field: problem for problem in _importable(spec, snapshot, old, adopt)}
     warnings = [*_waiting_for(spec, snapshot), *component_warnings(spec, snapshot)]
     if not snapshot.talos_versions:
         return Findings(tuple(failures.values()), tuple(warnings))
@@ -87,29 +88,19 @@ def findings(
     return Findings(tuple(failures.values()), tuple(warnings), () if failures else tuple(forecasts))
 
 
-def _standing(
-    spec: ClusterSpec, snapshot: Snapshot, mark: OwnershipMark, old: ClusterSpec | None, adopt: bool
-) -> Iterator[Problem]:
-    """Whether the cluster of this name is ours to make or change."""
-    cluster = snapshot.cluster
-    if adopt and old is None and cluster is None and snapshot.talos_versions:
-        yield Problem("name", f"cluster {spec.name!r} does not exist in this Omni, so that it cannot be imported")
-    if cluster is None or old is not None or adopt or mark.owns(cluster):
-        return
-    owner = mark.owner_of(cluster)
-    whose = f"belongs to {owner}" if owner else "was not made by Pulumi"
-    yield Problem(
-        "name",
-        f"a cluster {spec.name!r} exists in Omni and {whose}; to take it over, give the resource the option "
-        f'import_="{spec.name}"',
-    )
+def _importable(spec: ClusterSpec, snapshot: Snapshot, old: ClusterSpec | None, adopt: bool) -> Iterator[Problem]:
+    """Whether there is a cluster to take over."""
+    if adopt and old is None and snapshot.cluster is None and snapshot.talos_versions:
+        yield Problem("name", f"cluster {spec.name!r} does not exist in this Omni and cannot be imported")
 
 
 def _taken_over(snapshot: Snapshot, mark: OwnershipMark) -> Iterator[str]:
     """A new resource gets a cluster that is there already."""
     cluster = snapshot.cluster
-    if cluster is not None and not mark.owns(cluster):
-        owner = mark.owner_of(cluster)
+    owner = mark.owner_of(cluster) if cluster is not None else None
+    if cluster is not None and Creation.of(cluster) is not None and mark.names(owner):
+        yield f"the creation of cluster {cluster.id} was begun and has not finished: it is continued"
+    elif cluster is not None and not mark.names(owner):
         yield f"cluster {cluster.id} exists and is taken over" + (f" from {owner}" if owner else "")
 
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.plan.desired import OwnershipMark
     from ksail_pulumi.plan.diff import Plan
     from ksail_pulumi.plan.machines import Assignment
+    from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.plan.versions import Versions
 
@@ -61,7 +61,7 @@ def _joining(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
         if node.type.name == omni.MACHINE_SET_NODE.name:
             by_set.setdefault(node.labels[omni.LABEL_MACHINE_SET], []).append(node.id)
     for set_id, machines in by_set.items():
-        yield f"{set_id} gets {_named(machines, snapshot)}"
+        yield f"{set_id} gets {named(machines, snapshot)}"
     for resource in (*plan.creates, *(update.desired for update in plan.updates)):
         if resource.type.name == omni.MACHINE_SET.name and (allocation := resource.spec.machine_allocation).name:
             size = "all machines" if allocation.allocation_type else f"{allocation.machine_count} machines"
@@ -77,7 +77,7 @@ def _leaving(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
         if node.type.name == omni.MACHINE_SET_NODE.name and (node.id in gone or set_id in sets):
             by_set.setdefault(set_id, []).append(node.id)
     for set_id, machines in by_set.items():
-        yield f"{_named(machines, snapshot)} will leave {set_id} and be reset: its data is wiped"
+        yield f"{named(machines, snapshot)} will leave {set_id} and be reset: its data is wiped"
 
 
 def _parts(plan: Plan, assignment: Assignment, snapshot: Snapshot) -> Iterator[str]:
@@ -127,7 +127,7 @@ def _locked(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
     locked = [node for node in nodes.values() if omni.ANNOTATION_LOCKED in node.annotations]
     reached = [node.id for node in locked if any(_reaches(part, node) for part in _written(plan))]
     if reached:
-        names = _named(reached, snapshot)
+        names = named(reached, snapshot)
         yield f"locked, and so left as they are until they are unlocked, which an `up` waits for: {names}"
 
 
@@ -149,7 +149,8 @@ def _count(machines: Sequence[str]) -> str:
     return "1 machine" if len(machines) == 1 else f"{len(machines)} machines"
 
 
-def _named(machines: Sequence[str], snapshot: Snapshot) -> str:
+def named(machines: Sequence[str], snapshot: Snapshot) -> str:
+    """The names of machines, the first few of many."""
     names = sorted(snapshot.machine_name(machine) for machine in machines)
     more = len(names) - _MOST_NAMED
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

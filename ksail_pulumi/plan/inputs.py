@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.plan.desired import OwnershipMark
+    from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.reading import Wire
     from ksail_pulumi.spec.models import ClusterSpec, HealthCheck, MachineSet, Manifest, Patch
 

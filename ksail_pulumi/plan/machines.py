@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.plan.desired import OwnershipMark
+    from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.versions import Versions
     from ksail_pulumi.spec.cluster import ClusterSpec, MachineSet
 

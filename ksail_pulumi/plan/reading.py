@@ -13,7 +13,8 @@ import yaml
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.plan.components import ANNOTATION_COMPONENT
-from ksail_pulumi.plan.desired import ANNOTATION_OWNER, machine_set_spec
+from ksail_pulumi.plan.desired import machine_set_spec
+from ksail_pulumi.plan.ownership import ANNOTATION_CREATION, ANNOTATION_OWNER
 from ksail_pulumi.spec.durations import duration, format_duration
 from ksail_pulumi.spec.models import ControlPlane, Features, Workers
 from ksail_pulumi.spec.patches import inline_of, patch_text
@@ -39,7 +40,13 @@ def read_metadata(wire: Wire, current: Resource, *, known: bool) -> None:
 
 def _own(entries: Mapping[str, str]) -> dict[str, str]:
     """What a user may have written: neither Omni's own entries nor ours."""
-    ours = (ANNOTATION_OWNER, ANNOTATION_COMPONENT, omni.ANNOTATION_NAME, omni.ANNOTATION_DESCRIPTION)
+    ours = (
+        ANNOTATION_OWNER,
+        ANNOTATION_CREATION,
+        ANNOTATION_COMPONENT,
+        omni.ANNOTATION_NAME,
+        omni.ANNOTATION_DESCRIPTION,
+    )
     return {key: value for key, value in sorted(entries.items()) if not key.startswith(omni.PREFIX) and key not in ours}
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ksail_pulumi.omni import resources as omni
@@ -22,6 +22,7 @@ class Snapshot:
         talos_versions: Omni's `TalosVersions`.
         machine_classes: All `MachineClasses`; None if they were not read.
         kubernetes_upgrade: The cluster's `KubernetesUpgradeStatus`.
+        cluster_uuid: The cluster's `ClusterUUID`.
         config_version: The cluster's `ClusterConfigVersion`, which holds the Talos version that it began with.
         bootstrap_status: The cluster's `ClusterBootstrapStatus`.
         features: Omni's `FeaturesConfig`.
@@ -36,6 +37,7 @@ class Snapshot:
     machine_classes: Sequence[Resource] | None = None
     kubernetes_upgrade: Resource | None = None
     config_version: Resource | None = None
+    cluster_uuid: Resource | None = None
     bootstrap_status: Resource | None = None
     features: Resource | None = None
     sys_version: Resource | None = None
@@ -45,6 +47,31 @@ class Snapshot:
     def cluster(self) -> Resource | None:
         """The cluster's own resource; None if there is no such cluster."""
         return next((each for each in self.resources if each.type.name == omni.CLUSTER.name), None)
+
+    def without(self, clusters: Collection[str]) -> Snapshot:
+        """The same once these clusters have been deleted: their machines are wiped and back in the pool."""
+        if not clusters:
+            return self
+        gone = self.cluster is not None and self.cluster.id in clusters
+        left = replace(
+            self,
+            statuses=[_wiped(status) if status.cluster in clusters else status for status in self.statuses],
+            nodes=[node for node in self.nodes if node.cluster not in clusters],
+        )
+        if not gone:
+            return left
+        return replace(
+            left,
+            resources=[],
+            kubernetes_upgrade=None,
+            cluster_uuid=None,
+            config_version=None,
+            bootstrap_status=None,
+        )
+
+    def machines_of(self, cluster: str) -> list[str]:
+        """IDs of the machines of a cluster."""
+        return sorted(node.id for node in self.nodes if node.cluster == cluster)
 
     @property
     def api_version(self) -> int:
@@ -71,3 +98,14 @@ class Snapshot:
         status = self.status_of.get(machine)
         name = (status.labels.get(omni.LABEL_HOSTNAME) or status.spec.network.hostname) if status else ""
         return f"{name} ({machine})" if name not in ("", machine) else machine
+
+
+def _wiped(status: Resource) -> Resource:
+    """A machine's status once it has left its cluster."""
+    spec = type(status.spec)()
+    spec.CopyFrom(status.spec)
+    spec.cluster = ""
+    labels = {key: value for key, value in status.labels.items() if key != omni.LABEL_CLUSTER}
+    if omni.LABEL_CONNECTED in labels:
+        labels |= dict.fromkeys((omni.LABEL_AVAILABLE, omni.LABEL_READY_TO_USE, omni.LABEL_REPORTING_EVENTS), "")
+    return replace(status, labels=labels, spec=spec)

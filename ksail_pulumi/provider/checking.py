@@ -5,54 +5,68 @@ Inputs that have not changed are not looked at again, so a `pulumi up` without c
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 from pulumi.dynamic import CheckFailure, CheckResult
 
 from ksail_pulumi.errors import InputError, KsailPulumiError
 from ksail_pulumi.lifecycle.outputs import inputs_in, stored_inputs
-from ksail_pulumi.provider.properties import ADOPT, OWNER, PREVIEW, VERSIONS, concerns, without_unknowns
+from ksail_pulumi.provider.identity import owner
+from ksail_pulumi.provider.properties import (
+    ADOPT,
+    CREATE_FIRST,
+    NAME_LEFT_OUT,
+    OWNER,
+    PREVIEW,
+    VERSIONS,
+    concerns,
+    without_unknowns,
+)
+from ksail_pulumi.provider.run import Run
 from ksail_pulumi.provider.spelling import to_wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ksail_pulumi.omni.channel import Connection
-    from ksail_pulumi.plan.findings import Findings
     from ksail_pulumi.provider.host import Call
     from ksail_pulumi.provider.settings import Settings
     from ksail_pulumi.spec.cluster import ClusterSpec
 
-LOOK_SECONDS = 10.0
-"""How long a preview waits for Omni; after that it goes on without its opinion."""
+# One process serves one run, so what belongs to the run belongs to the module.
+_run = Run()
 
 
 def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -> CheckResult:
     """The inputs in their stored form, and what is wrong with them."""
     try:
-        inputs = _stored_form(olds, news)
+        inputs = _stored_form(call.urn, olds, news)
     except InputError as error:
         return CheckResult(dict(news), [CheckFailure(error.field, error.reason)])
     asked, unknown = without_unknowns(inputs_in(inputs))
-    if not unknown and asked == inputs_in(olds):
-        return CheckResult(inputs, [])
-    spec, failures = _parsed(asked, unknown)
-    if spec is not None and not failures and not unknown:
-        lines = call if news.get(PREVIEW) else None
-        failures = _ask_omni(lines, settings, inputs, spec, olds)
+    if olds and news.get(PREVIEW):
+        _warn_of_replacement(call, unknown)
+    failures: list[CheckFailure] = []
+    if unknown or asked != inputs_in(olds) or inputs.get(OWNER) != olds.get(OWNER):
+        spec, failures = _parsed(asked, unknown)
+        if spec is not None and not failures and not unknown:
+            inputs, failures = _look(call, settings, inputs, spec=spec, olds=olds, news=news)
+    if not failures and "name" not in unknown:
+        failures = _asked_twice(call.urn, settings, inputs)
     return CheckResult(inputs, failures)
 
 
-def _stored_form(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
-    """What the program sent, spelled as on the wire, with what stays as it was: the owner, and versions left out."""
+def _stored_form(urn: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
+    """What the program sent, spelled as on the wire; name and versions that it leaves out stay as they were."""
     inputs = stored_inputs(to_wire(inputs_in(news)))
-    for key in (OWNER, ADOPT):
+    for key in (ADOPT, CREATE_FIRST):
         if key in news:
             inputs[key] = news[key]
-    for key in (OWNER, *VERSIONS):
-        if key in olds and (key == OWNER or key not in inputs):
-            inputs[key] = olds[key]
+    if OWNER in news:
+        inputs[OWNER] = owner(str(news[OWNER]), urn)
+    left_out = [version for version in VERSIONS if version not in inputs]
+    if news.get(NAME_LEFT_OUT):
+        left_out.append("name")
+    inputs.update({key: olds[key] for key in left_out if key in olds})
     return inputs
 
 
@@ -66,61 +80,53 @@ def _parsed(asked: Mapping[str, Any], unknown: list[str]) -> tuple[ClusterSpec |
         return None, [CheckFailure(problem.field, problem.reason) for problem in problems]
 
 
-def _ask_omni(
-    lines: Call | None, settings: Settings, inputs: Mapping[str, Any], spec: ClusterSpec, olds: Mapping[str, Any]
-) -> list[CheckFailure]:
-    """What Omni would refuse; what else it says goes to `lines`, in a preview. Without an Omni there is no opinion."""
+def _warn_of_replacement(call: Call, unknown: list[str]) -> None:
+    """Say what an input may do that is not known before the `up`."""
+    for field in ("name", "endpoint"):
+        if field in unknown:
+            call.warning(
+                f"{field} is not known yet. If it changes, the cluster is replaced: it is deleted, and its machines "
+                "are wiped"
+            )
+
+
+def _look(
+    call: Call,
+    settings: Settings,
+    inputs: dict[str, Any],
+    *,
+    spec: ClusterSpec,
+    olds: Mapping[str, Any],
+    news: Mapping[str, Any],
+) -> tuple[dict[str, Any], list[CheckFailure]]:
+    """What Omni would refuse, and the inputs with what only Omni knows. What else it says is shown in a preview."""
+    from ksail_pulumi.provider.looking import look
+
+    name_left_out = bool(news.get(NAME_LEFT_OUT)) and "name" not in olds
+    left_out = name_left_out or any(version not in inputs for version in VERSIONS)
+    in_preview = bool(news.get(PREVIEW))
     try:
-        connection = settings.connection(inputs)
-        findings = _within_seconds(LOOK_SECONDS, connection, inputs, spec, olds)
+        found = look(_run, call.urn, settings, inputs, spec=spec, olds=olds, name_left_out=name_left_out)
     except KsailPulumiError as error:
-        if lines is not None:
-            lines.warning(str(error))
+        if in_preview:
+            call.warning(str(error))
+        elif left_out and not olds:
+            # A replacement keeps name and versions, which the cluster in Omni alone can tell.
+            return inputs, [CheckFailure("", str(error))]
+        return inputs, []
+    if in_preview:
+        for tell, lines in ((call.warning, found.findings.warnings), (call.info, found.findings.forecasts)):
+            for line in lines:
+                if _run.is_news(call.urn, line):
+                    tell(line)
+    return found.inputs, [CheckFailure(problem.field, problem.reason) for problem in found.findings.failures]
+
+
+def _asked_twice(urn: str, settings: Settings, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    """Refuse a cluster that another resource of this stack asks for too."""
+    name = str(inputs.get("name", ""))
+    other = _run.other_asking(urn, settings.endpoint_for(inputs), name)
+    if other is None:
         return []
-    if findings is None:
-        if lines is not None:
-            lines.warning(f"Omni at {connection.endpoint} did not answer within {LOOK_SECONDS:g} s")
-        return []
-    if lines is not None:
-        for warning in findings.warnings:
-            lines.warning(warning)
-        for forecast in findings.forecasts:
-            lines.info(forecast)
-    return [CheckFailure(problem.field, problem.reason) for problem in findings.failures]
-
-
-def _within_seconds(
-    seconds: float, connection: Connection, inputs: Mapping[str, Any], spec: ClusterSpec, olds: Mapping[str, Any]
-) -> Findings | None:
-    """The findings, or None if they take too long; the calls then end by their own deadline, unheard."""
-    outcome: list[Findings | Exception] = []
-
-    def look() -> None:
-        try:
-            outcome.append(_findings(connection, inputs, spec, olds))
-        except Exception as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=look, name="ksail-pulumi-check", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not outcome:
-        return None
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
-
-
-def _findings(
-    connection: Connection, inputs: Mapping[str, Any], spec: ClusterSpec, olds: Mapping[str, Any]
-) -> Findings:
-    from ksail_pulumi.lifecycle.preview import preview
-    from ksail_pulumi.omni.client import connect
-    from ksail_pulumi.plan.desired import OwnershipMark
-    from ksail_pulumi.spec.cluster import parse_cluster
-
-    before = parse_cluster(inputs_in(olds)) if olds else None
-    if before is not None and (before.name, before.endpoint) != (spec.name, spec.endpoint):
-        before = None  # a replacement: what was there before is another cluster
-    mark = OwnershipMark(inputs.get(OWNER, ""))
-    return preview(spec, before, mark, connect(connection), adopt=bool(inputs.get(ADOPT)))
+    reason = f"the resource {other!r} of this stack has cluster {name!r} already: choose another name"
+    return [CheckFailure("name", reason)]

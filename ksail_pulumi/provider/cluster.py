@@ -14,7 +14,7 @@ from pulumi import Output, ResourceOptions, dynamic
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.lifecycle.outputs import FACTS, SECRETS, stored_inputs
 from ksail_pulumi.provider import host, program, stderr
-from ksail_pulumi.provider.properties import ADOPT, OWNER, PREVIEW, VERSIONS
+from ksail_pulumi.provider.properties import ADOPT, CREATE_FIRST, NAME_LEFT_OUT, OWNER, PREVIEW, VERSIONS
 from ksail_pulumi.provider.settings import Settings
 from ksail_pulumi.provider.spelling import to_wire
 from ksail_pulumi.spec.files import with_files
@@ -47,12 +47,12 @@ class OmniClusterProvider(dynamic.ResourceProvider):
         with host.call() as call:
             return check(call, self._settings, olds, news)
 
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
-        """What differs in meaning; makes no call."""
+    def diff(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
+        """What differs in meaning; makes no call unless the endpoint has changed."""
         from ksail_pulumi.provider.comparing import diff
 
-        with host.call():
-            return diff(self._settings, olds, news)
+        with host.call() as call:
+            return diff(call, self._settings, id_, olds, news)
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Make the cluster and wait until it is what it was asked to be."""
@@ -65,15 +65,15 @@ class OmniClusterProvider(dynamic.ResourceProvider):
         """Look at the cluster as it is."""
         from ksail_pulumi.provider import verbs
 
-        with host.call():
-            return verbs.read(self._settings, id_, props)
+        with host.call() as call:
+            return verbs.read(call, self._settings, id_, props)
 
-    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
+    def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
         """Bring the cluster to the new inputs and wait."""
         from ksail_pulumi.provider import verbs
 
         with host.call() as call:
-            return verbs.update(call, self._settings, olds, news)
+            return verbs.update(call, self._settings, id_, olds, news)
 
     def delete(self, id_: str, props: dict[str, Any]) -> None:
         """Delete the cluster and wait until it is gone."""
@@ -105,21 +105,33 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
         Args:
             resource_name: Its name in Pulumi, and in Omni too unless the input `name` says otherwise.
             args: The inputs, see `OmniClusterArgs`; keyword arguments go on top.
-            opts: Pulumi's options. `import_` takes over a cluster that exists: its name is the ID.
+            opts: Pulumi's options. `import_` takes over a cluster that exists: its name is the ID. A replacement
+                deletes first, unless `delete_before_replace` is False.
             **inputs: The inputs as keyword arguments.
 
         Raises:
-            InputError: One input is given in two spellings, or `import_` names another cluster than `name`.
+            InputError: One input is given in two spellings, `import_` names another cluster than `name`, or the
+                options have `deleted_with`.
             ConfigFileError: The file of a patch cannot be read.
         """
         with program.told():
             wire = to_wire(args or {}) | to_wire(inputs)
-        opts = ResourceOptions.merge(ResourceOptions(additional_secret_outputs=list(SECRETS)), opts)
+        # Machines are in one cluster at a time, and so is a name.
+        ours = ResourceOptions(additional_secret_outputs=list(SECRETS), delete_before_replace=True)
+        opts = ResourceOptions.merge(ours, opts)
+        if opts.deleted_with is not None:
+            with program.told():
+                raise InputError("", "the option `deleted_with` is not accepted: Pulumi would never delete the cluster")
         hidden: dict[str, Any] = {}
         if opts.id is None:
             # The provider may run in another folder.
             with program.told():
-                wire = with_files({"name": resource_name, **wire})
+                wire = with_files(wire)
+            if "name" not in wire:
+                wire["name"] = resource_name
+                hidden[NAME_LEFT_OUT] = True
+            if opts.delete_before_replace is False:
+                hidden[CREATE_FIRST] = True
             hidden[OWNER] = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}/{resource_name}"
             if pulumi.runtime.is_dry_run():
                 hidden[PREVIEW] = True
@@ -128,6 +140,7 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
             with program.told():
                 wire["name"] = _imported_name(opts.import_, wire["name"], resource_name)
             hidden[ADOPT] = True
+            hidden.pop(NAME_LEFT_OUT, None)
             opts.import_ = None
         # Outputs come to be for the keys that are named here.
         facts = dict.fromkeys(("name", *FACTS, *VERSIONS))

@@ -1,4 +1,7 @@
-"""Pulumi's `diff`: what differs in meaning between the stored outputs and the inputs. Makes no call."""
+"""Pulumi's `diff`: what differs in meaning between the stored outputs and the inputs.
+
+It makes no call, unless the endpoint has changed: then it asks whether that is the same Omni under another name.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +13,48 @@ from pulumi.output import Unknown
 
 from ksail_pulumi.errors import SettingsError
 from ksail_pulumi.lifecycle.credentials import renewal_due
-from ksail_pulumi.lifecycle.outputs import inputs_in, reached
-from ksail_pulumi.provider.properties import PINNED, VERSIONS
+from ksail_pulumi.lifecycle.outputs import SCHEMA, inputs_in, reached
+from ksail_pulumi.provider.identity import form_of, identity_of, mark_of, refuse_newer
+from ksail_pulumi.provider.properties import CREATE_FIRST, OMNI, OWNER, PINNED, UNFINISHED, VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ksail_pulumi.provider.host import Call
     from ksail_pulumi.provider.settings import Settings
 
 
-def diff(settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
+def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
     """Compare the outputs in the state with the inputs of the program.
 
     `changes` is None where inputs differ: the engine then finds out itself which, for its display and for
     `replace_on_changes`. It is True where the inputs are the same and there is work all the same.
+
+    Raises:
+        LifecycleError: A newer release wrote the state.
+        OmniError: The endpoint has changed, and the new one cannot be asked.
     """
+    refuse_newer(olds)
     old, new = _without_pins(olds, news), inputs_in(news)
     if not _differ(old, new):
-        return DiffResult(changes=not reached(olds) or renewal_due(olds))
+        return DiffResult(changes=_has_work(olds, news))
     replaces = []
     if _known_and_other(old.get("name"), new.get("name")):
         replaces.append("name")
-    if _other_omni(settings, old, new):
+    if _other_omni(call, settings, id_, olds, new):
         replaces.append("endpoint")
-    # Two clusters cannot have the same machines at one time.
-    machines_are_needed_twice = "endpoint" not in replaces and _names_machines(new)
-    return DiffResult(
-        changes=None, replaces=replaces, delete_before_replace=bool(replaces) and machines_are_needed_twice
+    delete_first = bool(replaces) and not news.get(CREATE_FIRST)
+    return DiffResult(changes=None, replaces=replaces, delete_before_replace=delete_first)
+
+
+def _has_work(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+    """Whether there is work though the inputs are the same."""
+    return (
+        not reached(olds)
+        or renewal_due(olds)
+        or bool(olds.get(UNFINISHED))
+        or form_of(olds) != SCHEMA
+        or olds.get(OWNER) != news.get(OWNER)
     )
 
 
@@ -63,11 +81,19 @@ def _known_and_other(old: Any, new: Any) -> bool:
     return not isinstance(new, Unknown) and old != new
 
 
-def _other_omni(settings: Settings, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether the inputs lead to another Omni, not to the same one written in another way or in another place."""
-    if isinstance(new.get("endpoint"), Unknown):
+def _other_omni(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether the inputs lead to another Omni, not to the same one written in another way or under another name."""
+    if isinstance(new.get("endpoint"), Unknown) or olds.get("endpoint") == new.get("endpoint"):
         return False
-    return _target(settings.endpoint_for(old)) != _target(settings.endpoint_for(new))
+    if _target(olds.get(OMNI) or settings.endpoint_for(olds)) == _target(settings.endpoint_for(new)):
+        return False
+    from ksail_pulumi.omni.client import connect
+    from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID
+
+    state = connect(settings.connection(new)).state
+    cluster, uuid = state.start_find(CLUSTER, id_), state.start_find(CLUSTER_UUID, id_)
+    found = cluster.result()
+    return not identity_of(id_, {**olds, OMNI: ""}, mark_of(olds, call.urn)).is_in(found, uuid.result(), "")
 
 
 def _target(endpoint: str) -> str:
@@ -77,10 +103,3 @@ def _target(endpoint: str) -> str:
         return normalise_endpoint(endpoint).target
     except SettingsError:
         return endpoint
-
-
-def _names_machines(inputs: Mapping[str, Any]) -> bool:
-    """Whether one of the machine sets lists its machines."""
-    workers = inputs.get("workers")
-    sets = [inputs.get("controlPlane"), *(workers if isinstance(workers, list) else ())]
-    return any(isinstance(machine_set, dict) and machine_set.get("machines") for machine_set in sets)

@@ -7,9 +7,9 @@ command line, the server itself by `host_server`.
 
 None of that is a promise of Pulumi or gRPC. So every ability is probed where it is used, and without it:
 
-    URN, timeout          are empty
+    URN, timeout          are empty; an unfinished creation is not continued then, because its mark names a URN
     a clean error         the message is the exception's text, which the host wraps in a traceback
-    partial failure       a plain failure; the next `up` adopts the cluster by its ownership mark
+    partial failure       a plain failure; the cluster stays in Omni as an unfinished creation
     log, progress         lines on stderr, which the engine shows without a resource
     concurrent calls      the host's own limit (4)
     cancel                a wait ends when the engine hangs up, which is after the second Ctrl-C
@@ -33,7 +33,7 @@ from ksail_pulumi.errors import KsailPulumiError
 from ksail_pulumi.provider import host_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
     from google.protobuf.message import Message
@@ -78,6 +78,32 @@ class Call:
     def warning(self, message: str) -> None:
         """Warn the user; the call goes on."""
         _log(self.urn, "WARNING", message)
+
+    @property
+    def can_save(self) -> bool:
+        """Whether the engine can save a resource although the call fails."""
+        return self.context is not None
+
+    def after_answer(self, action: Callable[[], None]) -> None:
+        """Run `action` once the engine has the answer of this call; not at all if the engine is gone.
+
+        The process lives until it has run: the engine gives a provider five seconds to end (pulumi 3.259). Where the
+        host does not tell when a call is over, `action` runs at once.
+        """
+        if self.context is None:
+            action()
+            return
+        if not self.context.is_active():
+            return
+        answered = threading.Event()
+
+        def wait() -> None:
+            answered.wait()
+            action()
+
+        threading.Thread(target=wait, name="ksail-pulumi-after-answer").start()
+        if not self.context.add_callback(answered.set):
+            answered.set()
 
     def failure(self, message: str) -> CallError:
         """The exception to raise so that the user reads `message` and no traceback."""

@@ -6,6 +6,7 @@ place of outputs that do not exist yet; so the inputs `kubeconfig` and `taloscon
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from pulumi.output import Unknown
@@ -19,13 +20,28 @@ if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
 
 OWNER = "__owner"
-"""`organization/project/stack/resource`, the mark on everything that the resource makes in Omni. Set for life."""
+"""The mark on everything that the resource makes in Omni. It follows the resource's URN (`owner_by_urn`)."""
 
 ADOPT = "__adopt"
 """An existing cluster is taken over by create (`opts.import_`)."""
 
 PREVIEW = "__preview"
 """The program runs in a preview. Never leaves `check`."""
+
+CREATE_FIRST = "__createFirst"
+"""A replacement creates before it deletes (`opts.delete_before_replace` is False)."""
+
+NAME_LEFT_OUT = "__nameLeftOut"
+"""The name is that of the resource, since the program gives none. Never leaves `check`."""
+
+CHOSEN = "__chosen"
+"""Versions that the program leaves out and that the replaced cluster had."""
+
+PACKAGE = "__package"
+"""In outputs: the version of this package that wrote them."""
+
+UNFINISHED = "__unfinished"
+"""In outputs: the mark of the unfinished creation is still on the cluster."""
 
 PINNED = "__pinned"
 """In outputs: the versions that the user left to us."""
@@ -34,6 +50,7 @@ OMNI = "__omni"
 """In outputs: the endpoint of the Omni that the cluster was last seen in."""
 
 VERSIONS = ("kubernetesVersion", "talosVersion")
+_OF_INPUTS_ONLY = (ADOPT, PREVIEW, CREATE_FIRST, NAME_LEFT_OUT, CHOSEN)
 _HIDDEN = object()
 
 
@@ -46,9 +63,11 @@ def stored(outputs: ClusterOutputs, inputs: Mapping[str, Any], endpoint: str) ->
     pinned = [version for version in VERSIONS if version not in inputs and version in found]
     return {
         **{key: _guarded(key, found[key]) for key in (*FACTS, *pinned) if key in found},
-        **{key: value for key, value in inputs.items() if key not in (ADOPT, PREVIEW)},
+        **{key: value for key, value in inputs.items() if key not in _OF_INPUTS_ONLY},
         PINNED: pinned,
         OMNI: endpoint,
+        PACKAGE: metadata.version("ksail-pulumi"),
+        **({UNFINISHED: True} if outputs.creation else {}),
     }
 
 

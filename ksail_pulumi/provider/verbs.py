@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
-from ksail_pulumi.errors import KsailPulumiError, LifecycleError, NotFoundError
+from ksail_pulumi.errors import KsailPulumiError, NotFoundError
 from ksail_pulumi.lifecycle.create import create as create_cluster
 from ksail_pulumi.lifecycle.delete import delete as delete_cluster
+from ksail_pulumi.lifecycle.lease import finish_creation
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.read import read as read_cluster
 from ksail_pulumi.lifecycle.session import DEFAULT_SECONDS, Deadline, Session
 from ksail_pulumi.lifecycle.update import update as update_cluster
 from ksail_pulumi.omni.client import Client, connect
-from ksail_pulumi.omni.resources import CLUSTER
-from ksail_pulumi.plan.desired import OwnershipMark
-from ksail_pulumi.provider.properties import ADOPT, OMNI, OWNER, found, refreshed, stored
+from ksail_pulumi.plan.ownership import OwnershipMark
+from ksail_pulumi.provider.identity import identity_of, mark_of
+from ksail_pulumi.provider.properties import ADOPT, CHOSEN, CREATE_FIRST, OWNER, found, refreshed, stored
 from ksail_pulumi.spec.cluster import parse_cluster
 
 if TYPE_CHECKING:
@@ -29,68 +31,74 @@ if TYPE_CHECKING:
 
 
 def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateResult:
-    """Make the cluster, or go on with it where an earlier create stopped."""
-    spec = parse_cluster(inputs_in(inputs))
+    """Make the cluster, or continue where an earlier create of this resource stopped."""
+    chosen = {key: value for key, value in inputs.get(CHOSEN, {}).items() if key not in inputs}
+    spec = parse_cluster({**inputs_in(inputs), **chosen})
     session = _session(call, settings, inputs, "create")
-    with _saving(call, inputs, session.client.endpoint):
-        outputs = create_cluster(spec, _mark(inputs), session, adopt=bool(inputs.get(ADOPT)))
-    call.progress(_in_short(outputs))
-    return CreateResult(outputs.name, stored(outputs, inputs, session.client.endpoint))
+    with _saving(call, inputs, session.client):
+        outputs = create_cluster(
+            spec,
+            OwnershipMark(str(inputs.get(OWNER, ""))),
+            session,
+            adopt=bool(inputs.get(ADOPT)),
+            resumable=bool(call.urn),
+            create_first=bool(inputs.get(CREATE_FIRST)),
+        )
+    return CreateResult(outputs.name, _answer(call, outputs, inputs, session.client))
 
 
-def update(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -> UpdateResult:
+def update(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> UpdateResult:
     """Bring the cluster to the new inputs; versions that are left out stay as they are."""
+    identity = identity_of(id_, olds, OwnershipMark(str(news.get(OWNER, "")), frozenset({str(olds.get(OWNER, ""))})))
     spec = parse_cluster(inputs_in(news))
     session = _session(call, settings, news, "update")
-    with _saving(call, news, session.client.endpoint):
-        outputs = update_cluster(spec, _mark(news), session, old=olds)
-    call.progress(_in_short(outputs))
-    return UpdateResult(stored(outputs, news, session.client.endpoint))
+    with _saving(call, news, session.client):
+        outputs = update_cluster(spec, identity, session, old=olds)
+    return UpdateResult(_answer(call, outputs, news, session.client))
 
 
-def read(settings: Settings, id_: str, properties: Mapping[str, Any]) -> ReadResult:
+def read(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]) -> ReadResult:
     """Look at the cluster: for a refresh, where `properties` are stored outputs, or for `OmniCluster.get`."""
-    is_refresh = "schema" in properties
-    client = _client(settings, properties)
-    outputs = read_cluster(id_, client, old=properties if is_refresh else None)
-    if outputs is None and is_refresh:
-        _refuse_another_omni(id_, client, properties)
-        return ReadResult("", {})
-    if outputs is None:
-        raise NotFoundError(f"there is no cluster {id_!r} in Omni at {client.endpoint}")
-    if not is_refresh:
+    if "schema" not in properties:
+        client = _client(settings, properties)
+        outputs = read_cluster(id_, client)
+        if outputs is None:
+            raise NotFoundError(f"there is no cluster {id_!r} in Omni at {client.endpoint}")
         return ReadResult(id_, found(outputs))
+    identity = identity_of(id_, properties, mark_of(properties, call.urn))
+    client = _client(settings, properties)
+    outputs = read_cluster(id_, client, identity=identity, old=properties)
+    if outputs is None:
+        call.warning(
+            f"cluster {id_!r} is gone from Omni at {client.endpoint}, or is being deleted: it is removed from the "
+            "state, and the next `pulumi up` creates it again"
+        )
+        return ReadResult("", {})
     outs, inputs = refreshed(outputs, properties, client.endpoint)
     return ReadResult(id_, outs, inputs)
 
 
 def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]) -> None:
     """Delete the cluster and wait until it is gone; one that is gone already is no error."""
+    identity = identity_of(id_, properties, mark_of(properties, call.urn))
     on_delete = properties.get("onDelete") or {}
     session = _session(call, settings, properties, "delete")
-    _refuse_another_omni(id_, session.client, properties)
-    delete_cluster(
-        id_,
-        session,
-        mark=_mark(properties),
-        on_disconnected=on_delete.get("disconnectedMachines", "fail"),
-    )
+    delete_cluster(id_, session, identity=identity, on_disconnected=on_delete.get("disconnectedMachines", "fail"))
     call.progress("gone")
 
 
-def _refuse_another_omni(name: str, client: Client, properties: Mapping[str, Any]) -> None:
-    """A cluster that is missing in another Omni than it was last seen in is not gone.
+def _answer(call: Call, outputs: ClusterOutputs, inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
+    """The outputs for the engine; once it has them, the creation has finished."""
+    call.progress(_in_short(outputs))
+    return stored(_recorded(call, outputs, client), inputs, client.endpoint)
 
-    Raises:
-        LifecycleError: It was seen elsewhere, and is not here.
-    """
-    seen_in = properties.get(OMNI, client.endpoint)
-    if seen_in != client.endpoint and client.state.find(CLUSTER, name) is None:
-        raise LifecycleError(
-            f"cluster {name!r} was last seen in Omni at {seen_in}, and Omni at {client.endpoint} has no such cluster: "
-            "let `omni:endpoint` or OMNI_ENDPOINT point to the former again; or, if the cluster is gone together with "
-            "that Omni, drop it from the stack with `pulumi state delete`"
-        )
+
+def _recorded(call: Call, outputs: ClusterOutputs, client: Client) -> ClusterOutputs:
+    """Take the mark of an unfinished creation off once a state has the cluster, by its UUID."""
+    if not outputs.creation or not outputs.cluster_uuid:
+        return outputs
+    call.after_answer(lambda: finish_creation(client, outputs.name, outputs.creation))
+    return replace(outputs, creation="")
 
 
 def _in_short(outputs: ClusterOutputs) -> str:
@@ -114,12 +122,8 @@ def _session(call: Call, settings: Settings, properties: Mapping[str, Any], verb
     )
 
 
-def _mark(properties: Mapping[str, Any]) -> OwnershipMark:
-    return OwnershipMark(str(properties.get(OWNER, "")))
-
-
 @contextmanager
-def _saving(call: Call, inputs: Mapping[str, Any], endpoint: str) -> Iterator[None]:
+def _saving(call: Call, inputs: Mapping[str, Any], client: Client) -> Iterator[None]:
     """Let the engine save a cluster that Omni has accepted, though the verb failed after that."""
     try:
         yield
@@ -127,5 +131,6 @@ def _saving(call: Call, inputs: Mapping[str, Any], endpoint: str) -> Iterator[No
         if error.outputs is None:
             raise
         provider = {"__provider": inputs["__provider"]}
-        saved = stored(error.outputs, inputs, endpoint)
+        outputs = _recorded(call, error.outputs, client) if call.can_save else error.outputs
+        saved = stored(outputs, inputs, client.endpoint)
         raise call.partial_failure(error.outputs.name, saved | provider, inputs, str(error)) from None

@@ -25,7 +25,7 @@ from ksail_pulumi.omni.resources import (
     MACHINE_STATUS,
     Resource,
 )
-from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
 from ksail_pulumi.spec.cluster import parse_cluster, to_wire
 from ksail_pulumi.spec.ksail import load_ksail

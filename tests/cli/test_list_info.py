@@ -7,10 +7,12 @@ import pytest
 
 from ksail_pulumi.cli.app import main
 from ksail_pulumi.lifecycle.create import create
+from ksail_pulumi.lifecycle.lease import finish_creation
 from ksail_pulumi.lifecycle.session import Deadline, Session
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
-from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.omni.resources import CLUSTER
+from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
 from ksail_pulumi.spec.cluster import parse_cluster
 
@@ -24,7 +26,8 @@ def account() -> Iterator[Simulator]:
     with Simulator(machines=3) as omni:
         client = connect(Connection(omni.endpoint, omni.service_account_key))
         spec = parse_cluster({"name": "shop", "workers": 2})
-        create(spec, OwnershipMark("org/web/dev/shop"), Session(client, Deadline.after(60)))
+        outputs = create(spec, OwnershipMark("org/web/dev/shop"), Session(client, Deadline.after(60)))
+        finish_creation(client, "shop", outputs.creation)
         yield omni
 
 
@@ -41,6 +44,19 @@ def test_list_shows_every_cluster(capsys):
     assert title.split() == ["NAME", "PHASE", "READY", "MACHINES", "TALOS", "KUBERNETES", "PULUMI", "RESOURCE"]
     name, phase, ready, machines, *_, owner = row.split()
     assert (name, phase, ready, machines, owner) == ("shop", "RUNNING", "yes", "3/3", "org/web/dev/shop")
+
+
+def test_an_unfinished_creation_is_shown(account, capsys):
+    client = connect(Connection(account.endpoint, account.service_account_key))
+    state, creation = client.state, Creation.begin()
+    state.modify(CLUSTER, "shop", creation.on)
+    assert main(["list"]) == 0
+    assert f"org/web/dev/shop (creation not finished, by {creation.by})" in capsys.readouterr().out
+    assert main(["info", "shop"]) == 0
+    assert "creation not finished" in capsys.readouterr().out
+    finish_creation(client, "shop", creation.run)
+    assert main(["list"]) == 0
+    assert "not finished" not in capsys.readouterr().out
 
 
 def test_list_in_json(capsys):

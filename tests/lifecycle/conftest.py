@@ -12,12 +12,15 @@ import pytest
 
 from ksail_pulumi.lifecycle.create import create
 from ksail_pulumi.lifecycle.delete import delete
+from ksail_pulumi.lifecycle.identity import Identity
+from ksail_pulumi.lifecycle.lease import finish_creation
 from ksail_pulumi.lifecycle.outputs import ClusterOutputs
 from ksail_pulumi.lifecycle.read import read
 from ksail_pulumi.lifecycle.session import GRACE_SECONDS, Deadline, Session
 from ksail_pulumi.lifecycle.update import update
 from ksail_pulumi.omni.client import Client
 from ksail_pulumi.omni.resources import (
+    CLUSTER_UUID,
     LABEL_AVAILABLE,
     LABEL_CLUSTER,
     LABEL_MACHINE_SET,
@@ -26,7 +29,7 @@ from ksail_pulumi.omni.resources import (
     Resource,
     ResourceType,
 )
-from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.spec.cluster import parse_cluster
 
 PATIENCE = 1800.0
@@ -53,19 +56,27 @@ class Lab:
             self.on_progress(line)
 
     def create(self, *, session: Session | None = None, adopt: bool = False, **inputs: Any) -> ClusterOutputs:
-        return create(self.spec(**inputs), self.mark, session or self.session(), adopt=adopt)
+        outputs = create(self.spec(**inputs), self.mark, session or self.session(), adopt=adopt)
+        finish_creation(self.client, self.name, outputs.creation)  # as the provider does once the state is saved
+        return outputs
 
     def update(
         self, old: ClusterOutputs | Mapping[str, Any] | None, *, session: Session | None = None, **inputs: Any
     ) -> ClusterOutputs:
         wire = old.to_wire() if isinstance(old, ClusterOutputs) else old
-        return update(self.spec(**inputs), self.mark, session or self.session(), old=wire)
+        return update(self.spec(**inputs), self.identity(), session or self.session(), old=wire)
 
     def read(self, old: ClusterOutputs | None = None) -> ClusterOutputs | None:
         return read(self.name, self.client, old=old.to_wire() if old is not None else None)
 
     def delete(self, **more: Any) -> None:
-        delete(self.name, more.pop("session", None) or self.session(), mark=more.pop("mark", self.mark), **more)
+        identity = more.pop("identity", None) or self.identity()
+        delete(self.name, more.pop("session", None) or self.session(), identity=identity, **more)
+
+    def identity(self) -> Identity:
+        """The cluster that Omni has, as a state would know it."""
+        uuid = self.client.state.find(CLUSTER_UUID, self.name)
+        return Identity(self.name, self.mark, uuid=uuid.spec.uuid if uuid else "", omni=self.client.endpoint)
 
     def spec(self, **inputs: Any) -> Any:
         return parse_cluster({"name": self.name, **inputs})

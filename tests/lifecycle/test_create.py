@@ -19,6 +19,7 @@ from ksail_pulumi.errors import (
     RefusedError,
 )
 from ksail_pulumi.lifecycle.create import create
+from ksail_pulumi.lifecycle.delete import delete
 from ksail_pulumi.lifecycle.outputs import ClusterOutputs, reached
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
@@ -36,7 +37,7 @@ from ksail_pulumi.omni.resources import (
     TALOS_VERSION,
     Resource,
 )
-from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import resolve_versions
 from ksail_pulumi.simulator.server import Simulator
 
@@ -129,7 +130,12 @@ def test_a_second_create_goes_on_with_the_first_and_writes_only_what_is_missing(
     lab.cancelled.clear()
     written = len(simulator.store.audit)
     assert lab.create(workers=2).ready
-    assert [entry.type for entry in simulator.store.audit[written:]] == [MACHINE_SET_NODE.name] * 3
+    assert [entry.type for entry in simulator.store.audit[written:]] == [
+        CLUSTER.name,  # the creation is taken over
+        *[MACHINE_SET_NODE.name] * 3,
+        CLUSTER.name,  # this attempt has ended
+        CLUSTER.name,  # the state has it
+    ]
 
 
 def test_a_cluster_of_somebody_else_is_refused_and_left_as_it_is(lab: Lab) -> None:
@@ -203,7 +209,7 @@ def test_a_machine_that_another_stack_takes_meanwhile_is_replaced(lab: Lab, need
         assert any("took" in line and first in line for line in lab.told)
     finally:
         lab.on_progress = None
-        Lab(lab.client, thief).delete(mark=None)
+        delete(thief, lab.session())
 
 
 def test_a_named_machine_of_another_cluster_is_refused_before_anything_is_written(lab: Lab, needs: Needs) -> None:
@@ -216,7 +222,7 @@ def test_a_named_machine_of_another_cluster_is_refused_before_anything_is_writte
         assert raised.value.outputs is None
         assert lab.client.state.find(CLUSTER, lab.name) is None
     finally:
-        Lab(lab.client, thief).delete(mark=None)
+        delete(thief, lab.session())
 
 
 def test_a_named_machine_that_another_stack_takes_meanwhile_has_no_replacement(lab: Lab, needs: Needs) -> None:
@@ -228,7 +234,7 @@ def test_a_named_machine_that_another_stack_takes_meanwhile_has_no_replacement(l
             lab.create(controlPlane={"machines": [machine]})
         assert raised.value.outputs.name == lab.name
     finally:
-        Lab(lab.client, thief).delete(mark=None)
+        delete(thief, lab.session())
 
 
 def take(lab: Lab, thief: str, machine: str) -> None:

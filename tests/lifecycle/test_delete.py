@@ -139,7 +139,7 @@ def test_a_machine_that_is_lost_on_the_way_is_an_error_once_that_stands(lab: Lab
 
     def work() -> None:
         try:
-            delete(lab.name, lab.session(grace=0.3), mark=lab.mark)
+            delete(lab.name, lab.session(grace=0.3), identity=lab.identity())
         except LifecycleError as error:
             failures.append(error)
 

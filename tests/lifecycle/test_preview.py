@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ksail_pulumi.lifecycle.preview import preview
+from ksail_pulumi.lifecycle.preview import Replacement, preview
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.resources import CLUSTER
-from ksail_pulumi.plan.desired import OwnershipMark
 from ksail_pulumi.plan.findings import Findings
+from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
 from ksail_pulumi.spec.cluster import parse_cluster
 
@@ -78,6 +78,6 @@ def test_the_machines_of_the_cluster_that_is_replaced_may_be_named(lab: Lab, nee
     renamed = parse_cluster({"name": f"{lab.name}-new", "controlPlane": {"machines": [machine]}})
     beside = preview(renamed, None, OwnershipMark("organization/shop/dev/another"), lab.client)
     assert [problem.field for problem in beside.failures] == ["controlPlane.machines[0]"]
-    instead = preview(renamed, None, lab.mark, lab.client)
+    instead = preview(renamed, None, lab.mark, lab.client, replaced=[Replacement(lab.name)])
     assert not instead.failures
-    assert instead.forecasts
+    assert instead.forecasts[0] == f"cluster {lab.name} is deleted first, and its machines are wiped: {machine}"

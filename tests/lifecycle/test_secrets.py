@@ -14,11 +14,12 @@ import yaml
 
 from ksail_pulumi.errors import KsailPulumiError, SettingsError
 from ksail_pulumi.lifecycle.create import create
+from ksail_pulumi.lifecycle.identity import Identity
 from ksail_pulumi.lifecycle.session import Deadline, Session
 from ksail_pulumi.lifecycle.update import update
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
-from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.provider.settings import Settings
 from ksail_pulumi.spec.cluster import parse_cluster
 
@@ -65,8 +66,9 @@ def test_no_secret_shows(
     inputs: dict[str, Any] = {"name": cluster_name, "talosconfig": True}
     with caplog.at_level(logging.DEBUG):
         outputs = create(parse_cluster(inputs), MARK, session)
+        identity = Identity(cluster_name, MARK, uuid=outputs.cluster_uuid)
         with pytest.raises(KsailPulumiError) as refused:
-            update(parse_cluster(inputs | {"workers": 10_000}), MARK, session, old=outputs.to_wire())
+            update(parse_cluster(inputs | {"workers": 10_000}), identity, session, old=outputs.to_wire())
     with pytest.raises(SettingsError) as invalid:
         connect(Connection(connection.endpoint, connection.service_account_key[1:]))
     settings = Settings(service_account_key=connection.service_account_key)

@@ -27,7 +27,7 @@ from ksail_pulumi.omni.resources import (
     TALOS_VERSION,
     Resource,
 )
-from ksail_pulumi.plan.desired import OwnershipMark
+from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import number, resolve_versions
 from ksail_pulumi.simulator.server import Simulator
 

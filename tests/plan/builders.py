@@ -9,8 +9,9 @@ from typing import Any
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
-from ksail_pulumi.plan.desired import OwnershipMark, desired_resources
+from ksail_pulumi.plan.desired import desired_resources
 from ksail_pulumi.plan.machines import Assignment, assign_machines
+from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import Versions
 from ksail_pulumi.spec.cluster import ClusterSpec, parse_cluster
 

@@ -10,8 +10,9 @@ from ksail_pulumi.errors import ForeignClusterError
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
-from ksail_pulumi.plan.desired import OwnershipMark, previous_resources
+from ksail_pulumi.plan.desired import previous_resources
 from ksail_pulumi.plan.diff import Plan, diff, with_lock, without_lock
+from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import Versions
 from ksail_pulumi.spec.cluster import ClusterSpec
 
@@ -229,11 +230,21 @@ def test_nodes_are_named_where_their_set_stays() -> None:
 
 
 def test_what_others_made_stays_unless_ownership_is_exclusive() -> None:
-    other = OwnershipMark("acme/shop/dev/another")
-    actual = [*live(desired(SPEC)), patch(), patch("other", other), replace(patch("omnis"), owner="Controller")]
+    actual = [*live(desired(SPEC)), patch(), replace(patch("omnis"), owner="Controller")]
 
     assert diff(desired(SPEC), actual, mark=MARK).empty
-    assert changed(diff(desired(SPEC), actual, mark=MARK, exclusive=True)) == [("destroy", ["foreign", "other"])]
+    assert changed(diff(desired(SPEC), actual, mark=MARK, exclusive=True)) == [("destroy", ["foreign"])]
+
+
+def test_in_the_cluster_any_mark_counts_as_ours_and_of_a_machine_only_ours() -> None:
+    """Whose the cluster is was decided by its UUID; a crash may have left a former mark behind."""
+    other = OwnershipMark("acme/shop/dev/another")
+    args = replace(patch("m", other), type=omni.KERNEL_ARGS, id=machine_id(1), labels={})
+    actual = [*live(desired(SPEC)), patch("former", other), args]
+
+    assert changed(diff(desired(SPEC), actual, mark=MARK)) == [("destroy", ["former"])]
+    former = OwnershipMark(MARK.owner, frozenset({other.owner}))
+    assert changed(diff(desired(SPEC), actual, mark=former)) == [("update", [args.id]), ("destroy", ["former"])]
 
 
 def test_nodes_of_a_class_are_omnis() -> None:

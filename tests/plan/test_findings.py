@@ -10,8 +10,8 @@ import pytest
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2, system_pb2
 from ksail_pulumi.omni.resources import Resource
-from ksail_pulumi.plan.desired import OwnershipMark
 from ksail_pulumi.plan.findings import Findings, findings
+from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.snapshot import Snapshot
 from ksail_pulumi.plan.versions import Versions
 from ksail_pulumi.spec.cluster import ClusterSpec
@@ -66,18 +66,6 @@ def test_nothing_is_concluded_from_what_was_not_read() -> None:
     assert judged(SPEC, Snapshot(), old=None) == Findings()
 
 
-def test_a_foreign_cluster_of_this_name_is_a_failure_with_the_way_out() -> None:
-    foreign = [replace(each, annotations={}) for each in running()]
-    anothers = [replace(each, annotations=OwnershipMark("a/b/c/d").annotations()) for each in running()]
-
-    assert failures(judged(SPEC, omni_with(foreign), old=None)) == {
-        "name": "a cluster 'prod' exists in Omni and was not made by Pulumi; to take it over, give the resource the "
-        'option import_="prod"'
-    }
-    assert "belongs to a/b/c/d" in failures(judged(SPEC, omni_with(anothers), old=None))["name"]
-    assert failures(judged(SPEC, omni_with(running()), old=None)) == {}, "a create that was interrupted goes on"
-
-
 def test_a_takeover_is_told_with_whom_it_is_taken_from() -> None:
     by_hand = [replace(each, annotations={}) for each in running()]
     assert judged(SPEC, omni_with(by_hand), old=None, adopt=True) == Findings(
@@ -91,7 +79,7 @@ def test_a_takeover_is_told_with_whom_it_is_taken_from() -> None:
 
 def test_there_must_be_a_cluster_to_take_over() -> None:
     assert failures(judged(SPEC, omni_with(), old=None, adopt=True)) == {
-        "name": "cluster 'prod' does not exist in this Omni, so that it cannot be imported"
+        "name": "cluster 'prod' does not exist in this Omni and cannot be imported"
     }
     assert judged(SPEC, Snapshot(), old=None, adopt=True) == Findings()
 

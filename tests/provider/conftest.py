@@ -148,13 +148,13 @@ class Process:
         """The properties of a saved resource as the engine hands them back."""
         return _plain({key: value for key, value in rpc.deserialize_properties(struct).items() if key != "__provider"})
 
-    def check(self, news, olds=None):
+    def check(self, news, olds=None, *, urn=URN):
         olds = self.struct(olds) if olds is not None else None
-        answer = self.call("Check", provider_pb2.CheckRequest(urn=URN, olds=olds, news=self.struct(news)))
+        answer = self.call("Check", provider_pb2.CheckRequest(urn=urn, olds=olds, news=self.struct(news)))
         return properties_of(answer.inputs), {failure.property: failure.reason for failure in answer.failures}
 
-    def diff(self, id_, olds, news):
-        request = provider_pb2.DiffRequest(id=id_, urn=URN, olds=self.struct(olds), news=self.struct(news))
+    def diff(self, id_, olds, news, *, urn=URN):
+        request = provider_pb2.DiffRequest(id=id_, urn=urn, olds=self.struct(olds), news=self.struct(news))
         return self.call("Diff", request)
 
     def update(self, id_, olds, news, *, timeout=0.0):

@@ -6,9 +6,11 @@ import pytest
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
-from ksail_pulumi.provider import checking
+from ksail_pulumi.provider import looking
 from ksail_pulumi.provider.cluster import OmniClusterProvider
 from ksail_pulumi.simulator.server import Simulator
+
+from .conftest import URN
 
 INPUTS = {"name": "west", "controlPlane": {"count": 1}, "__owner": "organization/shop/dev/west"}
 UNKNOWN = Unknown()
@@ -61,13 +63,14 @@ def test_every_wrong_field_is_named_by_its_path(provider):
 
 def test_right_inputs_come_back_as_they_were_written(provider):
     written = {**INPUTS, "talosVersion": "v1.13.8", "workers": [{"count": 2}], "labels": {"my_label": "x"}}
-    assert provider.check(written) == (written, {})
+    assert provider.check({**written, "__preview": True}) == (written, {})
 
 
 def test_inputs_in_another_spelling_come_back_as_on_the_wire(provider):
     inputs, failures = provider.check({**INPUTS, "control_plane": {"machine_class": {"name": "a_b", "size": 1}}})
     assert failures == {"controlPlane": "is given twice, in both of its spellings"}
-    inputs, failures = provider.check({"name": "west", "control_plane": {"machine_class": {"name": "a_b", "size": 1}}})
+    other_words = {"name": "west", "control_plane": {"machine_class": {"name": "a_b", "size": 1}}}
+    inputs, failures = provider.check({**other_words, "__preview": True})
     assert (inputs, failures) == ({"name": "west", "controlPlane": {"machineClass": {"name": "a_b", "size": 1}}}, {})
 
 
@@ -102,9 +105,36 @@ def test_versions_that_are_left_out_later_stay(provider):
     assert (inputs["talosVersion"], inputs["kubernetesVersion"]) == ("1.13.8", "1.36.3")
 
 
-def test_the_owner_stays_when_the_stack_is_renamed(provider):
-    inputs, _ = provider.check({**INPUTS, "__owner": "organization/shop/prod/west"}, INPUTS)
-    assert inputs["__owner"] == "organization/shop/dev/west"
+def test_the_mark_follows_the_urn(provider):
+    """Which has the stack's new name at once, and the types of the parents."""
+    olds = {**INPUTS, "__owner": "organization/shop/prod/west"}
+    assert provider.check(INPUTS, olds)[0]["__owner"] == "organization/shop/dev/west"
+    urn = "urn:pulumi:dev::shop::my:app:App$pulumi-python:dynamic/ksail:OmniCluster::west"
+    marked = provider.check(INPUTS, olds, urn=urn)[0]["__owner"]
+    assert marked == "organization/shop/dev/my:app:App$pulumi-python:dynamic/ksail:OmniCluster::west"
+
+
+def test_a_name_that_is_left_out_stays(provider):
+    """Whatever the resource is called now; a name that is written down is taken."""
+    news = {**INPUTS, "name": "renamed", "__nameLeftOut": True}
+    assert provider.check(news, INPUTS)[0] == INPUTS
+    assert provider.check({**INPUTS, "name": "renamed"}, INPUTS)[0]["name"] == "renamed"
+
+
+def test_two_resources_of_a_run_cannot_have_one_cluster(start_provider):
+    provider = start_provider()
+    assert provider.check(INPUTS, INPUTS) == (INPUTS, {})
+    other = "urn:pulumi:dev::shop::pulumi-python:dynamic/ksail:OmniCluster::other"
+    assert provider.check(INPUTS, INPUTS, urn=other)[1] == {
+        "name": f"the resource {URN!r} of this stack has cluster 'west' already: choose another name"
+    }
+
+
+def test_what_a_name_that_is_not_known_yet_may_do_is_said(start_provider, engine):
+    start_provider().check({**INPUTS, "name": UNKNOWN, "__preview": True}, INPUTS)
+    assert engine.texts("WARNING") == [
+        "name is not known yet. If it changes, the cluster is replaced: it is deleted, and its machines are wiped"
+    ]
 
 
 def test_the_mark_of_a_preview_is_not_stored(provider):
@@ -133,7 +163,9 @@ def test_a_preview_warns_of_settings_that_are_missing(start_provider, engine, in
     assert provider.check({**INPUTS, **inputs, "__preview": True}) == ({**INPUTS, **inputs}, {})
     assert [message in text for text in engine.texts("WARNING")] == [True]
     engine.clear()
-    assert provider.check({**INPUTS, **inputs}) == ({**INPUTS, **inputs}, {})
+    refused = provider.check({**INPUTS, **inputs})[1]
+    assert message in refused[""], "an `up` cannot tell whether a replacement has to keep name and versions"
+    assert provider.check({**INPUTS, **inputs}, {**INPUTS, "labels": {}}) == ({**INPUTS, **inputs}, {})
     assert engine.texts() == []
 
 
@@ -143,6 +175,7 @@ def test_inputs_that_have_not_changed_are_not_taken_to_omni(start_provider, engi
     outputs = {
         **olds,
         "ready": True,
+        "schema": 2,
         "phase": "RUNNING",
         "kubernetesVersion": "1.36.3",
         "__pinned": ["kubernetesVersion"],
@@ -154,7 +187,7 @@ def test_inputs_that_have_not_changed_are_not_taken_to_omni(start_provider, engi
 
 
 def test_an_omni_that_does_not_answer_holds_nothing_up(monkeypatch, capsys, listener, service_account_key):
-    monkeypatch.setattr(checking, "LOOK_SECONDS", 0.5)
+    monkeypatch.setattr(looking, "LOOK_SECONDS", 0.5)
     monkeypatch.setenv("WEST_KEY", service_account_key)
     inputs = {**INPUTS, "endpoint": listener.endpoint, "serviceAccountKeyEnvVar": "WEST_KEY"}
     result = OmniClusterProvider().check({}, {**inputs, "__preview": True})

@@ -123,7 +123,7 @@ def test_an_interrupt_ends_the_wait_and_saves_the_cluster(provider, simulator, e
     assert failed(interrupted.value).init_failed.id == "west"
 
 
-def test_where_nothing_can_be_saved_the_next_create_goes_on(start, simulator, engine, failed):
+def test_where_nothing_can_be_saved_the_next_create_says_how_to_go_on(start, simulator, engine, failed):
     provider = start(hidden="frames")
     simulator.faults.never_join.add(1)
     asked = inputs("west", workers=5)
@@ -132,10 +132,13 @@ def test_where_nothing_can_be_saved_the_next_create_goes_on(start, simulator, en
     provider.cancel()
     with pytest.raises(grpc.RpcError) as interrupted:
         call.result(timeout=5)
-    assert failed(interrupted.value).status is None
+    assert "grpc-status-details-bin" not in dict(interrupted.value.trailing_metadata())
     simulator.faults.never_join.clear()
     machines = {entry.id for entry in simulator.store.list(MACHINE_SET_NODE)}
-    id_, outputs = start(hidden="frames").create(asked)
+    provider = start(hidden="frames")
+    with pytest.raises(failed, match=r"import_='west'"):
+        provider.call("Create", provider.create_request(asked))
+    id_, outputs = provider.create({**asked, "__adopt": True})
     assert (id_, outputs["ready"]) == ("west", True)
     assert {node["id"] for node in outputs["nodes"]} == machines
 
@@ -149,7 +152,8 @@ def test_a_cluster_of_somebody_else_is_refused_and_can_be_adopted(provider, fail
     assert refused.value.status.details == []
     assert "west" in refused.value.message
     assert provider.create({**foreign, "__adopt": True})[0] == "west"
-    assert provider.create(foreign)[0] == "west"
+    with pytest.raises(failed, match=r"this resource .* has created it already"):
+        provider.create(foreign)
 
 
 @newest

@@ -3,14 +3,16 @@
 import base64
 import json
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 
 import pytest
 from pulumi.output import Unknown
 
 from ksail_pulumi.provider.cluster import OmniClusterProvider
+from ksail_pulumi.provider.host import CallError
 
 INPUTS = {"name": "west", "controlPlane": {"count": 1.0}, "workers": 2.0, "__owner": "o/p/s/west", "__provider": "x"}
-FACTS = {"clusterUuid": "u", "phase": "RUNNING", "ready": True, "nodes": [], "schema": 1.0}
+FACTS = {"clusterUuid": "u", "phase": "RUNNING", "ready": True, "nodes": [], "schema": 2.0}
 PINS = {"kubernetesVersion": "1.36.3", "talosVersion": "1.13.8", "__pinned": ["kubernetesVersion", "talosVersion"]}
 OUTPUTS = {**INPUTS, **FACTS, **PINS}
 MACHINES = {"controlPlane": {"machines": ["a"]}}
@@ -35,7 +37,6 @@ def test_the_same_inputs_are_no_difference():
         {"workers": [{"count": 2.0}]},
         {"waitFor": "ready"},
         {"kubernetesVersion": "v1.36.3", "talosVersion": "v1.13.8"},
-        {"__owner": "o/p/renamed/west"},
         {"__provider": "y"},
     ],
 )
@@ -75,21 +76,30 @@ def test_an_input_that_is_gone_is_a_change():
 
 def test_another_name_replaces():
     result = diff(OUTPUTS, same_but(INPUTS, name="east"))
-    assert (result.changes, result.replaces, result.delete_before_replace) == (None, ["name"], False)
+    assert (result.changes, result.replaces, result.delete_before_replace) == (None, ["name"], True)
 
 
-@pytest.mark.parametrize(
-    "inputs", [MACHINES, {"workers": [{"machines": ["b"]}]}, {"workers": [{"count": 1.0}, {"machines": ["b"]}]}]
-)
-def test_another_name_for_the_same_machines_deletes_first(inputs):
-    result = diff({**OUTPUTS, **inputs}, {**INPUTS, **inputs, "name": "east"})
-    assert (result.replaces, result.delete_before_replace) == (["name"], True)
+def test_the_program_may_ask_for_a_replacement_that_creates_first():
+    result = diff(OUTPUTS, same_but(INPUTS, name="east", __createFirst=True))
+    assert (result.replaces, result.delete_before_replace) == (["name"], False)
 
 
-def test_another_omni_replaces_without_deleting_first():
-    olds, news = {**OUTPUTS, **MACHINES, "endpoint": "https://a"}, {**INPUTS, **MACHINES, "endpoint": "https://b"}
-    result = diff(olds, news)
-    assert (result.changes, result.replaces, result.delete_before_replace) == (None, ["endpoint"], False)
+def test_an_omni_that_cannot_be_asked_replaces_nothing():
+    news = {**INPUTS, **MACHINES, "endpoint": "https://b", "serviceAccountKeyEnvVar": "NO_SUCH_KEY"}
+    with pytest.raises(CallError, match="NO_SUCH_KEY is not set"):
+        diff({**OUTPUTS, **MACHINES, "endpoint": "https://a"}, news)
+
+
+@pytest.mark.parametrize("change", [{"schema": 1.0}, {"__owner": "o/p/former/west"}, {"__unfinished": True}])
+def test_what_has_to_be_written_again_is_a_change(change):
+    assert diff({**OUTPUTS, **change}, INPUTS).changes is True
+
+
+def test_a_state_of_a_newer_release_is_refused_with_both_versions():
+    with pytest.raises(
+        CallError, match=rf"by ksail-pulumi 9\.1\.0, .* ksail-pulumi {metadata.version('ksail-pulumi')}"
+    ):
+        diff({**OUTPUTS, "schema": 3.0, "__package": "9.1.0"}, INPUTS)
 
 
 def test_the_same_omni_in_other_words_is_a_change_but_no_replacement():

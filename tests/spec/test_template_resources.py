@@ -12,8 +12,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from ksail_pulumi.plan.desired import OwnershipMark, desired_resources
+from ksail_pulumi.plan.desired import desired_resources
 from ksail_pulumi.plan.machines import Assignment
+from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import Versions
 from ksail_pulumi.spec import template_file
 from ksail_pulumi.spec.cluster import parse_cluster

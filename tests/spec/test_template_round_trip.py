@@ -10,9 +10,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ksail_pulumi.plan.desired import OwnershipMark, desired_resources
+from ksail_pulumi.plan.desired import desired_resources
 from ksail_pulumi.plan.inputs import inputs_of
 from ksail_pulumi.plan.machines import Assignment
+from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import Versions
 from ksail_pulumi.spec.cluster import parse_cluster
 from ksail_pulumi.spec.export_template import template_text

@@ -1,0 +1,68 @@
+"""Notices during a wait that the cluster is gone: nothing else would ever come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.errors import ClusterGoneError
+from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID
+from ksail_pulumi.omni.watch import Query
+from ksail_pulumi.plan.ownership import Creation, OwnershipMark
+
+if TYPE_CHECKING:
+    from ksail_pulumi.lifecycle.view import ClusterView
+    from ksail_pulumi.omni.resources import Resource
+
+_NEXT = "Run `pulumi refresh` to take note of that; the next `pulumi up` creates the cluster again"
+
+
+class Presence:
+    """The one cluster that a verb works on.
+
+    Args:
+        name: Its name.
+        uuid: Its UUID; `""` for a new cluster, whose first UUID is taken.
+        creation: The creation that is under way, by which a new cluster is recognised before it has a UUID.
+        mark: Whose the new cluster is.
+    """
+
+    def __init__(
+        self, name: str, *, uuid: str = "", creation: Creation | None = None, mark: OwnershipMark | None = None
+    ) -> None:
+        self.name = name
+        self._uuid = uuid
+        self._creation = creation
+        self._mark = mark
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """What must be watched."""
+        return Query(CLUSTER, id=self.name), Query(CLUSTER_UUID, id=self.name)
+
+    def check(self, view: ClusterView) -> None:
+        """Look whether the cluster is there.
+
+        Raises:
+            ClusterGoneError: It is gone, is being deleted, or is another one under the same name.
+        """
+        if not view.synced((CLUSTER, CLUSTER_UUID)):
+            return
+        cluster, uuid = view.one(CLUSTER), view.one(CLUSTER_UUID)
+        if cluster is None:
+            raise ClusterGoneError(f"cluster {self.name!r} was deleted by somebody else meanwhile. {_NEXT}")
+        if (uuid is not None and self._uuid not in ("", uuid.spec.uuid)) or not self._ours(cluster):
+            raise ClusterGoneError(
+                f"cluster {self.name!r} was deleted by somebody else meanwhile, and another one has its name now. "
+                "Run `pulumi refresh` to take note of that"
+            )
+        if cluster.tearing_down:
+            raise ClusterGoneError(f"cluster {self.name!r} is being deleted by somebody else. {_NEXT}")
+        if uuid is not None:
+            self._uuid = uuid.spec.uuid
+
+    def _ours(self, cluster: Resource) -> bool:
+        """Whether a cluster is the new one, as far as its marks tell."""
+        if self._creation is None or self._mark is None:
+            return True
+        found = Creation.of(cluster)
+        return found.run == self._creation.run if found else self._mark.names(OwnershipMark.owner_of(cluster))

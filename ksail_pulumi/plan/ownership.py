@@ -1,0 +1,135 @@
+"""Whose a cluster is, and whether its creation has finished: what this package writes into annotations in Omni.
+
+The state of a stack says which cluster a resource has, by the cluster's UUID. The annotations serve where there is no
+state: before the first one is saved, and for everybody who looks at Omni.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import platform
+import secrets
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.omni import resources as omni
+
+if TYPE_CHECKING:
+    from ksail_pulumi.omni.resources import Resource
+
+ANNOTATION_OWNER = "ksail-pulumi/owner"
+ANNOTATION_CREATION = "ksail-pulumi/creation"
+MANAGER = "Pulumi"
+
+
+@dataclass(frozen=True)
+class OwnershipMark:
+    """Which Pulumi resource a resource in Omni belongs to, written into its annotations.
+
+    Attributes:
+        owner: `organization/project/stack/resource`, see `owner_by_urn`.
+        former: Marks that this resource had before, when the stack or the resource had another name.
+    """
+
+    owner: str
+    former: frozenset[str] = frozenset()
+
+    def annotations(self) -> dict[str, str]:
+        """The annotations that make a resource ours; Omni's UI shows the first one."""
+        return {omni.ANNOTATION_MANAGED_BY_GITOPS: MANAGER, ANNOTATION_OWNER: self.owner}
+
+    def names(self, owner: str | None) -> bool:
+        """Whether this is our mark, or one that we had before."""
+        return owner == self.owner or owner in self.former
+
+    def owns(self, resource: Resource) -> bool:
+        """Whether a resource is ours, given that its cluster is.
+
+        In a cluster any mark of this package counts: whose the cluster is was decided by its UUID, and a crash may have
+        left a former mark behind. What stays with a machine has no cluster label, so its mark must be ours.
+        """
+        owner = self.owner_of(resource)
+        return owner is not None and (bool(resource.cluster) or self.names(owner))
+
+    @staticmethod
+    def owner_of(resource: Resource) -> str | None:
+        """The owner that stands in a resource's annotations, whoever it is; None if nobody marked it."""
+        return resource.annotations.get(ANNOTATION_OWNER)
+
+
+def owner_by_urn(organization: str, urn: str) -> str:
+    """The mark of the resource with this URN: unique in an organization, and readable.
+
+    A resource without a parent is `organization/project/stack/name`. A parent's type is a part of the URN, so two
+    components may have a child of the same name: these are `organization/project/stack/TYPES::name`.
+    """
+    stack, project, kind, name = urn.removeprefix("urn:pulumi:").split("::", 3)
+    plain = "$" not in kind and "::" not in name
+    return f"{organization}/{project}/{stack}/{name if plain else f'{kind}::{name}'}"
+
+
+@dataclass(frozen=True)
+class Creation:
+    """A creation that has not finished: Omni has the cluster, and perhaps no state knows of it.
+
+    Attributes:
+        by: Who creates it, `user@host`.
+        process: The ID of the process on that host.
+        run: A random ID of this one attempt.
+        at: When it was begun or last renewed; an attempt that runs renews it.
+        done: Whether the attempt has ended. The mark stays until Pulumi has the answer.
+    """
+
+    by: str
+    process: int
+    run: str
+    at: datetime
+    done: bool = False
+
+    @classmethod
+    def begin(cls) -> Creation:
+        """A creation by this process, from now on."""
+        return cls(f"{_user()}@{platform.node()}", os.getpid(), secrets.token_hex(8), datetime.now(UTC))
+
+    @classmethod
+    def of(cls, cluster: Resource) -> Creation | None:
+        """The unfinished creation of a cluster; None if it has finished, or was not made by this package."""
+        try:
+            stored = json.loads(cluster.annotations[ANNOTATION_CREATION])
+            return cls(
+                by=str(stored["by"]),
+                process=int(stored["process"]),
+                run=str(stored["run"]),
+                at=datetime.fromisoformat(stored["at"]).astimezone(UTC),
+                done=bool(stored["done"]),
+            )
+        except (KeyError, ValueError, TypeError):
+            return None
+
+    def on(self, cluster: Resource) -> Resource:
+        """The cluster with this mark."""
+        stored = {
+            "by": self.by,
+            "process": self.process,
+            "run": self.run,
+            "at": self.at.isoformat(timespec="seconds"),
+            "done": self.done,
+        }
+        text = json.dumps(stored, separators=(",", ":"))
+        return replace(cluster, annotations={**cluster.annotations, ANNOTATION_CREATION: text})
+
+
+def without_creation(cluster: Resource) -> Resource:
+    """The cluster without the mark of an unfinished creation."""
+    rest = {key: value for key, value in cluster.annotations.items() if key != ANNOTATION_CREATION}
+    return replace(cluster, annotations=rest)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container may run as a user without a name
+        return "unknown"

@@ -1,0 +1,156 @@
+"""The part of `check` that asks Omni: what it would refuse, and which cluster a replacement deletes."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.errors import UnreachableError
+from ksail_pulumi.lifecycle.outputs import inputs_in
+from ksail_pulumi.lifecycle.preview import Replacement, own_clusters, preview
+from ksail_pulumi.omni.client import connect
+from ksail_pulumi.plan.ownership import OwnershipMark
+from ksail_pulumi.plan.versions import versions_of
+from ksail_pulumi.provider.properties import ADOPT, CHOSEN, CREATE_FIRST, OWNER, VERSIONS
+from ksail_pulumi.spec.cluster import parse_cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ksail_pulumi.omni.client import Client
+    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.findings import Findings
+    from ksail_pulumi.provider.run import Run
+    from ksail_pulumi.provider.settings import Settings
+    from ksail_pulumi.spec.cluster import ClusterSpec
+
+LOOK_SECONDS = 10.0
+"""How long a check waits for Omni; after that it goes on without its opinion."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What Omni says.
+
+    Attributes:
+        findings: What it would refuse, and what will happen.
+        inputs: The inputs, with the name and the versions that a replacement keeps.
+    """
+
+    findings: Findings
+    inputs: dict[str, Any]
+
+
+def look(
+    run: Run,
+    urn: str,
+    settings: Settings,
+    inputs: dict[str, Any],
+    *,
+    spec: ClusterSpec,
+    olds: Mapping[str, Any],
+    name_left_out: bool,
+) -> Look:
+    """Ask Omni about inputs.
+
+    Args:
+        run: What this run of Pulumi knows already.
+        urn: The resource; `""` where it is not known.
+        settings: How to reach Omni.
+        inputs: The inputs in their stored form.
+        spec: The same, parsed.
+        olds: The inputs before; none for a new resource, and for a forced replacement.
+        name_left_out: Whether the name is only that of the resource.
+
+    Raises:
+        SettingsError: How to reach Omni is not known.
+        UnreachableError: It does not answer in time; calls under way end by their own deadline, unheard.
+        OmniError: It answers with an error.
+    """
+    connection = settings.connection(inputs)
+    outcome: list[Look | Exception] = []
+
+    def ask() -> None:
+        try:
+            asking = _Asking(run, urn, inputs, spec, olds, connect(connection))
+            outcome.append(asking.about_a_change() if olds else asking.about_a_new_one(name_left_out=name_left_out))
+        except Exception as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=ask, name="ksail-pulumi-check", daemon=True)
+    thread.start()
+    thread.join(LOOK_SECONDS)
+    if not outcome:
+        raise UnreachableError(f"Omni at {connection.endpoint} did not answer within {LOOK_SECONDS:g} s")
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return outcome[0]
+
+
+@dataclass(frozen=True)
+class _Asking:
+    run: Run
+    urn: str
+    inputs: dict[str, Any]
+    spec: ClusterSpec
+    olds: Mapping[str, Any]
+    client: Client
+
+    def about_a_change(self) -> Look:
+        before = parse_cluster(inputs_in(self.olds))
+        if before.name == self.spec.name:
+            return Look(self._preview(self.spec, before), self.inputs)
+        self.run.replaces(self.urn, before.name)
+        replaced = [Replacement(before.name, first=not self._create_first)]
+        return Look(self._preview(self.spec, None, replaced), self.inputs)
+
+    def about_a_new_one(self, *, name_left_out: bool) -> Look:
+        if self.inputs.get(ADOPT):
+            return Look(self._preview(self.spec, None), self.inputs)
+        replaced = self._replaced()
+        if replaced is None:
+            return Look(self._preview(self.spec, None), self.inputs)
+        inputs = self.inputs | ({"name": replaced.id} if name_left_out else {})
+        chosen = self._chosen(replaced)
+        spec = parse_cluster({**inputs_in(inputs), **chosen})
+        if chosen:
+            inputs[CHOSEN] = chosen
+        certain = self.run.replaced(self.urn) == replaced.id
+        replacement = Replacement(replaced.id, certain=certain, first=not self._create_first)
+        return Look(self._preview(spec, None, [replacement]), inputs)
+
+    def _replaced(self) -> Resource | None:
+        """The cluster that this resource has, if this is a forced replacement: the engine does not say so."""
+        own = own_clusters(self._mark, self.client)
+        likely = (self.run.replaced(self.urn), self.spec.name)
+        return next((cluster for name in likely for cluster in own if cluster.id == name), own[0] if own else None)
+
+    def _chosen(self, replaced: Resource) -> dict[str, str]:
+        """The versions of the replaced cluster that the program leaves out: chosen once, they stay."""
+        had = versions_of(replaced)
+        versions = {"kubernetesVersion": had.kubernetes, "talosVersion": had.talos}
+        return {version: versions[version] for version in VERSIONS if version not in self.inputs}
+
+    def _preview(
+        self, spec: ClusterSpec, before: ClusterSpec | None, replaced: list[Replacement] | None = None
+    ) -> Findings:
+        return preview(
+            spec,
+            before,
+            self._mark,
+            self.client,
+            adopt=bool(self.inputs.get(ADOPT)),
+            resumable=bool(self.urn),
+            create_first=self._create_first,
+            replaced=replaced or (),
+        )
+
+    @property
+    def _create_first(self) -> bool:
+        return bool(self.inputs.get(CREATE_FIRST))
+
+    @property
+    def _mark(self) -> OwnershipMark:
+        former = {str(self.olds[OWNER])} if OWNER in self.olds else set()
+        return OwnershipMark(str(self.inputs.get(OWNER, "")), frozenset(former))
