@@ -34,7 +34,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-VERSION = "3.259.0"
+VERSION = "3.276.0"
 """The version to download or build."""
 OLDEST = (3, 238)
 """Since this release a failing `after_create` hook fails the deployment; older ones are passed over on PATH."""

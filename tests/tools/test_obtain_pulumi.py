@@ -23,7 +23,7 @@ case $1 in
     for word; do [ "$previous" = -o ] && folder=$word; previous=$word; done
     echo "$word" >> "$BUILDS"
     sleep 0.2
-    printf '#!/bin/sh\\necho v3.259.0\\n' > "$folder/$(basename "$word")"
+    printf '#!/bin/sh\\necho v3.276.0\\n' > "$folder/$(basename "$word")"
     chmod +x "$folder/$(basename "$word")" ;;
 esac
 """
@@ -114,10 +114,10 @@ def test_it_is_built_once_and_kept(machine: Machine) -> None:
     machine.install_go()
     first = machine.start()
     stdout, stderr = first.communicate(timeout=30)
-    assert stdout.strip() == str(machine.cache / "v3.259.0")
-    assert stderr.startswith("pulumi: building v3.259.0 with Go: about ")
+    assert stdout.strip() == str(machine.cache / "v3.276.0")
+    assert stderr.startswith("pulumi: building v3.276.0 with Go: about ")
     assert len(stderr.splitlines()) == 1
-    kept = {file.name for file in (machine.cache / "v3.259.0").iterdir() if os.access(file, os.X_OK)}
+    kept = {file.name for file in (machine.cache / "v3.276.0").iterdir() if os.access(file, os.X_OK)}
     assert kept == {
         "pulumi",
         "pulumi-language-python",
@@ -135,7 +135,7 @@ def test_two_at_once_build_it_once(machine: Machine) -> None:
     machine.install_go()
     processes = [machine.start(), machine.start()]
     folders = {process.communicate(timeout=30)[0].strip() for process in processes}
-    assert folders == {str(machine.cache / "v3.259.0")}
+    assert folders == {str(machine.cache / "v3.276.0")}
     assert len((machine.folder / "builds").read_text().splitlines()) == 2
 
 
@@ -149,7 +149,7 @@ def test_a_broken_one_in_the_cache_is_replaced(machine: Machine) -> None:
     machine.install_go()
     folder = Path(machine.obtain()["folder"])
     (folder / "pulumi").write_text("#!/bin/sh\nexit 1\n")
-    assert machine.obtain()["version"] == "3.259.0"
+    assert machine.obtain()["version"] == "3.276.0"
 
 
 def test_a_failed_build_leaves_nothing_behind(machine: Machine) -> None:
