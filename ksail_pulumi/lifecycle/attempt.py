@@ -12,7 +12,7 @@ from ksail_pulumi.lifecycle.apply import Applied
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.view import ClusterView
 from ksail_pulumi.lifecycle.wait import wait
-from ksail_pulumi.omni.resources import CLUSTER_UUID
+from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID
 from ksail_pulumi.plan.diff import with_lock
 from ksail_pulumi.plan.ownership import without_creation
 from ksail_pulumi.spec.cluster import to_wire
@@ -56,17 +56,30 @@ class Attempt:
             raise  # there is nothing to save
         except KsailPulumiError as error:
             if error.outputs is None and (self.applied.accepted or self.applied.last_write is not None):
-                self._learn_uuid()
+                self._look_again(error)
                 outputs = facts.partial_outputs(self._inputs, self._view, self._goal, self._old)
                 error.outputs = replace(outputs, creation=self.creation)
             raise
 
-    def _learn_uuid(self) -> None:
-        """Ask for the UUID, by which alone the state knows the cluster, if no wait has told it."""
-        if self._view.one(CLUSTER_UUID) is None:
-            with suppress(OmniError):  # Omni is out of reach, or has not made it yet: any later verb stores it
-                found = self.session.client.state.find(CLUSTER_UUID, self._view.cluster)
-                self._view.put(CLUSTER_UUID, [] if found is None else [found])
+    def _look_again(self, error: KsailPulumiError) -> None:
+        """Ask for the cluster and for its UUID, by which alone the state knows it, if no wait has told them.
+
+        Raises:
+            ClusterGoneError: The cluster is gone, and that is what `error` came from.
+        """
+        if self._view.one(CLUSTER_UUID) is not None:
+            return
+        with suppress(OmniError):  # Omni is out of reach, or has not made the UUID yet: any later verb stores it
+            state = self.session.client.state
+            calls = [(kind, state.start_find(kind, self._view.cluster)) for kind in (CLUSTER, CLUSTER_UUID)]
+            for kind, call in calls:
+                found = call.result()
+                self._view.put(kind, [] if found is None else [found])
+            if self.session.presence is not None:
+                try:
+                    self.session.presence.check(self._view)
+                except ClusterGoneError as gone:
+                    raise gone from error
 
     def converged(self, converged: Converged) -> None:
         """Everything is written, and there is something to be waited for."""

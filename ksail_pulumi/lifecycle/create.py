@@ -110,7 +110,7 @@ def _to_adopt(reading: Snapshot, name: str, mark: OwnershipMark, *, create_first
         ForeignClusterError: This resource has it already and would delete it: its replacement creates first.
     """
     if reading.cluster is None:
-        raise LifecycleError(f"cluster {name!r} does not exist in this Omni and cannot be imported")
+        raise LifecycleError(f"cluster {name!r} does not exist in this Omni and cannot be imported: remove `import_`")
     if create_first and mark.names(mark.owner_of(reading.cluster)):
         refuse_existing(reading.cluster, mark, create_first=True)
     return Creation.of(reading.cluster)

@@ -73,8 +73,9 @@ def preview(
     asked = [(field, patch_text(patch.inline)) for field, patch in _patches(spec)]
     checks = [(field, client.management.start_validate_config(text)) for field, text in asked if text not in known]
     reading = snapshot.read(client, spec.name, extensions_of=spec.talos_version)
-    lines = [_replaces(each, reading, mark) for each in replaced]
-    reading = reading.without([each.cluster for each in replaced if each.first])
+    lines = [_replaces(each, reading, mark, adopt=adopt) for each in replaced]
+    if not adopt:
+        reading = reading.without([each.cluster for each in replaced if each.first])
     refused = []
     for field, check in checks:
         try:
@@ -116,18 +117,22 @@ def _refuse(
         refuse_existing(cluster, mark, resumable=resumable, create_first=create_first)
 
 
-def _replaces(replaced: Replacement, reading: Snapshot, mark: OwnershipMark) -> str:
+def _replaces(replaced: Replacement, reading: Snapshot, mark: OwnershipMark, *, adopt: bool) -> str:
     """What a replacement does to a cluster, in one line."""
     machines = reading.machines_of(replaced.cluster)
     wiped = f"its machines are wiped: {named(machines, reading)}" if machines else "it has no machines"
     when = "first" if replaced.first else "after the new one is created"
     if replaced.certain:
         return f"cluster {replaced.cluster} is deleted {when}, and {wiped}"
+    otherwise = (
+        "the cluster is taken over as it is"
+        if adopt
+        else "the state was lost, and `pulumi up` refuses: import the cluster with "
+        f"opts=pulumi.ResourceOptions(import_={replaced.cluster!r})"
+    )
     return (
         f"cluster {replaced.cluster} exists, and this resource ({mark.owner}) has created it. If this is shown as a "
-        f"replacement, the cluster is deleted {when}, and {wiped}. If it is not shown as a replacement, the state was "
-        f"lost, and `pulumi up` refuses: import the cluster with opts=pulumi.ResourceOptions("
-        f"import_={replaced.cluster!r})"
+        f"replacement, the cluster is deleted {when}, and {wiped}. If it is not shown as a replacement, {otherwise}"
     )
 
 

@@ -91,7 +91,8 @@ def findings(
 def _importable(spec: ClusterSpec, snapshot: Snapshot, old: ClusterSpec | None, adopt: bool) -> Iterator[Problem]:
     """Whether there is a cluster to take over."""
     if adopt and old is None and snapshot.cluster is None and snapshot.talos_versions:
-        yield Problem("name", f"cluster {spec.name!r} does not exist in this Omni and cannot be imported")
+        reason = f"cluster {spec.name!r} does not exist in this Omni and cannot be imported: remove `import_`"
+        yield Problem("name", reason)
 
 
 def _taken_over(snapshot: Snapshot, mark: OwnershipMark) -> Iterator[str]:

@@ -22,7 +22,7 @@ from ksail_pulumi.provider.properties import (
     concerns,
     without_unknowns,
 )
-from ksail_pulumi.provider.run import Run
+from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.spelling import to_wire
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.provider.host import Call
     from ksail_pulumi.provider.settings import Settings
     from ksail_pulumi.spec.cluster import ClusterSpec
-
-# One process serves one run, so what belongs to the run belongs to the module.
-_run = Run()
 
 
 def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -> CheckResult:
@@ -106,7 +103,7 @@ def _look(
     left_out = name_left_out or any(version not in inputs for version in VERSIONS)
     in_preview = bool(news.get(PREVIEW))
     try:
-        found = look(_run, call.urn, settings, inputs, spec=spec, olds=olds, name_left_out=name_left_out)
+        found = look(call.urn, settings, inputs, spec=spec, olds=olds, name_left_out=name_left_out)
     except KsailPulumiError as error:
         if in_preview:
             call.warning(str(error))
@@ -117,7 +114,7 @@ def _look(
     if in_preview:
         for tell, lines in ((call.warning, found.findings.warnings), (call.info, found.findings.forecasts)):
             for line in lines:
-                if _run.is_news(call.urn, line):
+                if this_run.is_news(call.urn, line):
                     tell(line)
     return found.inputs, [CheckFailure(problem.field, problem.reason) for problem in found.findings.failures]
 
@@ -125,7 +122,7 @@ def _look(
 def _asked_twice(urn: str, settings: Settings, inputs: Mapping[str, Any]) -> list[CheckFailure]:
     """Refuse a cluster that another resource of this stack asks for too."""
     name = str(inputs.get("name", ""))
-    other = _run.other_asking(urn, settings.endpoint_for(inputs), name)
+    other = this_run.other_asking(urn, settings.endpoint_for(inputs), name)
     if other is None:
         return []
     reason = f"the resource {other!r} of this stack has cluster {name!r} already: choose another name"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import LifecycleError
 from ksail_pulumi.lifecycle.outputs import SCHEMA
-from ksail_pulumi.provider.properties import OMNI, OWNER, PACKAGE
+from ksail_pulumi.provider.properties import ADOPT, OMNI, OWNER, PACKAGE
+from ksail_pulumi.provider.run import this_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,3 +70,8 @@ def refuse_newer(outputs: Mapping[str, Any]) -> None:
             f"ksail-pulumi {metadata.version('ksail-pulumi')}, which cannot read it: install ksail-pulumi "
             f"{outputs.get(PACKAGE, 'in a newer release')}"
         )
+
+
+def adopts(inputs: Mapping[str, Any], urn: str) -> bool:
+    """Whether a cluster is taken over. What was taken over and has been deleted by a replacement is made anew."""
+    return bool(inputs.get(ADOPT)) and not this_run.deleted(urn)

@@ -12,7 +12,9 @@ from ksail_pulumi.lifecycle.preview import Replacement, own_clusters, preview
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import versions_of
-from ksail_pulumi.provider.properties import ADOPT, CHOSEN, CREATE_FIRST, OWNER, VERSIONS
+from ksail_pulumi.provider.identity import adopts
+from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, VERSIONS
+from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.spec.cluster import parse_cluster
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.findings import Findings
-    from ksail_pulumi.provider.run import Run
     from ksail_pulumi.provider.settings import Settings
     from ksail_pulumi.spec.cluster import ClusterSpec
 
@@ -43,7 +44,6 @@ class Look:
 
 
 def look(
-    run: Run,
     urn: str,
     settings: Settings,
     inputs: dict[str, Any],
@@ -55,7 +55,6 @@ def look(
     """Ask Omni about inputs.
 
     Args:
-        run: What this run of Pulumi knows already.
         urn: The resource; `""` where it is not known.
         settings: How to reach Omni.
         inputs: The inputs in their stored form.
@@ -73,7 +72,7 @@ def look(
 
     def ask() -> None:
         try:
-            asking = _Asking(run, urn, inputs, spec, olds, connect(connection))
+            asking = _Asking(urn, inputs, spec, olds, connect(connection))
             outcome.append(asking.about_a_change() if olds else asking.about_a_new_one(name_left_out=name_left_out))
         except Exception as error:
             outcome.append(error)
@@ -90,7 +89,6 @@ def look(
 
 @dataclass(frozen=True)
 class _Asking:
-    run: Run
     urn: str
     inputs: dict[str, Any]
     spec: ClusterSpec
@@ -101,36 +99,33 @@ class _Asking:
         before = parse_cluster(inputs_in(self.olds))
         if before.name == self.spec.name:
             return Look(self._preview(self.spec, before), self.inputs)
-        self.run.replaces(self.urn, before.name)
+        this_run.replaces(self.urn, before.name)
         replaced = [Replacement(before.name, first=not self._create_first)]
         return Look(self._preview(self.spec, None, replaced), self.inputs)
 
     def about_a_new_one(self, *, name_left_out: bool) -> Look:
-        if self.inputs.get(ADOPT):
-            return Look(self._preview(self.spec, None), self.inputs)
         replaced = self._replaced()
-        if replaced is None:
-            return Look(self._preview(self.spec, None), self.inputs)
-        inputs = self.inputs | ({"name": replaced.id} if name_left_out else {})
-        chosen = self._chosen(replaced)
+        had = _kept(replaced) if replaced is not None else this_run.deleted(self.urn)
+        inputs = dict(self.inputs)
+        if name_left_out and had:
+            inputs["name"] = had["name"]
+        chosen = {version: had[version] for version in VERSIONS if version in had and version not in inputs}
         spec = parse_cluster({**inputs_in(inputs), **chosen})
         if chosen:
             inputs[CHOSEN] = chosen
-        certain = self.run.replaced(self.urn) == replaced.id
-        replacement = Replacement(replaced.id, certain=certain, first=not self._create_first)
-        return Look(self._preview(spec, None, [replacement]), inputs)
+        replacements = []
+        if replaced is not None:
+            certain = this_run.replaced(self.urn) == replaced.id
+            replacements = [Replacement(replaced.id, certain=certain, first=not self._create_first)]
+        return Look(self._preview(spec, None, replacements), inputs)
 
     def _replaced(self) -> Resource | None:
         """The cluster that this resource has, if this is a forced replacement: the engine does not say so."""
         own = own_clusters(self._mark, self.client)
-        likely = (self.run.replaced(self.urn), self.spec.name)
+        if self._adopts:
+            own = [cluster for cluster in own if cluster.id == self.spec.name]
+        likely = (this_run.replaced(self.urn), self.spec.name)
         return next((cluster for name in likely for cluster in own if cluster.id == name), own[0] if own else None)
-
-    def _chosen(self, replaced: Resource) -> dict[str, str]:
-        """The versions of the replaced cluster that the program leaves out: chosen once, they stay."""
-        had = versions_of(replaced)
-        versions = {"kubernetesVersion": had.kubernetes, "talosVersion": had.talos}
-        return {version: versions[version] for version in VERSIONS if version not in self.inputs}
 
     def _preview(
         self, spec: ClusterSpec, before: ClusterSpec | None, replaced: list[Replacement] | None = None
@@ -140,11 +135,15 @@ class _Asking:
             before,
             self._mark,
             self.client,
-            adopt=bool(self.inputs.get(ADOPT)),
+            adopt=self._adopts,
             resumable=bool(self.urn),
             create_first=self._create_first,
             replaced=replaced or (),
         )
+
+    @property
+    def _adopts(self) -> bool:
+        return adopts(self.inputs, self.urn)
 
     @property
     def _create_first(self) -> bool:
@@ -154,3 +153,9 @@ class _Asking:
     def _mark(self) -> OwnershipMark:
         former = {str(self.olds[OWNER])} if OWNER in self.olds else set()
         return OwnershipMark(str(self.inputs.get(OWNER, "")), frozenset(former))
+
+
+def _kept(replaced: Resource) -> dict[str, str]:
+    """What a replacement keeps where the program leaves it out: chosen once, it stays."""
+    had = versions_of(replaced)
+    return {"name": replaced.id, "kubernetesVersion": had.kubernetes, "talosVersion": had.talos}

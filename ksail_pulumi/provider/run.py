@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Run:
@@ -12,6 +16,7 @@ class Run:
         self._lock = threading.Lock()
         self._asked: dict[tuple[str, str], str] = {}
         self._replaced: dict[str, str] = {}
+        self._deleted: dict[str, dict[str, str]] = {}
         self._told: set[tuple[str, str]] = set()
 
     def other_asking(self, urn: str, endpoint: str, cluster: str) -> str | None:
@@ -30,9 +35,26 @@ class Run:
         with self._lock:
             return self._replaced.get(urn)
 
+    def deletes(self, urn: str, kept: Mapping[str, str]) -> None:
+        """Take note of the name and the versions of a cluster that is deleted: its replacement keeps them."""
+        with self._lock:
+            self._deleted[urn] = dict(kept)
+
+    def deleted(self, urn: str) -> dict[str, str]:
+        """Name and versions of the cluster of a resource that this run has deleted; empty for none.
+
+        Where a resource is replaced along with another one that deletes first, the engine deletes before it checks.
+        """
+        with self._lock:
+            return dict(self._deleted.get(urn, {}))
+
     def is_news(self, urn: str, line: str) -> bool:
         """Whether a line about a resource has not been shown yet: for a replacement, the engine checks twice."""
         with self._lock:
             news = (urn, line) not in self._told
             self._told.add((urn, line))
         return news
+
+
+# One process serves one run, so what belongs to the run belongs to the module.
+this_run = Run()
