@@ -18,11 +18,13 @@ from ksail_pulumi.errors import (
     NotEnoughMachinesError,
     RefusedError,
 )
+from ksail_pulumi.lifecycle import lease
 from ksail_pulumi.lifecycle.create import create
 from ksail_pulumi.lifecycle.delete import delete
 from ksail_pulumi.lifecycle.outputs import ClusterOutputs, reached
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
+    ANNOTATION_CLUSTER_LOCKED,
     CLUSTER,
     CLUSTER_MACHINE_STATUS,
     CONFIG_PATCH,
@@ -37,7 +39,8 @@ from ksail_pulumi.omni.resources import (
     TALOS_VERSION,
     Resource,
 )
-from ksail_pulumi.plan.ownership import OwnershipMark
+from ksail_pulumi.plan.diff import without_lock
+from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 from ksail_pulumi.plan.versions import resolve_versions
 from ksail_pulumi.simulator.server import Simulator
 
@@ -332,3 +335,38 @@ def test_two_owners_racing_for_one_name_do_not_mix(lab: Lab, needs: Needs) -> No
     assert raised.value.outputs is None
     assert other.owns(lab.client.state.get(CLUSTER, lab.name))
     assert LABEL_WORKER not in lab.of(MACHINE_SET)[f"{lab.name}-control-planes"].labels
+
+
+def test_the_mark_of_a_creation_is_renewed_and_says_when_the_attempt_has_ended(
+    lab: Lab, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "RENEW_SECONDS", 0.1)
+    simulator.faults.never_join.add(0)
+    marks: list[Creation] = []
+
+    def look() -> None:
+        with lab.client.state.watch(CLUSTER, id=lab.name) as watch:
+            while len({mark.at for mark in marks}) < 2:
+                event = watch.next(timeout=60)
+                if event is not None and event.resource is not None and (found := Creation.of(event.resource)):
+                    marks.append(found)
+        lab.cancelled.set()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    with pytest.raises(CancelledError) as raised:
+        lab.create(controlPlane={"count": 3})
+    looking.join()
+    last = Creation.of(lab.client.state.get(CLUSTER, lab.name))
+    assert last is not None
+    assert {mark.run for mark in marks} == {last.run} == {raised.value.outputs.creation}
+    assert ([mark.done for mark in marks], last.done) == ([False] * len(marks), True)
+
+
+def test_a_locked_cluster_carries_no_mark_of_its_creation(lab: Lab) -> None:
+    """Omni would not let it be taken off."""
+    lab.create(locked=True)
+    cluster = lab.client.state.get(CLUSTER, lab.name)
+    assert ANNOTATION_CLUSTER_LOCKED in cluster.annotations
+    assert Creation.of(cluster) is None
+    lab.client.state.modify(CLUSTER, lab.name, without_lock)

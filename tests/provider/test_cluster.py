@@ -11,6 +11,7 @@ from ksail_pulumi.errors import NotFoundError
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_SET_NODE
+from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.simulator.server import Simulator
 
 OWNER = "organization/shop/dev/{}"
@@ -154,6 +155,20 @@ def test_a_cluster_of_somebody_else_is_refused_and_can_be_adopted(provider, fail
     assert provider.create({**foreign, "__adopt": True})[0] == "west"
     with pytest.raises(failed, match=r"this resource .* has created it already"):
         provider.create(foreign)
+
+
+@newest
+def test_the_mark_of_a_creation_goes_once_the_engine_has_the_answer(provider, client):
+    with client.state.watch(CLUSTER, id="west") as watch:
+        while watch.next(timeout=60).kind != "bootstrapped":
+            pass
+        provider.create(at_once("west"))
+        marks = []
+        while not marks or marks[-1] is not None:
+            event = watch.next(timeout=60)
+            if event is not None and event.resource is not None:
+                marks.append(Creation.of(event.resource))
+    assert {mark.done for mark in marks[:-1]} == {False, True}
 
 
 @newest
