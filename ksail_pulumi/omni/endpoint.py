@@ -95,3 +95,11 @@ def _invalid(written: str, reason: str) -> SettingsError:
     return SettingsError(
         f"omni endpoint {written!r} is not valid: {reason}. It looks like https://<account>.omni.siderolabs.io:443"
     )
+
+
+def another_omni(first: str, second: str) -> bool:
+    """Whether two endpoints lead to different addresses; the same one may be written in several ways."""
+    try:
+        return normalise_endpoint(first).target != normalise_endpoint(second).target
+    except SettingsError:
+        return first != second

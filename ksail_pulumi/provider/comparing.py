@@ -11,7 +11,6 @@ import pulumi
 from pulumi.dynamic import DiffResult
 from pulumi.output import Unknown
 
-from ksail_pulumi.errors import SettingsError
 from ksail_pulumi.lifecycle.credentials import renewal_due
 from ksail_pulumi.lifecycle.outputs import SCHEMA, inputs_in, reached
 from ksail_pulumi.provider.identity import form_of, identity_of, mark_of, refuse_newer
@@ -85,7 +84,9 @@ def _other_omni(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any
     """Whether the inputs lead to another Omni, not to the same one written in another way or under another name."""
     if isinstance(new.get("endpoint"), Unknown) or olds.get("endpoint") == new.get("endpoint"):
         return False
-    if _target(olds.get(OMNI) or settings.endpoint_for(olds)) == _target(settings.endpoint_for(new)):
+    from ksail_pulumi.omni.endpoint import another_omni
+
+    if not another_omni(olds.get(OMNI) or settings.endpoint_for(olds), settings.endpoint_for(new)):
         return False
     from ksail_pulumi.omni.client import connect
     from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID
@@ -94,12 +95,3 @@ def _other_omni(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any
     cluster, uuid = state.start_find(CLUSTER, id_), state.start_find(CLUSTER_UUID, id_)
     found = cluster.result()
     return not identity_of(id_, {**olds, OMNI: ""}, mark_of(olds, call.urn)).is_in(found, uuid.result(), "")
-
-
-def _target(endpoint: str) -> str:
-    from ksail_pulumi.omni.endpoint import normalise_endpoint
-
-    try:
-        return normalise_endpoint(endpoint).target
-    except SettingsError:
-        return endpoint

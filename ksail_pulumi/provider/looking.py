@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import UnreachableError
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.preview import Replacement, own_clusters, preview
 from ksail_pulumi.omni.client import connect
+from ksail_pulumi.omni.endpoint import another_omni
+from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_SET_NODE
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import versions_of
 from ksail_pulumi.provider.identity import adopts
@@ -72,7 +74,7 @@ def look(
 
     def ask() -> None:
         try:
-            asking = _Asking(urn, inputs, spec, olds, connect(connection))
+            asking = _Asking(urn, inputs, spec, olds, connect(connection), settings)
             outcome.append(asking.about_a_change() if olds else asking.about_a_new_one(name_left_out=name_left_out))
         except Exception as error:
             outcome.append(error)
@@ -94,14 +96,32 @@ class _Asking:
     spec: ClusterSpec
     olds: Mapping[str, Any]
     client: Client
+    settings: Settings
 
     def about_a_change(self) -> Look:
         before = parse_cluster(inputs_in(self.olds))
+        if (line := self._leaves_omni(before.name)) is not None:
+            found = self._preview(self.spec, None)
+            return Look(replace(found, forecasts=(line, *found.forecasts)), self.inputs)
         if before.name == self.spec.name:
             return Look(self._preview(self.spec, before), self.inputs)
         this_run.replaces(self.urn, before.name)
         replaced = [Replacement(before.name, first=not self._create_first)]
         return Look(self._preview(self.spec, None, replaced), self.inputs)
+
+    def _leaves_omni(self, name: str) -> str | None:
+        """What happens to the cluster in the former Omni, if the endpoint leads to another one."""
+        former = self.settings.endpoint_for(self.olds)
+        if not another_omni(former, self.client.endpoint):
+            return None
+        here = self.client.state.find(CLUSTER, name)
+        if here is not None and self._mark.names(self._mark.owner_of(here)):
+            return None  # the same Omni under another name; `diff` goes by the UUID
+        state = connect(self.settings.connection(inputs_in(self.olds))).state
+        nodes = state.list(MACHINE_SET_NODE, {LABEL_CLUSTER: name})
+        when = "after the new one is created" if self._create_first else "first"
+        machines = ", ".join(sorted(node.id for node in nodes)) or "it has none"
+        return f"cluster {name} in Omni at {former} is deleted {when}, and its machines are wiped: {machines}"
 
     def about_a_new_one(self, *, name_left_out: bool) -> Look:
         replaced = self._replaced()
