@@ -14,6 +14,7 @@ from ksail_pulumi.lifecycle.outputs import inputs_in, stored_inputs
 from ksail_pulumi.provider.identity import owner
 from ksail_pulumi.provider.properties import (
     ADOPT,
+    CHOSEN,
     CREATE_FIRST,
     NAME_LEFT_OUT,
     OWNER,
@@ -39,6 +40,7 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
         inputs = _stored_form(call.urn, olds, news)
     except InputError as error:
         return CheckResult(dict(news), [CheckFailure(error.field, error.reason)])
+    this_run.tell(call.urn, {key: bool(news.get(key)) for key in (ADOPT, CREATE_FIRST)} | {CHOSEN: {}})
     asked, unknown = without_unknowns(inputs_in(inputs))
     if olds and news.get(PREVIEW):
         _warn_of_replacement(call, unknown)
@@ -55,9 +57,6 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
 def _stored_form(urn: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
     """What the program sent, spelled as on the wire; name and versions that it leaves out stay as they were."""
     inputs = stored_inputs(to_wire(inputs_in(news)))
-    for key in (ADOPT, CREATE_FIRST):
-        if key in news:
-            inputs[key] = news[key]
     if OWNER in news:
         inputs[OWNER] = owner(str(news[OWNER]), urn)
     left_out = [version for version in VERSIONS if version not in inputs]

@@ -14,7 +14,7 @@ from pulumi.output import Unknown
 from ksail_pulumi.lifecycle.credentials import renewal_due
 from ksail_pulumi.lifecycle.outputs import SCHEMA, inputs_in, reached
 from ksail_pulumi.provider.identity import form_of, identity_of, mark_of, refuse_newer
-from ksail_pulumi.provider.properties import CREATE_FIRST, OMNI, OWNER, PINNED, UNFINISHED, VERSIONS
+from ksail_pulumi.provider.properties import OMNI, OWNER, PINNED, UNFINISHED, VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,8 +42,8 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
         replaces.append("name")
     if _other_omni(call, settings, id_, olds, new):
         replaces.append("endpoint")
-    delete_first = bool(replaces) and not news.get(CREATE_FIRST)
-    return DiffResult(changes=None, replaces=replaces, delete_before_replace=delete_first)
+    # Where the program has the option `delete_before_replace`, that decides (pulumi 3.276), and our class sets it.
+    return DiffResult(changes=None, replaces=replaces, delete_before_replace=bool(replaces))
 
 
 def _has_work(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:

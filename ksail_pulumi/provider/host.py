@@ -7,7 +7,8 @@ command line, the server itself by `host_server`.
 
 None of that is a promise of Pulumi or gRPC. So every ability is probed where it is used, and without it:
 
-    URN, timeout          are empty; an unfinished creation is not continued then, because its mark names a URN
+    URN                   is empty; no cluster that exists is continued or taken over, because its mark names a URN
+    timeout               is empty
     a clean error         the message is the exception's text, which the host wraps in a traceback
     partial failure       a plain failure; the cluster stays in Omni as an unfinished creation
     log, progress         lines on stderr, which the engine shows without a resource

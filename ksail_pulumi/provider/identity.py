@@ -72,6 +72,6 @@ def refuse_newer(outputs: Mapping[str, Any]) -> None:
         )
 
 
-def adopts(inputs: Mapping[str, Any], urn: str) -> bool:
+def adopts(urn: str) -> bool:
     """Whether a cluster is taken over. What was taken over and has been deleted by a replacement is made anew."""
-    return bool(inputs.get(ADOPT)) and not this_run.deleted(urn)
+    return bool(this_run.told(urn).get(ADOPT)) and not this_run.deleted(urn)

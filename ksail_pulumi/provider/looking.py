@@ -131,8 +131,7 @@ class _Asking:
             inputs["name"] = had["name"]
         chosen = {version: had[version] for version in VERSIONS if version in had and version not in inputs}
         spec = parse_cluster({**inputs_in(inputs), **chosen})
-        if chosen:
-            inputs[CHOSEN] = chosen
+        this_run.tell(self.urn, {CHOSEN: chosen})
         replacements = []
         if replaced is not None:
             certain = this_run.replaced(self.urn) == replaced.id
@@ -163,11 +162,11 @@ class _Asking:
 
     @property
     def _adopts(self) -> bool:
-        return adopts(self.inputs, self.urn)
+        return adopts(self.urn)
 
     @property
     def _create_first(self) -> bool:
-        return bool(self.inputs.get(CREATE_FIRST))
+        return bool(this_run.told(self.urn).get(CREATE_FIRST))
 
     @property
     def _mark(self) -> OwnershipMark:

@@ -23,16 +23,16 @@ OWNER = "__owner"
 """The mark on everything that the resource makes in Omni. It follows the resource's URN (`owner_by_urn`)."""
 
 ADOPT = "__adopt"
-"""An existing cluster is taken over by create (`opts.import_`)."""
+"""An existing cluster is taken over by create (`opts.import_`). Never leaves `check`, as the next ones."""
 
 PREVIEW = "__preview"
-"""The program runs in a preview. Never leaves `check`."""
+"""The program runs in a preview."""
 
 CREATE_FIRST = "__createFirst"
 """A replacement creates before it deletes (`opts.delete_before_replace` is False)."""
 
 NAME_LEFT_OUT = "__nameLeftOut"
-"""The name is that of the resource, since the program gives none. Never leaves `check`."""
+"""The name is that of the resource, since the program gives none."""
 
 CHOSEN = "__chosen"
 """Versions that the program leaves out and that the replaced cluster had."""
@@ -50,7 +50,6 @@ OMNI = "__omni"
 """In outputs: the endpoint of the Omni that the cluster was last seen in."""
 
 VERSIONS = ("kubernetesVersion", "talosVersion")
-_OF_INPUTS_ONLY = (ADOPT, PREVIEW, CREATE_FIRST, NAME_LEFT_OUT, CHOSEN)
 _HIDDEN = object()
 
 
@@ -63,7 +62,7 @@ def stored(outputs: ClusterOutputs, inputs: Mapping[str, Any], endpoint: str) ->
     pinned = [version for version in VERSIONS if version not in inputs and version in found]
     return {
         **{key: _guarded(key, found[key]) for key in (*FACTS, *pinned) if key in found},
-        **{key: value for key, value in inputs.items() if key not in _OF_INPUTS_ONLY},
+        **inputs,
         PINNED: pinned,
         OMNI: endpoint,
         PACKAGE: metadata.version("ksail-pulumi"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,15 +15,31 @@ class Run:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._asked: dict[tuple[str, str], str] = {}
+        self._told: dict[str, dict[str, Any]] = {}
         self._replaced: dict[str, str] = {}
         self._deleted: dict[str, dict[str, str]] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._shown: set[tuple[str, str]] = set()
 
     def other_asking(self, urn: str, endpoint: str, cluster: str) -> str | None:
         """The resource, if any, that has asked for a cluster before this one did: the first one has it."""
         with self._lock:
             first = self._asked.setdefault((endpoint, cluster), urn)
         return first if first != urn else None
+
+    def tell(self, urn: str, hidden: Mapping[str, Any]) -> None:
+        """Take note of what `check` has to tell `create`. Among the inputs it would show in every diff.
+
+        Where the host does not tell the URN, nothing is noted: it might be taken for another resource's.
+        """
+        if not urn:
+            return
+        with self._lock:
+            self._told[urn] = {**self._told.get(urn, {}), **hidden}
+
+    def told(self, urn: str) -> dict[str, Any]:
+        """What `check` has told."""
+        with self._lock:
+            return dict(self._told.get(urn, {}))
 
     def replaces(self, urn: str, cluster: str) -> None:
         """Take note that a cluster of a resource is going to be replaced."""
@@ -51,8 +67,8 @@ class Run:
     def is_news(self, urn: str, line: str) -> bool:
         """Whether a line about a resource has not been shown yet: for a replacement, the engine checks twice."""
         with self._lock:
-            news = (urn, line) not in self._told
-            self._told.add((urn, line))
+            news = (urn, line) not in self._shown
+            self._shown.add((urn, line))
         return news
 
 

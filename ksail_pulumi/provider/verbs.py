@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateResult:
     """Make the cluster, or continue where an earlier create of this resource stopped."""
-    chosen = {key: value for key, value in inputs.get(CHOSEN, {}).items() if key not in inputs}
+    told = this_run.told(call.urn)
+    chosen = {key: value for key, value in told.get(CHOSEN, {}).items() if key not in inputs}
     spec = parse_cluster({**inputs_in(inputs), **chosen})
     session = _session(call, settings, inputs, "create")
     with _saving(call, inputs, session.client):
@@ -41,9 +42,9 @@ def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateR
             spec,
             OwnershipMark(str(inputs.get(OWNER, ""))),
             session,
-            adopt=adopts(inputs, call.urn),
+            adopt=adopts(call.urn),
             resumable=bool(call.urn),
-            create_first=bool(inputs.get(CREATE_FIRST)),
+            create_first=bool(told.get(CREATE_FIRST)),
         )
     return CreateResult(outputs.name, _answer(call, outputs, inputs, session.client))
 

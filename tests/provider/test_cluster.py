@@ -14,6 +14,8 @@ from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_SET_NODE
 from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.simulator.server import Simulator
 
+from .conftest import URN
+
 OWNER = "organization/shop/dev/{}"
 DIFF_NONE, DIFF_SOME = 1, 2
 SLOW = 120.0
@@ -139,22 +141,24 @@ def test_where_nothing_can_be_saved_the_next_create_says_how_to_go_on(start, sim
     provider = start(hidden="frames")
     with pytest.raises(failed, match=r"import_='west'"):
         provider.call("Create", provider.create_request(asked))
-    id_, outputs = provider.create({**asked, "__adopt": True})
-    assert (id_, outputs["ready"]) == ("west", True)
-    assert {node["id"] for node in outputs["nodes"]} == machines
+    assert {entry.id for entry in simulator.store.list(MACHINE_SET_NODE)} == machines
 
 
 @newest
 def test_a_cluster_of_somebody_else_is_refused_and_can_be_adopted(provider, failed):
     provider.create(at_once("west"))
+    other = URN.replace("shop", "other")
     foreign = {**at_once("west"), "__owner": "organization/other/dev/west"}
     with pytest.raises(failed) as refused:
         provider.create(foreign)
     assert refused.value.status.details == []
     assert "west" in refused.value.message
-    assert provider.create({**foreign, "__adopt": True})[0] == "west"
+    imported, failures = provider.check({**foreign, "__adopt": True, "__preview": True}, urn=other)
+    assert failures == {}
+    assert provider.create(imported, urn=other)[0] == "west"
+    provider.check({**foreign, "__preview": True}, urn=other)
     with pytest.raises(failed, match=r"this resource .* has created it already"):
-        provider.create(foreign)
+        provider.create(imported, urn=other)
 
 
 @newest

@@ -79,11 +79,6 @@ def test_another_name_replaces():
     assert (result.changes, result.replaces, result.delete_before_replace) == (None, ["name"], True)
 
 
-def test_the_program_may_ask_for_a_replacement_that_creates_first():
-    result = diff(OUTPUTS, same_but(INPUTS, name="east", __createFirst=True))
-    assert (result.replaces, result.delete_before_replace) == (["name"], False)
-
-
 def test_an_omni_that_cannot_be_asked_replaces_nothing():
     news = {**INPUTS, **MACHINES, "endpoint": "https://b", "serviceAccountKeyEnvVar": "NO_SUCH_KEY"}
     with pytest.raises(CallError, match="NO_SUCH_KEY is not set"):
