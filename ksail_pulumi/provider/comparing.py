@@ -36,6 +36,8 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
     refuse_newer(olds)
     old, new = _without_pins(olds, news), inputs_in(news)
     if not _differ(old, new):
+        if form_of(olds) != SCHEMA:
+            call.info("the state was written by an earlier release and is written anew; the cluster does not change")
         return DiffResult(changes=_has_work(olds, news))
     replaces = []
     if _known_and_other(old.get("name"), new.get("name")):

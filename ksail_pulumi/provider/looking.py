@@ -104,10 +104,15 @@ class _Asking:
             found = self._preview(self.spec, None)
             return Look(replace(found, forecasts=(line, *found.forecasts)), self.inputs)
         if before.name == self.spec.name:
-            return Look(self._preview(self.spec, before), self.inputs)
+            found = self._preview(self.spec, before)
+            return Look(replace(found, forecasts=(*self._renamed(), *found.forecasts)), self.inputs)
         this_run.replaces(self.urn, before.name)
         replaced = [Replacement(before.name, first=not self._create_first)]
         return Look(self._preview(self.spec, None, replaced), self.inputs)
+
+    def _renamed(self) -> list[str]:
+        former, now = self.olds.get(OWNER), self.inputs.get(OWNER)
+        return [f"the owner in Omni changes from {former} to {now}"] if former and former != now else []
 
     def _leaves_omni(self, name: str) -> str | None:
         """What happens to the cluster in the former Omni, if the endpoint leads to another one."""
