@@ -9,6 +9,7 @@ from ksail_pulumi.plan.component_findings import planned_components
 from ksail_pulumi.plan.desired import desired_resources, previous_resources
 from ksail_pulumi.plan.diff import diff
 from ksail_pulumi.plan.machines import assign_machines
+from ksail_pulumi.plan.numbering import given_ids, settle
 from ksail_pulumi.plan.versions import resolve_versions, versions_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.diff import Plan
     from ksail_pulumi.plan.machines import Assignment
+    from ksail_pulumi.plan.numbering import Renumbered
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.plan.versions import Versions
@@ -28,13 +30,15 @@ class Changes:
     """What must change, and what that was concluded from.
 
     Attributes:
-        desired: What should exist.
-        previous: What the inputs before made of the cluster as it is now.
+        desired: What should exist, under the IDs that it has in Omni.
+        previous: What the inputs before made of the cluster as it is now, under the same.
+        renumbered: What Omni has under another number, and goes.
         plan: What to write.
     """
 
     desired: Sequence[Resource]
     previous: Sequence[Resource]
+    renumbered: Sequence[Renumbered]
     plan: Plan
 
 
@@ -90,6 +94,16 @@ def changes(
         bootstrapped=snapshot.bootstrapped,
         components=planned_components(spec, versions, snapshot),
     )
-    previous = previous_resources(old, spec, snapshot.resources, mark)
-    plan = diff(desired, snapshot.resources, mark=mark, exclusive=spec.exclusive, previous=previous)
-    return Changes(desired, previous, plan)
+    actual = snapshot.resources
+    settled = settle(desired, actual, mark=mark, given=given_ids(spec))
+    before = previous_resources(old, spec, actual, mark)
+    previous = settle(before, actual, mark=mark, given=given_ids(old or spec)).resources
+    plan = diff(
+        settled.resources,
+        actual,
+        mark=mark,
+        exclusive=spec.exclusive,
+        previous=previous,
+        superseded={each.old.key for each in settled.renumbered},
+    )
+    return Changes(settled.resources, previous, settled.renumbered, plan)

@@ -104,6 +104,7 @@ def diff(
     mark: OwnershipMark,
     exclusive: bool = False,
     previous: Sequence[Resource] = (),
+    superseded: Collection[tuple[str, str]] = (),
 ) -> Plan:
     """Compare what should exist with what does.
 
@@ -118,6 +119,7 @@ def diff(
         exclusive: Whether what others added to the cluster goes too.
         previous: What `desired_resources` made of the inputs before: only a label or annotation that stands in it was
             set by this resource, and is removed when it is no longer wanted.
+        superseded: The keys of what goes, whoever made it, because something desired stands for the same.
 
     Raises:
         ForeignClusterError: A desired resource exists and belongs to another cluster.
@@ -152,7 +154,7 @@ def diff(
         if resource.type.name in _OF_MACHINES and not _with_its_machine(resource, wanted):
             released = release(resource, mark)
             updates += [] if same(released, resource) else [Update(resource, released)]
-        elif mark.owns(resource) or (exclusive and resource.type.name not in _OF_MACHINES):
+        elif mark.owns(resource) or key in superseded or (exclusive and resource.type.name not in _OF_MACHINES):
             destroys.append(resource)
     return Plan(
         tuple(sorted(creates, key=_rank)),

@@ -13,6 +13,7 @@ from ksail_pulumi.plan.diff import lock_forbids
 from ksail_pulumi.plan.forecast import forecast
 from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.plan.rules import assignment_rules, server_rules
+from ksail_pulumi.plan.staying import staying
 from ksail_pulumi.spec.cluster import Problem
 
 if TYPE_CHECKING:
@@ -72,13 +73,15 @@ def findings(
             failures.setdefault(problem.field, problem)
         warnings += _unused(spec, snapshot, assignment)
         if not failures:
-            plan = changes(spec, snapshot, versions, assignment, mark, old=old).plan
+            found = changes(spec, snapshot, versions, assignment, mark, old=old)
+            plan = found.plan
             if lock_forbids(plan, snapshot.cluster):
                 reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
                 failures[""] = Problem("", f"{reason}; unlock it first, with locked: false")
             forecasts = [] if old is not None else list(_taken_over(snapshot, mark))
-            forecasts += forecast(plan, versions, assignment, snapshot, mark)
+            forecasts += forecast(found, versions, assignment, snapshot, mark)
             forecasts += component_forecast(spec, plan, versions, snapshot)
+            forecasts += staying(found, snapshot) if adopt and old is None else ()
     except InputError as error:
         failures.setdefault(error.field, Problem(error.field, error.reason))
     except ForeignClusterError as error:

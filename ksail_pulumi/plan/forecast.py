@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.changes import Changes
     from ksail_pulumi.plan.diff import Plan
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.ownership import OwnershipMark
@@ -28,15 +29,16 @@ _MOST_NAMED = 5  # machines that a line names before it counts the rest
 
 
 def forecast(
-    plan: Plan, versions: Versions, assignment: Assignment, snapshot: Snapshot, mark: OwnershipMark
+    changes: Changes, versions: Versions, assignment: Assignment, snapshot: Snapshot, mark: OwnershipMark
 ) -> list[str]:
     """Say what carrying out a plan will mean: machines that join and leave, versions, patches, what others made."""
+    plan = changes.plan
     return [
         *_versions(versions, snapshot),
         *_joining(plan, snapshot),
         *_leaving(plan, snapshot),
-        *_parts(plan, assignment, snapshot),
-        *_foreign(plan, mark),
+        *_parts(changes, assignment, snapshot),
+        *_foreign(changes, mark),
         *_locked(plan, snapshot),
     ]
 
@@ -80,14 +82,17 @@ def _leaving(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
         yield f"{named(machines, snapshot)} will leave {set_id} and be reset: its data is wiped"
 
 
-def _parts(plan: Plan, assignment: Assignment, snapshot: Snapshot) -> Iterator[str]:
+def _parts(changes: Changes, assignment: Assignment, snapshot: Snapshot) -> Iterator[str]:
     """What changes about patches, extensions and the like on a cluster that runs."""
     if snapshot.cluster is None:
         return
-    changes = [("added", each) for each in plan.creates]
-    changes += [("changed", update.desired) for update in plan.updates if update.actual.spec != update.desired.spec]
-    changes += [("removed", each) for each in plan.destroys]
-    for change, part in changes:
+    plan = changes.plan
+    renumbered = {each.new.key for each in changes.renumbered} | {each.old.key for each in changes.renumbered}
+    parts = [("added", each) for each in plan.creates if each.key not in renumbered]
+    parts += [("changed", update.desired) for update in plan.updates if update.actual.spec != update.desired.spec]
+    parts += [("removed", each) for each in plan.destroys if each.key not in renumbered]
+    parts += [(f"renumbered to {each.new.id}", each.old) for each in changes.renumbered]
+    for change, part in parts:
         scope = _scope(part, assignment, snapshot)
         match part.type.name:
             case omni.CONFIG_PATCH.name if not is_component(part):
@@ -111,10 +116,11 @@ def _scope(part: Resource, assignment: Assignment, snapshot: Snapshot) -> str:
     return "every machine of the cluster"
 
 
-def _foreign(plan: Plan, mark: OwnershipMark) -> Iterator[str]:
+def _foreign(changes: Changes, mark: OwnershipMark) -> Iterator[str]:
     """With exclusive ownership: what goes although this resource did not make it."""
-    for each in plan.destroys:
-        if not mark.owns(each):
+    renumbered = {each.old.key for each in changes.renumbered}
+    for each in changes.plan.destroys:
+        if not mark.owns(each) and each.key not in renumbered:
             owner = mark.owner_of(each) or "somebody else"
             yield f"{each} was made by {owner} and goes, because ownership is exclusive"
 

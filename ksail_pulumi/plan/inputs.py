@@ -14,14 +14,16 @@ from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.plan import reading
 from ksail_pulumi.plan.components import read_components
 from ksail_pulumi.plan.desired import INSTALL_DISK
+from ksail_pulumi.plan.numbering import ids_in_use, scope_of, twins
 from ksail_pulumi.spec.cluster import compact, to_wire
 from ksail_pulumi.spec.models import Features, Machine
 from ksail_pulumi.spec.patches import CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGHT, patch_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.numbering import Scope
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.reading import Wire
     from ksail_pulumi.spec.models import ClusterSpec, HealthCheck, MachineSet, Manifest, Patch
@@ -50,10 +52,9 @@ def inputs_of(
     cluster = next((each for each in resources if each.type.name == omni.CLUSTER.name), None)
     if cluster is None:
         raise ValueError("no cluster among the resources")
-    return _Reader(cluster, _Live.of(resources, mark), previous).read()
-
-
-Scope = tuple[str, str]  # the label that tells the kind of scope, and the set or machine; "" for the cluster
+    own = [each for each in resources if mark is None or mark.owns(each)]
+    others = [each for each in resources if mark is not None and not mark.owns(each)]
+    return _Reader(cluster, _Live.of(own), _Live.of(others), previous).read()
 
 
 @dataclass
@@ -70,11 +71,11 @@ class _Live:
     installs: dict[str, Resource] = field(default_factory=dict)  # by machine
 
     @classmethod
-    def of(cls, resources: Iterable[Resource], mark: OwnershipMark | None) -> _Live:
+    def of(cls, resources: Iterable[Resource]) -> _Live:
         live = cls()
         for each in resources:
             managed = omni.LABEL_MANAGED_NODE in each.labels
-            if not (each.owner or each.tearing_down or managed) and (mark is None or mark.owns(each)):
+            if not (each.owner or each.tearing_down or managed):
                 live._add(each)
         return live
 
@@ -85,11 +86,11 @@ class _Live:
             case omni.MACHINE_SET_NODE.name:
                 self.nodes.setdefault(each.labels.get(omni.LABEL_MACHINE_SET, ""), []).append(each)
             case omni.CONFIG_PATCH.name if omni.LABEL_SYSTEM_PATCH not in each.labels:
-                self.patches.setdefault(_scope(each), {})[each.id] = each
+                self.patches.setdefault(scope_of(each), {})[each.id] = each
             case omni.CONFIG_PATCH.name if each.annotations.get(omni.ANNOTATION_NAME) == INSTALL_DISK:
                 self.installs[each.labels.get(omni.LABEL_CLUSTER_MACHINE, "")] = each
             case omni.EXTENSIONS_CONFIGURATION.name:
-                self.extensions[_scope(each)] = each
+                self.extensions[scope_of(each)] = each
             case omni.KUBERNETES_MANIFEST_GROUP.name:
                 self.manifests[each.id] = each
             case omni.KUBERNETES_HEALTH_CHECK.name:
@@ -100,17 +101,20 @@ class _Live:
                 self.installs[each.id] = each
 
 
-def _scope(resource: Resource) -> Scope:
-    for label in (omni.LABEL_CLUSTER_MACHINE, omni.LABEL_MACHINE_SET):
-        if label in resource.labels:
-            return label, resource.labels[label]
-    return omni.LABEL_CLUSTER, ""
-
-
 @dataclass(frozen=True)
 class _Reader:
+    """Reads the parts of a cluster one by one.
+
+    Attributes:
+        cluster: Its own resource.
+        live: What counts of it.
+        others: What somebody else made.
+        previous: The inputs before.
+    """
+
     cluster: Resource
     live: _Live
+    others: _Live
     previous: ClusterSpec | None
 
     def read(self) -> Wire:
@@ -223,28 +227,28 @@ class _Reader:
 
     def _patches(self, wire: Wire, known: Sequence[Patch] | None, label: str, target: str, prefix: str) -> None:
         scope, weight = prefix + (target or self.cluster.id), _WEIGHTS[label]
-        reading.read_list(
+        own = [patch_id(patch, index, weight, scope) for index, patch in enumerate(known or ())]
+        given = {patch.id_override for patch in known or () if patch.id_override}
+        live, others = (each.patches.get((label, target), {}) for each in (self.live, self.others))
+        _read_numbered(
             wire,
             "patches",
-            self.live.patches.get((label, target), {}),
+            _Numbered(own, given, live, others),
             known,
-            id_of=lambda patch, index: patch_id(patch, index, weight, scope),
             read_known=reading.known_patch,
             read_new=lambda current, index: reading.new_patch(current, f"{weight + index:03d}-{scope}-"),
         )
 
     def _manifests(self, wire: Wire, known: Sequence[Manifest] | None) -> None:
-        def prefix(index: int) -> str:
-            return f"{CLUSTER_WEIGHT + index:03d}-cluster-{self.cluster.id}-"
-
-        reading.read_list(
+        scope = f"cluster-{self.cluster.id}-"
+        own = [f"{CLUSTER_WEIGHT + index:03d}-{scope}{manifest.name}" for index, manifest in enumerate(known or ())]
+        _read_numbered(
             wire,
             "manifests",
-            self.live.manifests,
+            _Numbered(own, (), self.live.manifests, self.others.manifests),
             known,
-            id_of=lambda manifest, index: f"{prefix(index)}{manifest.name}",
             read_known=reading.known_manifest,
-            read_new=lambda current, index: reading.new_manifest(current, prefix(index)),
+            read_new=lambda current, _: reading.new_manifest(current, scope),
         )
 
     def _health_checks(self, wire: Wire, known: Sequence[HealthCheck] | None) -> None:
@@ -258,6 +262,49 @@ class _Reader:
             read_known=reading.known_check,
             read_new=lambda current, _: reading.new_check(current, prefix),
         )
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """The patches of a scope, or the manifests.
+
+    Attributes:
+        own: The IDs that we would give those of the inputs.
+        given: Those among them that have no number of ours.
+        live: What Omni has, by ID.
+        others: What it has of others.
+    """
+
+    own: Sequence[str]
+    given: Collection[str]
+    live: Mapping[str, Resource]
+    others: Mapping[str, Resource]
+
+
+def _read_numbered(
+    wire: Wire,
+    name: str,
+    numbered: _Numbered,
+    known: Sequence[Any] | None,
+    *,
+    read_known: Callable[[Any, Wire, Resource], Wire],
+    read_new: Callable[[Resource, int], Wire | None],
+) -> None:
+    """Read a list whose entries may stand under other numbers.
+
+    What somebody else made under another number of ours is not ours yet, but takes its place: it shows.
+    """
+    ids = ids_in_use(numbered.own, sorted(numbered.live), numbered.given)
+    beside = {each: numbered.others[each] for each in twins(numbered.own, numbered.others, numbered.given)}
+    reading.read_list(
+        wire,
+        name,
+        {**numbered.live, **beside},
+        known,
+        id_of=lambda _, index: ids[numbered.own[index]],
+        read_known=read_known,
+        read_new=read_new,
+    )
 
 
 def _replace_members(wire: Wire, name: str, value: Any) -> None:

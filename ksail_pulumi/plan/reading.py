@@ -14,10 +14,11 @@ from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.plan.components import ANNOTATION_COMPONENT
 from ksail_pulumi.plan.desired import machine_set_spec
+from ksail_pulumi.plan.numbering import unnumbered
 from ksail_pulumi.plan.ownership import ANNOTATION_CREATION, ANNOTATION_OWNER
 from ksail_pulumi.spec.durations import duration, format_duration
 from ksail_pulumi.spec.models import ControlPlane, Features, Workers
-from ksail_pulumi.spec.patches import inline_of, patch_text
+from ksail_pulumi.spec.patches import inline_of, patch_text, same_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -161,7 +162,8 @@ def read_list(
 
 
 def known_patch(patch: Patch, wire: Wire, current: Resource) -> Wire:
-    _read_text(wire, "inline", patch.inline, current.spec.data)
+    if not same_configuration(patch_text(patch.inline), current.spec.data):
+        _read_text(wire, "inline", patch.inline, current.spec.data)
     if patch.description is not None:
         wire["description"] = current.annotations.get(omni.ANNOTATION_DESCRIPTION, "")
     read_metadata(wire, current, known=True)
@@ -189,10 +191,13 @@ def known_manifest(manifest: Manifest, wire: Wire, current: Resource) -> Wire:
     return wire
 
 
-def new_manifest(current: Resource, prefix: str) -> Wire | None:
-    """A manifest group that the inputs do not know; one with an ID of another kind cannot be an input."""
+def new_manifest(current: Resource, scope: str) -> Wire | None:
+    """A manifest group that the inputs do not know; one with an ID of another kind cannot be an input.
+
+    `scope` is what the IDs of manifests have between their number and their name.
+    """
     name = current.annotations.get(omni.ANNOTATION_NAME, "")
-    if current.id != prefix + name:
+    if unnumbered(current.id) != scope + name:
         return None
     wire: Wire = {"name": name, "inline": inline_of(current.spec.data), "mode": _mode(current)}
     read_metadata(wire, current, known=False)

@@ -38,12 +38,15 @@ def components_of(cluster: Cluster) -> dict[str, Any]:
 def without_approver(patches: TalosPatches) -> None:
     """Leave out the approver of certificates that KSail writes into `talos/cluster` for its metrics-server.
 
-    The component brings one. Two manifests with the same objects would undo each other in a sync.
+    The component brings one. Two manifests with the same objects would undo each other in a sync. In a cluster that
+    KSail has made, its patch stays all the same: nothing of others is removed unasked.
     """
     for index, patch in enumerate(patches.scopes["cluster"]):
         if patch["name"] == _APPROVER:
             patches.warnings.append(
-                f"{patches.files['cluster'][index]}: left out, because metricsServer brings an approver of its own"
+                f"{patches.files['cluster'][index]}: left out, because metricsServer brings an approver of its own; a "
+                "cluster that KSail made keeps the one that it has, until that is deleted in Omni or ownership is "
+                '"exclusive": the preview of the takeover names its patch'
             )
             del patches.scopes["cluster"][index], patches.files["cluster"][index]
             return

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ksail_pulumi.spec.documents import MAX_DEPTH
+from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.spec.documents import MAX_DEPTH, Node, parse_documents
 from ksail_pulumi.spec.goyaml import encode
 from ksail_pulumi.spec.problems import Problem
 
@@ -89,6 +90,29 @@ def inline_of(text: str) -> Inline:
     except (yaml.YAMLError, ValueError, TypeError, RecursionError):
         pass  # not data, or not of the kind that JSON can hold
     return text
+
+
+def same_configuration(left: str, right: str) -> bool:
+    """Whether two texts say the same to Talos, whatever their layout and comments.
+
+    A scalar is the same where its type and its spelling are: Talos reads `1` into a text as "1" and `0x1` as "0x1", and
+    refuses `"1"` where it expects a number. What cannot be read is the same as itself only.
+    """
+    if left == right:
+        return True
+    try:
+        first, second = ([_meaning(each.root) for each in parse_documents(text, "")] for text in (left, right))
+    except ConfigFileError:
+        return False
+    return first == second
+
+
+def _meaning(node: Node) -> Any:
+    if isinstance(node.value, dict):
+        return {key: _meaning(child) for key, child in node.children.items()}
+    if isinstance(node.value, list):
+        return [_meaning(child) for child in node.children.values()]
+    return None if node.value is None else (type(node.value), node.text)
 
 
 def load_documents(text: str, loader: type[yaml.CBaseLoader | yaml.CSafeLoader]) -> list[Any]:

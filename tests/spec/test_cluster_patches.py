@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ksail_pulumi.spec.cluster import InvalidCluster, parse_cluster, to_wire, with_files
-from ksail_pulumi.spec.patches import inline_of, patch_problems, patch_text
+from ksail_pulumi.spec.patches import inline_of, patch_problems, patch_text, same_configuration
 
 DATA = {"machine": {"sysctls": {"vm.max_map_count": "262144"}}}
 TEXT = 'machine:\n    sysctls:\n        vm.max_map_count: "262144"\n'
@@ -45,6 +45,52 @@ def test_what_omnictl_would_write_is_read_back_as_data() -> None:
     assert inline_of(f"{TEXT}---\nkind: A\n") == [DATA, {"kind": "A"}]
     assert inline_of("machine: {sysctls: {a: b}}\n") == "machine: {sysctls: {a: b}}\n"
     assert inline_of("a: 2020-01-01\n") == "a: 2020-01-01\n"
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("machine:\n  sysctls:\n    a: b\n", "machine:\n    sysctls:\n        a: b\n"),
+        ("machine: {sysctls: {a: b}}", "# why\n\nmachine:\n  sysctls:\n    a: 'b' # because\n"),
+        ("b: [1, 2]\na: true\n", "a: true\nb:\n- 1\n- 2\n"),
+        ("a:\nb: ~\n", "a: null\nb: Null\n"),
+        ("a: |\n  x\n  y\n", 'a: "x\\ny\\n"\n'),
+        ("---\na: 1\n---\n# nothing\n---\nkind: B\n", "a: 1\n---\nkind: B\n"),
+        ("x: &x {b: c}\na: *x\nd: {<<: *x}\n", "x: {b: c}\na: {b: c}\nd: {b: c}\n"),
+        ("a: yes\n", 'a: "yes"\n'),
+        ("[", "["),
+    ],
+)
+def test_layout_and_comments_are_no_configuration(left: str, right: str) -> None:
+    assert same_configuration(left, right)
+    assert same_configuration(right, left)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("a: 1\n", 'a: "1"\n'),
+        ("a: true\n", "a: 'true'\n"),
+        ("a: 1.0\n", "a: 1\n"),
+        ("a: 1.0\n", "a: 1.00\n"),
+        ("a: 0x10\n", "a: 16\n"),
+        ("a: 1\n", "a: true\n"),
+        ("a:\n", "a: ''\n"),
+        ("a: [1, 2]\n", "a: [2, 1]\n"),
+        ("a: {}\n", "a: []\n"),
+        ("a: {}\n", "a:\n"),
+        ("a: b\n", "a: b\nc:\n"),
+        ("a: |\n  x\n", "a: |-\n  x\n"),
+        ("a: |\n  x\n\n  y\n", "a: |\n  x\n  y\n"),
+        ("a: b\n---\nc: d\n", "a: b\nc: d\n"),
+        ("[", "[ "),
+        ("a: 1\na: 1\n", "a: 1\na:  1\n"),
+        ("a: " + "[" * 200 + "]" * 200, "a:  " + "[" * 200 + "]" * 200),
+    ],
+)
+def test_what_talos_would_read_otherwise_or_nobody_can_read_is_a_change(left: str, right: str) -> None:
+    assert not same_configuration(left, right)
+    assert not same_configuration(right, left)
 
 
 REFUSED: list[tuple[Any, str, str]] = [

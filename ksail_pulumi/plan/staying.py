@@ -1,0 +1,94 @@
+"""What stays in a cluster that is taken over although the program does not have it, and which of the two then wins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.plan.numbering import scope_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.changes import Changes
+    from ksail_pulumi.plan.numbering import Scope
+    from ksail_pulumi.plan.snapshot import Snapshot
+
+_KINDS = {
+    omni.CONFIG_PATCH.name: "patch",
+    omni.EXTENSIONS_CONFIGURATION.name: "list of system extensions",
+    omni.KUBERNETES_MANIFEST_GROUP.name: "manifest",
+}
+# Omni merges patches in this order, within a scope by ID, and a later one wins; of the lists of extensions that concern
+# a machine it takes the last one alone.
+_ORDER = (omni.LABEL_CLUSTER, omni.LABEL_MACHINE_SET, omni.LABEL_CLUSTER_MACHINE)
+_MOST_LINES = 20
+_MOST_NAMED = 5  # of ours in a line
+
+
+def staying(changes: Changes, snapshot: Snapshot) -> Iterator[str]:
+    """Name every patch, list of extensions and manifest that stays and is not in the program, with who wins."""
+    known = {each.key for each in (*changes.desired, *changes.plan.destroys)}
+    left = [
+        each
+        for each in sorted(snapshot.resources, key=lambda each: each.id)
+        if each.type.name in _KINDS and each.key not in known and not (each.owner or each.tearing_down)
+    ]
+    order = _Order.of([*snapshot.nodes, *changes.desired])
+    for each in left[:_MOST_LINES]:
+        kind = _KINDS[each.type.name]
+        yield f"{kind} {each.id} is not in this program and stays{order.verdict(each, changes.desired)}"
+    if (more := len(left) - _MOST_LINES) > 0:
+        yield f"and {more} more, which `ksail-pulumi export` shows"
+    if left:
+        yield 'what stays goes with ownership="exclusive", or when it is deleted in Omni'
+
+
+@dataclass(frozen=True)
+class _Order:
+    """In which order Omni applies what concerns the same machines.
+
+    Attributes:
+        sets: The machine set of each machine.
+    """
+
+    sets: Mapping[str, str]
+
+    @classmethod
+    def of(cls, resources: Iterable[Resource]) -> _Order:
+        nodes = (each for each in resources if each.type.name == omni.MACHINE_SET_NODE.name)
+        return cls({node.id: node.labels.get(omni.LABEL_MACHINE_SET, "") for node in nodes})
+
+    def verdict(self, stays: Resource, desired: Sequence[Resource]) -> str:
+        """Over which of ours something wins, and to which it loses."""
+        if stays.type.name == omni.KUBERNETES_MANIFEST_GROUP.name:
+            return ""  # nothing is merged: each group has objects of its own
+        rivals = sorted(
+            (each for each in desired if each.type.name == stays.type.name and self._meet(each, stays)), key=_place
+        )
+        over = [each.id for each in rivals if _place(each) < _place(stays)]
+        under = [each.id for each in rivals if _place(each) > _place(stays)]
+        parts = [f"wins over {_named(over)}"] * bool(over) + [f"loses to {_named(under)}"] * bool(under)
+        return f": it {' and '.join(parts)}" if parts else ""
+
+    def _meet(self, one: Resource, other: Resource) -> bool:
+        """Whether two resources concern the same machines, some at least."""
+        wide, narrow = sorted((scope_of(one), scope_of(other)), key=_breadth)
+        if wide[0] == omni.LABEL_CLUSTER or wide == narrow:
+            return True
+        return wide[0] == omni.LABEL_MACHINE_SET and self.sets.get(narrow[1]) == wide[1]
+
+
+def _breadth(scope: Scope) -> int:
+    return _ORDER.index(scope[0])
+
+
+def _place(resource: Resource) -> tuple[int, str]:
+    return _breadth(scope_of(resource)), resource.id
+
+
+def _named(ids: Sequence[str]) -> str:
+    more = len(ids) - _MOST_NAMED
+    return ", ".join(ids[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
