@@ -65,6 +65,8 @@ class _Order:
         """Over which of ours something wins, and to which it loses."""
         if stays.type.name == omni.KUBERNETES_MANIFEST_GROUP.name:
             return ""  # nothing is merged: each group has objects of its own
+        if omni.LABEL_DISABLED in stays.labels:
+            return ": it is disabled"
         rivals = sorted(
             (each for each in desired if each.type.name == stays.type.name and self._meet(each, stays)), key=_place
         )

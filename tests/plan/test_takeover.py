@@ -173,6 +173,12 @@ def test_a_patch_that_meets_none_of_ours_just_stays() -> None:
     ]
 
 
+def test_a_patch_that_is_disabled_wins_over_nothing() -> None:
+    live = [*unmarked(desired(PATCHED, versions=RUNS)), foreign("500-x", {omni.LABEL_DISABLED: ""})]
+
+    assert told(PATCHED, live)[1] == "patch 500-x is not in this program and stays: it is disabled"
+
+
 def test_of_lists_of_extensions_the_nearest_to_a_machine_wins() -> None:
     asked = spec(workers=[{"count": 1, "systemExtensions": ["gvisor"]}])
     live = [
