@@ -259,6 +259,17 @@ def test_the_one_with_our_mark_counts_where_two_stand_for_the_same() -> None:
     assert ids(planned(spec, live).destroys) == ["203-cluster-prod-a"]
 
 
+def test_a_patch_whose_id_is_given_in_whole_neither_takes_the_place_of_another_nor_gives_way() -> None:
+    spec = cluster_spec(patches=[{**patches("a")[0], "idOverride": "205-cluster-prod-a"}])
+    live = made_by_another_tool(cluster_spec(patches=patches("a")))
+
+    plan = planned(spec, live)
+
+    assert ids(plan.creates) == ["205-cluster-prod-a"]
+    assert plan.destroys == ()
+    assert planned(spec, after(plan, live)).empty
+
+
 def test_a_component_is_no_patch_of_the_inputs() -> None:
     component = cluster_spec(components={"metricsServer": True})
     plain = cluster_spec(patches=patches("component-metrics-server"))
