@@ -339,7 +339,8 @@ class OmniClusterArgs:
     """The inputs of an `OmniCluster`.
 
     Attributes:
-        name: The cluster's name in Omni, the resource's name by default. A change replaces the cluster.
+        name: The cluster's name in Omni. Left out: the name that the resource has at first. A change replaces the
+            cluster.
         endpoint: URL of this cluster's Omni, where it is not the stack's (`omni:endpoint`). Another Omni replaces the
             cluster.
         service_account_key_env_var: Name of the environment variable with the key for that Omni.
