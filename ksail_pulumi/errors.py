@@ -29,6 +29,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ksail_pulumi.redaction import without_keys
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -43,6 +45,12 @@ class KsailPulumiError(Exception):
     """
 
     outputs: Any = None
+
+    def __str__(self) -> str:
+        return without_keys(super().__str__())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
 
 class InputError(KsailPulumiError):

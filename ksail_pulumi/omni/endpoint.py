@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ksail_pulumi.errors import SettingsError
+from ksail_pulumi.redaction import KEY_BELONGS, MAX_SHOWN, looks_like
 
 _DEFAULT_PORTS = {"https": 443, "http": 80, "grpc": 80}
 _HOSTNAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
@@ -20,7 +21,7 @@ class Endpoint:
     Attributes:
         target: What gRPC dials, `host:port`.
         secure: With TLS.
-        url: The same for people, without what Omni ignores (path and query).
+        url: The same for people.
     """
 
     target: str
@@ -44,7 +45,7 @@ def normalise_endpoint(text: str) -> Endpoint:
     """Understand an endpoint the way Omni's own clients do, and be clear where they are not.
 
     `https://` is TLS on port 443, `http://` and `grpc://` are plain text on port 80, a bare host name means `https://`.
-    A path, query or fragment counts for nothing.
+    Omni's API has no path: one that is written is refused, since it would be left out silently.
 
     Raises:
         SettingsError: It is no address.
@@ -54,18 +55,27 @@ def normalise_endpoint(text: str) -> Endpoint:
         raise SettingsError(
             "omni endpoint is required: set it to your account's URL, https://<account>.omni.siderolabs.io:443"
         )
+    if (what := looks_like(written)) is not None:
+        raise SettingsError(f"omni endpoint is not valid: it looks like {what}. {KEY_BELONGS}. {_EXAMPLE}")
     if "@" in written.partition("://")[2].partition("/")[0] or "@" in written.partition("/")[0]:
         raise SettingsError("omni endpoint is not valid: it may not hold a user name or password")
     try:
         parts = urlsplit(written if "://" in written else f"https://{written}")
-        scheme, host, port = parts.scheme, parts.hostname or "", parts.port
-    except ValueError as error:
-        raise _invalid(written, str(error).lower()) from None
+        scheme, host = parts.scheme, parts.hostname or ""
+    except ValueError:
+        raise _invalid(written, "the host is not valid") from None
+    try:
+        port = parts.port
+    except ValueError:
+        raise _invalid(written, "the port should be a number from 1 to 65535") from None
     if scheme not in _DEFAULT_PORTS:
-        raise _invalid(written, f"the scheme {scheme!r} is not https, http or grpc")
+        raise _invalid(written, "the scheme is not https, http or grpc")
     if port == 0:
-        raise _invalid(written, "port 0 cannot be dialled")
+        raise _invalid(written, "the port should be a number from 1 to 65535")
     host = _checked_host(written, host)
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        reason = "it has a path, a query or a fragment, and Omni's API is at the root of its host: leave that out"
+        raise _invalid(written, reason)
     netloc = f"[{host}]" if ":" in host else host
     shown = f"{netloc}:{port}" if port else netloc
     port = port or _DEFAULT_PORTS[scheme]
@@ -81,20 +91,24 @@ def _checked_host(written: str, host: str) -> str:
         try:
             return str(ipaddress.IPv6Address(host))
         except ValueError:
-            raise _invalid(written, f"{host!r} is not an IPv6 address") from None
+            raise _invalid(written, "the host is not an IPv6 address") from None
     try:
         host = host.encode("idna").decode()
     except UnicodeError:
-        raise _invalid(written, f"{host!r} is not a host name") from None
+        raise _invalid(written, "the host is not valid") from None
     if not _HOSTNAME.fullmatch(host):
-        raise _invalid(written, f"{host!r} is not a host name")
+        raise _invalid(written, "the host is not valid")
     return host
 
 
+_EXAMPLE = "It looks like https://<account>.omni.siderolabs.io:443"
+
+
 def _invalid(written: str, reason: str) -> SettingsError:
-    return SettingsError(
-        f"omni endpoint {written!r} is not valid: {reason}. It looks like https://<account>.omni.siderolabs.io:443"
-    )
+    """The error for what is no address; it quotes nothing behind the host and the port, where a token may stand."""
+    address = re.match(r"(?:[^/?#]*://)?[^/?#]*", written)
+    quoted = f" {address[0]!r}" if address and address[0] and len(address[0]) <= MAX_SHOWN else ""
+    return SettingsError(f"omni endpoint{quoted} is not valid: {reason}. {_EXAMPLE}")
 
 
 def another_omni(first: str, second: str) -> bool:

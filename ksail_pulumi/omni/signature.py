@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pysequoia
 
 from ksail_pulumi.errors import SettingsError
+from ksail_pulumi.redaction import MAX_SHOWN, looks_like
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,8 +113,11 @@ class ServiceAccountKey:
         name, key = document.get("name"), document.get("pgp_key")
         if not isinstance(name, str) or not name:
             raise _InvalidKeyError("it has no `name`")
+        if (what := looks_like(name)) is not None:
+            raise _InvalidKeyError(f"its `name` looks like {what}: are `name` and `pgp_key` swapped?")
         if not name.isascii() or not name.isprintable() or " " in name:
-            raise _InvalidKeyError(f"its `name` {name!r} may not have spaces or other than printable ASCII characters")
+            quoted = f" {name!r}" if len(name) <= MAX_SHOWN else ""
+            raise _InvalidKeyError(f"its `name`{quoted} may not have spaces or other than printable ASCII characters")
         if not isinstance(key, str) or not key:
             raise _InvalidKeyError("it has no `pgp_key`")
         return cls(name, _OpenPGPSigner(name, key))
@@ -199,6 +203,8 @@ def _decode(text: str) -> dict[str, Any]:
     compact = "".join(text.split())
     if not compact:
         raise _InvalidKeyError("it is empty")
+    if compact.startswith(("https://", "http://", "grpc://")):
+        raise _InvalidKeyError("it looks like a URL, which belongs in OMNI_ENDPOINT or omni:endpoint")
     try:
         decoded = base64.b64decode(compact, validate=True)
     except (binascii.Error, ValueError):

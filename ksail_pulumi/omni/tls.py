@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import SettingsError, UnreachableError
 from ksail_pulumi.omni.proxy import dial
+from ksail_pulumi.redaction import KEY_BELONGS, looks_like, short
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.endpoint import Endpoint
@@ -58,11 +59,13 @@ def file_roots(path: str) -> bytes:
     Raises:
         SettingsError: There is no such file, or no certificate in it.
     """
+    if (what := looks_like(path)) is not None:
+        raise SettingsError(f"omni CA file is not the name of a file: it looks like {what}. {KEY_BELONGS}")
     pem = _read(Path(path).expanduser(), "omni CA file")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem.decode("ascii"))
     except (ssl.SSLError, ValueError):
-        raise SettingsError(f"omni CA file {path!r} holds no certificate in PEM form") from None
+        raise SettingsError(f"omni CA file {short(path)!r} holds no certificate in PEM form") from None
     return pem
 
 
@@ -70,7 +73,7 @@ def _read(path: Path, what: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise SettingsError(f"{what} {str(path)!r} cannot be read: {error.strerror}") from None
+        raise SettingsError(f"{what} {short(str(path))!r} cannot be read: {error.strerror}") from None
 
 
 def trust_whoever_answers(endpoint: Endpoint) -> Trust:

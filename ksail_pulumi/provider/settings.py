@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import SettingsError
+from ksail_pulumi.redaction import no_variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +84,8 @@ class Settings:
         from ksail_pulumi.omni.signature import KEY_VARIABLES
 
         named = _text(inputs.get("serviceAccountKeyEnvVar"))
+        if named and (reason := no_variable(named)) is not None:
+            raise SettingsError(f"serviceAccountKeyEnvVar {reason}")
         if self.service_account_key and not named:
             return self.service_account_key, "the configuration omni:serviceAccountKey"
         for variable in (named,) if named else KEY_VARIABLES:
@@ -101,4 +104,4 @@ def _flag(value: str) -> bool:
         return True
     if value.lower() in _FALSE:
         return False
-    raise SettingsError(f"omni:insecureSkipTlsVerify is true or false, not {value!r}")
+    raise SettingsError("omni:insecureSkipTlsVerify should be true or false")

@@ -76,7 +76,7 @@ def test_the_opt_out_of_tls_is_a_word(text, expected):
 
 def test_another_word_for_the_opt_out_is_refused():
     settings = Settings(endpoint="https://stack", service_account_key="key", insecure_skip_tls_verify="sure")
-    with pytest.raises(SettingsError, match="omni:insecureSkipTlsVerify is true or false, not 'sure'"):
+    with pytest.raises(SettingsError, match="omni:insecureSkipTlsVerify should be true or false"):
         settings.connection({}, {})
 
 
