@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.errors import InputError
 from ksail_pulumi.lifecycle import snapshot
 from ksail_pulumi.lifecycle.apply import apply
 from ksail_pulumi.lifecycle.done import Goal
@@ -16,6 +15,7 @@ from ksail_pulumi.plan.changes import changes, cluster_machines, cluster_version
 from ksail_pulumi.plan.component_findings import outdates_manifests
 from ksail_pulumi.plan.diff import merge, release, without_lock
 from ksail_pulumi.plan.rules import taken_machines
+from ksail_pulumi.spec.problems import InvalidCluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -124,7 +124,7 @@ def converge(
 def _refuse_taken(spec: ClusterSpec, reading: Snapshot) -> None:
     """Refuse a machine that is named and cannot be had: unlike a free one, it has no replacement."""
     for problem in taken_machines(spec, reading):
-        raise InputError(problem.field, problem.reason)
+        raise InvalidCluster([problem])
 
 
 @dataclass(frozen=True)

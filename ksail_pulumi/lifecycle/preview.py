@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.spec.cluster import ClusterSpec, Patch
+    from ksail_pulumi.spec.problems import FieldPath
 
 
 @dataclass(frozen=True)
@@ -70,24 +71,24 @@ def preview(
         OmniError: Omni did not answer.
     """
     known = {patch_text(patch.inline) for _, patch in _patches(old)} if old is not None else set()
-    asked = [(field, patch_text(patch.inline)) for field, patch in _patches(spec)]
-    checks = [(field, client.management.start_validate_config(text)) for field, text in asked if text not in known]
+    asked = [(path, patch_text(patch.inline)) for path, patch in _patches(spec)]
+    checks = [(path, client.management.start_validate_config(text)) for path, text in asked if text not in known]
     reading = snapshot.read(client, spec.name, extensions_of=spec.talos_version)
     lines = [_replaces(each, reading, mark, adopt=adopt) for each in replaced]
     if not adopt:
         reading = reading.without([each.cluster for each in replaced if each.first])
     refused = []
-    for field, check in checks:
+    for path, check in checks:
         try:
             check.result()
         except RefusedError as error:
-            refused.append(Problem(f"{field}.inline", error.detail))
+            refused.append(Problem((*path, "inline"), error.detail))
         except (PermissionDeniedError, UnsupportedError):
             break  # then the patch is judged when it is written
     try:
         _refuse(reading, mark, old, adopt=adopt, resumable=resumable, create_first=create_first)
     except ForeignClusterError as error:
-        refused.append(Problem("name", str(error)))
+        refused.append(Problem(("name",), str(error)))
     found = findings(spec, reading, mark=mark, old=old, adopt=adopt)
     if not refused:
         return replace(found, forecasts=(*lines, *found.forecasts))
@@ -152,8 +153,8 @@ def own_clusters(mark: OwnershipMark, client: Client) -> list[Resource]:
     )
 
 
-def _patches(spec: ClusterSpec) -> Iterator[tuple[str, Patch]]:
-    """All patches of a spec, each with the wire path of its field."""
-    for prefix, scope in spec.scopes():
+def _patches(spec: ClusterSpec) -> Iterator[tuple[FieldPath, Patch]]:
+    """All patches of a spec, each with its path on the wire."""
+    for path, scope in spec.scopes():
         for index, patch in enumerate(scope.patches or ()):
-            yield f"{prefix}patches[{index}]", patch
+            yield (*path, "patches", index), patch

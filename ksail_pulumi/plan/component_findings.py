@@ -32,7 +32,7 @@ def component_rules(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
     plain = plain_patches(spec)
     for field, _ in spec.components.chosen():
         if place := plain.get(patch_id(spec.name, field)):
-            yield Problem(f"{place}.idOverride", f"is the ID that components.{field} has: keep one of the two")
+            yield Problem((*place, "idOverride"), f"is the ID that components.{field} has: keep one of the two")
     if snapshot.bootstrapped and patch_id(spec.name, "cni") not in plain:
         yield from _network_plugin(spec, snapshot)
 
@@ -46,7 +46,7 @@ def _network_plugin(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
         return
     change = f"{before.name} -> {after.name}" if before.name != after.name else f"how {after.name} is installed"
     yield Problem(
-        "components.cni",
+        ("components", "cni"),
         f"the network plugin of a cluster that runs cannot be changed ({change}): its pods would lose their network; "
         f"keep {_title(before)}, or make a new cluster under another name and move over",
     )

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.spec.models import ClusterSpec
+    from ksail_pulumi.spec.problems import FieldPath
 
 ANNOTATION_COMPONENT = "ksail-pulumi/component"
 """On the patch of a component: which it is, with its version or URL, and a digest of the patch."""
@@ -144,15 +145,15 @@ def intact(resource: Resource) -> bool:
         return False
 
 
-def plain_patches(spec: ClusterSpec) -> dict[str, str]:
-    """The patches that a spec gives the ID of one of a component: their fields by ID.
+def plain_patches(spec: ClusterSpec) -> dict[str, FieldPath]:
+    """The patches that a spec gives the ID of one of a component: their paths by ID.
 
     An exported cluster has the patches of its components as patches of its own.
     """
     ids = {patch_id(spec.name, wire_field) for wire_field in _FIELDS}
     return {
-        patch.id_override: f"{prefix}patches[{index}]"
-        for prefix, patches in (("", spec.patches), ("controlPlane.", spec.control_plane.patches))
+        patch.id_override: (*path, "patches", index)
+        for path, patches in (((), spec.patches), (("controlPlane",), spec.control_plane.patches))
         for index, patch in enumerate(patches or ())
         if patch.id_override in ids
     }

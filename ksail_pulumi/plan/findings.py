@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.errors import ForeignClusterError, InputError, NotEnoughMachinesError
+from ksail_pulumi.errors import ForeignClusterError, NotEnoughMachinesError
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.changes import changes, cluster_machines, cluster_versions
 from ksail_pulumi.plan.component_findings import component_forecast, component_rules, component_warnings
@@ -14,7 +14,7 @@ from ksail_pulumi.plan.forecast import forecast
 from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.plan.rules import assignment_rules, server_rules
 from ksail_pulumi.plan.staying import staying
-from ksail_pulumi.spec.cluster import Problem
+from ksail_pulumi.spec.problems import InvalidCluster, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -59,7 +59,7 @@ def findings(
         taken: Machines that another cluster of this run has been promised.
         adopt: Whether a cluster that exists already is to be taken over.
     """
-    failures = {problem.field: problem for problem in _importable(spec, snapshot, old, adopt)}
+    failures = {problem.path: problem for problem in _importable(spec, snapshot, old, adopt)}
     warnings = [*_waiting_for(spec, snapshot), *component_warnings(spec, snapshot)]
     if not snapshot.talos_versions:
         return Findings(tuple(failures.values()), tuple(warnings))
@@ -67,25 +67,26 @@ def findings(
     try:
         versions = cluster_versions(spec, snapshot)
         for problem in (*server_rules(spec, snapshot, versions), *component_rules(spec, snapshot)):
-            failures.setdefault(problem.field, problem)
+            failures.setdefault(problem.path, problem)
         assignment = cluster_machines(spec, snapshot, versions, mark, taken=taken, adopt=adopt)
         for problem in assignment_rules(spec, snapshot, assignment):
-            failures.setdefault(problem.field, problem)
+            failures.setdefault(problem.path, problem)
         warnings += _unused(spec, snapshot, assignment)
         if not failures:
             found = changes(spec, snapshot, versions, assignment, mark, old=old)
             plan = found.plan
             if lock_forbids(plan, snapshot.cluster):
                 reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
-                failures[""] = Problem("", f"{reason}; unlock it first, with locked: false")
+                failures[()] = Problem((), f"{reason}; unlock it first, with locked: false")
             forecasts = [] if old is not None else list(_taken_over(snapshot, mark))
             forecasts += forecast(found, versions, assignment, snapshot, mark)
             forecasts += component_forecast(spec, plan, versions, snapshot)
             forecasts += staying(found, snapshot) if adopt and old is None else ()
-    except InputError as error:
-        failures.setdefault(error.field, Problem(error.field, error.reason))
+    except InvalidCluster as error:
+        for problem in error.problems:
+            failures.setdefault(problem.path, problem)
     except ForeignClusterError as error:
-        failures.setdefault("", Problem("", str(error)))
+        failures.setdefault((), Problem((), str(error)))
     except NotEnoughMachinesError as error:
         warnings.append(str(error))
     return Findings(tuple(failures.values()), tuple(warnings), () if failures else tuple(forecasts))
@@ -95,7 +96,7 @@ def _importable(spec: ClusterSpec, snapshot: Snapshot, old: ClusterSpec | None, 
     """Whether there is a cluster to take over."""
     if adopt and old is None and snapshot.cluster is None and snapshot.talos_versions:
         reason = f"cluster {spec.name!r} does not exist in this Omni and cannot be imported: remove `import_`"
-        yield Problem("name", reason)
+        yield Problem(("name",), reason)
 
 
 def _taken_over(snapshot: Snapshot, mark: OwnershipMark) -> Iterator[str]:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.errors import InputError, NotEnoughMachinesError
+from ksail_pulumi.errors import NotEnoughMachinesError
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.versions import number
+from ksail_pulumi.spec.problems import invalid
 from ksail_pulumi.spec.selectors import Selector, parse_selector
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.versions import Versions
     from ksail_pulumi.spec.cluster import ClusterSpec, MachineSet
+    from ksail_pulumi.spec.problems import FieldPath
 
 _AUTO_INSTALL = (1, 13)  # from here on Talos installs the cluster's version whatever it was booted from
 
@@ -107,7 +109,7 @@ def assign_machines(
         if machine_set.machines is not None:
             sets[set_id] = machine_set.machines
         elif (wanted := machine_set.wanted) is not None:
-            kept = _kept(members.get(set_id, []), wanted, by_machine, f"{spec.set_field(index)}.count")
+            kept = _kept(members.get(set_id, []), wanted, by_machine, (*spec.set_path(index), "count"))
             sets[set_id] = kept
             if len(kept) < wanted:
                 selector = parse_selector(machine_set.selector) if machine_set.selector else Selector(())
@@ -138,14 +140,16 @@ def _age(node: Resource) -> tuple[float, str]:
     return (node.created.timestamp() if node.created else 0.0, node.id)
 
 
-def _kept(members: Sequence[Resource], wanted: int, statuses: Mapping[str, Resource], field: str) -> tuple[str, ...]:
+def _kept(
+    members: Sequence[Resource], wanted: int, statuses: Mapping[str, Resource], path: FieldPath
+) -> tuple[str, ...]:
     surplus = len(members) - wanted
     if surplus <= 0:
         return tuple(node.id for node in members)
     unlocked = [node for node in members if omni.ANNOTATION_LOCKED not in node.annotations]
     if len(unlocked) < surplus:
         locked = ", ".join(node.id for node in members if omni.ANNOTATION_LOCKED in node.annotations)
-        raise InputError(field, f"cannot go down to {wanted}: unlock machines first, locked are {locked}")
+        raise invalid(path, f"cannot go down to {wanted}: unlock machines first, locked are {locked}")
     unlocked.sort(key=_age, reverse=True)
     unlocked.sort(key=lambda node: _reachable(statuses.get(node.id)))
     leaving = {node.id for node in unlocked[:surplus]}

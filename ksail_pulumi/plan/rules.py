@@ -11,7 +11,6 @@ from ksail_pulumi.plan.versions import Versions, number, versions_of
 from ksail_pulumi.spec.cluster import Problem
 from ksail_pulumi.spec.durations import duration, go_duration
 from ksail_pulumi.spec.patches import sets_field
-from ksail_pulumi.spec.reasons import field_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.spec.models import ClusterSpec, MachineSet
+    from ksail_pulumi.spec.problems import FieldPath
 
 _PUBLIC_DISCOVERY_SINCE = (1, 14)
 
@@ -41,7 +41,7 @@ def assignment_rules(spec: ClusterSpec, snapshot: Snapshot, assignment: Assignme
     for machine, described in spec.machines.items():
         if described.locked and assignment.set_of(machine) == control_plane:
             reason = "locking controlplanes is not allowed"
-            yield Problem(field_path(["machines", machine, "locked"]), reason)
+            yield Problem(("machines", machine, "locked"), reason)
     for index, machine_set in enumerate(spec.machine_sets):
         set_id = machine_set.id(spec.name)
         for node in snapshot.resources:
@@ -55,7 +55,7 @@ def assignment_rules(spec: ClusterSpec, snapshot: Snapshot, assignment: Assignme
             ):
                 reason = f'removing machine set node from the machine set "{set_id}" is not allowed'
                 name = snapshot.machine_name(node.id)
-                yield Problem(f"{spec.set_field(index)}.machines", f"{reason}: {name} is locked; unlock it first")
+                yield Problem((*spec.set_path(index), "machines"), f"{reason}: {name} is locked; unlock it first")
 
 
 def _version_paths(versions: Versions, snapshot: Snapshot) -> Iterator[Problem]:
@@ -67,7 +67,7 @@ def _version_paths(versions: Versions, snapshot: Snapshot) -> Iterator[Problem]:
     first, talos = number(began), number(versions.talos)
     if versions.talos != current.talos and first and talos and talos.line < first.line:
         yield Problem(
-            "talosVersion",
+            ("talosVersion",),
             f'downgrading from version "{began}" to "{versions.talos}" is not supported; '
             f"the cluster began with {began}",
         )
@@ -77,7 +77,7 @@ def _version_paths(versions: Versions, snapshot: Snapshot) -> Iterator[Problem]:
         return
     if after.major != before.major or not 0 <= after.minor - before.minor <= 1:
         yield Problem(
-            "kubernetesVersion",
+            ("kubernetesVersion",),
             f'kubernetes version is not supported for upgrade to "{versions.kubernetes}" from "{current.kubernetes}": '
             "go up one minor version at a time, and never down",
         )
@@ -106,41 +106,39 @@ def taken_machines(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
             yield Problem(field, f"machine {name} is in {holder}, for which Omni chooses machines of a class")
 
 
-def _named(spec: ClusterSpec) -> Iterator[tuple[str, str]]:
-    """The machines that sets name, each behind its field."""
+def _named(spec: ClusterSpec) -> Iterator[tuple[FieldPath, str]]:
+    """The machines that sets name, each behind the path of its field."""
     for index, machine_set in enumerate(spec.machine_sets):
         for position, machine in enumerate(machine_set.machines or ()):
-            yield f"{spec.set_field(index)}.machines[{position}]", machine
+            yield (*spec.set_path(index), "machines", position), machine
 
 
 def _classes(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
     classes = {each.id: each for each in snapshot.machine_classes or ()}
     sets = {each.id: each for each in snapshot.resources if each.type.name == omni.MACHINE_SET.name}
     for index, machine_set in enumerate(spec.machine_sets):
-        field = f"{spec.set_field(index)}.machineClass"
+        path = (*spec.set_path(index), "machineClass")
         if live := sets.get(machine_set.id(spec.name)):
-            yield from _switch(spec.set_field(index), machine_set, live, snapshot)
+            yield from _switch(spec.set_path(index), machine_set, live, snapshot)
         if machine_set.machine_class is None or snapshot.machine_classes is None:
             continue
         name = machine_set.machine_class.name
         if name not in classes:
             known = f"known are {', '.join(sorted(classes))}" if classes else "there are none"
-            yield Problem(f"{field}.name", f'machine class with name "{name}" doesn\'t exist; {known}')
+            yield Problem((*path, "name"), f"machine class with name {{name}} doesn't exist; {known}", name=name)
         elif machine_set.machine_class.size == "unlimited" and classes[name].spec.HasField("auto_provision"):
-            yield Problem(
-                f"{field}.size",
-                f'machine class "{name}" is using autoprovision, so unlimited machine set allocation is not supported',
-            )
+            reason = "machine class {name} is using autoprovision, so unlimited machine set allocation is not supported"
+            yield Problem((*path, "size"), reason, name=name)
 
 
-def _switch(field: str, machine_set: MachineSet, live: omni.Resource, snapshot: Snapshot) -> Iterator[Problem]:
+def _switch(path: FieldPath, machine_set: MachineSet, live: omni.Resource, snapshot: Snapshot) -> Iterator[Problem]:
     """Omni lets a set change between machines of its own and those of a class only while it is empty."""
     occupied = any(node.labels.get(omni.LABEL_MACHINE_SET) == live.id for node in snapshot.nodes)
     by_class = bool(live.spec.machine_allocation.name)
     if occupied and by_class != (machine_set.machine_class is not None):
         now, then = ("machine class", "manual") if by_class else ("manual", "machine class")
         yield Problem(
-            field,
+            path,
             f"machine set is not empty and is using {now} nodes management, updating to {then} mode is not allowed: "
             "make another set, and remove this one",
         )
@@ -155,9 +153,9 @@ def _bootstrap(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
     has = live.spec.bootstrap_spec
     if asked is None and live.spec.HasField("bootstrap_spec"):
         reason = "bootstrap spec can only be removed after the cluster is bootstrapped"
-        yield Problem("controlPlane.bootstrapSpec", reason)
+        yield Problem(("controlPlane", "bootstrapSpec"), reason)
     elif asked is not None and (asked.cluster_uuid, asked.snapshot) != (has.cluster_uuid, has.snapshot):
-        yield Problem("controlPlane.bootstrapSpec", "bootstrap spec is immutable after creation")
+        yield Problem(("controlPlane", "bootstrapSpec"), "bootstrap spec is immutable after creation")
 
 
 def _features(spec: ClusterSpec, snapshot: Snapshot, versions: Versions) -> Iterator[Problem]:
@@ -166,25 +164,25 @@ def _features(spec: ClusterSpec, snapshot: Snapshot, versions: Versions) -> Iter
         encrypted = snapshot.cluster.spec.features.disk_encryption
         if encrypted != bool(asked.disk_encryption):
             yield Problem(
-                "features.diskEncryption",
+                ("features", "diskEncryption"),
                 f"updating disk encryption settings is not allowed: this cluster began with {str(encrypted).lower()}; "
                 "keep that, or make a new cluster under another name",
             )
     has = snapshot.cluster is not None and snapshot.cluster.spec.features.use_embedded_discovery_service
     offered = snapshot.features is None or snapshot.features.spec.embedded_discovery_service
     if asked.use_embedded_discovery_service and not has and not offered:
-        yield Problem("features.useEmbeddedDiscoveryService", "embedded discovery service is not enabled")
+        yield Problem(("features", "useEmbeddedDiscoveryService"), "embedded discovery service is not enabled")
     if asked.disable_public_discovery_service:
-        field = "features.disablePublicDiscoveryService"
+        path = ("features", "disablePublicDiscoveryService")
         began = number(snapshot.config_version.spec.version if snapshot.config_version else versions.talos)
         if began is not None and began.line < _PUBLIC_DISCOVERY_SINCE:
             yield Problem(
-                field,
+                path,
                 "the public discovery service can only be configured for clusters created with Talos 1.14 or newer",
             )
         elif not asked.use_embedded_discovery_service:
             reason = "the discovery service cannot be disabled entirely: use the embedded one in its place"
-            yield Problem(field, reason)
+            yield Problem(path, reason)
 
 
 def _backup(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
@@ -196,9 +194,9 @@ def _backup(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
     actual = go_duration(interval)
     if interval < least:
         reason = f"backup interval must be greater than {go_duration(least)}, actual {actual}"
-        yield Problem("backup.interval", reason)
+        yield Problem(("backup", "interval"), reason)
     elif most and interval > most:
-        yield Problem("backup.interval", f"backup interval must be less than {go_duration(most)}, actual {actual}")
+        yield Problem(("backup", "interval"), f"backup interval must be less than {go_duration(most)}, actual {actual}")
 
 
 def _extensions(spec: ClusterSpec, snapshot: Snapshot, versions: Versions) -> Iterator[Problem]:
@@ -206,13 +204,11 @@ def _extensions(spec: ClusterSpec, snapshot: Snapshot, versions: Versions) -> It
     if catalog is None:
         return
     known = {item.name for item in catalog.spec.items}
-    for prefix, scope in spec.scopes():
+    for path, scope in spec.scopes():
         for index, extension in enumerate(scope.system_extensions or ()):
             if extension not in known and f"siderolabs/{extension}" not in known:
-                reason = (
-                    f'extension "{extension}" (entry {index}) is not available for Talos version "{versions.talos}"'
-                )
-                yield Problem(f"{prefix}systemExtensions[{index}]", reason)
+                reason = f'extension {{name}} (entry {index}) is not available for Talos version "{versions.talos}"'
+                yield Problem((*path, "systemExtensions", index), reason, name=extension)
 
 
 def _install(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
@@ -224,12 +220,12 @@ def _install(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
             if described.install is not None and described.install.disk_selector:
                 version = snapshot.sys_version.spec.backend_version
                 reason = f"this Omni ({version}) knows no disk selectors yet: name the disk with install.disk"
-                yield Problem(field_path(["machines", machine, "install", "diskSelector"]), reason)
+                yield Problem(("machines", machine, "install", "diskSelector"), reason)
         return
-    for prefix, scope in spec.scopes():
+    for path, scope in spec.scopes():
         for index, patch in enumerate(scope.patches or ()):
             if sets_field(patch.inline, "machine.install.disk"):
                 reason = (
                     'overriding "machine.install.disk" is not allowed in the config patch: use machines.<id>.install'
                 )
-                yield Problem(f"{prefix}patches[{index}].inline", reason)
+                yield Problem((*path, "patches", index, "inline"), reason)

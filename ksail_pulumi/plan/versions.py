@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.errors import InputError
+from ksail_pulumi.spec.problems import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ksail_pulumi.omni.resources import Resource
 
+_TALOS, _KUBERNETES = ("talosVersion",), ("kubernetesVersion",)
 _NUMBERS = re.compile(r"v?([0-9]+)\.([0-9]+)(?:\.([0-9]+))?(?:-(.*))?")
 
 
@@ -82,7 +83,7 @@ def resolve_versions(
         current: What the cluster has; None for a new one.
 
     Raises:
-        InputError: For `talosVersion` or `kubernetesVersion`, with what is available.
+        InvalidCluster: For `talosVersion` or `kubernetesVersion`, with what is available.
     """
     if current and talos in (None, current.talos) and kubernetes in (None, current.kubernetes):
         return current  # Omni checks nothing either as long as nothing changes
@@ -91,15 +92,15 @@ def resolve_versions(
     usable = [text for text, spec in known.items() if not spec.unsupported and (was_deprecated or not spec.deprecated)]
     wanted = talos or (current.talos if current else newest(usable))
     if wanted is None:
-        raise InputError("talosVersion", "Omni offers no supported Talos version")
+        raise invalid(_TALOS, "Omni offers no supported Talos version")
     if not current or wanted != current.talos:
         _check_talos(wanted, known, usable)
     compatible = list(known[wanted].compatible_kubernetes_versions) if wanted in known else []
     chosen = kubernetes or (current.kubernetes if current else newest(compatible))
     if chosen is None:
-        raise InputError("talosVersion", f"Omni knows no Kubernetes version for Talos {wanted}")
+        raise invalid(_TALOS, f"Omni knows no Kubernetes version for Talos {wanted}")
     if chosen not in compatible:
-        raise InputError("kubernetesVersion", _incompatible(chosen, wanted, compatible, given=kubernetes is not None))
+        raise invalid(_KUBERNETES, _incompatible(chosen, wanted, compatible, given=kubernetes is not None))
     return Versions(wanted, chosen)
 
 
@@ -108,10 +109,10 @@ def _check_talos(version: str, known: dict[str, object], usable: Sequence[str]) 
         return
     available = available_versions(version, usable)
     if version not in known:
-        raise InputError("talosVersion", f'invalid talos version "{version}": Omni does not know it; {available}')
+        raise invalid(_TALOS, f'invalid talos version "{version}": Omni does not know it; {available}')
     if not getattr(known[version], "unsupported", False):
-        raise InputError("talosVersion", f'talos version "{version}" is no longer supported; {available}')
-    raise InputError("talosVersion", f'talos version "{version}" is not supported by this Omni release; {available}')
+        raise invalid(_TALOS, f'talos version "{version}" is no longer supported; {available}')
+    raise invalid(_TALOS, f'talos version "{version}" is not supported by this Omni release; {available}')
 
 
 def _incompatible(kubernetes: str, talos: str, compatible: Sequence[str], *, given: bool) -> str:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.provider.host import Call
     from ksail_pulumi.provider.settings import Settings
     from ksail_pulumi.spec.cluster import ClusterSpec
+    from ksail_pulumi.spec.problems import FieldPath
 
 
 def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -> CheckResult:
@@ -49,7 +50,7 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
         spec, failures = _parsed(asked, unknown)
         if spec is not None and not failures and not unknown:
             inputs, failures = _look(call, settings, inputs, spec=spec, olds=olds, news=news)
-    if not failures and "name" not in unknown:
+    if not failures and ("name",) not in unknown:
         failures = _asked_twice(call.urn, settings, inputs)
     return CheckResult(inputs, failures)
 
@@ -66,20 +67,20 @@ def _stored_form(urn: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> 
     return inputs
 
 
-def _parsed(asked: Mapping[str, Any], unknown: list[str]) -> tuple[ClusterSpec | None, list[CheckFailure]]:
+def _parsed(asked: Mapping[str, Any], unknown: list[FieldPath]) -> tuple[ClusterSpec | None, list[CheckFailure]]:
     from ksail_pulumi.spec.cluster import InvalidCluster, parse_cluster
 
     try:
         return parse_cluster(asked), []
     except InvalidCluster as error:
-        problems = [problem for problem in error.problems if not concerns(problem.field, unknown)]
+        problems = [problem for problem in error.problems if not concerns(problem.path, unknown)]
         return None, [CheckFailure(problem.field, problem.reason) for problem in problems]
 
 
-def _warn_of_replacement(call: Call, unknown: list[str]) -> None:
+def _warn_of_replacement(call: Call, unknown: list[FieldPath]) -> None:
     """Say what an input may do that is not known before the `up`."""
     for field in ("name", "endpoint"):
-        if field in unknown:
+        if (field,) in unknown:
             call.warning(
                 f"{field} is not known yet. If it changes, the cluster is replaced: it is deleted, and its machines "
                 "are wiped"

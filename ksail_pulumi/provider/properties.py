@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
+    from ksail_pulumi.spec.problems import FieldPath
 
 OWNER = "__owner"
 """The mark on everything that the resource makes in Omni. It follows the resource's URN (`owner_by_urn`)."""
@@ -94,35 +95,31 @@ def found(outputs: ClusterOutputs) -> dict[str, Any]:
     return {key: _guarded(key, value) for key, value in outputs.to_wire().items()}
 
 
-def without_unknowns(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def without_unknowns(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldPath]]:
     """What a preview knows of the inputs: without their unknown parts, and the paths of these.
 
     A list with an unknown item is unknown as a whole: it may get longer or shorter.
     """
-    unknown: list[str] = []
-    return _known(inputs, "", unknown), unknown
+    unknown: list[FieldPath] = []
+    return _known(inputs, (), unknown), unknown
 
 
-def _known(value: Any, path: str, unknown: list[str]) -> Any:
+def _known(value: Any, path: FieldPath, unknown: list[FieldPath]) -> Any:
     if isinstance(value, Unknown):
         unknown.append(path)
         return _HIDDEN
     if isinstance(value, list):
-        items = [_known(item, f"{path}[{index}]", unknown) for index, item in enumerate(value)]
+        items = [_known(item, (*path, index), unknown) for index, item in enumerate(value)]
         return _HIDDEN if any(item is _HIDDEN for item in items) else items
     if isinstance(value, dict):
-        known = {key: _known(item, f"{path}.{key}" if path else key, unknown) for key, item in value.items()}
+        known = {key: _known(item, (*path, key), unknown) for key, item in value.items()}
         return {key: item for key, item in known.items() if item is not _HIDDEN}
     return value
 
 
-def concerns(field: str, unknown: list[str]) -> bool:
+def concerns(path: FieldPath, unknown: list[FieldPath]) -> bool:
     """Whether what is said of a field may be due to something unknown in it, around it or in it."""
-    return any(_within(field, path) or _within(path, field) for path in unknown)
-
-
-def _within(inner: str, outer: str) -> bool:
-    return not outer or inner == outer or inner.startswith((f"{outer}.", f"{outer}["))
+    return any(path[: len(each)] == each or each[: len(path)] == path for each in unknown)
 
 
 def _guarded(key: str, value: Any) -> Any:

@@ -21,7 +21,7 @@ from ksail_pulumi.spec.models import (
     Workers,
 )
 from ksail_pulumi.spec.problems import InvalidCluster, Problem
-from ksail_pulumi.spec.reasons import field_path, problems_of
+from ksail_pulumi.spec.reasons import problems_of
 from ksail_pulumi.spec.validation import validate
 
 if TYPE_CHECKING:
@@ -64,13 +64,13 @@ def parse_cluster(data: Mapping[str, Any], *, base: Path | None = None) -> Clust
     Raises:
         InvalidCluster: With one problem for every field that cannot be used.
     """
-    if garbled := {problem.field: problem for problem in _garbled(data, ())}:
+    if garbled := {problem.path: problem for problem in _garbled(data, ())}:
         raise InvalidCluster(list(garbled.values()))
     read, problems = read_files(data, base)
     try:
         spec = ClusterSpec.model_validate(read)
     except ValidationError as error:
-        raise InvalidCluster([*problems, *problems_of(error, ClusterSpec)]) from None
+        raise InvalidCluster([*problems, *problems_of(error.errors(include_url=False), ClusterSpec)]) from None
     problems += validate(spec)
     if problems:
         raise InvalidCluster(problems)
@@ -80,10 +80,10 @@ def parse_cluster(data: Mapping[str, Any], *, base: Path | None = None) -> Clust
 def _garbled(value: Any, path: tuple[str | int, ...]) -> Iterator[Problem]:
     """Text that cannot be written down in Unicode, and nesting that nobody wrote by hand."""
     if len(path) > _DEEPEST:
-        yield Problem(field_path(path[:3]), f"is nested more than {_DEEPEST} levels deep")
+        yield Problem(path[:3], f"is nested more than {_DEEPEST} levels deep")
     elif isinstance(value, str):
         if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-            yield Problem(field_path(path), "holds characters that are no valid text (lone surrogates)")
+            yield Problem(path, "holds characters that are no valid text (lone surrogates)")
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _garbled(str(key), path)

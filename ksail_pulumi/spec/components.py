@@ -74,7 +74,7 @@ def _one_of(*names: str) -> BeforeValidator:
             if value.get("name") is None:
                 raise _wrong(f"name is missing: it is {listed}")
             if value["name"] not in names:
-                raise _wrong(f'should be {listed}, not "{value["name"]}"')
+                raise _wrong(f"should be {listed}, not {{input}}", value["name"])
         elif not isinstance(value, Component):
             raise _wrong(f"should be {listed}, or a mapping with name, and version or url")
         return value
@@ -97,8 +97,8 @@ def _switch(name: str) -> BeforeValidator:
     return BeforeValidator(read, json_schema_input_type=bool | Component)
 
 
-def _wrong(reason: str) -> PydanticCustomError:
-    return PydanticCustomError("component", "{reason}", {"reason": reason})
+def _wrong(reason: str, value: Any = None) -> PydanticCustomError:
+    return PydanticCustomError("component", "{reason}", {"reason": reason, "value": value})
 
 
 def _details(component: Component) -> dict[str, str]:
@@ -151,10 +151,12 @@ class Components(Model):
 def component_rules(components: Components) -> Iterator[Problem]:
     """What of the components makes no sense, whatever the cluster is like."""
     for field, component in components.chosen():
-        path = f"components.{field}"
+        path = ("components", field)
         if component.name in BUILT_IN and (component.version or component.url):
             given = "version" if component.version else "url"
             what = "comes with Talos" if component.name == FLANNEL else "installs nothing"
-            yield Problem(f"{path}.{given}", f"{component.name} {what} and has no {given}")
+            yield Problem((*path, given), f"{component.name} {what} and has no {given}")
         elif component.version and component.url:
-            yield Problem(f"{path}.version", "version and url are mutually exclusive: the URL says which version it is")
+            yield Problem(
+                (*path, "version"), "version and url are mutually exclusive: the URL says which version it is"
+            )

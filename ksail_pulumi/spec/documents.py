@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import yaml
 
 from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.redaction import HIDDEN, short
 from ksail_pulumi.spec.files import MAX_BYTES
+from ksail_pulumi.spec.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +33,11 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _INT_64 = range(-(2**63), 2**64)
 _TAG = "tag:yaml.org,2002:"
+
+# What follows the sign is not told: a password may begin with it.
+_UNKNOWN_TAG = "a value that begins with ! names a tag that is not supported; if it is text, quote it"
+_ALIAS = "a value that begins with * is text only if it is quoted, and refers to an anchor"
+_QUOTED = re.compile(r"(['\"`])(.*?)\1")
 
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -79,15 +86,10 @@ class Document:
             node = node.children[part]
         return node
 
-    def error(self, field: Sequence[str | int], reason: str) -> ConfigFileError:
-        """An error that names the file, the line of the value and the field."""
-        return ConfigFileError(self.path, self.node(field).line, _short(field_name(field)), _short(reason))
-
-
-def field_name(field: Sequence[str | int]) -> str:
-    """A path the way that people write it: `spec.cluster.machines[0]`."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in field)
-    return "".join(parts).removeprefix(".")
+    def error(self, field: Sequence[str | int], reason: str, **values: Any) -> ConfigFileError:
+        """An error that names the file, the line of the value and the field; `values` as for `Problem`."""
+        problem = Problem(tuple(field), reason, **values)
+        return ConfigFileError(self.path, self.node(field).line, _short(problem.field), _short(problem.reason))
 
 
 def _short(text: str) -> str:
@@ -122,6 +124,12 @@ def read_text(path: Path, shown: str | None = None) -> str:
         raise ConfigFileError(name, line, "", "the file is not UTF-8 text") from None
 
 
+def what_is_wrong(error: yaml.MarkedYAMLError) -> str:
+    """What the YAML library says, without what it quotes of the text, which may be a secret."""
+    said = error.problem or error.context or "it cannot be read"
+    return _QUOTED.sub(lambda found: found[0] if len(found[2]) <= 1 else HIDDEN, said)
+
+
 def parse_documents(text: str, path: str) -> list[Document]:
     """The documents of a YAML text, empty ones left out.
 
@@ -148,7 +156,7 @@ class _Composer:
             yield from yaml.parse(text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            self._fail(mark, f"this is not YAML: {error.problem or error.context}")
+            self._fail(mark, f"this is not YAML: {what_is_wrong(error)}")
         except UnicodeEncodeError:
             raise ConfigFileError(self.path, 0, "", "the text holds halves of characters") from None
         except yaml.YAMLError as error:
@@ -189,10 +197,10 @@ class _Composer:
 
     def _alias(self, event: Any) -> Node:
         if event.anchor not in self.anchors:
-            self._fail(event.start_mark, f"*{event.anchor} refers to an anchor that is not defined above it")
+            self._fail(event.start_mark, f"{_ALIAS} that is not defined above it")
         node = self.anchors[event.anchor]
         if node is None:
-            self._fail(event.start_mark, f"*{event.anchor} refers to a value that contains it")
+            self._fail(event.start_mark, f"{_ALIAS} that contains it")
         return node
 
     def _mapping(self, event: Any, depth: int) -> Node:
@@ -209,7 +217,7 @@ class _Composer:
                 merged += self._merge_sources(value, key_event)
                 continue
             if key in lines:
-                self._fail(key_event.start_mark, f"the key {key} stands twice, first in line {lines[key]}")
+                self._fail(key_event.start_mark, f"the key {short(key)} stands twice, first in line {lines[key]}")
             lines[key] = key_event.start_mark.line + 1
             # The key's line, not the value's: that is where people look for the field.
             children[key] = Node(lines[key], value.value, value.text, value.children, value.size)
@@ -250,7 +258,7 @@ class _Composer:
 
     def _check_tag(self, event: Any, expected: str) -> None:
         if event.tag not in (None, "!", _TAG + expected):
-            self._fail(event.start_mark, f"the tag {event.tag} is not supported")
+            self._fail(event.start_mark, _UNKNOWN_TAG)
 
     def _scalar(self, event: Any) -> Node:
         text: str = event.value
@@ -263,9 +271,9 @@ class _Composer:
         value = text if kind == "str" else self._plain_value(text, event)
         kinds = {"str": str, "int": int, "float": (int, float), "bool": bool, "null": type(None)}
         if kind not in kinds:
-            self._fail(event.start_mark, f"the tag {tag} is not supported")
+            self._fail(event.start_mark, _UNKNOWN_TAG)
         if not isinstance(value, kinds[kind]):  # type: ignore[arg-type]
-            self._fail(event.start_mark, f"{text} is not a value of the tag {tag}")
+            self._fail(event.start_mark, "the value is not one of its tag")
         return Node(line, value, text, {})
 
     def _plain_value(self, text: str, event: Any) -> Any:

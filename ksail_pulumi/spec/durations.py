@@ -18,10 +18,10 @@ def duration(text: str) -> timedelta:
         ValueError: It is none; the text says how one is written.
     """
     if not _WHOLE.fullmatch(text):
-        raise ValueError(f"{text!r} is not a duration: write it like 720h, 90m or 1h30m")
+        raise ValueError("is not a duration: write it like 720h, 90m or 1h30m")
     seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
     if seconds > _MOST_SECONDS:
-        raise ValueError(f"{text!r} is too long")
+        raise ValueError("is too long")
     return timedelta(seconds=-seconds if text.startswith("-") else seconds)
 
 

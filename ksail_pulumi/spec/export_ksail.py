@@ -12,7 +12,7 @@ from ksail_pulumi.spec.goyaml import InOrder, encode
 from ksail_pulumi.spec.ksail_file import check_name
 from ksail_pulumi.spec.ksail_patches import NOT_FOR_OMNI, SCOPES
 from ksail_pulumi.spec.patches import patch_text
-from ksail_pulumi.spec.reasons import field_path
+from ksail_pulumi.spec.problems import field_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

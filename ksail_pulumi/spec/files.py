@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ksail_pulumi.redaction import short
 from ksail_pulumi.spec.problems import InvalidCluster, Problem
+
+if TYPE_CHECKING:
+    from ksail_pulumi.spec.problems import FieldPath
 
 MAX_BYTES = 4 * 1024 * 1024
 """How large a file that people write may be."""
@@ -34,31 +38,31 @@ def with_files(data: Mapping[str, Any], base: Path | None = None) -> dict[str, A
 def read_files(data: Mapping[str, Any], base: Path | None = None) -> tuple[dict[str, Any], list[Problem]]:
     """Like `with_files`, but the problems are returned, and what has one is left out."""
     problems: list[Problem] = []
-    read = _scope(data, "", base or Path(), problems)
-    read = _listed(read, ("manifests", "inline"), "", base or Path(), problems)
-    read = _listed(read, ("healthChecks", "job"), "", base or Path(), problems)
+    read = _scope(data, (), base or Path(), problems)
+    read = _listed(read, ("manifests", "inline"), (), base or Path(), problems)
+    read = _listed(read, ("healthChecks", "job"), (), base or Path(), problems)
     if isinstance(control_plane := read.get("controlPlane"), Mapping):
-        read["controlPlane"] = _scope(control_plane, "controlPlane.", base or Path(), problems)
+        read["controlPlane"] = _scope(control_plane, ("controlPlane",), base or Path(), problems)
     if isinstance(workers := read.get("workers"), list | tuple):
         read["workers"] = [
-            _scope(each, f"workers[{index}].", base or Path(), problems) if isinstance(each, Mapping) else each
+            _scope(each, ("workers", index), base or Path(), problems) if isinstance(each, Mapping) else each
             for index, each in enumerate(workers)
         ]
     if isinstance(machines := read.get("machines"), Mapping):
         read["machines"] = {
-            key: _scope(each, f"machines.{key}.", base or Path(), problems) if isinstance(each, Mapping) else each
+            key: _scope(each, ("machines", key), base or Path(), problems) if isinstance(each, Mapping) else each
             for key, each in machines.items()
         }
     return read, problems
 
 
-def _scope(data: Mapping[str, Any], prefix: str, base: Path, problems: list[Problem]) -> dict[str, Any]:
+def _scope(data: Mapping[str, Any], at: FieldPath, base: Path, found: list[Problem]) -> dict[str, Any]:
     """Read the files of the patches that stand directly in `data`."""
-    return _listed(data, ("patches", "inline"), prefix, base, problems)
+    return _listed(data, ("patches", "inline"), at, base, found)
 
 
 def _listed(
-    data: Mapping[str, Any], names: tuple[str, str], prefix: str, base: Path, problems: list[Problem]
+    data: Mapping[str, Any], names: tuple[str, str], at: FieldPath, base: Path, found: list[Problem]
 ) -> dict[str, Any]:
     """Read the files of the entries of one list; `names` are the list's and that of the text in an entry."""
     list_name, text_name = names
@@ -67,17 +71,16 @@ def _listed(
         return dict(data)
     read = []
     for index, entry in enumerate(entries):
-        field = f"{prefix}{list_name}[{index}]"
+        field = (*at, list_name, index)
         if not isinstance(entry, Mapping) or not isinstance(file := entry.get("file"), str):
             read.append(entry)
         elif entry.get(text_name) is not None:
-            problems.append(Problem(field, _exclusive(entry, text_name)))
+            found.append(Problem(field, _EXCLUSIVE[text_name]))
         else:
             try:
                 text = _text(base / Path(file).expanduser())
             except (OSError, ValueError, RuntimeError) as error:
-                reason = getattr(error, "strerror", None) or str(error)
-                problems.append(Problem(f"{field}.file", f'failed to access "{file}": {reason}'))
+                found.append(Problem((*field, "file"), f"failed to access the file: {_reason(error, base)}"))
                 continue
             rest = {key: value for key, value in entry.items() if key != "file"}
             name = {"name": file} if text_name == "inline" else {}
@@ -85,16 +88,29 @@ def _listed(
     return {**data, list_name: read}
 
 
+class _TooLargeError(ValueError):
+    """The file is larger than `MAX_BYTES`."""
+
+
 def _text(path: Path) -> str:
     """A file as it is, its line ends too; no more of it than is taken anywhere else."""
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise ValueError(f"the file is larger than {MAX_BYTES} bytes")
+        raise _TooLargeError
     return content.decode()
 
 
-def _exclusive(entry: Mapping[str, Any], text_name: str) -> str:
-    if text_name == "inline":
-        return "path and inline are mutually exclusive: keep one of file and inline"
-    return f'healthcheck "{entry.get("idOverride") or entry.get("name") or ""}": job and file are mutually exclusive'
+_EXCLUSIVE = {
+    "inline": "path and inline are mutually exclusive: keep one of file and inline",
+    "job": "job and file are mutually exclusive: keep one of them",
+}
+
+
+def _reason(error: Exception, base: Path) -> str:
+    """What is wrong with a file, without its name: what stands there by mistake may be what the file should hold."""
+    if isinstance(error, OSError):
+        return f"{error.strerror} (a relative path is taken from {short(str(base.absolute()))})"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return f"it is larger than {MAX_BYTES} bytes" if isinstance(error, _TooLargeError) else "it has no valid name"

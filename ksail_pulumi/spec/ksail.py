@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,24 +10,24 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.spec import ksail_file
 from ksail_pulumi.spec.cluster import InvalidCluster, parse_cluster
-from ksail_pulumi.spec.documents import Document, field_name, parse_documents, read_text
+from ksail_pulumi.spec.documents import Document, parse_documents, read_text
 from ksail_pulumi.spec.expansion import expand
 from ksail_pulumi.spec.ksail_components import components_of, without_approver
 from ksail_pulumi.spec.ksail_patches import TalosPatches, read_patches
+from ksail_pulumi.spec.problems import field_path
 from ksail_pulumi.spec.shape import combined, read_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ksail_pulumi.spec.ksail_file import KsailFile
-    from ksail_pulumi.spec.problems import Problem
+    from ksail_pulumi.spec.problems import FieldPath, Problem
 
 DEFAULT_ENDPOINT_VARIABLE = "OMNI_ENDPOINT"
 DEFAULT_KEY_VARIABLE = "OMNI_SERVICE_ACCOUNT_KEY"
 DEFAULT_PATCH_FOLDER = "talos"
 
-_LISTED = re.compile(r"(?:(controlPlane|workers\[0\])\.)?(patches|machines)\[(\d+)\]")
-_SCOPE_OF = {None: "cluster", "controlPlane": "control-planes", "workers[0]": "workers"}
+_SCOPE_OF: Mapping[FieldPath, str] = {(): "cluster", ("controlPlane",): "control-planes", ("workers", 0): "workers"}
 
 PLACEHOLDER = "<account>"
 """What stands for the account's name in the documentation of KSail, and so in many a copied file."""
@@ -84,19 +83,21 @@ class _Places:
 
     def error(self, problem: Problem) -> ConfigFileError:
         """The problem, told of the file, the line and the field that its user wrote."""
-        if match := _LISTED.match(problem.field):
-            machine_set, kind, index = match.groups()
-            if kind == "patches":
-                file = self.patches.files[_SCOPE_OF[machine_set]][int(index)]
-                return ConfigFileError(file, 0, "", problem.reason)
-            position = int(index) + (0 if machine_set == "controlPlane" else self.control_planes)
-            return self.document.error((*self.omni, "machines", position), problem.reason)
-        return self.document.error(self._field(problem.field), problem.reason)
+        for scope, patches in _SCOPE_OF.items():
+            if problem.path[: len(scope)] != scope:
+                continue
+            match problem.path[len(scope) :]:
+                case ("patches", int() as index, *_):
+                    return ConfigFileError(self.patches.files[patches][index], 0, "", problem.reason)
+                case ("machines", int() as index):
+                    position = index + (0 if patches == "control-planes" else self.control_planes)
+                    return self.document.error((*self.omni, "machines", position), problem.reason)
+        return self.document.error(self._field(problem.path), problem.reason)
 
-    def _field(self, field: str) -> tuple[str, ...]:
-        name = field.rsplit(".", 1)[-1]
-        if "machineClass" in field:
+    def _field(self, path: FieldPath) -> tuple[str, ...]:
+        if "machineClass" in path:
             return (*self.omni, "machineClass")
+        name = str(path[-1]) if path else ""
         if name == "kubernetesVersion" and name not in self.document.node(self.omni).children:
             return ("spec", "cluster", name)
         return (*self.omni, name) if name.endswith("Version") else ("metadata", "name") if name == "name" else ()
@@ -161,7 +162,7 @@ class _Reader:
             raise combined([places.error(problem) for problem in error.problems]) from None
 
     def _idle_fields(self) -> list[str]:
-        idle = [field_name(field) for field in ksail_file.idle_fields(self.file)]
+        idle = [field_path(field) for field in ksail_file.idle_fields(self.file)]
         return [f"{self.document.path}: has no effect on a cluster in Omni: {', '.join(idle)}"] if idle else []
 
     def _name(self) -> str:
@@ -230,7 +231,7 @@ class _Reader:
         seen: set[str] = set()
         for index, machine in enumerate(machines):
             if machine in seen:
-                raise self.document.error((*place, "machines", index), f"machine {machine} is listed twice")
+                raise self.document.error((*place, "machines", index), "machine {id} is listed twice", id=machine)
             seen.add(machine)
         if len(machines) < needed:
             reason = (
@@ -268,7 +269,7 @@ class _Reader:
         if PLACEHOLDER in (omni.endpoint or ""):
             line = self.document.node((*place, "endpoint")).line
             self.warnings.append(
-                f"{self.document.path}:{line}: {field_name((*place, 'endpoint'))} still holds the placeholder "
+                f"{self.document.path}:{line}: {field_path((*place, 'endpoint'))} still holds the placeholder "
                 f"{PLACEHOLDER}: put the name of your Omni account there, or set {variable}"
             )
             return ""

@@ -7,6 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from ksail_pulumi.redaction import shown
 
 # KSail's rule for cluster names (its pkg/apis/cluster/v1alpha1), stricter than Omni's own.
 NAME_PATTERN = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
@@ -20,11 +23,11 @@ def check_name(name: str) -> str:
         ValueError: It is too long or has other characters.
     """
     if len(name) > MAX_NAME:
-        raise ValueError(f'cluster name is too long: "{name}" exceeds max {MAX_NAME} characters (got {len(name)})')
+        raise ValueError(f"cluster name is too long: it exceeds max {MAX_NAME} characters (got {len(name)})")
     if not re.fullmatch(NAME_PATTERN, name):
         raise ValueError(
-            f'cluster name is invalid: "{name}" must be DNS-1123 compliant (lowercase letters, numbers, and hyphens; '
-            "must start with a letter; must not end with a hyphen)"
+            f"cluster name is invalid: {shown(name)} must be DNS-1123 compliant (lowercase letters, numbers, and "
+            "hyphens; must start with a letter; must not end with a hyphen)"
         )
     return name
 
@@ -32,7 +35,7 @@ def check_name(name: str) -> str:
 def _whole_number(value: Any) -> Any:
     """Refuse what pydantic would bend into a number: `true`, `"2"`."""
     if isinstance(value, bool | str):
-        raise ValueError(f"a whole number is expected, not {value!r}")
+        raise PydanticCustomError("int_type", "")
     return value
 
 

@@ -15,10 +15,11 @@ from pydantic_core import PydanticCustomError
 from ksail_pulumi.spec.base import Model, Version
 from ksail_pulumi.spec.components import Components
 from ksail_pulumi.spec.durations import duration
-from ksail_pulumi.spec.reasons import field_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ksail_pulumi.spec.problems import FieldPath
 
 _MOST = 2**32 - 1  # numbers of machines have 32 bits in Omni
 _Unlimited = Literal["unlimited", "Unlimited", "infinity", "∞"]  # omnictl's spellings
@@ -28,7 +29,7 @@ def _duration(text: str) -> str:
     try:
         duration(text)
     except ValueError as error:
-        raise PydanticCustomError("duration", "{reason}", {"reason": str(error)}) from None
+        raise PydanticCustomError("duration", "{input} {reason}", {"reason": str(error)}) from None
     return text
 
 
@@ -426,14 +427,14 @@ class ClusterSpec(Model):
                 return args
         return self.kernel_args
 
-    def scopes(self) -> Iterator[tuple[str, ClusterSpec | MachineSet | Machine]]:
-        """All that has patches, extensions and labels of its own, each behind the prefix of its fields' wire paths."""
-        yield "", self
+    def scopes(self) -> Iterator[tuple[FieldPath, ClusterSpec | MachineSet | Machine]]:
+        """All that has patches, extensions and labels of its own, each behind its path on the wire."""
+        yield (), self
         for index, machine_set in enumerate(self.machine_sets):
-            yield f"{self.set_field(index)}.", machine_set
+            yield self.set_path(index), machine_set
         for machine, described in self.machines.items():
-            yield field_path(["machines", machine]) + ".", described
+            yield ("machines", machine), described
 
-    def set_field(self, index: int) -> str:
-        """The wire path of `machine_sets[index]`."""
-        return f"workers[{index - 1}]" if index else "controlPlane"
+    def set_path(self, index: int) -> FieldPath:
+        """The path of `machine_sets[index]` on the wire."""
+        return ("workers", index - 1) if index else ("controlPlane",)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ksail_pulumi.errors import ConfigFileError
-from ksail_pulumi.spec.documents import MAX_DEPTH, Node, parse_documents
+from ksail_pulumi.spec.documents import MAX_DEPTH, Node, parse_documents, what_is_wrong
 from ksail_pulumi.spec.goyaml import encode
 from ksail_pulumi.spec.problems import Problem
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ksail_pulumi.spec.models import Patch
+    from ksail_pulumi.spec.problems import FieldPath
 
 # Omni applies the patches of one scope in the order of their IDs, hence these prefixes.
 CLUSTER_WEIGHT = 200
@@ -127,21 +128,32 @@ def load_documents(text: str, loader: type[yaml.CBaseLoader | yaml.CSafeLoader])
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise yaml.YAMLError(f"values are nested more than {MAX_DEPTH} deep")
+                raise _TooDeepError(f"values are nested more than {MAX_DEPTH} deep")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
     return list(yaml.load_all(text, Loader=loader))
 
 
-def patch_problems(field: str, inline: Inline) -> list[Problem]:
+class _TooDeepError(yaml.YAMLError):
+    """Values are nested deeper than in any configuration."""
+
+
+def yaml_reason(error: Exception) -> str:
+    """Why a text is not YAML, without what the libraries quote of it: it may hold secrets."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        return line + what_is_wrong(error)
+    if isinstance(error, _TooDeepError):
+        return str(error)
+    return "it holds a value or a character that YAML does not know"
+
+
+def patch_problems(field: FieldPath, inline: Inline) -> list[Problem]:
     """What Omni refuses in a patch. `field` is the path of its `inline`."""
     try:
         documents = list(_documents(field, inline))
-    except yaml.MarkedYAMLError as error:
-        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        return [Problem(field, f"not valid YAML{line}: {error.problem or error}")]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        return [Problem(field, f"not valid YAML: {error}")]
+        return [Problem(field, f"not valid YAML: {yaml_reason(error)}")]
     problems: list[Problem] = []
     seen: set[tuple[str, str, str]] = set()
     for path, document in documents:
@@ -151,8 +163,9 @@ def patch_problems(field: str, inline: Inline) -> list[Problem]:
         problems.extend(_document_problems(path, document, text=isinstance(inline, str)))
         key = (str(document.get("apiVersion", "")), str(document.get("kind", "")), str(document.get("name", "")))
         if key in seen:
-            shown = "/".join(key) if key[1] else "/v1alpha1/"
-            problems.append(Problem(path, f"duplicate document {shown} is not allowed"))
+            problems.append(
+                Problem(path, "duplicate document is not allowed: another one has its apiVersion, kind and name")
+            )
         seen.add(key)
     if not problems and not any(document for _, document in documents):
         problems.append(Problem(field, f"{_EMPTY}: the patch is empty"))
@@ -162,12 +175,12 @@ def patch_problems(field: str, inline: Inline) -> list[Problem]:
 def sets_field(inline: Inline, path: str) -> bool:
     """Whether a patch has a field of the machine configuration, like `machine.install.disk`."""
     try:
-        return any(_has(document, path) for _, document in _documents("", inline))
+        return any(_has(document, path) for _, document in _documents((), inline))
     except (yaml.YAMLError, ValueError, RecursionError):
         return False
 
 
-def _documents(field: str, inline: Inline) -> Iterator[tuple[str, Any]]:
+def _documents(field: FieldPath, inline: Inline) -> Iterator[tuple[FieldPath, Any]]:
     if isinstance(inline, Mapping):
         yield field, inline
     elif isinstance(inline, str):
@@ -175,7 +188,7 @@ def _documents(field: str, inline: Inline) -> Iterator[tuple[str, Any]]:
             yield field, document if document != "" else {}
     else:
         for index, document in enumerate(inline):
-            yield f"{field}[{index}]", document
+            yield (*field, index), document
 
 
 def _not_a_document(document: Any) -> str:
@@ -185,9 +198,9 @@ def _not_a_document(document: Any) -> str:
     return "expected a YAML document, a mapping of Talos configuration"
 
 
-def _document_problems(path: str, document: Mapping[str, Any], *, text: bool) -> Iterator[Problem]:
-    def at(name: str) -> str:
-        return path if text else f"{path}.{name}"
+def _document_problems(path: FieldPath, document: Mapping[str, Any], *, text: bool) -> Iterator[Problem]:
+    def at(name: str) -> FieldPath:
+        return path if text else (*path, *name.split("."))
 
     kind, version = document.get("kind"), str(document.get("apiVersion", ""))
     if not text and "op" in document and "path" in document and "machine" not in document and "cluster" not in document:
@@ -199,9 +212,7 @@ def _document_problems(path: str, document: Mapping[str, Any], *, text: bool) ->
     if kind in _FORBIDDEN_DOCUMENTS:
         yield Problem(path, f'the "{kind}" document is not allowed in the config patch')
     elif kind and (version == "v1" or "/" in version):
-        yield Problem(
-            path, f'"{kind}" "{version}": not registered; this is a Kubernetes object, not Talos configuration'
-        )
+        yield Problem(path, "its kind is not registered; this is a Kubernetes object, not Talos configuration")
     if not kind:
         for name in _FORBIDDEN_FIELDS:
             if _has(document, name):

@@ -1,21 +1,19 @@
-"""What pydantic finds, in words for the person who wrote the input."""
+"""What pydantic finds, in words for the person who wrote the input: the one table, for inputs and files alike."""
 
 from __future__ import annotations
 
-import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 
-from ksail_pulumi.spec.problems import Problem
+from ksail_pulumi.spec.problems import Problem, unknown_field
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
-_PLAIN_KEY = re.compile(r"[\w-]+")
+    from ksail_pulumi.spec.problems import FieldPath
 
 MISPLACED = {
     ("ControlPlane", "name"): "custom name is not allowed in the controlplane",
@@ -27,9 +25,9 @@ MISPLACED = {
 
 # What omnictl says about a value of a field that is none of those it knows.
 _VALUES = {
-    "size": "invalid machine count {input}: it should be a whole number or unlimited",
-    "mode": "unknown mode name {input}: it should be {expected}",
-    "type": "invalid update strategy type {input}: it should be {expected}",
+    "size": "invalid machine count: it should be a whole number or unlimited, not {input}",
+    "mode": "unknown mode name: it should be {expected}",
+    "type": "invalid update strategy type: it should be {expected}, not {input}",
 }
 _REASONS = {
     "missing": "is required",
@@ -42,66 +40,47 @@ _REASONS = {
     "less_than_equal": "should be {le} or less",
     "bool_type": "should be true or false, not {input}",
     "bool_parsing": "should be true or false, not {input}",
-    "dict_type": "should be a mapping",
-    "model_type": "should be a mapping",
-    "tuple_type": "should be a list",
-    "list_type": "should be a list",
+    "dict_type": "should be a mapping, not {input}",
+    "model_type": "should be a mapping, not {input}",
+    "tuple_type": "should be a list, not {input}",
+    "list_type": "should be a list, not {input}",
     "literal_error": "should be {expected}, not {input}",
 }
+# Parts of a location that pydantic adds for the members of a union.
+_UNION_MEMBERS = ("constrained-int", "literal['unlimited']")
 
 
-def field_path(parts: Sequence[str | int]) -> str:
-    """Write a path the way Pulumi does: `workers[0].labels["a.b/c"]`."""
-    path = ""
-    for part in parts:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        elif _PLAIN_KEY.fullmatch(part):
-            path += f".{part}" if path else part
-        else:
-            path += f'["{part}"]'
-    return path
-
-
-def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+def problems_of(findings: Iterable[ErrorDetails], model: type[BaseModel]) -> list[Problem]:
     """Put pydantic's findings into words, one for a field."""
-    problems: dict[str, Problem] = {}
-    for each in error.errors(include_url=False):
-        location = [part for part in each["loc"] if part not in ("constrained-int", "literal['unlimited']")]
-        field = field_path(location)
-        context = {"expected": "", **each.get("ctx", {}), "input": _shown(each["input"])}
-        if each["type"] == "extra_forbidden":
-            reason = _unknown(str(location[-1]), model_at(model, location[:-1]))
-        elif each["type"] != "missing" and location and location[-1] in _VALUES:
-            reason = _VALUES[str(location[-1])].format(**context)
-        else:
-            template = _REASONS.get(each["type"], "")
-            reason = template.format(**context) if template else each["msg"]
-        problems.setdefault(field, Problem(field, reason))
+    problems: dict[FieldPath, Problem] = {}
+    for each in findings:
+        path = tuple(part for part in each["loc"] if part not in _UNION_MEMBERS)
+        problems.setdefault(path, _problem(path, each, model))
     return list(problems.values())
 
 
-_LONGEST_NUMBER = 10**15
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        return f'"{value}"' if len(value) <= 60 else "a long text"
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int) and abs(value) >= _LONGEST_NUMBER:
-        return "a number that is too large"  # for a float, and perhaps even for Python to write out
-    if isinstance(value, int | float):
-        return f"the number {value:.15g}"  # Pulumi sends every number as a float
-    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list | tuple) else "that"
+def _problem(path: FieldPath, found: ErrorDetails, model: type[BaseModel]) -> Problem:
+    kind, context = found["type"], found.get("ctx", {})
+    if kind == "extra_forbidden":
+        return Problem(path, _unknown(str(path[-1]), model_at(model, path[:-1])))
+    if kind == "value_error":
+        return Problem(path, str(context["error"]))
+    if kind in _REASONS:
+        reason = _REASONS[kind]
+        if kind != "missing" and path and path[-1] in _VALUES:
+            reason = _VALUES[str(path[-1])]
+        for name in ("expected", "ge", "le"):
+            reason = reason.replace(f"{{{name}}}", str(context.get(name, "")))
+    else:
+        reason = found["msg"]  # one of our own: its values are not in it yet
+    return Problem(path, reason, input=context.get("value", found["input"]))
 
 
 def _unknown(name: str, model: type[BaseModel] | None) -> str:
     if model and (misplaced := MISPLACED.get((model.__name__, name))):
         return misplaced
     known = sorted(field.alias or name for name, field in model.model_fields.items()) if model else []
-    close = get_close_matches(name, known, n=1)
-    return f"unknown field; did you mean {close[0]}?" if close else f"unknown field; known are {', '.join(known)}"
+    return unknown_field(name, known)
 
 
 def model_at(model: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel] | None:

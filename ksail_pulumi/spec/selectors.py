@@ -81,7 +81,7 @@ def parse_selector(text: str) -> Selector:
         found = _TERM.match(text, position)
         if not found:
             rest = text[position:].strip()
-            raise ValueError(f"cannot read {rest!r}" if rest else "a term is missing")
+            raise ValueError(f"cannot read it from character {position + 1} on" if rest else "a term is missing")
         terms.append(_term(found))
         position = found.end()
         if not found["end"]:
@@ -102,7 +102,7 @@ def _term(found: re.Match[str]) -> Term:
     if operator == "!=":
         return Term(key, "notin", (value,))
     if _number(value) is None:
-        raise ValueError(f"{key} {operator} {value}: the right side should be a number")
+        raise ValueError(f"the right side of {operator} should be a number")
     return Term(key, operator, (value,))
 
 

@@ -8,7 +8,6 @@ mistake file, line and field are named.
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ksail_pulumi.spec.documents import Document
-
-_PART = re.compile(r'\["(.*?)"\](?=[.\[]|$)|\[([0-9]{1,9})\]|([^.\[\]]+)', re.DOTALL)
+    from ksail_pulumi.spec.problems import Problem
 
 _LONGEST_NUMBER = 18
 
@@ -69,8 +67,8 @@ def _model(document: Document) -> Any:
     if kind is None:
         raise document.error((), "kind field not found")
     if not isinstance(kind, str) or kind not in template_file.KINDS:
-        shown, known = document.node(("kind",)).text or "", ", ".join(template_file.KINDS)
-        raise document.error(("kind",), f'unknown model kind "{shown}"; known are {known}')
+        known = ", ".join(template_file.KINDS)
+        raise document.error(("kind",), f"unknown model kind {{kind}}; known are {known}", kind=kind)
     return read_model(document, template_file.KINDS[kind])
 
 
@@ -100,7 +98,7 @@ class _Template:
         try:
             spec = parse_cluster(self._wire(), base=base)
         except InvalidCluster as error:
-            mistakes += [self._located(problem.field, problem.reason) for problem in error.problems]
+            mistakes += [self._located(problem) for problem in error.problems]
         if mistakes:
             raise _joined(mistakes)
         return to_wire(spec)
@@ -126,10 +124,10 @@ class _Template:
             if not machine.name:
                 yield document.error(("name",), "name is required for machine")
             elif described[machine.name] > 1:
-                yield document.error(("name",), f'machine "{machine.name}" is described more than once')
+                yield document.error(("name",), "machine {id} is described more than once", id=machine.name)
             elif machine.name not in used:
-                reason = f'machine "{machine.name}" is not used in controlplane or workers'
-                yield document.error(("name",), reason)
+                reason = "machine {id} is not used in controlplane or workers"
+                yield document.error(("name",), reason, id=machine.name)
 
     def _wire(self) -> dict[str, Any]:
         """The template as inputs, before anything about them is judged."""
@@ -147,19 +145,20 @@ class _Template:
             del wire["backup"]
         return {"name": "", **{name: value for name, value in wire.items() if value not in (None, "", {})}}
 
-    def _located(self, field: str, reason: str) -> ConfigFileError:
+    def _located(self, problem: Problem) -> ConfigFileError:
         """The place in the template of a problem with a field of the inputs."""
-        match [key or (int(index) if index else name) for key, index, name in _PART.findall(field)]:
-            case ["controlPlane", *rest]:
+        reason = problem.reason
+        match problem.path:
+            case ("controlPlane", *rest):
                 return self.control_planes[0][0].error(rest, reason)
-            case ["workers", int() as index, *rest]:
+            case ("workers", int() as index, *rest):
                 return self.workers[index][0].error(rest, reason)
-            case ["machines", str() as machine, *rest] if machine in self.documents:
+            case ("machines", str() as machine, *rest) if machine in self.documents:
                 return self.documents[machine].error(rest or ("name",), reason)
-            case [str() as name, *rest]:
+            case (str() as name, *rest):
                 return self.clusters[0][0].error((*_PLACES.get(name, (name,)), *rest), reason)
             case _:
-                return ConfigFileError(self.path, 0, field, reason)
+                return ConfigFileError(self.path, 0, problem.field, reason)
 
 
 def _fields(model: Any, *without: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from ksail_pulumi.spec.durations import duration
-from ksail_pulumi.spec.patches import load_documents
+from ksail_pulumi.spec.patches import load_documents, yaml_reason
 from ksail_pulumi.spec.problems import Problem
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.spec.models import ClusterSpec, HealthCheck, Manifest
     from ksail_pulumi.spec.patches import Inline
+    from ksail_pulumi.spec.problems import FieldPath
 
 _SHORTEST_INTERVAL = 5  # seconds, of a health check
 
@@ -24,40 +25,40 @@ def workload_rules(spec: ClusterSpec) -> Iterator[Problem]:
     """What Omni or omnictl refuse in manifests and health checks, in their words."""
     seen: set[str] = set()
     for index, manifest in enumerate(spec.manifests or ()):
-        yield from _manifest(f"manifests[{index}]", manifest, seen)
+        yield from _manifest(("manifests", index), manifest, seen)
     seen = set()
     for index, check in enumerate(spec.health_checks or ()):
-        yield from _health_check(f"healthChecks[{index}]", check, seen)
+        yield from _health_check(("healthChecks", index), check, seen)
 
 
-def _manifest(field: str, manifest: Manifest, seen: set[str]) -> Iterator[Problem]:
+def _manifest(path: FieldPath, manifest: Manifest, seen: set[str]) -> Iterator[Problem]:
     name = manifest.name
     if not name:
-        yield Problem(field, "kubernetes manifest name is empty")
+        yield Problem(path, "kubernetes manifest name is empty")
     elif name in seen:
-        yield Problem(f"{field}.name", f'duplicate manifest name "{name}"')
+        yield Problem((*path, "name"), "duplicate manifest name: another manifest has it too")
     seen.add(name or "")
     if manifest.mode is None:
-        yield Problem(f"{field}.mode", f'kubernetes manifest "{name or ""}" mode is not set: it is full or one-time')
+        yield Problem((*path, "mode"), "kubernetes manifest mode is not set: it is full or one-time")
     if manifest.inline is None:
-        yield Problem(field, "path or inline is required: give the manifest as inline or as file")
+        yield Problem(path, "path or inline is required: give the manifest as inline or as file")
     elif reason := _unreadable(manifest.inline):
-        yield Problem(f"{field}.inline", f"error converting manifest to JSON: {reason}")
+        yield Problem((*path, "inline"), f"error converting manifest to JSON: {reason}")
 
 
-def _health_check(field: str, check: HealthCheck, seen: set[str]) -> Iterator[Problem]:
+def _health_check(path: FieldPath, check: HealthCheck, seen: set[str]) -> Iterator[Problem]:
     name = check.id_override or check.name or ""
     if not name:
-        yield Problem(field, "either name or idOverride is required for a healthcheck")
+        yield Problem(path, "either name or idOverride is required for a healthcheck")
     elif name in seen:
-        yield Problem(field, f'duplicate healthcheck "{name}"')
+        yield Problem(path, "duplicate healthcheck: another one has its name or idOverride")
     seen.add(name)
     if check.job is None or check.job == "":
-        yield Problem(f"{field}.job", f'healthcheck "{name}": job or file is required')
+        yield Problem((*path, "job"), "job or file is required")
     elif reason := _unreadable(check.job):
-        yield Problem(f"{field}.job", f'healthcheck "{name}": invalid job manifest: {reason}')
+        yield Problem((*path, "job"), f"invalid job manifest: {reason}")
     if check.interval is not None and duration(check.interval).total_seconds() < _SHORTEST_INTERVAL:
-        yield Problem(f"{field}.interval", f"healthcheck interval must be at least {_SHORTEST_INTERVAL}s")
+        yield Problem((*path, "interval"), f"healthcheck interval must be at least {_SHORTEST_INTERVAL}s")
 
 
 def _unreadable(inline: Inline) -> str | None:
@@ -68,9 +69,6 @@ def _unreadable(inline: Inline) -> str | None:
         for document in load_documents(inline, yaml.CBaseLoader):
             if document != "" and not isinstance(document, Mapping):
                 return "expected a YAML document, a mapping that describes an object"
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        return f"{line}{error.problem or error}"
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        return str(error)
+        return yaml_reason(error)
     return None

@@ -125,4 +125,4 @@ def test_a_mistake_in_ksail_yaml_is_told_with_its_line(tmp_path: Path, pulumi: d
     file.write_text(file.read_text().replace("workers: 2", "workers: two"))
     project.init()
     text = without_traceback(project.preview(fails=True))
-    assert "error: ksail.yaml:16: spec.cluster.talos.workers: a whole number is expected, not 'two'" in text
+    assert 'error: ksail.yaml:16: spec.cluster.talos.workers: should be a whole number, not "two"' in text

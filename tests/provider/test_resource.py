@@ -171,7 +171,7 @@ def test_the_file_of_a_patch_is_read_where_the_program_runs(monitor, tmp_path, m
 
 
 def test_a_patch_file_that_is_missing_stops_the_program(monitor):
-    with pytest.raises(KsailPulumiError, match=r"missing\.yaml"):
+    with pytest.raises(KsailPulumiError, match=r"patches\[0\]\.file: failed to access the file"):
         OmniCluster("west", patches=[PatchArgs(file="missing.yaml")])
 
 

@@ -80,13 +80,13 @@ MISTAKES = {
     "components.csi.url: should be the http or https URL of a Kubernetes manifest": {
         "csi": {"name": "local-path", "url": "ftp://example.org/a"}
     },
-    "components.csi.url: should be a string, not the number 5": {"csi": {"name": "local-path", "url": 5}},
+    "components.csi.url: should be a string, not a number": {"csi": {"name": "local-path", "url": 5}},
     "components.cni.version: version and url are mutually exclusive: the URL says which version it is": {
         "cni": {"name": "cilium", "version": "1.2.3", "url": "https://a.b/c"}
     },
     "components.cni.verison: unknown field; did you mean version?": {"cni": {"name": "cilium", "verison": "1.2.3"}},
     "components.gitopsEngine: unknown field; did you mean gitOpsEngine?": {"gitopsEngine": "flux"},
-    "components: should be a mapping": ["cilium"],
+    "components: should be a mapping, not a list": ["cilium"],
 }
 
 
@@ -171,7 +171,7 @@ def test_what_a_ksail_yaml_leaves_off_is_no_component(tmp_path: Path) -> None:
 
 def test_a_component_that_ksail_does_not_know_is_told_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigFileError, match=r"ksail.yaml:8: spec.cluster.cni: must be 'Default', 'Cilium' or 'Calico'"
+        ConfigFileError, match=r"ksail.yaml:8: spec.cluster.cni: should be 'Default', 'Cilium' or 'Calico'"
     ):
         from_ksail(tmp_path, "cni: Weave")
 

@@ -169,12 +169,12 @@ def test_the_old_counts_are_deprecated_beside_todays_path(tmp_path):
 
 
 MISTAKES = {
-    "17: spec.cluster.talos.worker: there is no such field; did you mean workers?": SEED + "      worker: 3\n",
-    "16: spec.cluster.talos.workers: a whole number is expected, not 'two'": SEED.replace("workers: 2", "workers: two"),
-    "16: spec.cluster.talos.workers: must be at least 0, not -2": SEED.replace("workers: 2", "workers: -2"),
-    "16: spec.cluster.talos.workers: a whole number is expected, not True": SEED.replace("workers: 2", "workers: true"),
-    "8: spec.cluster.provider: must be 'Omni', not 'Docker'": SEED.replace("provider: Omni", "provider: Docker"),
-    "2: kind: must be 'Cluster', not 'Pod'": SEED.replace("kind: Cluster", "kind: Pod"),
+    "17: spec.cluster.talos.worker: unknown field; did you mean workers?": SEED + "      worker: 3\n",
+    '16: spec.cluster.talos.workers: should be a whole number, not "two"': SEED.replace("workers: 2", "workers: two"),
+    "16: spec.cluster.talos.workers: should be 0 or more": SEED.replace("workers: 2", "workers: -2"),
+    "16: spec.cluster.talos.workers: should be a whole number, not true": SEED.replace("workers: 2", "workers: true"),
+    "8: spec.cluster.provider: should be 'Omni', not \"Docker\"": SEED.replace("provider: Omni", "provider: Docker"),
+    "2: kind: should be 'Cluster', not \"Pod\"": SEED.replace("kind: Cluster", "kind: Pod"),
     '4: metadata.name: cluster name is invalid: "My_cluster" must be DNS': SEED.replace(
         "my-omni-cluster", "My_cluster"
     ),
@@ -192,11 +192,11 @@ MISTAKES = {
     ),
     "5: spec.cluster.omni.machines: not enough machines for the requested control plane and worker node counts: "
     "need 3 (controlPlanes=1 + workers=2), got 2": cluster("workers: 2\nomni:\n  machines: [a, b]"),
-    "7: spec.cluster.omni.machines[1]: machine a is listed twice": (
+    '7: spec.cluster.omni.machines[1]: machine "a" is listed twice': (
         cluster("workers: 1\nomni:\n  machines:\n  - a\n  - a")
     ),
-    "3: spec.cluster.omni: a mapping is expected, not 'text'": cluster("omni: text"),
-    "1: a mapping is expected, not a list": "- a\n",
+    '3: spec.cluster.omni: should be a mapping, not "text"': cluster("omni: text"),
+    "1: should be a mapping, not a list": "- a\n",
     " one document is expected, not 0": "",
     " one document is expected, not 2": "a: 1\n---\nb: 2\n",
     "2: this is not YAML: did not find expected ',' or '}'": "a: {b\n",
@@ -295,7 +295,7 @@ def test_a_file_of_ten_thousand_lines_is_read(tmp_path):
 
 def test_of_ten_thousand_mistakes_the_first_are_told(tmp_path):
     first, *others, last = refusal(tmp_path, "spec:\n  provider:\n    omni:\n     machines:\n" + LARGE).splitlines()
-    assert first == "ksail.yaml:5: spec.provider.omni.machines[0]: text is expected, not a mapping"
+    assert first == "ksail.yaml:5: spec.provider.omni.machines[0]: should be a string, not a mapping"
     assert len(others) == 19
     assert last == "... and 9980 more"
 
