@@ -24,6 +24,7 @@ from ksail_pulumi.omni.resources import (
     TALOS_UPGRADE_STATUS,
 )
 from ksail_pulumi.omni.status import plain_text
+from ksail_pulumi.redaction import quoted
 
 if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.view import ClusterView
@@ -110,7 +111,7 @@ def _own_error(machine: Resource | None) -> str:
     if machine is None:
         return ""
     texts = [_one_line(machine.spec.last_error)] if machine.spec.last_error else []
-    texts.extend(diagnostic.message for diagnostic in machine.spec.diagnostics)
+    texts.extend(quoted(diagnostic.message) for diagnostic in machine.spec.diagnostics)
     return f" ({'; '.join(texts)})" if texts else ""
 
 
@@ -119,7 +120,7 @@ def _sets(view: ClusterView) -> list[str]:
     for status in view.all(MACHINE_SET_STATUS):
         machines = status.spec.machines
         if status.spec.error:
-            lines.append(f"machine set {status.id}: {status.spec.error}")
+            lines.append(f"machine set {status.id}: {quoted(status.spec.error)}")
         elif machines.total < machines.requested:
             lines.append(f"machine set {status.id}: has {machines.total} of {machines.requested} machines")
     return lines
@@ -131,7 +132,7 @@ def _upgrades(view: ClusterView) -> list[str]:
         status = view.one(resource_type)
         if status is None or status.spec.phase == done:
             continue  # then what it tells is news of the machines, not of an upgrade
-        texts = [text for text in (status.spec.error, status.spec.status, status.spec.step) if text]
+        texts = [quoted(text) for text in (status.spec.error, status.spec.status, status.spec.step) if text]
         version = status.spec.current_upgrade_version or status.spec.last_upgrade_version
         lines.append(f"{name} {version}: {'; '.join(texts)}" if texts else f"{name} {version}: not done yet")
     return lines

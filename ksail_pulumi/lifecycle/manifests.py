@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,10 @@ def sync_manifests(cluster: str, session: Session) -> None:
         except OmniError as error:
             failures.append(error)
 
-    thread = threading.Thread(target=sync, name="ksail-pulumi-manifest-sync", daemon=True)
+    # In the context of this thread: it knows what Omni's texts may not show.
+    thread = threading.Thread(
+        target=contextvars.copy_context().run, args=(sync,), name="ksail-pulumi-manifest-sync", daemon=True
+    )
     thread.start()
     while thread.is_alive():
         session.check_cancelled(f"the sync of manifests (`{sync_command(cluster)}` does the same)")

@@ -15,6 +15,7 @@ from ksail_pulumi.omni.resources import (
     MACHINE_SET_STATUS,
     TALOS_UPGRADE_STATUS,
 )
+from ksail_pulumi.redaction import quoted
 
 if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.done import Goal
@@ -60,7 +61,7 @@ def describe_deletion(view: ClusterView) -> str:
     status = view.one(CLUSTER_DESTROY_STATUS)
     cluster = view.one(CLUSTER)
     if status is not None and status.spec.phase:
-        text = str(status.spec.phase)
+        text = quoted(status.spec.phase)
         return text[:1].lower() + text[1:]
     return "cluster gone, machines going back to the pool" if cluster is None else "deleting"
 
@@ -111,7 +112,7 @@ def _waiting_for(view: ClusterView, goal: Goal) -> str:
         return "the control plane"
     unready = [item for item in view.all(MACHINE_SET_STATUS) if not item.spec.ready]
     if unready:
-        return f"machine set {unready[0].id}" + (f" ({unready[0].spec.error})" if unready[0].spec.error else "")
+        return f"machine set {unready[0].id}" + (f" ({quoted(unready[0].spec.error)})" if unready[0].spec.error else "")
     if not kubernetes_done(view, goal) and view.one(KUBERNETES_UPGRADE_STATUS) is not None:
         return _upgrade(f"Kubernetes {goal.kubernetes_version}", view.one(KUBERNETES_UPGRADE_STATUS))
     if not status.spec.kubernetesAPIReady:
@@ -124,7 +125,7 @@ def _waiting_for(view: ClusterView, goal: Goal) -> str:
 def _upgrade(what: str, status: Resource | None) -> str:
     if status is None:
         return what
-    details = ": ".join(text for text in (status.spec.status, status.spec.step) if text)
+    details = ": ".join(quoted(text) for text in (status.spec.status, status.spec.step) if text)
     return f"{what} ({details})" if details else what
 
 

@@ -21,6 +21,7 @@ from ksail_pulumi.omni.resources import (
     MACHINE_SET_STATUS,
     TALOS_UPGRADE_STATUS,
 )
+from ksail_pulumi.redaction import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -151,7 +152,7 @@ def _failure(resource: Resource) -> str:
     if resource.tearing_down:
         return ""
     if resource.type.name == MACHINE_SET_STATUS.name and spec.phase == specs_pb2.MachineSetPhase.Failed:
-        return f"machine set {resource.id} failed: {spec.error or 'Omni gives no reason'}"
+        return f"machine set {resource.id} failed: {quoted(spec.error) or 'Omni gives no reason'}"
     if (
         resource.type.name == CLUSTER_MACHINE_STATUS.name
         and spec.config_apply_status == specs_pb2.ConfigApplyStatus.FAILED
@@ -162,10 +163,10 @@ def _failure(resource: Resource) -> str:
             return ""
         return f"machine {resource.id} does not accept its configuration"
     if resource.type.name == TALOS_UPGRADE_STATUS.name and spec.phase == specs_pb2.TalosUpgradeStatusSpec.Phase.Failed:
-        return f"the Talos upgrade failed: {spec.error or spec.status or 'Omni gives no reason'}"
+        return f"the Talos upgrade failed: {quoted(spec.error or spec.status) or 'Omni gives no reason'}"
     if (
         resource.type.name == KUBERNETES_UPGRADE_STATUS.name
         and spec.phase == specs_pb2.KubernetesUpgradeStatusSpec.Phase.Failed
     ):
-        return f"the Kubernetes upgrade failed: {spec.error or spec.status or 'Omni gives no reason'}"
+        return f"the Kubernetes upgrade failed: {quoted(spec.error or spec.status) or 'Omni gives no reason'}"
     return ""

@@ -19,6 +19,7 @@ from ksail_pulumi.errors import (
     UnreachableError,
     UnsupportedError,
 )
+from ksail_pulumi.redaction import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,6 +95,7 @@ def omni_error(
         endpoint: Where it went.
         key: Who signed it.
     """
+    details = quoted(details)
     kind = UnreachableError if _PROXY_ANSWER.search(details) else STATUS[code]
     detail = plain_text(details)
     if kind is UnreachableError:
@@ -119,8 +121,11 @@ def nobody_listens(details: str) -> bool:
 
 
 def plain_text(details: str) -> str:
-    """Omni's text without the wrapping of its libraries; where it lists several errors, each begins a line."""
-    return "\n".join(_errors_in(details))
+    """Omni's text without the wrapping of its libraries; where it lists several errors, each begins a line.
+
+    Values of patches, manifests, labels and annotations that it quotes are taken out.
+    """
+    return quoted("\n".join(_errors_in(details)))
 
 
 def _errors_in(details: str) -> list[str]:

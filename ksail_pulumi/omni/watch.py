@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import random
 import threading
@@ -16,6 +17,7 @@ from ksail_pulumi.errors import OmniError, UnreachableError
 from ksail_pulumi.omni.api import resource_pb2, state_pb2
 from ksail_pulumi.omni.api.state_pb2_grpc import StateStub
 from ksail_pulumi.omni.resources import Resource, ResourceType, from_wire
+from ksail_pulumi.redaction import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -179,10 +181,11 @@ class _Stream(threading.Thread):
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._call: Any = None
+        self._caller = contextvars.copy_context()  # knows what Omni's texts may not show
 
     def run(self) -> None:
         try:
-            self._follow()
+            self._caller.run(self._follow)
         except Exception as error:  # the consumer must learn of it, whatever it is
             if not self._stopped.is_set():
                 self._put(error)
@@ -222,7 +225,7 @@ class _Stream(threading.Thread):
                     if event.event_type == state_pb2.ERRORED:
                         self._bookmark = None
                         self._call.cancel()
-                        return UnreachableError(f"Omni ended the watch of {self._query}: {event.error}"), None
+                        return UnreachableError(f"Omni ended the watch of {self._query}: {quoted(event.error)}"), None
                     self._tell(event)
         except grpc.RpcError as error:
             code = error.code()

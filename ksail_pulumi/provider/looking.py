@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,9 @@ def look(
         except Exception as error:
             outcome.append(error)
 
-    thread = threading.Thread(target=ask, name="ksail-pulumi-check", daemon=True)
+    # In the context of this thread: it knows what Omni's texts may not show.
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(ask,), name="ksail-pulumi-check", daemon=True)
     thread.start()
     thread.join(LOOK_SECONDS)
     if not outcome:
