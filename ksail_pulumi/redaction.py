@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 HIDDEN = "…"
 """What stands in place of a value that is not shown."""
@@ -103,17 +103,20 @@ def short(text: str) -> str:
 
 
 class Gate:
-    """Keeps values that it knows out of texts.
+    """Keeps values that it knows out of texts. They are looked up when the first text comes."""
 
-    Attributes:
-        secret: Values that may stand in no text at all: the user has marked them as secret.
-        private: Values that may not stand in texts of others: what patches, manifests, labels and annotations hold.
-            Our own texts never quote those, and may use the same words (`workers`, `3`) for something else.
-    """
+    def __init__(
+        self, secret: Callable[[], Iterable[str]] = tuple, private: Callable[[], Iterable[str]] = tuple
+    ) -> None:
+        """Make a gate.
 
-    def __init__(self, secret: Iterable[str] = (), private: Iterable[str] = ()) -> None:
-        self.secret = frozenset(secret)
-        self.private = frozenset(private)
+        Args:
+            secret: Values that may stand in no text at all: the user has marked them as secret.
+            private: Values that may not stand in texts of others: what patches, manifests, labels and annotations
+                hold. Our own texts never quote those, and may use the same words (`workers`, `3`) for something else.
+        """
+        self._secret = secret
+        self._private = private
 
     def ours(self, text: str) -> str:
         """A text of this package."""
@@ -125,11 +128,11 @@ class Gate:
 
     @cached_property
     def _secret_forms(self) -> tuple[str, ...]:
-        return _forms(self.secret)
+        return _forms(self._secret())
 
     @cached_property
     def _all_forms(self) -> tuple[str, ...]:
-        return _forms(self.secret | self.private)
+        return _forms((*self._secret(), *self._private()))
 
 
 _current: ContextVar[Gate] = ContextVar("ksail-pulumi-gate", default=Gate())  # noqa: B039 - it is immutable

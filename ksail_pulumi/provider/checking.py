@@ -16,6 +16,7 @@ from ksail_pulumi.provider.properties import (
     ADOPT,
     CHOSEN,
     CREATE_FIRST,
+    MARKED,
     NAME_LEFT_OUT,
     OWNER,
     PREVIEW,
@@ -25,6 +26,7 @@ from ksail_pulumi.provider.properties import (
 )
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.spelling import to_wire
+from ksail_pulumi.spec.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,18 +42,19 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
     try:
         inputs = _stored_form(call.urn, olds, news)
     except InputError as error:
-        return CheckResult(dict(news), [CheckFailure(error.field, error.reason)])
+        return CheckResult(dict(news), [_failure(call, str(error))])
     this_run.tell(call.urn, {key: bool(news.get(key)) for key in (ADOPT, CREATE_FIRST)} | {CHOSEN: {}})
+    this_run.tell(call.urn, {MARKED: news.get(MARKED) or []})
     asked, unknown = without_unknowns(inputs_in(inputs))
     if olds and news.get(PREVIEW):
         _warn_of_replacement(call, unknown)
     failures: list[CheckFailure] = []
     if unknown or asked != inputs_in(olds) or inputs.get(OWNER) != olds.get(OWNER):
-        spec, failures = _parsed(asked, unknown)
+        spec, failures = _parsed(call, asked, unknown)
         if spec is not None and not failures and not unknown:
             inputs, failures = _look(call, settings, inputs, spec=spec, olds=olds, news=news)
     if not failures and ("name",) not in unknown:
-        failures = _asked_twice(call.urn, settings, inputs)
+        failures = _asked_twice(call, settings, inputs)
     return CheckResult(inputs, failures)
 
 
@@ -67,14 +70,26 @@ def _stored_form(urn: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> 
     return inputs
 
 
-def _parsed(asked: Mapping[str, Any], unknown: list[FieldPath]) -> tuple[ClusterSpec | None, list[CheckFailure]]:
+def _failure(call: Call, problem: Problem | str) -> CheckFailure:
+    """A failure as the engine is told it.
+
+    Where its field is an input itself, the engine would print the value of that. So it gets such a field as text.
+    """
+    if isinstance(problem, str) or len(problem.path) == 1:
+        return CheckFailure("", call.gate.ours(str(problem)))
+    return CheckFailure(problem.field, call.gate.ours(problem.reason))
+
+
+def _parsed(
+    call: Call, asked: Mapping[str, Any], unknown: list[FieldPath]
+) -> tuple[ClusterSpec | None, list[CheckFailure]]:
     from ksail_pulumi.spec.cluster import InvalidCluster, parse_cluster
 
     try:
         return parse_cluster(asked), []
     except InvalidCluster as error:
         problems = [problem for problem in error.problems if not concerns(problem.path, unknown)]
-        return None, [CheckFailure(problem.field, problem.reason) for problem in problems]
+        return None, [_failure(call, problem) for problem in problems]
 
 
 def _warn_of_replacement(call: Call, unknown: list[FieldPath]) -> None:
@@ -109,21 +124,21 @@ def _look(
             call.warning(str(error))
         elif left_out and not olds:
             # A replacement keeps name and versions, which the cluster in Omni alone can tell.
-            return inputs, [CheckFailure("", str(error))]
+            return inputs, [_failure(call, str(error))]
         return inputs, []
     if in_preview:
         for tell, lines in ((call.warning, found.findings.warnings), (call.info, found.findings.forecasts)):
             for line in lines:
                 if this_run.is_news(call.urn, line):
                     tell(line)
-    return found.inputs, [CheckFailure(problem.field, problem.reason) for problem in found.findings.failures]
+    return found.inputs, [_failure(call, problem) for problem in found.findings.failures]
 
 
-def _asked_twice(urn: str, settings: Settings, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+def _asked_twice(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> list[CheckFailure]:
     """Refuse a cluster that another resource of this stack asks for too."""
     name = str(inputs.get("name", ""))
-    other = this_run.other_asking(urn, settings.endpoint_for(inputs), name)
+    other = this_run.other_asking(call.urn, settings.endpoint_for(inputs), name)
     if other is None:
         return []
     reason = f"the resource {other!r} of this stack has cluster {name!r} already: choose another name"
-    return [CheckFailure("name", reason)]
+    return [_failure(call, Problem(("name",), reason))]

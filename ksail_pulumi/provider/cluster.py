@@ -14,9 +14,11 @@ from pulumi import Output, ResourceOptions, dynamic
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.lifecycle.outputs import FACTS, SECRETS, stored_inputs
 from ksail_pulumi.provider import host, program, stderr
-from ksail_pulumi.provider.properties import ADOPT, CREATE_FIRST, NAME_LEFT_OUT, OWNER, PREVIEW, VERSIONS
+from ksail_pulumi.provider.declaring import Marks, refuse_shapeless, refuse_unknown, refuse_unsendable, with_outputs
+from ksail_pulumi.provider.properties import ADOPT, CREATE_FIRST, MARKED, NAME_LEFT_OUT, OWNER, PREVIEW, VERSIONS
 from ksail_pulumi.provider.settings import Settings
 from ksail_pulumi.provider.spelling import to_wire
+from ksail_pulumi.redaction import shown
 from ksail_pulumi.spec.files import with_files
 
 if TYPE_CHECKING:
@@ -44,42 +46,42 @@ class OmniClusterProvider(dynamic.ResourceProvider):
         """Are the inputs right, and would Omni take them?"""
         from ksail_pulumi.provider.checking import check
 
-        with host.call() as call:
+        with host.call(olds, news) as call:
             return check(call, self._settings, olds, news)
 
     def diff(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         """What differs in meaning; makes no call unless the endpoint has changed."""
         from ksail_pulumi.provider.comparing import diff
 
-        with host.call() as call:
+        with host.call(olds, news) as call:
             return diff(call, self._settings, id_, olds, news)
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Make the cluster and wait until it is what it was asked to be."""
         from ksail_pulumi.provider import verbs
 
-        with host.call() as call:
+        with host.call(props) as call:
             return verbs.create(call, self._settings, props)
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
         """Look at the cluster as it is."""
         from ksail_pulumi.provider import verbs
 
-        with host.call() as call:
+        with host.call(props) as call:
             return verbs.read(call, self._settings, id_, props)
 
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
         """Bring the cluster to the new inputs and wait."""
         from ksail_pulumi.provider import verbs
 
-        with host.call() as call:
+        with host.call(olds, news) as call:
             return verbs.update(call, self._settings, id_, olds, news)
 
     def delete(self, id_: str, props: dict[str, Any]) -> None:
         """Delete the cluster and wait until it is gone."""
         from ksail_pulumi.provider import verbs
 
-        with host.call() as call:
+        with host.call(props) as call:
             verbs.delete(call, self._settings, id_, props)
 
 
@@ -110,22 +112,26 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
             **inputs: The inputs as keyword arguments.
 
         Raises:
-            InputError: One input is given in two spellings, `import_` names another cluster than `name`, or the
-                options have `deleted_with`.
+            InputError: What is given is no input, or Pulumi cannot send it; one input is given in two spellings;
+                `import_` names another cluster than `name`; or the options have `deleted_with`.
             ConfigFileError: The file of a patch cannot be read.
         """
-        with program.told():
-            wire = to_wire(args or {}) | to_wire(inputs)
+        with program.told(resource_name):
+            for given in (args, inputs):
+                refuse_shapeless(given)
+            wire = with_outputs(to_wire(args or {}) | to_wire(inputs))
+            refuse_unknown(wire)
+            refuse_unsendable(wire)
         # Machines are in one cluster at a time, and so is a name.
         ours = ResourceOptions(additional_secret_outputs=list(SECRETS), delete_before_replace=True)
         opts = ResourceOptions.merge(ours, opts)
         if opts.deleted_with is not None:
-            with program.told():
+            with program.told(resource_name):
                 raise InputError("", "the option `deleted_with` is not accepted: Pulumi would never delete the cluster")
         hidden: dict[str, Any] = {}
         if opts.id is None:
             # The provider may run in another folder.
-            with program.told():
+            with program.told(resource_name):
                 wire = with_files(wire)
             if "name" not in wire:
                 wire["name"] = resource_name
@@ -137,14 +143,16 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
                 hidden[PREVIEW] = True
         if opts.import_ is not None:
             # The engine's import cannot reach a dynamic provider; create takes the cluster over instead.
-            with program.told():
+            with program.told(resource_name):
                 wire["name"] = _imported_name(opts.import_, wire["name"], resource_name)
             hidden[ADOPT] = True
             hidden.pop(NAME_LEFT_OUT, None)
             opts.import_ = None
-        # Outputs come to be for the keys that are named here.
+        # The marks come first: what is wrong with an output is found there. Outputs come to be for the other keys.
+        marks = {MARKED: Marks(wire if opts.id is None else {"name": opts.id}, resource_name)}
         facts = dict.fromkeys(("name", *FACTS, *VERSIONS))
-        super().__init__(OmniClusterProvider(), resource_name, {**facts, **stored_inputs(wire), **hidden}, opts)
+        properties = {**marks, **facts, **stored_inputs(wire), **hidden}
+        super().__init__(OmniClusterProvider(), resource_name, properties, opts)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Pulumi would give each subclass a type token of its own, and lose the clusters in existing states with it.
@@ -277,5 +285,6 @@ def _imported_name(imported: object, name: object, resource_name: str) -> str:
     if not isinstance(imported, str):
         raise InputError("name", "what `import_` takes over must be known when the program runs, not an output")
     if name not in (imported, resource_name):
-        raise InputError("name", f"is {name!r}, but `import_` takes over cluster {imported!r}")
+        given = "an output" if isinstance(name, Output) else shown(name)
+        raise InputError("name", f"is {given}, but `import_` takes over cluster {shown(imported)}")
     return imported

@@ -23,8 +23,9 @@ import functools
 import re
 import sys
 import threading
+import traceback
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -32,6 +33,8 @@ from pulumi.runtime import rpc
 
 from ksail_pulumi.errors import KsailPulumiError
 from ksail_pulumi.provider import host_server
+from ksail_pulumi.provider.secrecy import gate_for
+from ksail_pulumi.redaction import Gate, behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -61,24 +64,26 @@ class Call:
         urn: The resource's URN; `""` where it is not known.
         timeout: Seconds that the user gave this call (`customTimeouts`); 0 where none are known.
         cancelled: Set when the user interrupts, or when the engine is gone.
+        gate: What every text of the call passes through.
     """
 
     urn: str
     timeout: float
     cancelled: threading.Event
     context: grpc.ServicerContext | None
+    gate: Gate = field(default_factory=Gate, repr=False)
 
     def progress(self, message: str) -> None:
         """Show what is going on now, on the resource's own row; the next message replaces it."""
-        _log(self.urn, "INFO", message, ephemeral=True)
+        _log(self.urn, "INFO", self.gate.ours(message), ephemeral=True)
 
     def info(self, message: str) -> None:
         """Tell the user something that stays on the screen."""
-        _log(self.urn, "INFO", message)
+        _log(self.urn, "INFO", self.gate.ours(message))
 
     def warning(self, message: str) -> None:
         """Warn the user; the call goes on."""
-        _log(self.urn, "WARNING", message)
+        _log(self.urn, "WARNING", self.gate.ours(message))
 
     @property
     def can_save(self) -> bool:
@@ -108,6 +113,7 @@ class Call:
 
     def failure(self, message: str) -> CallError:
         """The exception to raise so that the user reads `message` and no traceback."""
+        message = self.gate.ours(message)
         self._answer(message)
         return CallError(message)
 
@@ -121,6 +127,7 @@ class Call:
         """
         from pulumi.runtime.proto import provider_pb2
 
+        reason = self.gate.ours(reason)
         detail = provider_pb2.ErrorResourceInitFailed(
             id=id_, properties=_struct(outputs), inputs=_struct(inputs), reasons=[reason]
         )
@@ -144,29 +151,36 @@ class Call:
 
 
 @contextmanager
-def call() -> Iterator[Call]:
-    """Serve one call of the engine: `with host.call() as call:` around the body of a provider's method.
+def call(*properties: Mapping[str, Any]) -> Iterator[Call]:
+    """Serve one call of the engine: `with host.call(props) as call:` around the body of a provider's method.
 
     Whatever leaves the body goes to the engine as an `Exception`: errors of ours as their message alone, and a
-    `SystemExit` or its like, which would leave the engine waiting for ever, as a failure.
+    `SystemExit` or its like, which would leave the engine waiting for ever, as a failure. No text shows what is secret
+    in the properties that the call is about.
     """
     request, context = _servicer_frame(sys._getframe(1))
     cancelled = _calls.begin()
     if context is not None:
         # Called when the call is over, too; nobody waits for the event then.
         context.add_callback(cancelled.set)
+    urn = str(getattr(request, "urn", ""))
     found = Call(
-        urn=str(getattr(request, "urn", "")),
+        urn=urn,
         timeout=float(getattr(request, "timeout", 0.0)),
         cancelled=cancelled,
         context=context,
+        gate=gate_for(urn, *properties),
     )
     try:
-        yield found
+        with behind(found.gate):
+            yield found
     except KsailPulumiError as error:
         raise found.failure(str(error)) from None
-    except Exception:
+    except CallError:
         raise
+    except Exception as error:
+        # A mistake of ours. Its text may hold anything, so it goes the way of other people's texts.
+        raise found.failure(found.gate.theirs("".join(traceback.format_exception(error)))) from None
     except BaseException as error:
         raise found.failure(f"the provider was stopped by {type(error).__name__}") from error
     finally:

@@ -22,11 +22,16 @@ class ProgramFileError(ConfigFileError, RunError):
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Let the mistakes found inside reach the user without a traceback; they stay what they are to `except`."""
+def told(resource_name: str = "") -> Iterator[None]:
+    """Let the mistakes found inside reach the user without a traceback; they stay what they are to `except`.
+
+    Args:
+        resource_name: The resource that they are about, where a program may have several; files name themselves.
+    """
     try:
         yield
     except ConfigFileError as error:
         raise ProgramFileError(error.path, error.line, error.field, error.reason) from error
     except InputError as error:
-        raise ProgramInputError("", str(error)) from error
+        of = f"OmniCluster {resource_name!r}: " if resource_name else ""
+        raise ProgramInputError("", f"{of}{error}") from error

@@ -15,7 +15,7 @@ from pulumi.runtime import rpc
 from ksail_pulumi.lifecycle.outputs import FACTS, SECRETS, inputs_in, stored_inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
     from ksail_pulumi.spec.problems import FieldPath
@@ -38,6 +38,9 @@ NAME_LEFT_OUT = "__nameLeftOut"
 CHOSEN = "__chosen"
 """Versions that the program leaves out and that the replaced cluster had."""
 
+MARKED = "__marked"
+"""The paths of the inputs that are marked as secret. Not among the inputs that `check` returns, but in the outputs."""
+
 PACKAGE = "__package"
 """In outputs: the version of this package that wrote them."""
 
@@ -54,10 +57,12 @@ VERSIONS = ("kubernetesVersion", "talosVersion")
 _HIDDEN = object()
 
 
-def stored(outputs: ClusterOutputs, inputs: Mapping[str, Any], endpoint: str) -> dict[str, Any]:
+def stored(
+    outputs: ClusterOutputs, inputs: Mapping[str, Any], endpoint: str, marked: Sequence[FieldPath] = ()
+) -> dict[str, Any]:
     """The outputs of a cluster that was made from `inputs` (properties): these as they are, the facts, the versions.
 
-    The endpoint is that of the Omni that the cluster is in.
+    The endpoint is that of the Omni that the cluster is in, and `marked` the paths of what is marked as secret.
     """
     found = outputs.to_wire()
     pinned = [version for version in VERSIONS if version not in inputs and version in found]
@@ -68,6 +73,7 @@ def stored(outputs: ClusterOutputs, inputs: Mapping[str, Any], endpoint: str) ->
         OMNI: endpoint,
         PACKAGE: metadata.version("ksail-pulumi"),
         **({UNFINISHED: True} if outputs.creation else {}),
+        **({MARKED: [list(path) for path in marked]} if marked else {}),
     }
 
 
@@ -87,12 +93,25 @@ def refreshed(outputs: ClusterOutputs, old: Mapping[str, Any], endpoint: str) ->
             inputs[key] = kept[key]
     pinned = [version for version in old.get(PINNED, ()) if version in inputs]
     versions = {version: inputs.pop(version) for version in pinned}
-    return {**stored(outputs, inputs, endpoint), **versions, PINNED: pinned}, inputs
+    kept_marks = {MARKED: old[MARKED]} if MARKED in old else {}
+    return {**stored(outputs, inputs, endpoint), **versions, **kept_marks, PINNED: pinned}, inputs
 
 
 def found(outputs: ClusterOutputs) -> dict[str, Any]:
-    """The outputs of a cluster that nobody asked for in this state (`OmniCluster.get`)."""
-    return {key: _guarded(key, value) for key, value in outputs.to_wire().items()}
+    """The outputs of a cluster that nobody asked for in this state (`OmniCluster.get`).
+
+    What patches, manifests and jobs hold is secret: whether its author has marked it, nobody can tell from Omni.
+    """
+    return {key: _guarded(key, _contents_guarded(value)) for key, value in outputs.to_wire().items()}
+
+
+def _contents_guarded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: rpc.wrap_rpc_secret(item) if key in ("inline", "job") else _contents_guarded(item)
+            for key, item in value.items()
+        }
+    return [_contents_guarded(item) for item in value] if isinstance(value, list) else value
 
 
 def without_unknowns(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldPath]]:

@@ -58,7 +58,7 @@ def to_wire(inputs: OmniClusterArgs | Mapping[str, Any]) -> dict[str, Any]:
     """
     if not isinstance(inputs, Mapping) and not dataclasses.is_dataclass(inputs):
         raise InputError(
-            "", f"the inputs are an OmniClusterArgs or a dictionary, not {type(inputs).__name__} {inputs!r}"
+            "", f"the inputs should be an OmniClusterArgs or a dictionary, not a value of type {type(inputs).__name__}"
         )
     return _respelled_mapping(inputs, "")
 

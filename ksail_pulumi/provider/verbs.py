@@ -21,6 +21,7 @@ from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.provider.identity import adopts, identity_of, mark_of
 from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, VERSIONS, found, refreshed, stored
 from ksail_pulumi.provider.run import this_run
+from ksail_pulumi.provider.secrecy import marked
 from ksail_pulumi.spec.cluster import parse_cluster
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, An
 def _answer(call: Call, outputs: ClusterOutputs, inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
     """The outputs for the engine; once it has them, the creation has finished."""
     call.progress(_in_short(outputs))
-    return stored(_recorded(call, outputs, client), inputs, client.endpoint)
+    return stored(_recorded(call, outputs, client), inputs, client.endpoint, marked(call.urn, inputs))
 
 
 def _recorded(call: Call, outputs: ClusterOutputs, client: Client) -> ClusterOutputs:
@@ -136,5 +137,5 @@ def _saving(call: Call, inputs: Mapping[str, Any], client: Client) -> Iterator[N
             raise
         provider = {"__provider": inputs["__provider"]}
         outputs = _recorded(call, error.outputs, client) if call.can_save else error.outputs
-        saved = stored(outputs, inputs, client.endpoint)
+        saved = stored(outputs, inputs, client.endpoint, marked(call.urn, inputs))
         raise call.partial_failure(error.outputs.name, saved | provider, inputs, str(error)) from None

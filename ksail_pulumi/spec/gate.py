@@ -1,4 +1,4 @@
-"""Which values of a cluster's inputs may not be shown, as a `Gate`."""
+"""Which values of a cluster's inputs may not be shown: what a `Gate` has to know."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ksail_pulumi.redaction import Gate
 from ksail_pulumi.spec.documents import MAX_DEPTH
 from ksail_pulumi.spec.problems import is_private
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
     from ksail_pulumi.spec.problems import FieldPath
 
@@ -23,24 +22,19 @@ _IDENTIFIERS = frozenset({"idOverride", "interval", "mode", "name"})
 """What is not private of a patch, a manifest or a health check: Omni names them by it."""
 
 
-def gate_of(inputs: Iterable[tuple[Mapping[str, Any], Collection[FieldPath]]]) -> Gate:
-    """A gate that keeps back what these inputs hold.
+def secret_values(wire: Mapping[str, Any], marked: Collection[FieldPath]) -> set[str]:
+    """What the user has marked as secret.
 
     Args:
-        inputs: Inputs on the wire, each with the paths of what the user has marked as secret in it. They need not be
-            those of a valid cluster.
+        wire: Inputs on the wire. They need not be those of a valid cluster.
+        marked: The paths of what is marked.
     """
-    secret: set[str] = set()
-    private: set[str] = set()
-    names: set[str] = set()
-    for wire, marked in inputs:
-        names.update(_names(wire))
-        for path, value in _scalars(wire, ()):
-            if any(path[: len(each)] == tuple(each) for each in marked):
-                secret.add(value)
-            elif _is_content(path):
-                private.add(value)
-    return Gate(secret, private - names)
+    return {value for path, value in _scalars(wire, ()) if any(path[: len(each)] == each for each in marked)}
+
+
+def private_values(wire: Mapping[str, Any]) -> set[str]:
+    """What patches, manifests, labels and annotations hold in inputs on the wire, valid or not."""
+    return {value for path, value in _scalars(wire, ()) if _is_content(path)} - set(_names(wire))
 
 
 def _scalars(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, str]]:
@@ -76,7 +70,8 @@ def _names(wire: Mapping[str, Any]) -> Iterator[str]:
     sets = [wire.get("controlPlane"), *(workers if isinstance(workers, list | tuple) else ())]
     for machine_set in sets:
         if isinstance(machine_set, Mapping):
-            yield from (str(machine) for machine in machine_set.get("machines") or ())
+            if isinstance(listed := machine_set.get("machines"), list | tuple):
+                yield from map(str, listed)
             yield str(machine_set.get("name", "workers"))
     if isinstance(machines := wire.get("machines"), Mapping):
         yield from machines
@@ -87,8 +82,8 @@ def _in_yaml(text: str) -> Iterator[str]:
     try:
         found = list(_values(text))
     except (yaml.YAMLError, ValueError, RecursionError):
-        parts = (line.rpartition(":") for line in text.splitlines())
-        found = [value.strip(" -") for _, _, value in parts]
+        lines = [line.strip(" -") for line in text.splitlines()]
+        found = [line.partition(": ")[2] or line for line in lines if not line.endswith(":")]
     yield from found
 
 

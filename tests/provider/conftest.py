@@ -151,7 +151,7 @@ class Process:
     def check(self, news, olds=None, *, urn=URN):
         olds = self.struct(olds) if olds is not None else None
         answer = self.call("Check", provider_pb2.CheckRequest(urn=urn, olds=olds, news=self.struct(news)))
-        return properties_of(answer.inputs), {failure.property: failure.reason for failure in answer.failures}
+        return properties_of(answer.inputs), dict(map(_failure, answer.failures))
 
     def diff(self, id_, olds, news, *, urn=URN):
         request = provider_pb2.DiffRequest(id=id_, urn=urn, olds=self.struct(olds), news=self.struct(news))
@@ -185,6 +185,14 @@ class Process:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+
+
+def _failure(failure):
+    """A failure's field and reason. The field of an input itself stands in the reason: the engine prints its value."""
+    field, colon, reason = failure.reason.partition(": ")
+    if not failure.property and colon and " " not in field:
+        return field, reason
+    return failure.property, failure.reason
 
 
 def finish(call):

@@ -88,13 +88,8 @@ def test_what_the_inputs_are_made_from_is_not_changed(monitor):
     assert args == {"control_plane": {"count": 1}}
 
 
-def test_an_unknown_keyword_reaches_the_check(monitor):
-    run(lambda: OmniCluster("west", worker=2) and None)
-    assert monitor.only.inputs["worker"] == 2
-
-
 def test_what_is_no_input_at_all_stops_the_program(monitor):
-    with pytest.raises(pulumi.RunError, match=r"an OmniClusterArgs or a dictionary, not int 3"):
+    with pytest.raises(pulumi.RunError, match=r"an OmniClusterArgs or a dictionary, not a value of type int"):
         run(lambda: OmniCluster("west", 3) and None)
 
 
@@ -159,7 +154,7 @@ def test_the_options_of_the_user_stay_as_they_were(monitor):
 
 
 def test_import_of_another_cluster_than_the_name_says_is_refused(monitor):
-    with pytest.raises(InputError, match="is 'east', but `import_` takes over cluster 'legacy'"):
+    with pytest.raises(InputError, match='is "east", but `import_` takes over cluster "legacy"'):
         OmniCluster("west", name="east", opts=pulumi.ResourceOptions(import_="legacy"))
 
 

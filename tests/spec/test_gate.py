@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 
 from ksail_pulumi.redaction import Gate, behind, quoted
-from ksail_pulumi.spec.gate import gate_of
+from ksail_pulumi.spec.gate import private_values, secret_values
 
 TOKEN = "b7GhQ2-token-of-mine"
 
 
+def gate_of(inputs: dict[str, Any], *marked: tuple[str | int, ...]) -> Gate:
+    return Gate(lambda: secret_values(inputs, marked), lambda: private_values(inputs))
+
+
 def masked(text: str, inputs: dict[str, Any], *marked: tuple[str | int, ...]) -> str:
-    return gate_of([(inputs, marked)]).theirs(text)
+    return gate_of(inputs, *marked).theirs(text)
 
 
 @pytest.mark.parametrize(
@@ -76,15 +80,15 @@ def test_keys_and_what_identifies_a_cluster_and_its_parts_stay() -> None:
 
 def test_what_is_marked_as_secret_is_taken_out_of_our_own_texts_too() -> None:
     inputs = {"workers": [{"selector": "zone = b"}], "labels": {"a": "b"}, "components": {"cni": {"name": "cilium"}}}
-    gate = gate_of([(inputs, [("workers", 0, "selector"), ("components",)])])
+    gate = gate_of(inputs, ("workers", 0, "selector"), ("components",))
     assert gate.ours('selector "zone = b" of cilium with b') == 'selector "…" of … with b'
     assert gate.theirs("zone = b, b") == "…, …"
 
 
 def test_a_gate_holds_for_the_block_that_it_is_set_for() -> None:
-    with behind(Gate(private=["s3cret"])):
+    with behind(Gate(private=lambda: ["s3cret"])):
         assert quoted("s3cret") == "…"
-        with behind(Gate(private=["other"])):
+        with behind(Gate(private=lambda: ["other"])):
             assert quoted("s3cret other") == "s3cret …"
         assert quoted("s3cret") == "…"
     assert quoted("s3cret") == "s3cret"
@@ -92,7 +96,7 @@ def test_a_gate_holds_for_the_block_that_it_is_set_for() -> None:
 
 def test_thousands_of_values_cost_no_time() -> None:
     inputs = {"manifests": [{"inline": "\n".join(f"k{i}: value-number-{i}" for i in range(20_000))}]}
-    gate = gate_of([(inputs, ())])
+    gate = gate_of(inputs)
     assert gate.theirs("about value-number-17 and value-number-19999") == "about … and …"
 
 

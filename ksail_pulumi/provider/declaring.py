@@ -1,0 +1,177 @@
+"""What a program may pass as inputs, found out where it runs: there a mistake has a place in the code.
+
+Values that are known at once are looked at when the cluster is declared; an `Output` is, when it has its value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pulumi import Archive, Asset, Output, Resource, _types
+from pulumi.output import Unknown
+
+from ksail_pulumi.lifecycle.outputs import FACTS
+from ksail_pulumi.provider.args import OmniClusterArgs
+from ksail_pulumi.provider.program import told
+from ksail_pulumi.provider.spelling import wire_name
+from ksail_pulumi.spec.problems import InvalidCluster, Problem, invalid, unknown_field
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
+
+    from ksail_pulumi.spec.problems import FieldPath
+
+_DEEPEST = 100  # levels of nesting
+_INPUTS = frozenset(wire_name(field.name) for field in dataclasses.fields(OmniClusterArgs))
+_TAKEN = "Pulumi takes text, numbers, booleans, lists and mappings"
+_IN_CLEAR = (
+    "is marked as secret, and cannot be: Pulumi keeps it in plain text, as an ID or a part of one. If it only comes "
+    "from a secret, pass it through Output.unsecret"
+)
+
+
+def refuse_unknown(wire: Mapping[str, Any]) -> None:
+    """Refuse what is no documented input: `check` would take it for one of the properties that only it knows.
+
+    Raises:
+        InvalidCluster: With the name of each.
+    """
+    if unknown := [name for name in wire if name not in _INPUTS]:
+        reasons = dict.fromkeys(FACTS, "is an output, and no input")
+        problems = [Problem((name,), reasons.get(name) or unknown_field(name, sorted(_INPUTS))) for name in unknown]
+        raise InvalidCluster(problems)
+
+
+def refuse_shapeless(inputs: Any) -> None:
+    """Refuse what can be no tree of inputs, before anything follows it.
+
+    Raises:
+        InvalidCluster: With the path of each value that contains itself, or has a key that is no text.
+    """
+    if problems := list(_unsendable(inputs, (), (), lambda _: None)):
+        raise InvalidCluster(problems)
+
+
+def refuse_unsendable(wire: Any, path: FieldPath = ()) -> None:
+    """Refuse values that Pulumi cannot send to a provider: its own error ends in a traceback and prints the value.
+
+    Raises:
+        InvalidCluster: With the path of each.
+    """
+    if problems := list(_unsendable(wire, path, (), _why_not)):
+        raise InvalidCluster(problems)
+
+
+def _unsendable(
+    value: Any, path: FieldPath, around: tuple[int, ...], why_not: Callable[[Any], str | None]
+) -> Iterator[Problem]:
+    items = _items(value)
+    if items is not None:
+        if id(value) in around or len(around) > _DEEPEST:
+            yield Problem(path, f"contains itself, or is nested more than {_DEEPEST} levels deep")
+            return
+        for part, item in items:
+            if isinstance(part, str) or not isinstance(value, Mapping):
+                yield from _unsendable(item, (*path, part), (*around, id(value)), why_not)
+            else:
+                yield Problem(path, f"has a key of type {type(part).__name__}: keys should be text")
+    elif reason := why_not(value):
+        yield Problem(path, reason)
+
+
+def _items(value: Any) -> Sequence[tuple[Any, Any]] | None:
+    """What is in a value, with the part of the path that leads there; None for what is no collection."""
+    if isinstance(value, Mapping):
+        return [(key, item) for key, item in value.items()]
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview | range):
+        return list(enumerate(value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [(wire_name(field.name), getattr(value, field.name)) for field in dataclasses.fields(value)]
+    if _types.is_input_type(type(value)):
+        return list(_types.input_type_to_dict(value).items())
+    return None
+
+
+def _why_not(value: Any) -> str | None:
+    """Why a value that is no collection cannot be sent."""
+    if isinstance(value, str):
+        broken = not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value)
+        return "holds characters that are no valid text (lone surrogates)" if broken else None
+    if isinstance(value, int | float):
+        try:
+            return None if math.isfinite(value) else "should be a number that JSON has, not infinity or NaN"
+        except OverflowError:
+            return "is a number that is too large"
+    passes = (Output, Unknown, Resource, Asset, Archive)
+    if value is None or isinstance(value, passes) or inspect.isawaitable(value):
+        return None
+    return f"cannot be a value of type {type(value).__name__}: {_TAKEN}"
+
+
+def with_outputs(value: Any) -> Any:
+    """The same with an `Output` in place of every awaitable: a coroutine can be awaited only once."""
+    if isinstance(value, dict):
+        return {key: with_outputs(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_outputs(item) for item in value]
+    is_bare = inspect.isawaitable(value) and not isinstance(value, Output)
+    return Output.from_input(value) if is_bare else value
+
+
+class Marks:
+    """The paths of what is marked as secret in inputs, to be sent along with them; None if nothing is.
+
+    Awaiting it looks into every `Output`. It comes before the inputs themselves, so a mistake in one is found here.
+    """
+
+    def __init__(self, wire: Mapping[str, Any], resource_name: str) -> None:
+        """Belong to the inputs of a resource, in their form on the wire."""
+        self._wire = wire
+        self._resource_name = resource_name
+
+    def __await__(self) -> Generator[Any, None, list[list[str | int]] | None]:
+        return self._found().__await__()
+
+    async def _found(self) -> list[list[str | int]] | None:
+        with told(self._resource_name):
+            return [list(path) async for path in _marked(self._wire, ())] or None
+
+
+async def _marked(value: Any, path: FieldPath) -> AsyncIterator[FieldPath]:
+    secret = False
+    if isinstance(value, Output):
+        secret = await value.is_secret()
+        value = await value.future(with_unknowns=True) if await value.is_known() else None
+        refuse_unsendable(value, path)
+    if secret:
+        if any(map(_stands_in_clear, _paths(value, path))):
+            raise invalid(path, _IN_CLEAR)
+        yield path
+        return
+    for part, item in _items(value) or ():
+        async for found in _marked(item, (*path, part)):
+            yield found
+
+
+def _paths(value: Any, path: FieldPath) -> Iterator[FieldPath]:
+    """The paths of all that is in a value; its own if it is no collection."""
+    items = _items(value)
+    if items is None:
+        yield path
+    for part, item in items or ():
+        yield (*path, part)
+        yield from _paths(item, (*path, part))
+
+
+def _stands_in_clear(path: FieldPath) -> bool:
+    """Whether Pulumi stores a value in plain text even if it is marked: as the resource's ID, or within `nodes`."""
+    match path:
+        case ("name",) | ("endpoint",) | ("machines", str()):
+            return True
+        case ("controlPlane", "machines", int()) | ("workers", int(), "machines", int()) | ("workers", int(), "name"):
+            return True
+    return False

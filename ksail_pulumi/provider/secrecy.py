@@ -1,0 +1,49 @@
+"""What a call of the engine must not show of its properties.
+
+A dynamic provider gets plain values: Pulumi takes the secret marks off on the way. So the program sends the paths of
+what is marked along with the inputs (`MARKED`); `check` takes note of them for the calls that follow, and the outputs
+keep them for those that have no program (`refresh`, `destroy`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.lifecycle.outputs import inputs_in
+from ksail_pulumi.provider.properties import MARKED
+from ksail_pulumi.provider.run import this_run
+from ksail_pulumi.redaction import Gate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ksail_pulumi.spec.problems import FieldPath
+
+
+def marked(urn: str, properties: Mapping[str, Any]) -> list[FieldPath]:
+    """The paths of what is marked as secret in the properties of a resource."""
+    given = properties.get(MARKED)
+    if given is None:
+        given = this_run.told(urn).get(MARKED)
+    # Numbers arrive as floats.
+    return [tuple(int(part) if isinstance(part, float) else part for part in path) for path in given or ()]
+
+
+def gate_for(urn: str, *properties: Mapping[str, Any]) -> Gate:
+    """What keeps the values of properties back in the texts of a call."""
+
+    def secret() -> set[str]:
+        found: set[str] = set()
+        for each in properties:
+            if paths := marked(urn, each):
+                from ksail_pulumi.spec.gate import secret_values
+
+                found |= secret_values(inputs_in(each), paths)
+        return found
+
+    def private() -> set[str]:
+        from ksail_pulumi.spec.gate import private_values
+
+        return set().union(*(private_values(inputs_in(each)) for each in properties))
+
+    return Gate(secret, private)
