@@ -107,7 +107,7 @@ class Call:
             answered.wait()
             action()
 
-        threading.Thread(target=wait, name="ksail-pulumi-after-answer").start()
+        threading.Thread(target=wait, name="ksail-pulumi-after-answer", daemon=False).start()
         if not self.context.add_callback(answered.set):
             answered.set()
 
