@@ -14,6 +14,7 @@ from pulumi import Output, ResourceOptions, dynamic
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.lifecycle.outputs import FACTS, SECRETS, stored_inputs
 from ksail_pulumi.provider import host, program, stderr
+from ksail_pulumi.provider.configured import unknown_settings
 from ksail_pulumi.provider.declaring import Marks, refuse_shapeless, refuse_unknown, refuse_unsendable, with_outputs
 from ksail_pulumi.provider.properties import ADOPT, CREATE_FIRST, MARKED, NAME_LEFT_OUT, OWNER, PREVIEW, VERSIONS
 from ksail_pulumi.provider.settings import Settings
@@ -41,12 +42,16 @@ class OmniClusterProvider(dynamic.ResourceProvider):
         host.prepare()
         stderr.keep_grpc_quiet()
         self._settings = Settings.of(req.config)
+        for warning in unknown_settings(getattr(req.config, "_props", ())):
+            host.warn(warning)
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
         """Are the inputs right, and would Omni take them?"""
         from ksail_pulumi.provider.checking import check
+        from ksail_pulumi.provider.expiry import warn_of_expiry
 
         with host.call(olds, news) as call:
+            warn_of_expiry(call, self._settings, news)
             return check(call, self._settings, olds, news)
 
     def diff(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
@@ -149,7 +154,7 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
             hidden.pop(NAME_LEFT_OUT, None)
             opts.import_ = None
         # The marks come first: what is wrong with an output is found there. Outputs come to be for the other keys.
-        marks = {MARKED: Marks(wire if opts.id is None else {"name": opts.id}, resource_name)}
+        marks = {MARKED: Marks(self, resource_name, wire if opts.id is None else {"name": opts.id})}
         facts = dict.fromkeys(("name", *FACTS, *VERSIONS))
         properties = {**marks, **facts, **stored_inputs(wire), **hidden}
         super().__init__(OmniClusterProvider(), resource_name, properties, opts)

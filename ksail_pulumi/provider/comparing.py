@@ -15,6 +15,7 @@ from ksail_pulumi.lifecycle.credentials import renewal_due
 from ksail_pulumi.lifecycle.outputs import SCHEMA, inputs_in, reached
 from ksail_pulumi.provider.identity import form_of, identity_of, mark_of, refuse_newer
 from ksail_pulumi.provider.properties import OMNI, OWNER, PINNED, UNFINISHED, VERSIONS
+from ksail_pulumi.provider.secrecy import newly_marked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
     if not _differ(old, new):
         if form_of(olds) != SCHEMA:
             call.info("the state was written by an earlier release and is written anew; the cluster does not change")
-        return DiffResult(changes=_has_work(olds, news))
+        return DiffResult(changes=_has_work(olds, news) or newly_marked(call.urn, olds))
     replaces = []
     if _known_and_other(old.get("name"), new.get("name")):
         replaces.append("name")

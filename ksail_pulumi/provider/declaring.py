@@ -16,6 +16,7 @@ from pulumi.output import Unknown
 
 from ksail_pulumi.lifecycle.outputs import FACTS
 from ksail_pulumi.provider.args import OmniClusterArgs
+from ksail_pulumi.provider.configured import look_at_settings
 from ksail_pulumi.provider.program import told
 from ksail_pulumi.provider.spelling import wire_name
 from ksail_pulumi.spec.problems import InvalidCluster, Problem, invalid, unknown_field
@@ -128,16 +129,18 @@ class Marks:
     Awaiting it looks into every `Output`. It comes before the inputs themselves, so a mistake in one is found here.
     """
 
-    def __init__(self, wire: Mapping[str, Any], resource_name: str) -> None:
-        """Belong to the inputs of a resource, in their form on the wire."""
-        self._wire = wire
+    def __init__(self, resource: Resource, resource_name: str, wire: Mapping[str, Any]) -> None:
+        """Belong to a resource and its inputs, in their form on the wire."""
+        self._resource = resource
         self._resource_name = resource_name
+        self._wire = wire
 
     def __await__(self) -> Generator[Any, None, list[list[str | int]] | None]:
         return self._found().__await__()
 
     async def _found(self) -> list[list[str | int]] | None:
         with told(self._resource_name):
+            await look_at_settings(self._resource, self._wire)
             return [list(path) async for path in _marked(self._wire, ())] or None
 
 

@@ -34,7 +34,7 @@ from pulumi.runtime import rpc
 from ksail_pulumi.errors import KsailPulumiError
 from ksail_pulumi.provider import host_server
 from ksail_pulumi.provider.secrecy import gate_for
-from ksail_pulumi.redaction import Gate, behind
+from ksail_pulumi.redaction import Gate, behind, without_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -185,6 +185,11 @@ def call(*properties: Mapping[str, Any]) -> Iterator[Call]:
         raise found.failure(f"the provider was stopped by {type(error).__name__}") from error
     finally:
         _calls.end(cancelled)
+
+
+def warn(message: str) -> None:
+    """Warn the user of something that concerns no resource in particular."""
+    _log("", "WARNING", without_keys(message))
 
 
 def prepare() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pulumi import RunError
 
-from ksail_pulumi.errors import ConfigFileError, InputError
+from ksail_pulumi.errors import ConfigFileError, InputError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,10 @@ class ProgramInputError(InputError, RunError):
 
 class ProgramFileError(ConfigFileError, RunError):
     """A file that cannot be used, in the same sense."""
+
+
+class ProgramSettingsError(SettingsError, RunError):
+    """A setting that cannot be used, in the same sense."""
 
 
 @contextmanager
@@ -35,3 +39,5 @@ def told(resource_name: str = "") -> Iterator[None]:
     except InputError as error:
         of = f"OmniCluster {resource_name!r}: " if resource_name else ""
         raise ProgramInputError("", f"{of}{error}") from error
+    except SettingsError as error:
+        raise ProgramSettingsError(str(error)) from error

@@ -25,7 +25,17 @@ def marked(urn: str, properties: Mapping[str, Any]) -> list[FieldPath]:
     given = properties.get(MARKED)
     if given is None:
         given = this_run.told(urn).get(MARKED)
-    # Numbers arrive as floats.
+    return _paths(given)
+
+
+def newly_marked(urn: str, outputs: Mapping[str, Any]) -> bool:
+    """Whether something is marked as secret now that stands in stored outputs in plain text."""
+    given = this_run.told(urn).get(MARKED)
+    return not set(_paths(given)) <= set(_paths(outputs.get(MARKED)))
+
+
+def _paths(given: Any) -> list[FieldPath]:
+    """Paths as they were before Pulumi, which makes floats of all numbers."""
     return [tuple(int(part) if isinstance(part, float) else part for part in path) for path in given or ()]
 
 

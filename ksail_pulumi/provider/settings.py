@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no", "")
 
 
+SETTINGS = ("endpoint", "serviceAccountKey", "caFile", "insecureSkipTlsVerify")
+"""The names of the settings, behind `omni:`."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """The configuration `omni:*` of the stack, or of an explicit provider.
@@ -70,7 +74,7 @@ class Settings:
                 "omni endpoint is required: set the environment variable OMNI_ENDPOINT, the configuration of the stack "
                 "(`pulumi config set omni:endpoint https://<account>.omni.siderolabs.io:443`) or the input `endpoint`"
             )
-        key, source = self._key(inputs, environ)
+        key, source = self.key_for(inputs, environ)
         return Connection(
             endpoint=endpoint,
             service_account_key=key,
@@ -79,8 +83,12 @@ class Settings:
             insecure_skip_tls_verify=_flag(self.insecure_skip_tls_verify),
         )
 
-    def _key(self, inputs: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, str]:
-        """The key, and where it is set."""
+    def key_for(self, inputs: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
+        """The key of a resource with these inputs, and where it is set.
+
+        Raises:
+            SettingsError: The key is not set anywhere.
+        """
         from ksail_pulumi.omni.signature import KEY_VARIABLES
 
         named = _text(inputs.get("serviceAccountKeyEnvVar"))

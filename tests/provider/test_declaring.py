@@ -179,7 +179,7 @@ def output(value, *, secret=False, known=True):
 
 def marks(loop, **inputs):
     async def found():
-        return await Marks(to_wire(inputs), "west")
+        return await Marks(None, "west", to_wire(inputs))
 
     return loop.run_until_complete(found())
 
@@ -240,10 +240,10 @@ def test_what_pulumi_keeps_in_plain_text_cannot_be_secret(loop, inputs, field):
 
 def test_marks_may_be_awaited_more_than_once_or_never(loop):
     with_loop(loop)
-    found = Marks({"labels": {"a": hidden("x")}}, "west")
+    found = Marks(None, "west", {"labels": {"a": hidden("x")}})
 
     async def twice():
         return [await found, await found]
 
     assert loop.run_until_complete(twice()) == [[["labels", "a"]]] * 2
-    Marks({}, "never")
+    Marks(None, "never", {})

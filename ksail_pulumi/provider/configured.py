@@ -1,0 +1,84 @@
+"""What is odd about the settings of a stack or of an explicit provider: a key in plain text, a name that nobody knows.
+
+Whether a value is a secret is known where the program runs, and only there; which settings there are, in the provider.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import pulumi
+from pulumi import Output, ProviderResource
+
+from ksail_pulumi.errors import SettingsError
+from ksail_pulumi.provider.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_KEY, _ENDPOINT = "omni:serviceAccountKey", "omni:endpoint"
+_IN_PLAIN_TEXT = "stands in plain text in the state and its history"
+_warned: WeakSet[Any] = WeakSet()
+
+
+async def look_at_settings(resource: pulumi.Resource, inputs: Mapping[str, Any]) -> None:
+    """Warn, once a program, of a service account key that is not set as a secret.
+
+    Args:
+        resource: The cluster.
+        inputs: Its inputs on the wire; one with an endpoint of its own does not go by that of the settings.
+
+    Raises:
+        SettingsError: The endpoint is set as a secret. Pulumi keeps it in plain text, with the cluster that is there.
+    """
+    provider = getattr(resource, "_provider", None)
+    if isinstance(provider, ProviderResource):
+        await _look_at_provider(provider, inputs)
+        return
+    if "endpoint" not in inputs and pulumi.runtime.is_config_secret(_ENDPOINT):
+        raise SettingsError(
+            f"{_ENDPOINT} is set as a secret, and cannot be: Pulumi keeps the address of a cluster's Omni in plain "
+            f"text. Set it with `pulumi config set --plaintext {_ENDPOINT} https://<account>.omni.siderolabs.io:443`"
+        )
+    if pulumi.runtime.get_config(_KEY) and not pulumi.runtime.is_config_secret(_KEY):
+        _warn_once(
+            pulumi.runtime.get_root_resource(),
+            f"{_KEY} {_IN_PLAIN_TEXT}, because it is not set as a secret. Renew the key in Omni, and set the new one "
+            f"with `pulumi config set --secret {_KEY}`",
+        )
+
+
+async def _look_at_provider(provider: ProviderResource, inputs: Mapping[str, Any]) -> None:
+    given = {name: value for name, value in vars(provider).items() if isinstance(value, Output)}
+    name = provider._name
+    if "endpoint" not in inputs and _ENDPOINT in given and await given[_ENDPOINT].is_secret():
+        raise SettingsError(
+            f"{_ENDPOINT} of provider {name!r} is marked as secret, and cannot be: Pulumi keeps the address of a "
+            "cluster's Omni in plain text"
+        )
+    if _KEY in given and not await given[_KEY].is_secret():
+        _warn_once(
+            provider,
+            f"{_KEY} of provider {name!r} {_IN_PLAIN_TEXT}, because it is not marked as secret. Renew the key in Omni, "
+            "and pass the new one from `pulumi.Config().require_secret` or through `pulumi.Output.secret`",
+        )
+
+
+def _warn_once(about: pulumi.Resource | None, message: str) -> None:
+    if about is not None and about in _warned:
+        return
+    if about is not None:
+        _warned.add(about)
+    pulumi.log.warn(message)
+
+
+def unknown_settings(names: Iterable[str]) -> Iterator[str]:
+    """A warning for each setting of ours that does not exist."""
+    known = [f"omni:{name}" for name in SETTINGS]
+    for name in sorted(names):
+        if name.startswith("omni:") and name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            yield f"{name} is no setting of an OmniCluster; {hint}"
