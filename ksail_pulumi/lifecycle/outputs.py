@@ -73,7 +73,7 @@ class ClusterOutputs:
     """
 
     name: str
-    inputs: Mapping[str, Any]
+    inputs: Mapping[str, Any] = field(repr=False)
     cluster_uuid: str = ""
     phase: str = "UNKNOWN"
     ready: bool = False

@@ -133,9 +133,9 @@ class Resource:
 
     type: ResourceType
     id: str
-    spec: Any
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    spec: Any = field(repr=False)
+    labels: Mapping[str, str] = field(default_factory=dict, repr=False)
+    annotations: Mapping[str, str] = field(default_factory=dict, repr=False)
     version: int = 0
     phase: str = RUNNING
     owner: str = ""

@@ -8,6 +8,7 @@ manifests, and never changes or deletes what is there
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -66,7 +67,7 @@ class ComponentPatch:
 
     field: str
     component: Component
-    text: str
+    text: str = dataclasses.field(repr=False)
     control_plane_only: bool = False
 
     @property
@@ -86,7 +87,7 @@ class _Parts:
     cni_url: str | None = None
     kubelet: dict[str, str] = field(default_factory=dict)
     urls: tuple[str, ...] = ()
-    inline: tuple[tuple[str, str], ...] = ()
+    inline: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 def patch_name(wire_field: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pulumi import Input
@@ -95,12 +95,12 @@ class PatchArgs:
     """
 
     name: Input[str] | None = None
-    inline: Input[str | Mapping[str, Any] | Sequence[Mapping[str, Any]]] | None = None
+    inline: Input[str | Mapping[str, Any] | Sequence[Mapping[str, Any]]] | None = field(default=None, repr=False)
     file: str | None = None
     id_override: Input[str] | None = None
-    labels: Input[Mapping[str, Input[str]]] | None = None
-    annotations: Input[Mapping[str, Input[str]]] | None = None
-    description: Input[str] | None = None
+    labels: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    annotations: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    description: Input[str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +127,9 @@ class MachineSetArgs:
     upgrade_strategy: Input[StrategyArgs | StrategyArgsDict] | None = None
     patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]] | None = None
     system_extensions: Input[Sequence[Input[str]]] | None = None
-    kernel_args: Input[Sequence[Input[str]]] | None = None
-    labels: Input[Mapping[str, Input[str]]] | None = None
-    annotations: Input[Mapping[str, Input[str]]] | None = None
+    kernel_args: Input[Sequence[Input[str]]] | None = field(default=None, repr=False)
+    labels: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    annotations: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,9 +189,9 @@ class MachineArgs:
     install: Input[InstallArgs | InstallArgsDict] | None = None
     patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]] | None = None
     system_extensions: Input[Sequence[Input[str]]] | None = None
-    kernel_args: Input[Sequence[Input[str]]] | None = None
-    labels: Input[Mapping[str, Input[str]]] | None = None
-    annotations: Input[Mapping[str, Input[str]]] | None = None
+    kernel_args: Input[Sequence[Input[str]]] | None = field(default=None, repr=False)
+    labels: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    annotations: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,11 +238,11 @@ class ManifestArgs:
     """
 
     name: Input[str] | None = None
-    inline: Input[str | Mapping[str, Any] | Sequence[Mapping[str, Any]]] | None = None
+    inline: Input[str | Mapping[str, Any] | Sequence[Mapping[str, Any]]] | None = field(default=None, repr=False)
     file: str | None = None
     mode: Input[Literal["full", "one-time"]] | None = None
-    labels: Input[Mapping[str, Input[str]]] | None = None
-    annotations: Input[Mapping[str, Input[str]]] | None = None
+    labels: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    annotations: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,11 +261,11 @@ class HealthCheckArgs:
 
     name: Input[str] | None = None
     id_override: Input[str] | None = None
-    job: Input[str | Mapping[str, Any] | Sequence[Mapping[str, Any]]] | None = None
+    job: Input[str | Mapping[str, Any] | Sequence[Mapping[str, Any]]] | None = field(default=None, repr=False)
     file: str | None = None
     interval: Input[str] | None = None
-    labels: Input[Mapping[str, Input[str]]] | None = None
-    annotations: Input[Mapping[str, Input[str]]] | None = None
+    labels: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    annotations: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,7 +280,7 @@ class ComponentArgs:
 
     name: Input[str] | None = None
     version: Input[str] | None = None
-    url: Input[str] | None = None
+    url: Input[str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -378,14 +378,14 @@ class OmniClusterArgs:
     machines: Input[Mapping[str, Input[MachineArgs | MachineArgsDict]]] | None = None
     patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]] | None = None
     system_extensions: Input[Sequence[Input[str]]] | None = None
-    kernel_args: Input[Sequence[Input[str]]] | None = None
+    kernel_args: Input[Sequence[Input[str]]] | None = field(default=None, repr=False)
     features: Input[FeaturesArgs | FeaturesArgsDict] | None = None
     backup: Input[BackupArgs | BackupArgsDict] | None = None
     manifests: Input[Sequence[Input[ManifestArgs | ManifestArgsDict]]] | None = None
     health_checks: Input[Sequence[Input[HealthCheckArgs | HealthCheckArgsDict]]] | None = None
     components: Input[ComponentsArgs | ComponentsArgsDict] | None = None
-    labels: Input[Mapping[str, Input[str]]] | None = None
-    annotations: Input[Mapping[str, Input[str]]] | None = None
+    labels: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    annotations: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
     locked: Input[bool] | None = None
     kubeconfig: Input[KubeconfigArgs | KubeconfigArgsDict] | None = None
     talosconfig: Input[bool] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import UnreachableError
@@ -43,7 +43,7 @@ class Look:
     """
 
     findings: Findings
-    inputs: dict[str, Any]
+    inputs: dict[str, Any] = field(repr=False)
 
 
 def look(
@@ -95,9 +95,9 @@ def look(
 @dataclass(frozen=True)
 class _Asking:
     urn: str
-    inputs: dict[str, Any]
+    inputs: dict[str, Any] = field(repr=False)
     spec: ClusterSpec
-    olds: Mapping[str, Any]
+    olds: Mapping[str, Any] = field(repr=False)
     client: Client
     settings: Settings
 

@@ -23,7 +23,17 @@ Version = Annotated[str, AfterValidator(_version)]
 """A semantic version, which loses the `v` that it may be written with."""
 
 
-class Model(BaseModel):
+_PRIVATE = frozenset({"annotations", "description", "inline", "job", "kernel_args", "labels", "url"})
+
+
+class Guarded(BaseModel):
+    """A model whose `repr` leaves out what may be secret."""
+
+    def __repr_args__(self) -> Any:
+        return [(name, value) for name, value in super().__repr_args__() if name not in _PRIVATE]
+
+
+class Model(Guarded):
     """A part of the inputs, under its names on the wire."""
 
     model_config = ConfigDict(

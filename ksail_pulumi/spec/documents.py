@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -55,9 +55,9 @@ class Node:
     """
 
     line: int
-    value: Any
-    text: str | None
-    children: Mapping[str | int, Node]
+    value: Any = field(repr=False)
+    text: str | None = field(repr=False)
+    children: Mapping[str | int, Node] = field(repr=False)
     size: int = 1
 
 

@@ -45,7 +45,7 @@ class KsailConfig:
         warnings: What is odd without being wrong, each a whole sentence.
     """
 
-    spec: Mapping[str, Any]
+    spec: Mapping[str, Any] = field(repr=False)
     endpoint: str = ""
     endpoint_env_var: str = DEFAULT_ENDPOINT_VARIABLE
     service_account_key_env_var: str = ""

@@ -34,7 +34,7 @@ class TalosPatches:
         warnings: What is odd about them without being wrong.
     """
 
-    scopes: dict[str, list[dict[str, str]]] = field(default_factory=lambda: {scope: [] for scope in SCOPES})
+    scopes: dict[str, list[dict[str, str]]] = field(default_factory=lambda: {scope: [] for scope in SCOPES}, repr=False)
     files: dict[str, list[str]] = field(default_factory=lambda: {scope: [] for scope in SCOPES})
     warnings: list[str] = field(default_factory=list)
 

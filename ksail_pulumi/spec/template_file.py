@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from ksail_pulumi.spec.base import Guarded
 
 
 def _texts(value: Any) -> Any:
@@ -22,7 +24,7 @@ Metadata = Annotated[
 ]
 
 
-class _Part(BaseModel):
+class _Part(Guarded):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, defer_build=True)
 
 
