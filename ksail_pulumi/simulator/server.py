@@ -30,6 +30,7 @@ LARGEST_MESSAGE = 32 * 1024 * 1024
 """Bytes; Omni's own limit in both directions."""
 
 MOST_WAITING_CALLS = 1_000_000
+LONGEST_WAIT_SECONDS = 3600
 
 YEAR = timedelta(days=365)
 
@@ -155,9 +156,11 @@ class Simulator:
                 ("grpc.max_receive_message_length", LARGEST_MESSAGE),
                 ("grpc.max_send_message_length", LARGEST_MESSAGE),
                 ("grpc.so_reuseport", 0),
-                # Python takes calls on one after the other; gRPC would drop some of a thousand that wait for it.
+                # Python takes calls on one after the other; gRPC would drop some of a thousand that wait for it, and
+                # cancel those that have waited for 30 seconds.
                 ("grpc.server.max_pending_requests", MOST_WAITING_CALLS),
                 ("grpc.server.max_pending_requests_hard_limit", MOST_WAITING_CALLS),
+                ("grpc.server_max_unrequested_time_in_server", LONGEST_WAIT_SECONDS),
                 # Omni lets clients ping as often as they like.
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
