@@ -26,7 +26,7 @@ def account() -> Iterator[Simulator]:
     with Simulator(machines=3) as omni:
         client = connect(Connection(omni.endpoint, omni.service_account_key))
         spec = parse_cluster({"name": "shop", "workers": 2})
-        outputs = create(spec, OwnershipMark("org/web/dev/shop"), Session(client, Deadline.after(60)))
+        outputs = create(spec, OwnershipMark("org/web/dev/shop"), Session(client, Deadline.after(600)))
         finish_creation(client, "shop", outputs.creation)
         yield omni
 

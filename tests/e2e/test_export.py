@@ -35,7 +35,7 @@ def test_an_exported_program_takes_the_cluster_over_and_then_has_nothing_to_do(
         "kernelArgs": ["console=ttyS0"],
         "features": {"enableWorkloadProxy": True},
     }
-    create(parse_cluster(inputs), OwnershipMark("somebody/else"), Session(omni, Deadline.after(120)))
+    create(parse_cluster(inputs), OwnershipMark("somebody/else"), Session(omni, Deadline.after(600)))
     for variable, value in omni_environment.items():
         monkeypatch.setenv(variable, value)
     program = project.folder / "__main__.py"

@@ -22,7 +22,7 @@ def test_a_create_that_runs_out_of_time_is_kept_and_the_next_up_continues_it(
 ) -> None:
     simulator.faults.never_join |= set(free_machines)
     project.init()
-    project.clusters({"main": {"workers": 1, "timeout": "4s"}})
+    project.clusters({"main": {"workers": 1, "timeout": "10s"}})
     run = project.up(fails=True)
     assert "Traceback" not in run.output
     assert simulator.store.find(CLUSTER, "main") is not None
@@ -60,7 +60,7 @@ def test_one_interrupt_ends_the_wait_and_nothing_is_lost(
     project.init()
     project.clusters({"main": {"workers": 1}})
     process = project.start("up", "--yes", "--skip-preview")
-    assert allocated.wait(60)
+    assert allocated.wait(300)
     interrupt(process)
     run = project.finish(process, fails=True)
     assert "Traceback" not in run.output

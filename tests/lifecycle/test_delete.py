@@ -84,7 +84,7 @@ def test_an_interrupt_ends_the_wait_and_the_deletion_goes_on(lab: Lab, needs: Ne
 def wait_for(lab: Lab, machine: str, condition: Callable[[Resource], bool]) -> None:
     with lab.client.state.watch(MACHINE_STATUS, id=machine) as watch:
         while True:
-            event = watch.next(timeout=20)
+            event = watch.next(timeout=60)
             assert event is not None
             if event.resource is not None and condition(event.resource):
                 return
@@ -145,7 +145,7 @@ def test_a_machine_that_is_lost_on_the_way_is_an_error_once_that_stands(lab: Lab
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert told.wait(20)
+    assert told.wait(60)
     simulator.faults.disconnected.add(worker)
     thread.join()
     assert isinstance(failures[0], ClusterFailedError)
@@ -155,6 +155,6 @@ def test_a_machine_that_is_lost_on_the_way_is_an_error_once_that_stands(lab: Lab
 def test_a_deletion_that_takes_too_long_is_explained(lab: Lab, simulator: Simulator) -> None:
     worker = lab.create(workers=1).nodes[1].id
     simulator.faults.unreachable.add(worker)
-    with pytest.raises(WaitTimeoutError, match="is not deleted after 2s: destroying: ") as raised:
-        lab.delete(session=lab.session(seconds=2))
+    with pytest.raises(WaitTimeoutError, match="is not deleted after 5s: destroying: ") as raised:
+        lab.delete(session=lab.session(seconds=5))
     assert f"machine {worker}" in str(raised.value)

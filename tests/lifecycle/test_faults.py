@@ -17,8 +17,8 @@ from .conftest import Lab
 def test_a_machine_that_never_joins_is_named_when_time_is_up(lab: Lab, simulator: Simulator) -> None:
     lost = sorted(machine.id for machine in simulator.machines)[1]
     simulator.faults.never_join.add(lost)
-    with pytest.raises(WaitTimeoutError, match="is not ready after 4s: ") as raised:
-        lab.create(workers=2, session=lab.session(seconds=4))
+    with pytest.raises(WaitTimeoutError, match="is not ready after 8s: ") as raised:
+        lab.create(workers=2, session=lab.session(seconds=8))
     text = str(raised.value)
     assert f"machine {lost}" in text
     assert text.count("machine ") >= 1

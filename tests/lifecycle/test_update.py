@@ -171,7 +171,7 @@ def interrupted(lab: Lab, simulator: Simulator, old: ClusterOutputs, **inputs: A
     for worker in workers:
         simulator.faults.unreachable.add(worker)
     with pytest.raises(WaitTimeoutError) as raised:
-        lab.update(old, session=lab.session(seconds=2), **inputs)
+        lab.update(old, session=lab.session(seconds=5), **inputs)
     for worker in workers:
         simulator.faults.unreachable.discard(worker)
     assert isinstance(raised.value.outputs, ClusterOutputs)
@@ -180,7 +180,7 @@ def interrupted(lab: Lab, simulator: Simulator, old: ClusterOutputs, **inputs: A
 
 def test_a_machine_that_an_earlier_attempt_began_to_take_out_is_not_waited_for(lab: Lab, simulator: Simulator) -> None:
     old = interrupted(lab, simulator, lab.create(workers=2), workers=1)
-    new = lab.update(old, workers=1, session=lab.session(seconds=30))
+    new = lab.update(old, workers=1)
     assert new.ready
     assert len(new.nodes) == 2
 
@@ -191,14 +191,14 @@ def test_a_named_machine_that_is_still_leaving_comes_back_once_it_has_left(lab: 
     before, after = [{"machines": [two, three]}], [{"machines": [two]}]
     whole = lab.create(controlPlane=control_plane, workers=before)
     old = interrupted(lab, simulator, whole, controlPlane=control_plane, workers=after)
-    new = lab.update(old, controlPlane=control_plane, workers=before, session=lab.session(seconds=30))
+    new = lab.update(old, controlPlane=control_plane, workers=before)
     assert new.ready
     assert lab.machines("workers") == {two, three}
 
 
 def test_a_set_that_is_still_going_comes_back_once_it_is_gone(lab: Lab, simulator: Simulator) -> None:
     old = interrupted(lab, simulator, lab.create(workers=2), workers=0)
-    new = lab.update(old, workers=2, session=lab.session(seconds=30))
+    new = lab.update(old, workers=2)
     assert new.ready
     assert len(lab.machines("workers")) == 2
 

@@ -35,7 +35,7 @@ from ksail_pulumi.omni.resources import (
 )
 from ksail_pulumi.omni.watch import Query, Watch
 
-WITHIN = 20.0
+WITHIN = 60.0
 LABEL = "ksail-pulumi-test"
 
 
@@ -267,11 +267,11 @@ def test_calls_live_through_an_omni_that_is_away_for_a_moment(simulator, omni):
 
 def test_many_creates_take_no_longer_than_one(simulator, omni, patch):
     omni.state.list(CLUSTER)
-    simulator.faults.round_trip = 0.2
+    simulator.faults.round_trip = 0.5
     began = time.monotonic()
     calls = [omni.state.start_create(patch(str(number))) for number in range(100)]
     assert {call.result().version for call in calls} == {1}
-    assert time.monotonic() - began < 100 * 0.2 / 4  # one after the other they take 20 s
+    assert time.monotonic() - began < 100 * 0.5 / 2  # one after the other they take 50 s
     simulator.faults.round_trip = 0.0
 
 

@@ -218,7 +218,7 @@ def test_an_omni_that_is_away_for_a_moment_is_asked_again(server, client):
 
 def test_started_calls_are_under_way_together(start_server, key_text):
     server = start_server(workers=100)
-    together = threading.Barrier(100, timeout=20)
+    together = threading.Barrier(100, timeout=60)
 
     def create(request: state_pb2.CreateRequest, context: grpc.ServicerContext) -> state_pb2.CreateResponse:
         together.wait()  # passes only when 100 calls are in the server at the same time
@@ -240,5 +240,5 @@ def test_a_started_call_is_sent_without_asking_for_its_result(server, client):
 
     server.on["List"] = listing
     call = client.state.start_list(CLUSTER)
-    assert arrived.wait(10)
+    assert arrived.wait(60)
     assert len(call.result()) == 1

@@ -24,7 +24,7 @@ HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent.parent
 URN = "urn:pulumi:dev::shop::pulumi-python:dynamic/ksail:OmniCluster::west"
 LOWEST = os.environ.get("KSAIL_PULUMI_LOWEST_PYTHON") or str(ROOT / ".venv-lowest/bin/python")
-PATIENCE = 30
+PATIENCE = 60
 """Seconds after which a test stops waiting for something that should have happened long ago."""
 
 

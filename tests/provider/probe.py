@@ -49,12 +49,12 @@ class ProbeProvider(ResourceProvider):
         return CreateResult("talked", {})
 
     def meet(self, call, props):
-        meeting.wait(timeout=20)
+        meeting.wait(timeout=60)
         return CreateResult("met", {})
 
     def wait(self, call, props):
         call.progress("waiting")
-        if not call.cancelled.wait(timeout=props.get("seconds", 20)):
+        if not call.cancelled.wait(timeout=props.get("seconds", 60)):
             return CreateResult("waited", {})
         print("interrupted", file=sys.stderr, flush=True)
         raise call.partial_failure("kept", {"__provider": props["__provider"]}, props, "interrupted")

@@ -91,7 +91,7 @@ class Caller:
     def call(self, method: str, request: Any, sent: Mapping[str, str] | None = None) -> Any:
         """Make a unary call of State or Management."""
         service, stub = self._service(method)
-        return getattr(stub, method)(request, metadata=self.metadata(f"/{service}/{method}", sent), timeout=10)
+        return getattr(stub, method)(request, metadata=self.metadata(f"/{service}/{method}", sent), timeout=60)
 
     def stream(self, method: str, request: Any, timeout: float | None = 10) -> Any:
         """Open a stream of State or Management."""

@@ -82,7 +82,7 @@ def test_a_slow_link_delays_each_call_and_no_two_one_after_the_other(still: Simu
     caller.call("Get", VERSION)
     still.faults.round_trip = 0.5
     took = create_many(caller, 100)
-    assert 0.5 <= took < 5
+    assert 0.5 <= took < 100 * 0.5 / 2  # one after the other they take 50 s
 
 
 @pytest.mark.parametrize("refused", [False, True])
@@ -139,8 +139,8 @@ def test_destroying_waits_for_finalizers(still: Simulator, caller: Any) -> None:
     still.store.subscribe(lambda event: torn_down.set() if event.resource.tearing_down else None)
     request = state_pb2.TeardownAndDestroyRequest(namespace="default", type=CONFIG_PATCH.name, id="held")
     metadata = caller.metadata("/cosi.resource.State/TeardownAndDestroy")
-    call = caller.state.TeardownAndDestroy.future(request, metadata=metadata, timeout=10)
-    assert torn_down.wait(10)
+    call = caller.state.TeardownAndDestroy.future(request, metadata=metadata, timeout=60)
+    assert torn_down.wait(60)
     assert not call.done()
     still.store.edit(CONFIG_PATCH, "held", lambda found: replace(found, finalizers=()))
     call.result()
@@ -201,7 +201,7 @@ def test_stopping_ends_open_calls_and_leaves_nothing_behind(
         for stream in streams:
             next(stream)
         started = time.monotonic()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30  # a watch ends by itself never
     assert not [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("simulator")]
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
     for stream in streams:

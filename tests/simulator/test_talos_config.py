@@ -112,6 +112,6 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for 
     ],
 )
 def test_hostile_texts_end_soon_and_in_an_answer(patch: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     assert isinstance(talos_config.faults(patch), list)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5

@@ -152,7 +152,7 @@ def answer(call: Callable[[], Any]) -> tuple[str, str]:
 def test_signed_requests_are_judged_as_omni_does(
     caller: Any, make: Callable[[Any], Metadata], expected: tuple[str, str]
 ) -> None:
-    assert answer(lambda: caller.state.Get(VERSION, metadata=make(caller), timeout=10)) == expected
+    assert answer(lambda: caller.state.Get(VERSION, metadata=make(caller), timeout=60)) == expected
 
 
 def test_every_method_is_closed_to_unsigned_calls(still: Simulator, caller: Any) -> None:
@@ -161,13 +161,13 @@ def test_every_method_is_closed_to_unsigned_calls(still: Simulator, caller: Any)
     assert set(methods) == set(still._services._handlers)
     for method in methods:
         call = caller.channel.unary_stream(method)
-        assert answer(lambda call=call: list(call(b"", timeout=10))) == INVALID
+        assert answer(lambda call=call: list(call(b"", timeout=60))) == INVALID
 
 
 @pytest.mark.parametrize("service", ["cosi.resource.State", "management.ManagementService"])
 def test_unknown_methods_are_named(caller: Any, service: str) -> None:
     call = caller.channel.unary_unary(f"/{service}/Nope")
-    assert answer(lambda: call(b"", timeout=10)) == ("UNIMPLEMENTED", f"unknown method Nope for service {service}")
+    assert answer(lambda: call(b"", timeout=60)) == ("UNIMPLEMENTED", f"unknown method Nope for service {service}")
 
 
 def test_another_key_under_a_known_fingerprint_is_refused(
@@ -185,7 +185,7 @@ def test_a_signature_over_text_is_refused(caller: Any) -> None:
     assert made.signature_type == pysequoia.packet.SignatureType.Text
     as_text = base64.b64encode(bytes(made)).decode()
     headers["x-sidero-signature"] = f"siderov1 {caller.name} {caller.fingerprint} {as_text}"
-    assert answer(lambda: caller.state.Get(VERSION, metadata=list(headers.items()), timeout=10)) == INVALID
+    assert answer(lambda: caller.state.Get(VERSION, metadata=list(headers.items()), timeout=60)) == INVALID
 
 
 def test_a_key_of_another_omni_is_refused(still: Simulator, make_caller: Callable[..., Any]) -> None:

@@ -69,7 +69,7 @@ class Machine:
         return subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def obtain(self, *arguments: str) -> dict[str, Any]:
-        stdout, _ = self.start("--json", *arguments).communicate(timeout=30)
+        stdout, _ = self.start("--json", *arguments).communicate(timeout=100)
         answer: dict[str, Any] = json.loads(stdout)
         return answer
 
@@ -103,7 +103,7 @@ def test_a_pulumi_without_a_version_is_passed_over(machine: Machine) -> None:
 
 def test_every_closed_way_is_named(machine: Machine) -> None:
     process = machine.start()
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=100)
     assert (process.returncode, stdout) == (1, "")
     assert "no `pulumi` on PATH" in stderr
     assert "installer needs the virtual environment" in stderr
@@ -113,7 +113,7 @@ def test_every_closed_way_is_named(machine: Machine) -> None:
 def test_it_is_built_once_and_kept(machine: Machine) -> None:
     machine.install_go()
     first = machine.start()
-    stdout, stderr = first.communicate(timeout=30)
+    stdout, stderr = first.communicate(timeout=100)
     assert stdout.strip() == str(machine.cache / "v3.276.0")
     assert stderr.startswith("pulumi: building v3.276.0 with Go: about ")
     assert len(stderr.splitlines()) == 1
@@ -134,7 +134,7 @@ def test_it_is_built_once_and_kept(machine: Machine) -> None:
 def test_two_at_once_build_it_once(machine: Machine) -> None:
     machine.install_go()
     processes = [machine.start(), machine.start()]
-    folders = {process.communicate(timeout=30)[0].strip() for process in processes}
+    folders = {process.communicate(timeout=100)[0].strip() for process in processes}
     assert folders == {str(machine.cache / "v3.276.0")}
     assert len((machine.folder / "builds").read_text().splitlines()) == 2
 
