@@ -11,7 +11,7 @@ ARGS ?=
 API := ksail_pulumi/omni/api
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lowest pulumi demo test check bench proto
+.PHONY: help setup lowest pulumi demo test sweeps check bench proto
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,8 +34,11 @@ pulumi: setup ## obtain the pulumi command, where it is missing
 demo: setup ## watch `pulumi up` create, scale and destroy a cluster on the built-in Omni
 	@.venv/bin/python tools/demo.py $(ARGS)
 
-test: setup ## run all tests
+test: setup ## run the tests
 	@.venv/bin/python tools/run_tests.py $(ARGS)
+
+sweeps: setup ## run what `make test` runs only a sample of
+	@.venv/bin/python tools/run_tests.py --sweeps $(ARGS)
 
 check: setup ## formatting, lint, types, import laws, lock file
 	.venv/bin/ruff check --no-cache

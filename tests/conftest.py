@@ -6,10 +6,12 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+
+from tests.scheduling import is_alone
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
@@ -19,8 +21,15 @@ ENDPOINT_OPTION = "--omni-endpoint"
 CLEAN_UP_SECONDS = 300.0
 
 # A slow machine is no failure; and what Hypothesis finds by luck is for a developer, not for an unrelated change.
-settings.register_profile("ksail-pulumi", deadline=None, derandomize="CI" in os.environ)
-settings.load_profile("ksail-pulumi")
+settings.register_profile(
+    "sample",
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+)
+settings.register_profile("sweeps", settings.get_profile("sample"), max_examples=500)
+settings.load_profile("sample")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +38,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="",
         help="run on this Omni instead of the simulator (key: OMNI_SERVICE_ACCOUNT_KEY, CA file: OMNI_CA_FILE)",
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    from tests.scheduling import Scheduling
+
+    return Scheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that take longest first: a worker that takes one last keeps all others waiting."""
+    items.sort(key=lambda item: not is_alone(item.nodeid))
 
 
 @pytest.fixture(scope="session")

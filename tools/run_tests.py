@@ -1,6 +1,8 @@
 """Run the tests: prepare what some of them need, run pytest, and end with what could not run and why.
 
-Arguments go to pytest. What cannot be prepared is a failure where `CI=true`; elsewhere the rest runs without it.
+With `--sweeps` it runs what `make test` runs only a sample of: the tests marked `sweep`, and all tests of Hypothesis
+with more examples. All other arguments go to pytest. What cannot be prepared is a failure where `CI=true`; elsewhere
+the rest runs without it.
 """
 
 from __future__ import annotations
@@ -11,9 +13,13 @@ import sys
 
 import obtain_pulumi
 
+SWEEPS = "--sweeps"
+SWEEP_SECONDS = 600
+"""How long one test of the sweeps may take."""
+
 
 def main(arguments: list[str]) -> int:
-    """Return the exit status for `make test`."""
+    """Return the exit status for `make test` or, with `--sweeps` among the arguments, for `make sweeps`."""
     left_out = []
     try:
         obtain_pulumi.obtain()
@@ -24,18 +30,37 @@ def main(arguments: list[str]) -> int:
     except obtain_pulumi.UnavailableError as error:
         left_out.append(f"the provider on the oldest supported releases: {error}")
 
-    # Tests wait for clusters more than they compute: one process more than there are cores. A module's tests stay
-    # together, so that its fixtures are set up once.
-    parallel = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadscope"]
-    if any(argument.startswith("-n") for argument in arguments):
-        parallel = []
-    status = subprocess.run([sys.executable, "-m", "pytest", *parallel, *arguments], cwd=_ROOT, check=False).returncode
+    command = [sys.executable, "-m", "pytest", *_parallel(arguments), *_selected(arguments)]
+    status = subprocess.run(command, cwd=_ROOT, env=_environment(), check=False).returncode
     for line in left_out:
         print(f"NOT RUN: {line}", flush=True)
     return status or (1 if left_out and os.environ.get("CI") == "true" else 0)
 
 
 _ROOT = obtain_pulumi.TOOLS.parent
+
+
+def _parallel(arguments: list[str]) -> list[str]:
+    """Several tests at once, unless the arguments say how many.
+
+    Most tests wait for a cluster more than they compute. Who takes which is in `tests/scheduling.py`.
+    """
+    if any(argument.startswith("-n") for argument in arguments):
+        return []
+    return ["-n", str(4 * (os.cpu_count() or 1)), "--no-loadscope-reorder"]
+
+
+def _selected(arguments: list[str]) -> list[str]:
+    if SWEEPS not in arguments:
+        return arguments
+    rest = [argument for argument in arguments if argument != SWEEPS]
+    chosen = ["-m", "sweep or hypothesis", "--hypothesis-profile", "sweeps"]
+    return [*chosen, "--timeout", str(SWEEP_SECONDS), *rest]
+
+
+def _environment() -> dict[str, str]:
+    """The environment of the tests. They start hundreds of Python processes, which must not compile everything anew."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _prepare_lowest() -> None:

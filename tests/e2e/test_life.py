@@ -1,6 +1,6 @@
 """Clusters from `pulumi preview` to `pulumi destroy`, on the simulator or on a real Omni.
 
-Every situation is a class of its own, so that parallel workers can take different ones.
+One of these situations is the sample of `make test`.
 """
 
 from __future__ import annotations
@@ -46,12 +46,14 @@ class TestOneCluster:
         Situation(project, places, workers=1).lives_from_preview_to_destroy()
 
 
+@pytest.mark.sweep
 class TestTwoClustersInOneStackThatPickFromOnePool:
     def test_live_from_preview_to_destroy(self, project: Project, account: Account, name: str) -> None:
         places = tuple(Place(f"{name}-{which}", "dev", which, account) for which in ("one", "two"))
         Situation(project, places, workers=0).lives_from_preview_to_destroy()
 
 
+@pytest.mark.sweep
 class TestTwoOmnisInOneStack:
     def test_their_clusters_live_from_preview_to_destroy(
         self, other_account: Account, project: Project, account: Account, name: str
@@ -61,6 +63,7 @@ class TestTwoOmnisInOneStack:
         Situation(project, places, workers=0).lives_from_preview_to_destroy()
 
 
+@pytest.mark.sweep
 class TestTwoStacksOfOneProject:
     def test_their_clusters_live_from_preview_to_destroy(self, project: Project, account: Account, name: str) -> None:
         places = tuple(Place(f"{name}-{stack}", stack, "main", account) for stack in ("dev", "prod"))

@@ -6,6 +6,8 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.e2e.life import no_key_in
 from tests.e2e.project import ROOT, Project
 
@@ -49,6 +51,7 @@ def tells(run: Run, severity: str, symptoms: Mapping[str, tuple[str, ...]]) -> N
             assert word in told[resource]
 
 
+@pytest.mark.sweep
 def test_what_is_missing_or_wrong_is_a_warning_in_preview_and_the_error_of_up(
     project: Project, simulator: Simulator
 ) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ksail_pulumi.omni import resources as omni
@@ -399,7 +399,6 @@ def _unique_ids(scopes: list[dict[str, Any]]) -> None:
                 scope["patches"][index] = {**patch, "idOverride": f"{patch['idOverride']}-{number}-{index}"}
 
 
-@settings(max_examples=40)
 @given(specs())
 def test_a_refresh_right_after_an_up_changes_nothing(spec: ClusterSpec) -> None:
     live = desired(spec, assigned(spec, pool(60)))
@@ -408,7 +407,6 @@ def test_a_refresh_right_after_an_up_changes_nothing(spec: ClusterSpec) -> None:
     assert inputs_of(live, previous=spec) == to_wire(spec)
 
 
-@settings(max_examples=40)
 @given(specs())
 def test_what_is_imported_stands_for_the_same_resources(spec: ClusterSpec) -> None:
     live = desired(spec, assigned(spec, pool(60)))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ksail_pulumi.plan.desired import desired_resources
@@ -123,7 +123,6 @@ def compared(made: list[Any]) -> Mapping[tuple[str, str], Any]:
     return {(each.type.name, each.id): rendered(each) for each in made}
 
 
-@settings(max_examples=40, deadline=None)
 @given(templates())
 def test_what_a_template_makes_is_written_as_a_template_that_makes_the_same(text):
     with tempfile.TemporaryDirectory() as folder:
