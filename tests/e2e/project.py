@@ -9,11 +9,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.e2e.programs import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,21 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 PASSPHRASE = "correct horse battery staple"
 
-# Every entry of a stack's file is one cluster: tests change a cluster by changing the file.
-PROGRAM = """\
-import json
-from pathlib import Path
-
-import pulumi
-
-from ksail_pulumi import OmniCluster
-
-for name, inputs in json.loads(Path(f"{pulumi.get_stack()}.json").read_text()).items():
-    timeouts = pulumi.CustomTimeouts(create=inputs.pop("timeout", None))
-    cluster = OmniCluster(name, opts=pulumi.ResourceOptions(custom_timeouts=timeouts), **inputs)
-    pulumi.export(name, {"nodes": cluster.nodes, "ready": cluster.ready, "talosVersion": cluster.talos_version})
-    pulumi.export(f"{name}Kubeconfig", cluster.kubeconfig)
-"""
+CLUSTER_TYPE = "pulumi-python:dynamic/ksail:OmniCluster"
 
 PROJECT = """\
 name: test
@@ -58,8 +47,10 @@ class Run:
     @property
     def changes(self) -> dict[str, int]:
         """The summary's counts of resources by what was done, the stack itself left out."""
-        lines = re.findall(r"^ +(?:[+~±-]+ )?(\d+) (?:to )?(\w+)", self.output.split("Resources:")[-1], re.M)
-        return {verb: int(count) for count, verb in lines}
+        block = self.output.split("Resources:")[-1].partition("\n\n")[0]
+        counts = {verb: int(count) for count, verb in re.findall(r"(\d+) (?:to )?([a-z]+)", block)}
+        counts.pop("changes", None)  # the sum, where there are several kinds
+        return counts
 
     @property
     def told(self) -> dict[str, str]:
@@ -108,6 +99,10 @@ class Project:
         }
         return cls(folder, environment)
 
+    def program(self, text: str) -> None:
+        """Run another program than the one that makes what `clusters` says and nothing else."""
+        (self.folder / "__main__.py").write_text(text)
+
     def clusters(self, clusters: Mapping[str, Mapping[str, Any]], stack: str = "dev") -> None:
         """Set what the program makes in a stack: inputs by resource name."""
         (self.folder / f"{stack}.json").write_text(json.dumps(clusters))
@@ -142,12 +137,16 @@ class Project:
         return Run(process.returncode, output)
 
     def run_in(
-        self, stacks: Iterable[str], *arguments: str, environment: Mapping[str, str] | None = None
+        self,
+        stacks: Iterable[str],
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        fails: bool = False,
     ) -> dict[str, Run]:
-        """Run a `pulumi` command that succeeds on several stacks at once; what it did, by stack."""
+        """Run a `pulumi` command on several stacks at once, which succeeds or fails on all; what it did, by stack."""
         started = {stack: self.start(*arguments, "--stack", stack, environment=environment) for stack in stacks}
         try:
-            return {stack: self.finish(process) for stack, process in started.items()}
+            return {stack: self.finish(process, fails=fails) for stack, process in started.items()}
         finally:
             for process in started.values():
                 kill(process)
@@ -167,11 +166,28 @@ class Project:
     def destroy(self, *arguments: str, **how: Any) -> Run:
         return self.run("destroy", "--yes", "--skip-preview", *arguments, **how)
 
+    def export(self, stack: str = "dev", *arguments: str) -> dict[str, Any]:
+        """The stack's state."""
+        state: dict[str, Any] = json.loads(self.run("stack", "export", "--stack", stack, *arguments).output)
+        return state
+
+    def import_(self, state: Mapping[str, Any], stack: str = "dev") -> None:
+        """Put something else in the place of the stack's state."""
+        file = self.folder.parent / "import.json"
+        file.write_text(json.dumps(state))
+        self.run("stack", "import", "--stack", stack, "--file", str(file))
+
     def resources(self, stack: str = "dev") -> dict[str, dict[str, Any]]:
         """The clusters in the stack's state, by resource name."""
-        state = json.loads(self.run("stack", "export", "--stack", stack).output)
-        found = state["deployment"].get("resources") or []
-        return {item["urn"].rsplit("::", 1)[1]: item for item in found if "dynamic" in item["type"]}
+        found = self.export(stack)["deployment"].get("resources") or []
+        return {item["urn"].rsplit("::", 1)[1]: item for item in found if CLUSTER_TYPE in item["type"]}
+
+    def uuids(self, stack: str = "dev") -> dict[str, str]:
+        """The UUIDs of the clusters in the stack's state, by resource name; `""` where there is none."""
+        return {name: item["outputs"].get("clusterUuid", "") for name, item in self.resources(stack).items()}
+
+    def urn(self, resource: str, stack: str = "dev", project: str = "test") -> str:
+        return f"urn:pulumi:{stack}::{project}::{CLUSTER_TYPE}::{resource}"
 
     def outputs(self, stack: str = "dev", *, show_secrets: bool = False) -> dict[str, Any]:
         """The stack's outputs."""
@@ -197,8 +213,21 @@ class Project:
 def kill(process: subprocess.Popen[str]) -> None:
     """Kill a command with all that it started, unless it has ended."""
     if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        for pid in session_of(process):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.communicate()
+
+
+def session_of(process: subprocess.Popen[str]) -> list[int]:
+    """The processes that a command has started: plugins have process groups of their own, and share its session."""
+    pids = subprocess.run(["ps", "-A", "-o", "pid="], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    found = []
+    for pid in map(int, pids):
+        with suppress(ProcessLookupError, PermissionError):
+            if os.getsid(pid) == process.pid:
+                found.append(pid)
+    return found
 
 
 def need(machines: list[str], count: int) -> None:

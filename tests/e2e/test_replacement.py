@@ -1,0 +1,97 @@
+"""A replacement, whatever it is that asks for it, ends with a new cluster that runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ksail_pulumi.simulator.server import Simulator
+from tests.e2e import server
+from tests.e2e.programs import WITH_TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ksail_pulumi.omni.client import Client
+    from tests.e2e.project import Project, Run
+
+# What asks for the replacement of each cluster but `moved`, which gets the same Omni under another host name.
+CLUSTERS = ("forced", "targeted", "tainted", "labelled", "triggered", "followed", "moved")
+
+
+@pytest.fixture
+def simulator(omni_endpoint: str) -> Iterator[Simulator]:
+    """An Omni with machines for seven clusters."""
+    if omni_endpoint:
+        pytest.skip("takes more machines than most have")
+    with Simulator(machines=10) as omni:
+        yield omni
+
+
+def asked(endpoint: str, machines: list[str], *, second: bool) -> dict[str, dict[str, Any]]:
+    """What the program makes, at first or the second time; with listed machines, if there are any."""
+    clusters: dict[str, dict[str, Any]] = {
+        name: {"control_plane": {"machines": [machines[index]]}} if machines else {}
+        for index, name in enumerate(CLUSTERS)
+    }
+    value = "second" if second else "first"
+    clusters["labelled"] |= {"labels": {"value": value}, "options": {"replace_on_changes": ["labels"]}}
+    clusters["triggered"] |= {"options": {"replacement_trigger": value}}
+    clusters["followed"] |= {"options": {"replace_with": ["forced"]}}
+    clusters["moved"] |= {"endpoint": endpoint.replace("127.0.0.1", "localhost") if second else endpoint}
+    return clusters
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["counted machines", "listed machines"])
+def test_every_way_to_ask_for_a_replacement_gives_a_new_cluster_that_runs(
+    project: Project, simulator: Simulator, omni: Client, free_machines: list[str], listed: bool
+) -> None:
+    machines = free_machines if listed else []
+    replaced = set(CLUSTERS) - {"targeted", "moved"}
+    project.init()
+    project.clusters(asked(simulator.endpoint, machines, second=False))
+    project.up()
+    before = server.uuids(omni)
+    server.is_as_stored(project, omni)
+    nodes = {name: project.outputs()[name]["nodes"] for name in CLUSTERS}
+
+    project.run("state", "taint", project.urn("tainted"), "--yes")
+    project.clusters(asked(simulator.endpoint, machines, second=True))
+    preview = project.preview("--replace", project.urn("forced"))
+    assert preview.changes == {"replace": 5, "update": 1, "unchanged": 2}, preview.output
+    for name in replaced:
+        says_what_is_wiped(preview, name, nodes[name])
+
+    up = project.up("--replace", project.urn("forced"))
+    assert up.changes == {"replaced": 5, "updated": 1, "unchanged": 2}, up.output
+    after = server.uuids(omni)
+    assert {name for name in CLUSTERS if after[name] != before[name]} == replaced
+    server.is_as_stored(project, omni)
+
+    target = project.up("--target-replace", project.urn("targeted"))
+    assert target.changes == {"replaced": 1, "unchanged": 7}, target.output
+    assert {name for name, uuid in server.uuids(omni).items() if uuid != after[name]} == {"targeted"}
+    server.is_as_stored(project, omni)
+    assert project.up().changes == {"unchanged": 8}
+
+
+def says_what_is_wiped(run: Run, cluster: str, nodes: list[dict[str, Any]]) -> None:
+    names = ", ".join(sorted(f"{node['hostname']} ({node['id']})" for node in nodes))
+    assert f"the cluster is deleted first, and its machines are wiped: {names}" in run.told[cluster], run.output
+
+
+def test_a_cluster_that_is_replaced_with_a_resource_of_another_kind_is_deleted_first_all_the_same(
+    project: Project, omni: Client
+) -> None:
+    project.program(WITH_TEXT)
+    project.clusters({"text": {"text": "one", "replaced": True}, "main": {"follows": True}})
+    project.init()
+    project.up()
+    before = server.uuids(omni)
+    project.clusters({"text": {"text": "two", "replaced": True}, "main": {"follows": True}})
+    up = project.up()
+    assert up.changes == {"replaced": 2, "unchanged": 1}, up.output
+    assert before["main"] != server.uuids(omni)["main"]
+    server.is_as_stored(project, omni)
+    assert project.up().changes == {"unchanged": 3}

@@ -1,0 +1,105 @@
+"""States of earlier and later releases, and clusters that a state has let go of."""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e import server
+
+if TYPE_CHECKING:
+    from ksail_pulumi.omni.client import Client
+    from tests.e2e.project import Project
+
+# What a release with `schema` 1 has written, with names in place of what is another thing in every run.
+SCHEMA_1 = Path(__file__).parent / "schema-1.json"
+PATCH = {"name": "sysctls", "inline": {"machine": {"sysctls": {"fs.file-max": "100000"}}}}
+
+
+def as_schema_1(state: dict[str, Any], *, uuid: bool = True) -> dict[str, Any]:
+    """A state as the release with `schema` 1 would have written it of the clusters that are in it."""
+    stored = json.loads(SCHEMA_1.read_text())
+    of_today = {item["urn"]: item for item in state["deployment"]["resources"]}
+    for item in stored["deployment"]["resources"]:
+        outputs, today = item.get("outputs", {}), of_today[item["urn"]]
+        for key, value in outputs.items():
+            if value == "(of the run)":
+                outputs[key] = today["outputs"][key]
+        if "clusterUuid" in outputs and not uuid:
+            del outputs["clusterUuid"]
+        for key in ("id", "provider"):
+            if key in item:
+                item[key] = today[key]
+    stored["deployment"]["secrets_providers"] = state["deployment"]["secrets_providers"]
+    return stored
+
+
+@pytest.mark.parametrize("verb", ["up", "refresh"])
+@pytest.mark.parametrize("uuid", [True, False], ids=["", "without UUID"])
+def test_a_state_of_schema_1_is_upgraded_in_place(project: Project, omni: Client, verb: str, uuid: bool) -> None:
+    project.init()
+    project.clusters({"main": {"workers": 1, "patches": [PATCH]}})
+    project.up()
+    before, owners = server.uuids(omni), server.owners(omni, "main")
+    project.import_(as_schema_1(project.export("dev", "--show-secrets"), uuid=uuid))
+    assert project.resources()["main"]["outputs"]["schema"] == 1
+    if verb == "up":
+        assert project.up().changes == {"updated": 1, "unchanged": 1}
+    else:
+        assert project.refresh().changes == {"unchanged": 2}
+    outputs = project.resources()["main"]["outputs"]
+    assert (outputs["schema"], outputs["__package"]) == (2, metadata.version("ksail-pulumi"))
+    assert server.uuids(omni) == before == project.uuids()
+    assert server.owners(omni, "main") == owners
+    assert project.up().changes == {"unchanged": 2}
+
+
+def test_a_state_of_a_newer_release_is_refused_by_every_verb(project: Project, omni: Client) -> None:
+    project.init()
+    project.clusters({"main": {}})
+    project.up()
+    before = server.uuids(omni)
+    state = project.export()
+    for item in state["deployment"]["resources"]:
+        if item["urn"] == project.urn("main"):
+            item["outputs"] |= {"schema": 3, "__package": "99.1.2"}
+    project.import_(state)
+    ours = metadata.version("ksail-pulumi")
+    words = f"was written by ksail-pulumi 99.1.2, and this is ksail-pulumi {ours}, which cannot read it"
+    for verb in (project.preview, project.up, project.refresh, project.destroy):
+        assert words in verb(fails=True).told["main"]
+    assert server.uuids(omni) == before == project.uuids()
+    assert server.runs(omni, "main")
+
+
+def test_a_cluster_that_a_state_has_let_go_of_stays_and_comes_back_by_import(project: Project, omni: Client) -> None:
+    project.init()
+    project.clusters({"kept": {"options": {"retain_on_delete": True}}, "dropped": {}})
+    project.up()
+    before = server.uuids(omni)
+    project.run("state", "delete", project.urn("dropped"), "--yes")
+    project.clusters({})
+    project.up()
+    assert server.uuids(omni) == before
+    assert project.resources() == {}
+
+    project.clusters({"kept": {}, "dropped": {}})
+    refused = project.up("--continue-on-error", fails=True)
+    for name in before:
+        assert f"cluster '{name}' exists in this Omni since " in refused.told[name]
+        assert f"import the cluster: opts=pulumi.ResourceOptions(import_='{name}')" in refused.told[name]
+    assert server.uuids(omni) == before
+
+    project.clusters({name: {"options": {"import_": name}} for name in before})
+    preview = project.preview()
+    for name in before:
+        assert "If it is not shown as a replacement, the cluster is taken over as it is" in preview.told[name]
+    project.up()
+    assert server.uuids(omni) == before
+    server.is_as_stored(project, omni)
+    project.clusters({"kept": {}, "dropped": {}})
+    assert project.up().changes == {"unchanged": 3}
