@@ -67,6 +67,7 @@ def test_a_wait_ends_when_somebody_deletes_the_cluster_and_refresh_and_up_make_i
     server.is_as_stored(project, omni)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     ("owner", "refusal"),
     [

@@ -66,6 +66,7 @@ def test_a_refresh_takes_note_of_an_interrupted_destroy_and_up_creates_the_clust
     server.is_as_stored(project, omni)
 
 
+@pytest.mark.sweep
 def test_a_destroy_after_an_interrupted_one_waits_for_its_end(
     project: Project, simulator: Simulator, omni: Client, free_machines: list[str]
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_destroy_after_an_interrupted_one_waits_for_its_end(
     assert project.resources() == {}
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("again", ["refresh", "replace"])
 def test_a_replacement_interrupted_while_it_deletes_can_be_ended(
     project: Project, simulator: Simulator, omni: Client, free_machines: list[str], again: str
@@ -131,6 +133,7 @@ def test_the_next_up_continues_a_creation_that_was_killed(
     server.is_as_stored(project, omni)
 
 
+@pytest.mark.sweep
 def test_the_next_up_continues_a_replacement_that_was_killed_while_it_creates(
     project: Project, simulator: Simulator, omni: Client, free_machines: list[str]
 ) -> None:
@@ -148,6 +151,7 @@ def test_the_next_up_continues_a_replacement_that_was_killed_while_it_creates(
     assert server.uuids(omni) == {}
 
 
+@pytest.mark.sweep
 def test_a_killed_creation_stays_in_omni_marked_and_nobody_else_gets_it_while_the_mark_is_young(
     project: Project,
     simulator: Simulator,

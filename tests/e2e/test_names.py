@@ -42,6 +42,7 @@ def test_a_resource_renamed_with_an_alias_keeps_its_cluster_and_its_old_name_get
     assert "Otherwise choose another name" in refused.told["main"]
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("order", [("main", "renamed"), ("renamed", "main")], ids="-".join)
 def test_a_new_resource_with_the_old_name_in_the_same_run_gets_no_cluster_of_another_one(
     project: Project, omni: Client, order: tuple[str, str]
@@ -62,6 +63,7 @@ def test_a_new_resource_with_the_old_name_in_the_same_run_gets_no_cluster_of_ano
     assert server.uuids(omni) == before
 
 
+@pytest.mark.sweep
 def test_a_resource_renamed_in_the_state_keeps_its_cluster(project: Project, omni: Client) -> None:
     project.init()
     project.clusters({"main": PATCHED})
@@ -91,6 +93,7 @@ def test_two_resources_of_one_stack_cannot_have_one_cluster(project: Project, om
     assert "Traceback" not in refused.output
 
 
+@pytest.mark.sweep
 def test_children_of_the_same_name_in_two_components_are_two_clusters(project: Project, omni: Client) -> None:
     project.program(COMPONENTS)
     project.init()
@@ -126,6 +129,7 @@ def test_children_of_the_same_name_in_two_components_are_two_clusters(project: P
     assert server.uuids(omni) == {}
 
 
+@pytest.mark.sweep
 def test_a_name_that_is_not_known_yet_is_warned_of_and_replaces_only_if_it_changes(
     project: Project, omni: Client
 ) -> None:

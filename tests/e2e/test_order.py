@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_STATUS
 from tests.e2e import server
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 CREATE_FIRST = {"options": {"delete_before_replace": False}}
 
 
+@pytest.mark.sweep
 def test_a_cluster_with_a_new_name_is_made_of_the_machines_of_the_old_one_or_first_of_spare_ones(
     project: Project, simulator: Simulator, omni: Client
 ) -> None:
@@ -58,6 +61,7 @@ def test_a_cluster_with_a_new_name_is_made_of_the_machines_of_the_old_one_or_fir
     assert project.up().changes == {"unchanged": 4}
 
 
+@pytest.mark.sweep
 def test_a_replacement_whose_second_half_times_out_leaves_the_new_cluster_in_the_state(
     project: Project, simulator: Simulator, omni: Client, free_machines: list[str]
 ) -> None:
@@ -78,6 +82,7 @@ def test_a_replacement_whose_second_half_times_out_leaves_the_new_cluster_in_the
     assert project.resources() == {}
 
 
+@pytest.mark.sweep
 def test_a_replacement_whose_second_half_is_refused_leaves_nothing_in_omni_and_the_next_up_creates(
     project: Project, simulator: Simulator, omni: Client
 ) -> None:

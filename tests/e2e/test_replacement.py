@@ -43,7 +43,9 @@ def asked(endpoint: str, machines: list[str], *, second: bool) -> dict[str, dict
     return clusters
 
 
-@pytest.mark.parametrize("listed", [False, True], ids=["counted machines", "listed machines"])
+@pytest.mark.parametrize(
+    "listed", [False, pytest.param(True, marks=pytest.mark.sweep)], ids=["counted machines", "listed machines"]
+)
 def test_every_way_to_ask_for_a_replacement_gives_a_new_cluster_that_runs(
     project: Project, simulator: Simulator, omni: Client, free_machines: list[str], listed: bool
 ) -> None:
@@ -81,6 +83,7 @@ def says_what_is_wiped(run: Run, cluster: str, nodes: list[dict[str, Any]]) -> N
     assert f"the cluster is deleted first, and its machines are wiped: {names}" in run.told[cluster], run.output
 
 
+@pytest.mark.sweep
 def test_a_cluster_that_is_replaced_with_a_resource_of_another_kind_is_deleted_first_all_the_same(
     project: Project, omni: Client
 ) -> None:

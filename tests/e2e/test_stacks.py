@@ -66,7 +66,10 @@ def move_resource(project: Project, old: Project) -> Moved:
     return Moved("organization/test/prod/main", project, "prod", old)
 
 
-@pytest.mark.parametrize("move", [rename_stack, rename_project, move_resource])
+SWEPT = [pytest.param(move, marks=pytest.mark.sweep) for move in (rename_project, move_resource)]
+
+
+@pytest.mark.parametrize("move", [rename_stack, *SWEPT])
 def test_a_cluster_stays_with_the_state_that_has_it_wherever_that_moves(
     move: Callable[[Project, Project], Moved],
     project: Project,
@@ -104,6 +107,7 @@ def test_a_cluster_stays_with_the_state_that_has_it_wherever_that_moves(
     assert server.uuids(omni) == {}
 
 
+@pytest.mark.sweep
 def test_a_stack_of_the_same_name_on_another_backend_leaves_the_cluster_alone(
     project: Project, omni: Client, omni_environment: dict[str, str], pulumi: dict[str, str], tmp_path: Path
 ) -> None:

@@ -38,8 +38,8 @@ def as_schema_1(state: dict[str, Any], *, uuid: bool = True) -> dict[str, Any]:
     return stored
 
 
-@pytest.mark.parametrize("verb", ["up", "refresh"])
-@pytest.mark.parametrize("uuid", [True, False], ids=["", "without UUID"])
+@pytest.mark.parametrize("verb", ["up", pytest.param("refresh", marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("uuid", [True, pytest.param(False, marks=pytest.mark.sweep)], ids=["", "without UUID"])
 def test_a_state_of_schema_1_is_upgraded_in_place(project: Project, omni: Client, verb: str, uuid: bool) -> None:
     project.init()
     project.clusters({"main": {"workers": 1, "patches": [PATCH]}})
@@ -58,6 +58,7 @@ def test_a_state_of_schema_1_is_upgraded_in_place(project: Project, omni: Client
     assert project.up().changes == {"unchanged": 2}
 
 
+@pytest.mark.sweep
 def test_a_state_of_a_newer_release_is_refused_by_every_verb(project: Project, omni: Client) -> None:
     project.init()
     project.clusters({"main": {}})
@@ -76,6 +77,7 @@ def test_a_state_of_a_newer_release_is_refused_by_every_verb(project: Project, o
     assert server.runs(omni, "main")
 
 
+@pytest.mark.sweep
 def test_a_cluster_that_a_state_has_let_go_of_stays_and_comes_back_by_import(project: Project, omni: Client) -> None:
     project.init()
     project.clusters({"kept": {"options": {"retain_on_delete": True}}, "dropped": {}})
