@@ -9,8 +9,7 @@ from pulumi.runtime import rpc
 from ksail_pulumi.provider import looking
 from ksail_pulumi.provider.cluster import OmniClusterProvider
 from ksail_pulumi.simulator.server import Simulator
-
-from .conftest import URN
+from tests.host import URN
 
 INPUTS = {"name": "west", "controlPlane": {"count": 1}, "__owner": "organization/shop/dev/west"}
 UNKNOWN = Unknown()

@@ -13,8 +13,7 @@ from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_SET_NODE
 from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.simulator.server import Simulator
-
-from .conftest import URN
+from tests.host import URN
 
 OWNER = "organization/shop/dev/{}"
 DIFF_NONE, DIFF_SOME = 1, 2
