@@ -4,8 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, MutableSet
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
 
 Listener = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write that a client asks for: `Create`, `Update`, `Teardown`, `TeardownAndDestroy` or `Destroy` of a resource.
+
+    Attributes:
+        verb: The method's name.
+        type: The resource's type.
+        id: The resource's ID.
+    """
+
+    verb: str
+    type: str
+    id: str
+
+
+WriteListener = Callable[[Literal["before", "after"], Write], None]
 
 
 class MachineSelection(MutableSet[str | int]):
@@ -82,6 +103,7 @@ class Faults:
         self.unavailable = unavailable
         self.round_trip = round_trip
         self._breakers: list[Listener] = []
+        self._write_listeners: list[WriteListener] = []
         self._lock = threading.Lock()
 
     def take_unavailable(self) -> bool:
@@ -103,6 +125,26 @@ class Faults:
         """Have a function called by every `break_watches()`."""
         with self._lock:
             self._breakers.append(callback)
+
+    def on_write(self, listener: WriteListener) -> None:
+        """Have a function called in the server's thread just before and just after every write of a client.
+
+        A write is not made if the function raises `StoreError` before it; after it, the client has no answer yet. It is
+        not called after a write that was refused.
+        """
+        with self._lock:
+            self._write_listeners.append(listener)
+
+    @contextmanager
+    def around(self, write: Write) -> Iterator[None]:
+        """Tell the listeners of a write, which the block makes."""
+        with self._lock:
+            listeners = tuple(self._write_listeners)
+        for listener in listeners:
+            listener("before", write)
+        yield
+        for listener in listeners:
+            listener("after", write)
 
     def listen(self, listener: Listener) -> None:
         """Have a function called whenever the faults of machines change."""

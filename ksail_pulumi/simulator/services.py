@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
 
 from ksail_pulumi.omni.api import management_pb2, state_pb2
-from ksail_pulumi.simulator.faults import Faults
+from ksail_pulumi.simulator.faults import Faults, Write
 from ksail_pulumi.simulator.management import Management
 from ksail_pulumi.simulator.state import State
 from ksail_pulumi.simulator.store import Event, HistoryLostError, Store, StoreError
@@ -115,9 +116,10 @@ class Services(grpc.GenericRpcHandler):
         async def answer(request: Any, context: Context) -> Any:
             identity = await self._admit(name, context)
             try:
-                reply = method(identity, request, *self._extra(name, context))
-                if asyncio.iscoroutine(reply):
-                    reply = await reply
+                with self._written(name, request):
+                    reply = method(identity, request, *self._extra(name, context))
+                    if asyncio.iscoroutine(reply):
+                        reply = await reply
             except StoreError as error:
                 await self._refuse(context, error)
             await self._travel()
@@ -147,6 +149,20 @@ class Services(grpc.GenericRpcHandler):
             request_deserializer=request_type.FromString,
             response_serializer=lambda reply: reply.SerializeToString(),
         )
+
+    def _written(self, name: str, request: Any) -> AbstractContextManager[None]:
+        """Around a call: whoever wants to know of writes is told."""
+        resource: Any
+        match request:
+            case state_pb2.CreateRequest():
+                resource = request.resource.metadata
+            case state_pb2.UpdateRequest():
+                resource = request.new_resource.metadata
+            case state_pb2.TeardownRequest() | state_pb2.TeardownAndDestroyRequest() | state_pb2.DestroyRequest():
+                resource = request
+            case _:
+                return contextlib.nullcontext()
+        return self._faults.around(Write(name.removeprefix(_STATE), resource.type, resource.id))
 
     def _extra(self, name: str, context: Context) -> tuple[str, ...]:
         """Management calls are told which cluster the metadata names."""

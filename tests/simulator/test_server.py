@@ -19,8 +19,9 @@ import pytest
 
 from ksail_pulumi.omni.api import resource_pb2, specs_pb2, state_pb2
 from ksail_pulumi.omni.resources import CONFIG_PATCH, MACHINE_STATUS, SYS_VERSION, TALOS_VERSION
-from ksail_pulumi.simulator.faults import Faults
+from ksail_pulumi.simulator.faults import Faults, Write
 from ksail_pulumi.simulator.server import Simulator
+from ksail_pulumi.simulator.store import StoreError
 
 VERSION = state_pb2.GetRequest(namespace="ephemeral", type=SYS_VERSION.name, id="current")
 PATCH = specs_pb2.ConfigPatchSpec(data="machine: {sysctls: {a: b}}\n").SerializeToString()
@@ -111,6 +112,39 @@ def test_unavailable_answers_are_counted_down(still: Simulator, caller: Any) -> 
         assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
     caller.call("Get", VERSION)
     assert still.faults.unavailable == 0
+
+
+def test_a_write_can_be_seen_before_and_after_it_is_made_and_kept_from_being_made(
+    still: Simulator, caller: Any
+) -> None:
+    seen = []
+
+    def look(moment: str, write: Write) -> None:
+        found = still.store.find(CONFIG_PATCH, write.id)
+        seen.append((moment, write.verb, write.id, found and found.version))
+        if (moment, write.verb) == ("before", "Teardown"):
+            raise StoreError(grpc.StatusCode.ABORTED, "not now")
+
+    still.faults.on_write(look)
+    made = caller.call("Create", patch("p")).resource
+    caller.call("Update", state_pb2.UpdateRequest(new_resource=made))
+    with pytest.raises(grpc.RpcError) as refused:
+        caller.call("Create", patch("p"))
+    assert refused.value.code() is grpc.StatusCode.ALREADY_EXISTS
+    request = {"namespace": "default", "type": CONFIG_PATCH.name, "id": "p"}
+    with pytest.raises(grpc.RpcError) as refused:
+        caller.call("Teardown", state_pb2.TeardownRequest(**request))
+    assert (refused.value.code(), refused.value.details()) == (grpc.StatusCode.ABORTED, "not now")
+    caller.call("Get", state_pb2.GetRequest(**request))
+    assert not still.store.get(CONFIG_PATCH.name, "default", "p").tearing_down
+    assert seen == [
+        ("before", "Create", "p", None),
+        ("after", "Create", "p", 1),
+        ("before", "Update", "p", 1),
+        ("after", "Update", "p", 2),
+        ("before", "Create", "p", 2),
+        ("before", "Teardown", "p", 2),
+    ]
 
 
 def test_two_thousand_calls_at_once_are_all_answered(still: Simulator, caller: Any) -> None:
