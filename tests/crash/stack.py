@@ -9,7 +9,6 @@ import functools
 import itertools
 import pathlib
 import signal
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from pulumi.dynamic.dynamic import serialize_provider
 
 from ksail_pulumi.provider.cluster import OmniClusterProvider
 from tests.crash.omni import Crash, Omni
-from tests.host import PATIENCE, URN, Engine, Failed, Process, start_host
+from tests.host import PATIENCE, URN, Engine, Failed, Nursery, Process
 
 DIFF_NONE, DIFF_SOME = 1, 2
 
@@ -55,10 +54,10 @@ class Program:
 class Stack:
     """One stack on one Omni; every run has a provider process of its own."""
 
-    def __init__(self, omni: Omni, engine: Engine, folder: pathlib.Path) -> None:
+    def __init__(self, omni: Omni, engine: Engine, nursery: Nursery, folder: pathlib.Path) -> None:
         self.omni = omni
         self.saved: Saved | None = None
-        self._engine, self._folder = engine, folder
+        self._engine, self._nursery, self._folder = engine, nursery, folder
         self._runs = itertools.count()
 
     def run(self, program: Program, crash: Crash | None = None) -> str:
@@ -76,7 +75,7 @@ class Stack:
         key = self.omni.new_key()
         folder = self._folder / str(next(self._runs))
         folder.mkdir(parents=True)
-        host = start_host(sys.executable, self._engine, _pickled(), folder)
+        host = self._nursery.start(self._engine, _pickled(), folder)
         try:
             host.configure({"omni:endpoint": self.omni.simulator.endpoint, "omni:serviceAccountKey": key})
             if crash is not None:

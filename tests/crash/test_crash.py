@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import itertools
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.crash.omni import Crash, Moment, running_omni
+from tests.crash.omni import Crash, Moment, Omni, running_omni
 from tests.crash.scenarios import SCENARIOS, Scenario, wanted
 from tests.crash.stack import Stack
-from tests.host import Engine, Failed
+from tests.host import Engine, Failed, Nursery
+
+NewStack = Callable[[Omni, pathlib.Path], Stack]
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    found = Engine()
-    yield found
-    found.server.stop(None).wait()
+def new_stack() -> Iterator[NewStack]:
+    nursery, engine = Nursery(), Engine()
+    yield lambda omni, folder: Stack(omni, engine, nursery, folder)
+    engine.server.stop(None).wait()
+    nursery.close()
 
 
-def crash_at(moment: Moment, number: int, scenario: Scenario, engine: Engine, folder: pathlib.Path) -> Crash:
+def crash_at(moment: Moment, number: int, scenario: Scenario, new_stack: NewStack, folder: pathlib.Path) -> Crash:
     """Kill the process at one write of the scenario, run again, and look at what Omni has then."""
     with running_omni() as omni:
-        stack = Stack(omni, engine, folder)
+        stack = new_stack(omni, folder)
         if scenario.before is not None:
             stack.run(scenario.before)
             expected = wanted(scenario.before, str(stack.saved and stack.saved.outputs["clusterUuid"]))
@@ -43,9 +46,9 @@ def crash_at(moment: Moment, number: int, scenario: Scenario, engine: Engine, fo
     [("create", "after", 1), ("scale down", "before", 1), ("new owner", "after", 2), ("replace by name", "after", 2)],
 )
 def test_the_next_run_finishes_what_a_crash_left(
-    name: str, moment: Moment, number: int, engine: Engine, tmp_path: pathlib.Path
+    name: str, moment: Moment, number: int, new_stack: NewStack, tmp_path: pathlib.Path
 ) -> None:
-    crash = crash_at(moment, number, SCENARIOS[name], engine, tmp_path)
+    crash = crash_at(moment, number, SCENARIOS[name], new_stack, tmp_path)
     assert crash.at is not None
 
 
@@ -53,11 +56,13 @@ def test_the_next_run_finishes_what_a_crash_left(
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_crash_at_any_write_is_made_good(name: str, moment: Moment, engine: Engine, tmp_path: pathlib.Path) -> None:
+def test_a_crash_at_any_write_is_made_good(
+    name: str, moment: Moment, new_stack: NewStack, tmp_path: pathlib.Path
+) -> None:
     failures: dict[int, str] = {}
     for number in itertools.count(1):
         try:
-            crash = crash_at(moment, number, SCENARIOS[name], engine, tmp_path / str(number))
+            crash = crash_at(moment, number, SCENARIOS[name], new_stack, tmp_path / str(number))
         except (AssertionError, Failed) as error:  # all points are tried, and then told together
             failures[number] = f"{error}"
             if len(failures) > 3:
