@@ -141,8 +141,8 @@ class Process:
         )
         return properties_of(self.call("Update", request).properties)
 
-    def read(self, id_, properties):
-        answer = self.call("Read", provider_pb2.ReadRequest(id=id_, urn=URN, properties=self.struct(properties)))
+    def read(self, id_, properties, *, urn=URN):
+        answer = self.call("Read", provider_pb2.ReadRequest(id=id_, urn=urn, properties=self.struct(properties)))
         return answer.id, properties_of(answer.properties), properties_of(answer.inputs)
 
     def delete(self, id_, properties, *, urn=URN, timeout=0.0):

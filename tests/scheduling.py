@@ -7,7 +7,7 @@ import re
 from xdist.scheduler import LoadScopeScheduling
 
 # Tests that each have clusters or processes of their own. They take longest, and share nothing.
-ALONE = ("tests/e2e/", "tests/lifecycle/", "tests/provider/test_cluster.py")
+ALONE = ("tests/e2e/", "tests/crash/", "tests/lifecycle/", "tests/provider/test_cluster.py")
 
 
 def is_alone(nodeid: str) -> bool:

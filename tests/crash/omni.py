@@ -13,6 +13,7 @@ from typing import Any, Literal
 import grpc
 
 from ksail_pulumi.omni.resources import (
+    ANNOTATION_CLUSTER_LOCKED,
     CLUSTER,
     CLUSTER_MACHINE,
     CLUSTER_STATUS,
@@ -106,6 +107,7 @@ class Omni:
                     "uuid": self._uuid(each.id),
                     "ready": self._ready(each.id),
                     "versions": (each.spec.talos_version, each.spec.kubernetes_version),
+                    "locked": ANNOTATION_CLUSTER_LOCKED in each.annotations,
                     "unfinished": ANNOTATION_CREATION in each.annotations,
                 }
                 for each in self.store.list(CLUSTER)

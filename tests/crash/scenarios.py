@@ -17,7 +17,7 @@ def patch(name: str, value: str) -> dict[str, Any]:
     return {"name": name, "inline": f"machine: {{sysctls: {{net.core.somaxconn: '{value}'}}}}\n"}
 
 
-def cluster(name: str = "west", *, urn: str = URN, replaces: bool = False, **inputs: Any) -> Program:
+def cluster(name: str = "west", *, urn: str = URN, **inputs: Any) -> Program:
     """A program with a small cluster, which is not waited for."""
     given = {
         "name": name,
@@ -30,7 +30,7 @@ def cluster(name: str = "west", *, urn: str = URN, replaces: bool = False, **inp
         "waitFor": "none",
         **inputs,
     }
-    return Program(given, urn, replaces)
+    return Program(given, urn)
 
 
 @dataclass(frozen=True)
@@ -38,30 +38,35 @@ class Scenario:
     """A run, and what comes before it.
 
     Attributes:
+        step: What is done: `create`, `update`, `replace` or `delete`.
         run: What is asked for in the run that is cut short, and in the next one.
-        least: How many writes the run makes at least.
+        writes: How many writes the run makes at least.
         before: What the stack has before.
+        tainted: Whether the cluster is tainted before the run.
     """
 
+    step: str
     run: Program
-    least: int
+    writes: int
     before: Program | None = None
+    tainted: bool = False
 
 
 WEST = cluster()
+COAST = f"{URN}-coast"
 SCENARIOS: Mapping[str, Scenario] = {
-    "create": Scenario(WEST, 10),
-    "create and wait": Scenario(cluster(waitFor="ready"), 10),
-    "scale up": Scenario(cluster(workers=3), 2, WEST),
-    "scale down": Scenario(WEST, 2, cluster(workers=3)),
-    "scale down and wait": Scenario(cluster(waitFor="ready"), 2, cluster(workers=3)),
-    "patches": Scenario(cluster(patches=[patch("first", "4096"), patch("third", "8192")]), 3, WEST),
-    "upgrade": Scenario(cluster(talosVersion="1.13.8", kubernetesVersion="1.36.3"), 1, WEST),
-    "new owner": Scenario(replace(WEST, urn=f"{URN}-coast"), 8, WEST),
-    "new owner and scale": Scenario(cluster(workers=2, urn=f"{URN}-coast"), 9, WEST),
-    "replace by name": Scenario(cluster("east"), 11, WEST),
-    "replace by force": Scenario(replace(WEST, replaces=True), 11, WEST),
-    "destroy": Scenario(NOTHING, 2, WEST),
+    "create": Scenario("create", WEST, 11),
+    "create and wait": Scenario("create", cluster(waitFor="ready"), 11),
+    "scale up": Scenario("update", cluster(workers=3), 4, WEST),
+    "scale down": Scenario("update", WEST, 4, cluster(workers=3)),
+    "scale down and wait": Scenario("update", cluster(waitFor="ready"), 4, cluster(workers=3)),
+    "patches": Scenario("update", cluster(patches=[patch("first", "4096"), patch("third", "8192")]), 3, WEST),
+    "upgrade": Scenario("update", cluster(talosVersion="1.13.8", kubernetesVersion="1.36.3"), 1, WEST),
+    "new owner": Scenario("update", replace(WEST, urn=COAST), 9, WEST),
+    "new owner and scale": Scenario("update", cluster(workers=2, urn=COAST), 11, WEST),
+    "replace by name": Scenario("replace", cluster("east"), 14, WEST),
+    "replace by force": Scenario("replace", WEST, 14, WEST, tainted=True),
+    "destroy": Scenario("delete", NOTHING, 3, WEST),
 }
 
 
@@ -76,6 +81,7 @@ def wanted(program: Program, uuid: str) -> dict[str, Any]:
         "ready": True,
         "versions": (asked["talosVersion"], asked["kubernetesVersion"]),
         "unfinished": False,
+        "locked": asked.get("locked", False),
     }
     return _omni(
         clusters={name: state},

@@ -30,12 +30,14 @@ class Saved:
 
     Attributes:
         pending: The old one is deleted, and its replacement has not been created.
+        tainted: The next run replaces it, whatever has changed.
     """
 
     id: str
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
     pending: bool = False
+    tainted: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,6 @@ class Program:
 
     inputs: Mapping[str, Any] | None
     urn: str = URN
-    replaces: bool = False
 
     @property
     def owner(self) -> str:
@@ -60,11 +61,27 @@ class Stack:
         self._engine, self._nursery, self._folder = engine, nursery, folder
         self._runs = itertools.count()
 
-    def run(self, program: Program, crash: Crash | None = None) -> str:
-        """Do one `pulumi up`, or a `pulumi destroy` for no cluster; a crash ends it early. Returns the last step."""
+    @property
+    def uuid(self) -> str:
+        """Which cluster the state has; `""` for none."""
+        return str(self.saved.outputs["clusterUuid"]) if self.saved is not None else ""
+
+    def taint(self) -> None:
+        """Do a `pulumi state taint`."""
+        assert self.saved is not None
+        self.saved = replace(self.saved, tainted=True)
+
+    def run(self, program: Program, crash: Crash | None = None, *, refresh: bool = False) -> str:
+        """Do one `pulumi up`, or a `pulumi destroy` for no cluster; a crash ends it early.
+
+        Returns the step that was taken: `create`, `update`, `replace`, `delete`, `same`, or `crashed`.
+        """
         with self._process(crash) as host:
             try:
-                return _Run(self, host, program).go()
+                run = _Run(self, host, program)
+                if refresh:
+                    run.refresh()
+                return run.go()
             except Failed:
                 if crash is None or crash.at is None:
                     raise
@@ -113,7 +130,7 @@ class _Run:
             return self._delete(None) if saved is not None else "same"
         if saved is None:
             return self._create(self._check(asked, None))
-        if self.program.replaces and not saved.pending:
+        if saved.tainted and not saved.pending:
             return self._replace(asked)
         inputs = self._check(asked, saved.inputs)
         found = self.host.diff(saved.id, saved.outputs, inputs, urn=urn)
@@ -127,6 +144,12 @@ class _Run:
         outputs = self.host.update(saved.id, saved.outputs, inputs, urn=urn)
         self.stack.saved = Saved(saved.id, inputs, _as_saved(outputs))
         return "update"
+
+    def refresh(self) -> None:
+        saved = self.stack.saved
+        assert saved is not None
+        id_, outputs, inputs = self.host.read(saved.id, saved.outputs, urn=self.program.urn)
+        self.stack.saved = replace(saved, id=id_, inputs=inputs, outputs=_as_saved(outputs))
 
     def _check(self, asked: Mapping[str, Any], olds: Mapping[str, Any] | None) -> Mapping[str, Any]:
         sent = {"__owner": self.program.owner, **asked}
