@@ -95,10 +95,11 @@ class Attempt:
             raise AssertionError("wait follows converged")
         with self.saved():
             wait(session, self._view, self._goal, last_write=self.applied.last_write)
+            outputs = facts.outputs(self._inputs, self._view, self._goal, session.client, self._old)
+            # Last of all: a locked cluster has no mark of its creation any more, and a crash after that loses it.
             for resource in self._locks:
                 session.progress(f"locking {resource.id}")
                 session.client.state.modify(resource.type, resource.id, _locked)
-            outputs = facts.outputs(self._inputs, self._view, self._goal, session.client, self._old)
             return replace(outputs, creation=self.creation)
 
 
