@@ -90,4 +90,5 @@ assert OmniClusterProvider().diff("west", outputs, inputs).changes is False
 
 def test_a_provider_process_without_changes_loads_no_pydantic_and_no_client():
     loaded = modules_after(UNCHANGED)
-    assert not loaded & {"pydantic", "ksail_pulumi.omni", "ksail_pulumi.plan", "ksail_pulumi.spec.cluster"}
+    omni = {"ksail_pulumi.omni.client", "ksail_pulumi.omni.channel", "ksail_pulumi.omni.resources"}
+    assert not loaded & {"pydantic", "ksail_pulumi.plan", "ksail_pulumi.spec.cluster", *omni}
