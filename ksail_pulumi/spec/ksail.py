@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.redaction import no_variable, short
 from ksail_pulumi.spec import ksail_file
 from ksail_pulumi.spec.cluster import InvalidCluster, parse_cluster
 from ksail_pulumi.spec.documents import Document, parse_documents, read_text
@@ -100,7 +101,9 @@ class _Places:
         name = str(path[-1]) if path else ""
         if name == "kubernetesVersion" and name not in self.document.node(self.omni).children:
             return ("spec", "cluster", name)
-        return (*self.omni, name) if name.endswith("Version") else ("metadata", "name") if name == "name" else ()
+        if name.endswith("Version") or name in ("endpoint", "serviceAccountKeyEnvVar"):
+            return (*self.omni, name)
+        return ("metadata", "name") if name == "name" else ()
 
 
 class _Reader:
@@ -139,10 +142,13 @@ class _Reader:
             if patches.scopes["workers"]:
                 worker_set["patches"] = patches.scopes["workers"]
             spec["workers"] = [worker_set]
-        self._check(spec, place, patches, control_planes)
         endpoint_variable = omni.endpoint_env_var or DEFAULT_ENDPOINT_VARIABLE
+        if (reason := no_variable(endpoint_variable)) is not None:
+            raise self.document.error((*place, "endpointEnvVar"), reason)
         endpoint = self._endpoint(omni, place, endpoint_variable)
         key_variable = omni.service_account_key_env_var or DEFAULT_KEY_VARIABLE
+        access = {"endpoint": endpoint, "serviceAccountKeyEnvVar": key_variable}
+        self._check({**spec, **access}, place, patches, control_planes)
         return KsailConfig(
             spec=spec,
             endpoint=endpoint,
@@ -252,10 +258,10 @@ class _Reader:
             if folder.is_dir():
                 return read_patches(folder, os.fspath(folder), self.environ)
         except OSError as error:
-            reason = f"the folder {folder} cannot be read: {error.strerror}"
+            reason = f"the folder {short(shown)} cannot be read: {error.strerror}"
             raise self.document.error(("spec", "cluster", "distributionConfig"), reason) from None
         if self.cluster.distribution_config:
-            raise self.document.error(("spec", "cluster", "distributionConfig"), f"there is no folder {folder}")
+            raise self.document.error(("spec", "cluster", "distributionConfig"), f"there is no folder {short(shown)}")
         patches = TalosPatches()
         if not workers:
             # Without a folder KSail lets workloads onto the control plane of a cluster that has no workers.
