@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cmp_to_key
 from typing import Any
 
@@ -151,19 +152,22 @@ def _float(value: float) -> str:
         return ".nan"
     if math.isinf(value):
         return ".inf" if value > 0 else "-.inf"
-    digits, exponent = f"{value:.16e}".split("e")
-    shortest = repr(value)
-    mantissa = re.sub(r"e.*", "", shortest).replace("-", "").replace(".", "").strip("0") or "0"
-    exponent_value = int(exponent)
-    sign = "-" if digits.startswith("-") else ""
-    if exponent_value < -4 or exponent_value >= _PRECISION:
+    sign, digits, last = Decimal(repr(value)).as_tuple()
+    exponent = len(digits) - 1 + int(last)
+    mantissa = "".join(map(str, digits)).rstrip("0") or "0"
+    return ("-" if sign else "") + _decimal(mantissa, exponent if value else 0)
+
+
+def _decimal(mantissa: str, exponent: int) -> str:
+    """The digits of a number, without zeros at their ends, the first of which counts as many as ten to `exponent`."""
+    if exponent < -4 or exponent >= _PRECISION:
         rest = f".{mantissa[1:]}" if len(mantissa) > 1 else ""
-        return f"{sign}{mantissa[0]}{rest}e{'-' if exponent_value < 0 else '+'}{abs(exponent_value):02d}"
-    if exponent_value < 0:
-        return f"{sign}0.{'0' * (-exponent_value - 1)}{mantissa}"
-    whole = mantissa[: exponent_value + 1].ljust(exponent_value + 1, "0")
-    fraction = mantissa[exponent_value + 1 :]
-    return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
+        return f"{mantissa[0]}{rest}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
+    if exponent < 0:
+        return f"0.{'0' * (-exponent - 1)}{mantissa}"
+    whole = mantissa[: exponent + 1].ljust(exponent + 1, "0")
+    fraction = mantissa[exponent + 1 :]
+    return f"{whole}.{fraction}" if fraction else whole
 
 
 def _string(text: str, indent: int, column: int, *, is_key: bool) -> str:

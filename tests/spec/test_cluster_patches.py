@@ -25,6 +25,13 @@ def test_a_list_is_written_as_documents() -> None:
     )
 
 
+def test_a_small_float_keeps_its_value() -> None:
+    spec = parse_cluster({"name": "c", "patches": [{"name": "p", "inline": {"machine": {"sysctls": {"a": 1e-06}}}}]})
+
+    assert spec.patches is not None
+    assert patch_text(spec.patches[0].inline) == "machine:\n    sysctls:\n        a: 1e-06\n"
+
+
 def test_text_is_passed_on_untouched() -> None:
     text = "# why\nmachine: {sysctls: {a: b}}   \n"
 

@@ -13,13 +13,27 @@ from hypothesis import strategies as st
 
 from ksail_pulumi.spec.goyaml import encode
 
+
+def table(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (Path(__file__).parent / "data" / name).read_text().splitlines()]
+
+
 # Each text was written by gopkg.in/yaml.v3 v3.0.1 with an indent of 4.
-PAIRS = [json.loads(line) for line in (Path(__file__).parent / "data" / "go-yaml-v3.jsonl").read_text().splitlines()]
+PAIRS = table("go-yaml-v3.jsonl")
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=range(len(PAIRS)))
 def test_data_is_written_as_go_yaml_writes_it(pair: dict[str, Any]) -> None:
     assert encode(pair["data"]) == pair["text"]
+
+
+def test_floats_are_written_as_go_yaml_writes_them() -> None:
+    """All powers of ten and a random sample; the table is made by tools/go/yaml-floats."""
+    floats = table("go-yaml-v3-floats.jsonl")
+    powers = {float(f"1e{exponent}") for exponent in range(-323, 309)}
+    assert powers <= {pair["data"] for pair in floats}
+    wrong = {pair["data"]: encode(pair["data"]) for pair in floats if encode(pair["data"]) != pair["text"]}
+    assert wrong == {}
 
 
 def test_a_first_line_break_is_kept_where_go_yaml_loses_it() -> None:
