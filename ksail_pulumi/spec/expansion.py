@@ -1,40 +1,95 @@
 """`${NAME}` in the files of a KSail project, with KSail's own rules (its pkg/envvar).
 
-`${NAME}`, `${NAME:-default}` and `${NAME:=default}` are replaced; a variable that is set wins even when it is empty.
-`$NAME`, `${}` and `$$` stay as they are; there is no way to escape.
+`${NAME}`, `${NAME:-default}` and `${NAME:=default}` are replaced, in comments too; a variable that is set wins even
+when it is empty. `$NAME`, `${}` and `$$` stay as they are; there is no way to escape.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import yaml
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _REFERENCE = re.compile(r"\$\{([a-zA-Z_][a-zA-Z0-9_]*)(?::[-=]([^}]*))?\}")
+_COMMENT = re.compile("#[^\n\r\x85\u2028\u2029]*")
 
 
-def expand(text: str, environ: Mapping[str, str]) -> tuple[str, list[tuple[str, int]]]:
+@dataclass(frozen=True)
+class Missing:
+    """A reference to a variable that is not set, without a default.
+
+    Attributes:
+        name: The variable.
+        line: Its line in the text as it was written, counted from 1.
+        offset: Its place in the expanded text, where nothing stands for it.
+    """
+
+    name: str
+    line: int
+    offset: int
+
+
+def expand(text: str, environ: Mapping[str, str]) -> tuple[str, list[Missing]]:
     """Replace the references in a text.
 
     Returns:
-        The text, and each variable that is not set and has no default, with its lines; such a reference becomes empty.
+        The text, and the references that are missing; each of them becomes empty.
     """
-    missing: dict[tuple[str, int], None] = {}
-    line, counted = 1, 0
+    missing: list[Missing] = []
+    line, counted, shift = 1, 0, 0
 
     def value(match: re.Match[str]) -> str:
-        nonlocal line, counted
+        nonlocal line, counted, shift
         name, default = match.groups()
-        if name in environ:
-            return environ[name]
-        if default is None:
+        found: str | None = environ.get(name, default)
+        if found is None:
             line, counted = line + text.count("\n", counted, match.start()), match.start()
-            missing[name, line] = None
-            return ""
-        return default
+            missing.append(Missing(name, line, match.start() + shift))
+            found = ""
+        shift += len(found) - len(match[0])
+        return found
 
     # Nothing behind the last brace can match, and looking for its end from every `${` on would take for ever.
     end = text.rfind("}") + 1
-    return _REFERENCE.sub(value, text[:end]) + text[end:], list(missing)
+    return _REFERENCE.sub(value, text[:end]) + text[end:], missing
+
+
+def outside_comments(text: str, missing: list[Missing]) -> list[Missing]:
+    """The missing references that are not in a comment of the expanded text.
+
+    Raises:
+        yaml.YAMLError: The text is not YAML.
+    """
+    if not missing:
+        return []
+    ends = dict(_comments(text))
+    starts = list(ends)
+
+    def in_comment(offset: int) -> bool:
+        before = bisect_left(starts, offset)
+        return before > 0 and offset <= ends[starts[before - 1]]
+
+    return [each for each in missing if not in_comment(each.offset)]
+
+
+def _comments(text: str) -> Iterator[tuple[int, int]]:
+    """Where the comments of a YAML text begin and end: a scanner leaves them out, so they are between its tokens."""
+    end = 0
+    for token in yaml.scan(text, Loader=yaml.CSafeLoader):
+        yield from _comments_in(text, end, token.start_mark.index)
+        if isinstance(token, yaml.ScalarToken) and token.style in ("|", ">"):
+            # The line with the `|` may end in a comment.
+            content = text.find("\n", token.start_mark.index, token.end_mark.index)
+            yield from _comments_in(text, token.start_mark.index, content if content >= 0 else token.end_mark.index)
+        end = token.end_mark.index
+    yield from _comments_in(text, end, len(text))
+
+
+def _comments_in(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    yield from (found.span() for found in _COMMENT.finditer(text, start, end))

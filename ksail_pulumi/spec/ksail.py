@@ -180,7 +180,8 @@ class _Reader:
 
     def _expanded(self, text: str) -> str:
         expanded, missing = expand(text, self.environ)
-        self.warnings += [f"{self.document.path}: environment variable {name} is not set" for name, _ in missing]
+        unset = dict.fromkeys(each.name for each in missing)
+        self.warnings += [f"{self.document.path}: environment variable {name} is not set" for name in unset]
         return expanded
 
     def _omni(self) -> tuple[ksail_file.Omni, tuple[str, ...]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.spec.documents import parse_documents, read_text
-from ksail_pulumi.spec.expansion import expand
+from ksail_pulumi.spec.expansion import expand, outside_comments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,8 +55,10 @@ def read_patches(folder: Path, shown: str, environ: Mapping[str, str]) -> TalosP
         for path in _patch_files(folder / scope):
             name = f"{shown}/{scope}/{path.name}"
             text, missing = expand(read_text(path, name), environ)
-            patches.warnings += [f"{name}:{line}: environment variable {key} is not set" for key, line in missing]
-            if _has_content(text, name):
+            has_content = _has_content(text, name)
+            unset = {(each.line, each.name): None for each in outside_comments(text, missing)}
+            patches.warnings += [f"{name}:{line}: environment variable {key} is not set" for line, key in unset]
+            if has_content:
                 patches.scopes[scope].append({"name": path.stem, "inline": text})
                 patches.files[scope].append(name)
             else:

@@ -114,6 +114,37 @@ def test_variables_in_patches_are_expanded(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("# ${X}\na: b\n", []),
+        ("a: b # é🙂 ${X}\n", []),
+        ("#${X}\n---\n# ${X} and ${X}\na: b\n# ${X}", []),
+        ("a:\n  # ${X}\n  - b\n  # ${X}\n", []),
+        ("a: | # ${X}\n  b\n", []),
+        ("a: [b, # ${X}\n  c]\n", []),
+        ("a: b # ${X}\r\nc: ${X}\r\n", [2]),
+        ("a: ${X} # ${X}\n", [1]),
+        ("a: b#${X}\n", [1]),
+        ("a: ${X}\n# c\n", [1]),
+        ("a: '# ${X}'\n", [1]),
+        ('a: "b # ${X}"\n', [1]),
+        ("a: 'b\n  # ${X}'\n", [2]),
+        ("a: |\n  # ${X}\n  # é ${X}\n", [2, 3]),
+        ("a: >-\n  b\n\n  # ${X}\nc: d # ${X}\n", [4]),
+        ("a: |\n  b\n# ${X}\nc: ${X}\n", [4]),
+        ("a: ${X} ${X}\n", [1]),
+    ],
+)
+def test_a_variable_in_a_comment_need_not_be_set(tmp_path, text, lines):
+    patch(tmp_path, "talos/cluster/a.yaml", text)
+    config = load_ksail(write(tmp_path, SEED), {})
+    assert config.spec["patches"] == [{"name": "a", "inline": text.replace("\r\n", "\r\n").replace("${X}", "")}]
+    assert config.warnings == tuple(
+        f"{tmp_path}/talos/cluster/a.yaml:{line}: environment variable X is not set" for line in lines
+    )
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("a: [\n", "talos/workers/p.yaml:2: this is not YAML: did not find expected node content"),
