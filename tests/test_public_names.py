@@ -82,7 +82,8 @@ def test_a_program_that_declares_clusters_loads_no_pydantic_and_no_client():
 UNCHANGED = """
 from ksail_pulumi.provider.cluster import OmniClusterProvider
 inputs = {"name": "west", "workers": 2.0}
-outputs = {**inputs, "schema": 2, "ready": True, "phase": "RUNNING", "kubernetesVersion": "1.36.3", "talosVersion": "1.13.8"}
+versions = {"kubernetesVersion": "1.36.3", "talosVersion": "1.13.8"}
+outputs = {**inputs, **versions, "schema": 2, "ready": True, "phase": "RUNNING"}
 assert OmniClusterProvider().check(inputs, inputs).failures == []
 assert OmniClusterProvider().diff("west", outputs, inputs).changes is False
 """
