@@ -13,7 +13,7 @@ from pulumi.output import Unknown
 
 from ksail_pulumi.lifecycle.credentials import renewal_due
 from ksail_pulumi.lifecycle.outputs import SCHEMA, inputs_in, reached
-from ksail_pulumi.provider.identity import form_of, identity_of, mark_of, refuse_newer
+from ksail_pulumi.provider.identity import form_of, identity_of, keep, mark_of, refuse_newer
 from ksail_pulumi.provider.properties import OMNI, OWNER, PINNED, UNFINISHED, VERSIONS
 from ksail_pulumi.provider.secrecy import newly_marked
 
@@ -35,6 +35,7 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
         OmniError: The endpoint has changed, and the new one cannot be asked.
     """
     refuse_newer(olds)
+    keep(call.urn, id_, olds)
     old, new = _without_pins(olds, news), inputs_in(news)
     if not _differ(old, new):
         if form_of(olds) != SCHEMA:

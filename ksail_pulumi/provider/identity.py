@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import LifecycleError
 from ksail_pulumi.lifecycle.outputs import SCHEMA
-from ksail_pulumi.provider.properties import ADOPT, OMNI, OWNER, PACKAGE
+from ksail_pulumi.provider.properties import ADOPT, OMNI, OWNER, PACKAGE, VERSIONS
 from ksail_pulumi.provider.run import this_run
 
 if TYPE_CHECKING:
@@ -74,4 +74,10 @@ def refuse_newer(outputs: Mapping[str, Any]) -> None:
 
 def adopts(urn: str) -> bool:
     """Whether a cluster is taken over. What was taken over and has been deleted by a replacement is made anew."""
-    return bool(this_run.told(urn).get(ADOPT)) and not this_run.deleted(urn)
+    return bool(this_run.told(urn).get(ADOPT)) and not this_run.has_deleted(urn)
+
+
+def keep(urn: str, name: str, outputs: Mapping[str, Any]) -> None:
+    """Take note of what a replacement keeps of the cluster that stored outputs speak of."""
+    versions = {version: str(outputs[version]) for version in VERSIONS if version in outputs}
+    this_run.keep(urn, {"name": name, **versions})

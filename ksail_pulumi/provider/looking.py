@@ -133,7 +133,7 @@ class _Asking:
 
     def about_a_new_one(self, *, name_left_out: bool) -> Look:
         replaced = self._replaced()
-        had = _kept(replaced) if replaced is not None else this_run.deleted(self.urn)
+        had = _kept(replaced) if replaced is not None else this_run.kept(self.urn)
         inputs = dict(self.inputs)
         if name_left_out and had:
             inputs["name"] = had["name"]

@@ -17,7 +17,8 @@ class Run:
         self._asked: dict[tuple[str, str], str] = {}
         self._told: dict[str, dict[str, Any]] = {}
         self._replaced: dict[str, str] = {}
-        self._deleted: dict[str, dict[str, str]] = {}
+        self._kept: dict[str, dict[str, str]] = {}
+        self._deleted: set[str] = set()
         self._shown: set[tuple[str, str]] = set()
 
     def other_asking(self, urn: str, endpoint: str, cluster: str) -> str | None:
@@ -51,18 +52,29 @@ class Run:
         with self._lock:
             return self._replaced.get(urn)
 
-    def deletes(self, urn: str, kept: Mapping[str, str]) -> None:
-        """Take note of the name and the versions of a cluster that is deleted: its replacement keeps them."""
+    def keep(self, urn: str, kept: Mapping[str, str]) -> None:
+        """Take note of the name and the versions in the state of a resource: a replacement keeps them."""
         with self._lock:
-            self._deleted[urn] = dict(kept)
+            self._kept[urn] = dict(kept)
 
-    def deleted(self, urn: str) -> dict[str, str]:
-        """Name and versions of the cluster of a resource that this run has deleted; empty for none.
+    def kept(self, urn: str) -> dict[str, str]:
+        """Name and versions in the state of a resource, as far as this run has seen them.
 
-        Where a resource is replaced along with another one that deletes first, the engine deletes before it checks.
+        Omni does not know them any more where the cluster is deleted before the engine checks: where the resource is
+        replaced along with another one that deletes first, and where an earlier run has only deleted.
         """
         with self._lock:
-            return dict(self._deleted.get(urn, {}))
+            return dict(self._kept.get(urn, {}))
+
+    def deletes(self, urn: str) -> None:
+        """Take note that the cluster of a resource is deleted."""
+        with self._lock:
+            self._deleted.add(urn)
+
+    def has_deleted(self, urn: str) -> bool:
+        """Whether this run has deleted the cluster of a resource."""
+        with self._lock:
+            return urn in self._deleted
 
     def is_news(self, urn: str, line: str) -> bool:
         """Whether a line about a resource has not been shown yet: for a replacement, the engine checks twice."""

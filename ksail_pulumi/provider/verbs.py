@@ -18,8 +18,8 @@ from ksail_pulumi.lifecycle.session import DEFAULT_SECONDS, Deadline, Session
 from ksail_pulumi.lifecycle.update import update as update_cluster
 from ksail_pulumi.omni.client import Client, connect
 from ksail_pulumi.plan.ownership import OwnershipMark
-from ksail_pulumi.provider.identity import adopts, identity_of, mark_of
-from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, VERSIONS, found, refreshed, stored
+from ksail_pulumi.provider.identity import adopts, identity_of, keep, mark_of
+from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, found, refreshed, stored
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import marked
 from ksail_pulumi.spec.cluster import parse_cluster
@@ -86,8 +86,8 @@ def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, An
     identity = identity_of(id_, properties, mark_of(properties, call.urn))
     on_delete = properties.get("onDelete") or {}
     session = _session(call, settings, properties, "delete")
-    versions = {version: str(properties[version]) for version in VERSIONS if version in properties}
-    this_run.deletes(call.urn, {"name": id_, **versions})
+    keep(call.urn, id_, properties)
+    this_run.deletes(call.urn)
     delete_cluster(id_, session, identity=identity, on_disconnected=on_delete.get("disconnectedMachines", "fail"))
     call.progress("gone")
 

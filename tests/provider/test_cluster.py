@@ -175,6 +175,22 @@ def test_the_mark_of_a_creation_goes_once_the_engine_has_the_answer(provider, cl
 
 
 @newest
+def test_a_replacement_that_an_earlier_run_began_keeps_name_and_versions(start, client):
+    """It has deleted the cluster, so only the state tells them, by way of `diff`."""
+    provider = start()
+    asked, _ = provider.check(at_once("west", talosVersion="1.13.7"))
+    id_, outputs = provider.create(asked)
+    provider.delete(id_, plain(outputs))
+    left_out = {**at_once("renamed"), "__nameLeftOut": True}
+    old = {**plain(outputs), "__pinned": ["talosVersion", "kubernetesVersion"]}
+    provider = start()
+    provider.diff(id_, old, provider.check(left_out, at_once("west"))[0])
+    inputs, failures = provider.check(left_out)
+    assert (inputs["name"], failures) == ("west", {})
+    assert plain(provider.create(inputs)[1])["talosVersion"] == "1.13.7"
+
+
+@newest
 def test_clusters_that_are_made_at_once_never_share_a_machine(provider, simulator):
     names = ["a", "b", "c"]
     calls = [provider.start("Create", provider.create_request(at_once(name, workers=1))) for name in names]
