@@ -20,6 +20,7 @@ from ksail_pulumi.provider.properties import (
     NAME_LEFT_OUT,
     OWNER,
     PREVIEW,
+    UNSEEN,
     VERSIONS,
     concerns,
     without_unknowns,
@@ -44,7 +45,7 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
     except InputError as error:
         return CheckResult(dict(news), [_failure(call, str(error))])
     this_run.tell(call.urn, {key: bool(news.get(key)) for key in (ADOPT, CREATE_FIRST)} | {CHOSEN: {}})
-    this_run.tell(call.urn, {MARKED: news.get(MARKED) or []})
+    this_run.tell(call.urn, {MARKED: news.get(MARKED) or [], UNSEEN: bool(olds) and _hidden(olds) != _hidden(inputs)})
     asked, unknown = without_unknowns(inputs_in(inputs))
     if olds and news.get(PREVIEW):
         _warn_of_replacement(call, unknown)
@@ -68,6 +69,10 @@ def _stored_form(urn: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> 
         left_out.append("name")
     inputs.update({key: olds[key] for key in left_out if key in olds})
     return inputs
+
+
+def _hidden(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in inputs.items() if key.startswith("__") and key != "__provider"}
 
 
 def _failure(call: Call, problem: Problem | str) -> CheckFailure:

@@ -14,7 +14,8 @@ from pulumi.output import Unknown
 from ksail_pulumi.lifecycle.credentials import renewal_due
 from ksail_pulumi.lifecycle.outputs import SCHEMA, inputs_in, reached
 from ksail_pulumi.provider.identity import form_of, identity_of, keep, mark_of, refuse_newer
-from ksail_pulumi.provider.properties import OMNI, OWNER, PINNED, UNFINISHED, VERSIONS
+from ksail_pulumi.provider.properties import OMNI, OWNER, PINNED, UNFINISHED, UNSEEN, VERSIONS
+from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import newly_marked
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
     """Compare the outputs in the state with the inputs of the program.
 
     `changes` is None where inputs differ: the engine then finds out itself which, for its display and for
-    `replace_on_changes`. It is True where the inputs are the same and there is work all the same.
+    `replace_on_changes`. It is True where the inputs are the same and there is work all the same, and where a hidden
+    input differs as well.
 
     Raises:
         LifecycleError: A newer release wrote the state.
@@ -46,8 +48,10 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
         replaces.append("name")
     if _other_omni(call, settings, id_, olds, new):
         replaces.append("endpoint")
+    # Asked to compare by itself, the engine shows hidden properties too.
+    changes = True if this_run.told(call.urn).get(UNSEEN) else None
     # Where the program has the option `delete_before_replace`, that decides (pulumi 3.276), and our class sets it.
-    return DiffResult(changes=None, replaces=replaces, delete_before_replace=bool(replaces))
+    return DiffResult(changes=changes, replaces=replaces, delete_before_replace=bool(replaces))
 
 
 def _has_work(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:

@@ -41,6 +41,9 @@ CHOSEN = "__chosen"
 MARKED = "__marked"
 """The paths of the inputs that are marked as secret. Not among the inputs that `check` returns, but in the outputs."""
 
+UNSEEN = "__unseen"
+"""What `check` tells `diff`: a hidden input differs from the stored one, and the engine would show that."""
+
 PACKAGE = "__package"
 """In outputs: the version of this package that wrote them."""
 
@@ -52,6 +55,8 @@ PINNED = "__pinned"
 
 OMNI = "__omni"
 """In outputs: the endpoint of the Omni that the cluster was last seen in."""
+
+_CONTENTS = frozenset({"annotations", "description", "inline", "job", "kernelArgs", "labels", "url"})
 
 VERSIONS = ("kubernetesVersion", "talosVersion")
 _HIDDEN = object()
@@ -100,18 +105,18 @@ def refreshed(outputs: ClusterOutputs, old: Mapping[str, Any], endpoint: str) ->
 def found(outputs: ClusterOutputs) -> dict[str, Any]:
     """The outputs of a cluster that nobody asked for in this state (`OmniCluster.get`).
 
-    What patches, manifests and jobs hold is secret: whether its author has marked it, nobody can tell from Omni.
+    What patches, manifests, labels and the like hold is secret: whether its author has marked it, nobody can tell from
+    Omni.
     """
-    return {key: _guarded(key, _contents_guarded(value)) for key, value in outputs.to_wire().items()}
+    return {key: _contents_guarded(key, value) for key, value in outputs.to_wire().items()}
 
 
-def _contents_guarded(value: Any) -> Any:
+def _contents_guarded(key: str, value: Any) -> Any:
+    if key in _CONTENTS or key in SECRETS:
+        return rpc.wrap_rpc_secret(value)
     if isinstance(value, dict):
-        return {
-            key: rpc.wrap_rpc_secret(item) if key in ("inline", "job") else _contents_guarded(item)
-            for key, item in value.items()
-        }
-    return [_contents_guarded(item) for item in value] if isinstance(value, list) else value
+        return {name: _contents_guarded(name, item) for name, item in value.items()}
+    return [_contents_guarded("", item) for item in value] if isinstance(value, list) else value
 
 
 def without_unknowns(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldPath]]:

@@ -1,0 +1,120 @@
+"""A pytest plugin: runs other tests with canaries in every cluster, and looks at every text that the package makes.
+
+The tests' own outcomes do not count here: a cluster with more in it is another one. What counts is which texts are
+made on the way, and whether one of them shows what patches, manifests, labels or annotations hold.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi import redaction
+from ksail_pulumi.plan.findings import Findings
+from ksail_pulumi.spec import cluster
+from ksail_pulumi.spec.problems import Problem
+from tests.secrecy.sites import ROOT, sites
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    import pytest
+
+REPORT = "KSAIL_PULUMI_OBSERVED"
+"""The environment variable with the file to write to."""
+
+CANARIES = [f"Q{number:04d}Zplanted" for number in range(40)]
+_PREFIX = f"{ROOT}/"
+_READERS = ("spec/documents.py", "spec/files.py")
+_FUNCTIONS = {(site.module, site.function.rpartition(".")[2]) for site in sites()}
+
+_ran: set[tuple[str, int]] = set()
+_leaks: dict[str, str] = {}
+
+
+def planted(data: Any) -> Any:
+    """The inputs of a cluster, with canaries in all that may be secret."""
+    if not isinstance(data, Mapping):
+        return data
+    canaries = iter(CANARIES)
+    made = _scope(dict(data), canaries)
+    if isinstance(made.get("controlPlane"), Mapping):
+        made["controlPlane"] = _scope(dict(made["controlPlane"]), canaries)
+    if isinstance(made.get("workers"), list):
+        made["workers"] = [
+            _scope(dict(each), canaries) if isinstance(each, Mapping) else each for each in made["workers"]
+        ]
+    return made
+
+
+def _scope(data: dict[str, Any], canaries: Any) -> dict[str, Any]:
+    for name in ("labels", "annotations"):
+        if isinstance(data.get(name, {}), Mapping):
+            data[name] = {**data.get(name, {}), "planted": next(canaries)}
+    if isinstance(data.get("patches", []), list | tuple):
+        content = {"machine": {"sysctls": {"kernel.domainname": next(canaries)}}}
+        patch = {"name": "planted", "inline": content, "description": next(canaries)}
+        data["patches"] = [*data.get("patches", []), patch]
+    return data
+
+
+def _trace_calls(frame: FrameType, event: str, _: Any) -> Any:
+    name = frame.f_code.co_filename
+    if not name.startswith(_PREFIX) or "/simulator/" in name or "/api/" in name:
+        return None
+    module = name[len(_PREFIX) :]
+    _ran.add((module, frame.f_lineno))
+    return _looking if (module, frame.f_code.co_name) in _FUNCTIONS else _trace_lines
+
+
+def _trace_lines(frame: FrameType, event: str, _: Any) -> Any:
+    if event == "line":
+        _ran.add((frame.f_code.co_filename[len(_PREFIX) :], frame.f_lineno))
+    return _trace_lines
+
+
+def _looking(frame: FrameType, event: str, given: Any) -> Any:
+    """The same, and look at what the function hands out: returns, yields, raises."""
+    if event == "exception":
+        given = given[1]
+    # What a reader of files returns is their content; what it raises is a message.
+    is_message = event == "exception" or (event == "return" and not frame.f_code.co_filename.endswith(_READERS))
+    if is_message and isinstance(given, str | BaseException | tuple | Problem | Findings):
+        text = " ".join(map(str, given)) if isinstance(given, tuple) else str(given)
+        if "Zplanted" in text:
+            where = f"{frame.f_code.co_filename[len(_PREFIX) :]} {frame.f_code.co_qualname}"
+            _leaks.setdefault(where, text[:500])
+    _trace_lines(frame, event, given)
+    return _looking
+
+
+def _trace_thread(frame: FrameType, event: str, given: Any) -> Any:
+    redaction._current.set(_GATE)  # what a call of the engine does for its threads
+    sys.settrace(_trace_calls)
+    return _trace_calls(frame, event, given)
+
+
+_GATE = redaction.Gate(private=lambda: CANARIES)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    original = cluster.parse_cluster
+    cluster.parse_cluster = lambda data, **options: original(planted(data), **options)  # type: ignore[assignment]
+    redaction._current.set(_GATE)
+    threading.settrace(_trace_thread)
+    sys.settrace(_trace_calls)
+
+
+def pytest_runtest_call(item: pytest.Item) -> None:
+    sys.settrace(_trace_calls)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    sys.settrace(None)
+    report = {"ran": sorted(_ran), "leaks": _leaks, "tests": session.testscollected}
+    Path(os.environ[REPORT]).write_text(json.dumps(report))
