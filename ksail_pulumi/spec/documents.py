@@ -139,6 +139,12 @@ def parse_documents(text: str, path: str) -> list[Document]:
     return [Document(path, root) for root in _Composer(text, path).documents() if root.value is not None]
 
 
+def is_null(event: yaml.ScalarEvent) -> bool:
+    """Whether a scalar is none: it is left out, or null in one of its spellings without quotes."""
+    plain = event.tag in (None, _TAG + "null") and not event.style
+    return plain and event.value in _NULL
+
+
 class _Composer:
     """Builds nodes from the parser's events.
 

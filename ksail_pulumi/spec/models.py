@@ -65,6 +65,8 @@ def _plain(value: Any) -> Any:
 
 def _inline(value: Any) -> Any:
     plain = _plain(value)
+    if isinstance(plain, list):
+        plain = [{} if item is None else item for item in plain]  # as omnictl does
     if isinstance(plain, str | dict) or (isinstance(plain, list) and all(isinstance(item, dict) for item in plain)):
         return plain
     raise PydanticCustomError("inline", "should be a mapping, a list of mappings, or YAML text")
@@ -73,7 +75,9 @@ def _inline(value: Any) -> Any:
 Duration = Annotated[str, AfterValidator(_duration)]
 Count = Annotated[int, Field(ge=0, le=_MOST)]
 Metadata = dict[str, str]
-Inline = Annotated[Any, BeforeValidator(_inline, json_schema_input_type=str | dict[str, Any] | list[dict[str, Any]])]
+Inline = Annotated[
+    Any, BeforeValidator(_inline, json_schema_input_type=str | dict[str, Any] | list[dict[str, Any] | None])
+]
 
 
 class Patch(Model):

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ksail_pulumi.errors import ConfigFileError
-from ksail_pulumi.spec.documents import MAX_DEPTH, Node, parse_documents, what_is_wrong
+from ksail_pulumi.spec.documents import MAX_DEPTH, Node, is_null, parse_documents, what_is_wrong
 from ksail_pulumi.spec.goyaml import encode
 from ksail_pulumi.spec.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ksail_pulumi.spec.models import Patch
     from ksail_pulumi.spec.problems import FieldPath
@@ -60,6 +60,7 @@ _ROLES_FIELDS = {
     "": "machine.features.kubernetesTalosAPIAccess.allowedRoles",
     "KubeTalosAPIAccessConfig": "allowedRoles",
 }
+_WHAT_IT_IS = ("version", "kind", "name")
 _EMPTY = "config not found"
 
 
@@ -102,10 +103,13 @@ def same_configuration(left: str, right: str) -> bool:
     if left == right:
         return True
     try:
-        first, second = ([_meaning(each.root) for each in parse_documents(text, "")] for text in (left, right))
+        return _meanings(left) == _meanings(right)
     except ConfigFileError:
         return False
-    return first == second
+
+
+def _meanings(text: str) -> list[Any]:
+    return [_meaning(document.root) for document in parse_documents(text, "") if not _is_discarded(document.value)]
 
 
 def _meaning(node: Node) -> Any:
@@ -117,21 +121,27 @@ def _meaning(node: Node) -> Any:
 
 
 def load_documents(text: str, loader: type[yaml.CBaseLoader | yaml.CSafeLoader]) -> list[Any]:
-    """The documents of a YAML text.
+    """The documents of a YAML text, None for each that is empty or null.
 
     Raises:
         yaml.YAMLError: It is not YAML, or its values are nested deeper than in any configuration: libyaml's composer
             calls itself for every level, and the process would die of it.
     """
     depth = 0
+    null: list[bool] = []
+    previous: yaml.Event | None = None
     for event in yaml.parse(text, Loader=loader):
+        if isinstance(previous, yaml.DocumentStartEvent):
+            null.append(isinstance(event, yaml.ScalarEvent) and is_null(event))
+        previous = event
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
                 raise _TooDeepError(f"values are nested more than {MAX_DEPTH} deep")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-    return list(yaml.load_all(text, Loader=loader))
+    documents = yaml.load_all(text, Loader=loader)
+    return [None if is_empty else document for is_empty, document in zip(null, documents, strict=True)]
 
 
 class _TooDeepError(yaml.YAMLError):
@@ -167,7 +177,7 @@ def patch_problems(field: FieldPath, inline: Inline) -> list[Problem]:
                 Problem(path, "duplicate document is not allowed: another one has its apiVersion, kind and name")
             )
         seen.add(key)
-    if not problems and not any(document for _, document in documents):
+    if not documents:
         problems.append(Problem(field, f"{_EMPTY}: the patch is empty"))
     return problems
 
@@ -181,14 +191,22 @@ def sets_field(inline: Inline, path: str) -> bool:
 
 
 def _documents(field: FieldPath, inline: Inline) -> Iterator[tuple[FieldPath, Any]]:
+    """The documents of a patch, without those that Talos discards."""
+    documents: Iterable[tuple[FieldPath, Any]]
     if isinstance(inline, Mapping):
-        yield field, inline
+        documents = [(field, inline)]
     elif isinstance(inline, str):
-        for document in load_documents(inline, yaml.CBaseLoader):
-            yield field, document if document != "" else {}
+        documents = ((field, document) for document in load_documents(inline, yaml.CBaseLoader))
     else:
-        for index, document in enumerate(inline):
-            yield (*field, index), document
+        documents = (((*field, index), document) for index, document in enumerate(inline))
+    return ((path, document) for path, document in documents if not _is_discarded(document))
+
+
+def _is_discarded(document: Any) -> bool:
+    """Whether Talos takes a document for none, wherever it stands: it is null, or says no more than what it is."""
+    if not isinstance(document, Mapping):
+        return document is None
+    return all(key in _WHAT_IT_IS and not isinstance(value, Mapping | list) for key, value in document.items())
 
 
 def _not_a_document(document: Any) -> str:

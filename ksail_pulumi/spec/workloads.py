@@ -67,7 +67,7 @@ def _unreadable(inline: Inline) -> str | None:
         return None
     try:
         for document in load_documents(inline, yaml.CBaseLoader):
-            if document != "" and not isinstance(document, Mapping):
+            if document is not None and not isinstance(document, Mapping):
                 return "expected a YAML document, a mapping that describes an object"
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         return yaml_reason(error)

@@ -65,6 +65,25 @@ def test_right_inputs_come_back_as_they_were_written(provider):
     assert provider.check({**written, "__preview": True}) == (written, {})
 
 
+@pytest.mark.parametrize(
+    "inline",
+    [
+        "machine: {sysctls: {a: b}}\n---\n",
+        "---\n# nothing\n---\nmachine: {sysctls: {a: b}}\n---\nnull\n",
+        [{"machine": {"sysctls": {"a": "b"}}}, {}],
+        [None, {"machine": {"sysctls": {"a": "b"}}}],
+    ],
+)
+def test_empty_documents_in_a_patch_are_taken(provider, inline):
+    written = {**INPUTS, "patches": [{"name": "p", "inline": inline}]}
+    assert provider.check({**written, "__preview": True}) == (written, {})
+
+
+def test_a_patch_of_nothing_but_empty_documents_is_refused(provider):
+    _, failures = provider.check({**INPUTS, "patches": [{"name": "p", "inline": "---\n---\nnull\n"}]})
+    assert failures == {"patches[0].inline": "config not found: the patch is empty"}
+
+
 def test_inputs_in_another_spelling_come_back_as_on_the_wire(provider):
     inputs, failures = provider.check({**INPUTS, "control_plane": {"machine_class": {"name": "a_b", "size": 1}}})
     assert failures == {"controlPlane": "is given twice, in both of its spellings"}

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ksail_pulumi.redaction import short
+from ksail_pulumi.simulator.validations import talos_config
 from ksail_pulumi.spec.cluster import InvalidCluster, parse_cluster, to_wire, with_files
-from ksail_pulumi.spec.patches import inline_of, patch_problems, patch_text, same_configuration
+from ksail_pulumi.spec.patches import inline_of, patch_problems, patch_text, same_configuration, sets_field
 
+# What omnictl's own code makes of patches and says of them; the table is made by tools/go/omni-patches.
+ANSWERS = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "data" / "omni-patches.jsonl").read_text(encoding="utf-8").splitlines()
+]
 DATA = {"machine": {"sysctls": {"vm.max_map_count": "262144"}}}
 TEXT = 'machine:\n    sysctls:\n        vm.max_map_count: "262144"\n'
 
@@ -195,6 +202,50 @@ def test_what_omni_refuses_is_told_with_its_field(inline: Any, field: str, reaso
 )
 def test_what_omni_accepts_is_accepted(inline: Any) -> None:
     assert patch_problems("inline", inline) == []
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=[json.dumps(answer["inline"]) for answer in ANSWERS])
+def test_a_patch_with_empty_documents_is_what_it_is_for_omnictl(answer: dict[str, Any]) -> None:
+    inputs = {"name": "c", "patches": [{"name": "p", "inline": answer["inline"]}]}
+    if answer["refusal"]:
+        with pytest.raises(InvalidCluster) as caught:
+            parse_cluster(inputs)
+        (problem,) = caught.value.problems
+        assert ("config not found" in problem.reason) == ("config not found" in answer["refusal"])
+        assert ("duplicate document" in problem.reason) == ("duplicate document" in answer["refusal"])
+    else:
+        spec = parse_cluster(inputs)
+        assert spec.patches is not None
+        assert patch_text(spec.patches[0].inline) == answer["text"]
+
+
+@pytest.mark.parametrize("text", sorted({answer["text"] for answer in ANSWERS}))
+def test_the_simulator_says_of_empty_documents_what_omni_says(text: str) -> None:
+    refusal = next(answer["refusal"] for answer in ANSWERS if answer["text"] == text)
+    faults = talos_config.faults(text)
+    assert bool(faults) == bool(refusal)
+    assert all(fault in refusal for fault in faults)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [f"---\n---\n{TEXT}---\n", f"{TEXT}---\n{{}}\n", f"{TEXT}---\nnull\n", f"version: v1alpha1\n---\n{TEXT}"],
+)
+def test_empty_documents_are_no_configuration(more: str) -> None:
+    assert same_configuration(TEXT, more)
+    assert same_configuration(more, TEXT)
+    assert patch_text(inline_of(more)) == more
+
+
+def test_a_list_with_empty_documents_is_read_back_as_it_was_written() -> None:
+    assert inline_of(patch_text([DATA, {}])) == [DATA, {}]
+
+
+def test_a_field_is_found_beside_empty_documents() -> None:
+    text = "---\n---\nmachine: {install: {disk: /dev/sda}}\n---\n"
+    assert sets_field(text, "machine.install.disk")
+    assert sets_field([{}, {"machine": {"install": {"disk": "/dev/sda"}}}], "machine.install.disk")
+    assert not sets_field("---\nnull\n", "machine.install.disk")
 
 
 def test_a_yaml_bomb_is_looked_at_without_being_unfolded() -> None:

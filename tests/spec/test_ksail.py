@@ -104,6 +104,13 @@ def test_patches_that_omni_would_refuse_are_left_out(tmp_path):
     assert config.warnings == (f"{tmp_path}/talos/cluster/empty.yaml: the patch is empty and left out",)
 
 
+def test_empty_documents_in_a_patch_are_taken(tmp_path):
+    text = "# why\n---\nmachine: {sysctls: {a: b}}\n---\n# nothing more\n---\nnull\n---\n"
+    patch(tmp_path, "talos/cluster/a.yaml", text)
+    config = load_ksail(write(tmp_path, SEED), {})
+    assert (config.spec["patches"], config.warnings) == ([{"name": "a", "inline": text}], ())
+
+
 def test_variables_in_patches_are_expanded(tmp_path):
     patch(
         tmp_path, "talos/cluster/a.yaml", "a: ${SET}\nb: ${NOT:-x y}\nc: ${EMPTY:=z}\nd: $SET ${} $$\ne: '${MISSING}'\n"

@@ -176,6 +176,20 @@ def test_the_size_of_a_machine_class(tmp_path, size, read):
     ]
 
 
+def test_empty_documents_in_a_patch_are_taken(tmp_path):
+    text = "---\n---\nmachine: {sysctls: {a: b}}\n---\n"
+    (tmp_path / "a.yaml").write_text(text)
+    patches = (
+        "patches:\n- file: a.yaml\n- name: b\n  inline: |\n    ---\n    ---\n    machine: {sysctls: {a: b}}\n    ---\n"
+        "- name: c\n  inline: [{machine: {sysctls: {a: b}}}, null, {}]\n"
+    )
+    assert load(tmp_path, CLUSTER + patches, CONTROL_PLANE)["patches"] == [
+        {"name": "a.yaml", "inline": text},
+        {"name": "b", "inline": text},
+        {"name": "c", "inline": [{"machine": {"sysctls": {"a": "b"}}}, {}, {}]},
+    ]
+
+
 def test_what_is_empty_for_go_is_not_there(tmp_path):
     cluster = CLUSTER + "features: {backupConfiguration: {interval: 0s}}\npatches:\nkernelArgs: null\n"
     workers = "kind: Workers\nname: ''\nmachines: []\nmachineClass: {name: big}\n"

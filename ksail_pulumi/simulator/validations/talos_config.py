@@ -73,7 +73,7 @@ def _load(text: str) -> list[_Document]:
                 continue
             if not isinstance(node, yaml.MappingNode):
                 raise Refused(f"expected a YAML document at line {node.start_mark.line + 1}")
-            if node.value:
+            if not _says_nothing(node):
                 documents.append(_document(node))
     except yaml.MarkedYAMLError as error:
         part = "scanner" if isinstance(error, yaml.scanner.ScannerError) else "parser"
@@ -84,6 +84,13 @@ def _load(text: str) -> list[_Document]:
     except yaml.YAMLError as error:
         raise Refused(f"decode error: go-yaml load error in reader: {error}") from error
     return documents
+
+
+def _says_nothing(node: yaml.MappingNode) -> bool:
+    """Whether Talos passes over a document: nothing is in it but scalars that say what it is."""
+    return all(
+        key.value in ("version", "kind", "name") and isinstance(value, yaml.ScalarNode) for key, value in node.value
+    )
 
 
 def _document(node: yaml.MappingNode) -> _Document:
