@@ -261,6 +261,21 @@ def test_a_value_that_is_marked_later_is_encrypted_where_it_was_stored(program: 
     assert value not in program.run("stack", "export").output
 
 
+@pytest.mark.sweep
+def test_a_key_in_the_environment_is_in_no_log_and_no_trace(program: Project) -> None:
+    """However much Pulumi writes down; a key in the configuration is in both (`docs/how-it-works.md`)."""
+    key = program.environment["OMNI_SERVICE_ACCOUNT_KEY"]
+    logs = program.folder.parent / "logs"
+    logs.mkdir()
+    program.clusters({"main": {"labels": {"a": "b"}}})
+    arguments = ("--logflow", "-v=9", "--tracing", f"file:{logs / 'pulumi.trace'}")
+    program.up(*arguments, environment={"TMPDIR": str(logs)})
+    kept = {path.name.rpartition(".")[0] if "log" in path.name else path.name for path in logs.glob("pulumi.*")}
+    assert "pulumi.trace" in kept
+    assert len(kept) > 1
+    assert key not in written(program)
+
+
 def marked_at(path: Sequence[str | int], data: Any) -> Any:
     """The data with what is at the path marked as secret."""
     if path and isinstance(data, dict) and path[0] in data:

@@ -18,7 +18,7 @@ from ksail_pulumi import redaction
 from ksail_pulumi.plan.findings import Findings
 from ksail_pulumi.spec import cluster
 from ksail_pulumi.spec.problems import Problem
-from tests.secrecy.sites import ROOT, sites
+from tests.secrecy.sites import ROOT, SITES
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -31,7 +31,7 @@ REPORT = "KSAIL_PULUMI_OBSERVED"
 CANARIES = [f"Q{number:04d}Zplanted" for number in range(40)]
 _PREFIX = f"{ROOT}/"
 _READERS = ("spec/documents.py", "spec/files.py")
-_FUNCTIONS = {(site.module, site.function.rpartition(".")[2]) for site in sites()}
+_FUNCTIONS = {(site.module, site.function.rpartition(".")[2]) for site in SITES}
 
 _ran: set[tuple[str, int]] = set()
 _leaks: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Every place in the code that makes a text for the user out of something that is not constant, and which of them ran.
+"""Every place in the code that makes a text for the user out of something that is not constant.
 
 A text that is a constant cannot show what a user wrote, so it is left out.
 """
@@ -6,19 +6,11 @@ A text that is a constant cannot show what a user wrote, so it is left out.
 from __future__ import annotations
 
 import ast
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import ksail_pulumi
-
-if TYPE_CHECKING:
-    from types import FrameType
-    from typing import Any
 
 ROOT = Path(ksail_pulumi.__file__).parent
 _LEFT_OUT = ("simulator", "api")  # the simulator is another program; what protoc wrote is not ours
@@ -66,8 +58,7 @@ class Site:
         return f"{self.module}:{self.first} in {self.function}"
 
 
-def sites() -> list[Site]:
-    """All of them, by walking the code."""
+def _sites() -> list[Site]:
     found: set[Site] = set()
     for file in sorted(ROOT.rglob("*.py")):
         module = file.relative_to(ROOT)
@@ -104,32 +95,9 @@ def _interpolates(node: ast.AST) -> bool:
     return any(isinstance(each, ast.FormattedValue) for each in ast.walk(node))
 
 
-@contextmanager
-def traced() -> Iterator[set[tuple[str, int]]]:
-    """The lines of the package that run within the block, as (module, line)."""
-    ran: set[tuple[str, int]] = set()
-    prefix = f"{ROOT}/"
-
-    def trace_lines(frame: FrameType, event: str, _: Any) -> Any:
-        if event == "line":
-            ran.add((frame.f_code.co_filename[len(prefix) :], frame.f_lineno))
-        return trace_lines
-
-    def trace_calls(frame: FrameType, event: str, _: Any) -> Any:
-        name = frame.f_code.co_filename
-        if not name.startswith(prefix) or "/simulator/" in name or "/api/" in name:
-            return None
-        ran.add((name[len(prefix) :], frame.f_lineno))
-        return trace_lines
-
-    before = sys.gettrace()
-    sys.settrace(trace_calls)
-    threading.settrace(trace_calls)
-    try:
-        yield ran
-    finally:
-        sys.settrace(before)
-        threading.settrace(before)  # type: ignore[arg-type]
+# Found while the tests are collected: CPython 3.11 cannot parse in one thread while another formats a traceback.
+SITES = _sites()
+"""All of them, by walking the code."""
 
 
 def not_run(ran: set[tuple[str, int]], among: list[Site]) -> list[Site]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.secrecy.observer import REPORT
-from tests.secrecy.sites import ROOT, not_run, sites
+from tests.secrecy.sites import ROOT, SITES, not_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ EXEMPT = {
 
 
 def test_the_texts_are_found_by_walking_the_code() -> None:
-    found = sites()
+    found = SITES
     assert len(found) > 200
     assert {"spec", "plan", "lifecycle", "omni", "provider"} <= {site.module.partition("/")[0] for site in found}
     known = {f"{site.module} {site.function}" for site in found}
@@ -89,5 +89,5 @@ def test_every_text_is_made_and_shows_nothing_that_may_be_secret(tmp_path: Path)
     assert found["tests"] > 1500
     assert found["leaks"] == {}
     ran = {(module, line) for module, line in found["ran"]}
-    left = [site for site in not_run(ran, sites()) if f"{site.module} {site.function}" not in EXEMPT]
+    left = [site for site in not_run(ran, SITES) if f"{site.module} {site.function}" not in EXEMPT]
     assert list(map(str, left)) == []
