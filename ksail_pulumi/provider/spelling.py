@@ -1,7 +1,7 @@
 """One form for inputs on the wire, however they were written.
 
 Names on the wire are camelCase and frozen. Users write snake_case; dictionaries may be written either way. Only names
-of ours are respelled: labels, patches and machine IDs are the user's.
+of ours and the IDs of machines are respelled: labels and patches are the user's.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pulumi import Output
 
 from ksail_pulumi.errors import InputError
+from ksail_pulumi.spec.machine_ids import machine_id
 
 if TYPE_CHECKING:
     from ksail_pulumi.provider.args import OmniClusterArgs
@@ -87,19 +88,30 @@ def _respelled_mapping(value: Any, path: str) -> dict[str, Any]:
         if name in _OURS:
             wire[name] = _respelled(item, place)
         elif name == "machines":
-            wire[name] = _respelled_values(item, place)
+            wire[name] = _respelled_machines(item, place)
         else:
             wire[name] = item
     return wire
 
 
-def _respelled_values(value: Any, path: str) -> Any:
-    """A mapping with keys of the user's and values of ours; anything else as it is."""
+def _respelled_machines(value: Any, path: str) -> Any:
+    """The machines of a set, or a mapping from machines to values of ours; anything else as it is."""
     if isinstance(value, Output):
-        return value.apply(lambda known: _respelled_values(known, path))
-    if isinstance(value, Mapping):
-        return {key: _respelled(item, f"{path}.{key}") for key, item in value.items()}
-    return value
+        return value.apply(lambda known: _respelled_machines(known, path))
+    if isinstance(value, str):
+        return machine_id(value)
+    if isinstance(value, list | tuple):
+        return [_respelled_machines(item, path) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    wire: dict[str, Any] = {}
+    for key, item in value.items():
+        machine = _respelled_machines(key, path)
+        place = f"{path}.{machine}"
+        if machine in wire:
+            raise InputError(place, "is given twice, in both of its spellings")
+        wire[machine] = _respelled(item, place)
+    return wire
 
 
 def wire_name(name: str) -> str:

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from ksail_pulumi.spec.machine_ids import machine_id
+
 _VERSION = re.compile(r"v?([0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]+)?)")
 
 
@@ -21,6 +23,9 @@ def _version(text: str) -> str:
 
 Version = Annotated[str, AfterValidator(_version)]
 """A semantic version, which loses the `v` that it may be written with."""
+
+MachineId = Annotated[str, AfterValidator(machine_id)]
+"""The ID of a machine, a UUID of which is in small letters."""
 
 
 _PRIVATE = frozenset({"annotations", "description", "inline", "job", "kernel_args", "labels", "url"})

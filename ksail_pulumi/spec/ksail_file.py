@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from ksail_pulumi.redaction import shown
+from ksail_pulumi.spec.base import MachineId
 
 # KSail's rule for cluster names (its pkg/apis/cluster/v1alpha1), stricter than Omni's own.
 NAME_PATTERN = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
@@ -90,7 +91,7 @@ class Omni(_Part):
     talos_version: str | None = None
     kubernetes_version: str | None = None
     machine_class: str | None = None
-    machines: list[str] | None = None
+    machines: list[MachineId] | None = None
 
 
 class Talos(_Part):

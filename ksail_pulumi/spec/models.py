@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from ksail_pulumi.spec.base import Model, Version
+from ksail_pulumi.spec.base import MachineId, Model, Version
 from ksail_pulumi.spec.components import Components
 from ksail_pulumi.spec.durations import duration
+from ksail_pulumi.spec.machine_ids import machine_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,18 @@ def _worker_sets(value: Any) -> Any:
         return [{"count": value}] if value else []
     if not isinstance(value, list | tuple):
         raise PydanticCustomError("workers", "should be a number of machines or a list of machine sets")
+    return value
+
+
+def _machines_once(value: Any) -> Any:
+    """Refuse two entries for one machine: as a mapping they would be one, and the first would be lost."""
+    if isinstance(value, dict):
+        seen: set[str] = set()
+        for key in value:
+            machine = machine_id(str(key))
+            if machine in seen:
+                raise PydanticCustomError("machines", "machine {input} is described more than once", {"value": machine})
+            seen.add(machine)
     return value
 
 
@@ -163,7 +176,7 @@ class MachineSet(Model):
     """
 
     count: Count | None = None
-    machines: tuple[str, ...] | None = None
+    machines: tuple[MachineId, ...] | None = None
     machine_class: MachineClass | None = None
     selector: str | None = None
     upgrade_strategy: Strategy | None = None
@@ -395,7 +408,7 @@ class ClusterSpec(Model):
     workers: Annotated[
         tuple[Workers, ...], BeforeValidator(_worker_sets, json_schema_input_type=Count | tuple[Workers, ...])
     ] = ()
-    machines: dict[str, Machine] = Field(default_factory=dict)
+    machines: Annotated[dict[MachineId, Machine], BeforeValidator(_machines_once)] = Field(default_factory=dict)
     patches: tuple[Patch, ...] | None = None
     system_extensions: tuple[str, ...] | None = None
     kernel_args: tuple[str, ...] | None = None

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from ksail_pulumi.spec.base import Guarded
+from ksail_pulumi.spec.base import Guarded, MachineId
 
 
 def _texts(value: Any) -> Any:
@@ -225,7 +225,7 @@ class BootstrapSpec(_Part):
 
 
 class _MachineSet(_Configured):
-    machines: list[str] | None = None
+    machines: list[MachineId] | None = None
     machine_class: MachineClass | None = None
     upgrade_strategy: Strategy | None = None
 
@@ -304,7 +304,7 @@ class Machine(_Configured):
     model_config = ConfigDict(json_schema_extra={"required": ["kind", "name"]})
 
     kind: Literal["Machine"]
-    name: str = ""
+    name: MachineId = ""
     locked: bool | None = None
     install: Install | None = None
 

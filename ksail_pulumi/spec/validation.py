@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.redaction import KEY_BELONGS, looks_like, no_variable, short
 from ksail_pulumi.spec.components import component_rules
 from ksail_pulumi.spec.durations import duration
+from ksail_pulumi.spec.machine_ids import is_uuid
 from ksail_pulumi.spec.patches import CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGHT, patch_id, patch_problems
 from ksail_pulumi.spec.problems import Problem, field_path
 from ksail_pulumi.spec.selectors import OMNI_PREFIX, parse_selector
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.spec.problems import FieldPath
 
 _RESERVED = (OMNI_PREFIX, "ksail-pulumi/")  # what Omni keeps for itself, and what the ownership mark is
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _LONGEST_TTL_HOURS = 87600  # Omni's limit for a service account's kubeconfig
 _BOOTSTRAP = ("controlPlane", "bootstrapSpec")
 _ENCRYPTION_SINCE = (1, 5)
@@ -48,12 +48,12 @@ def _rules(spec: ClusterSpec) -> Iterator[Problem]:
     yield from _worker_names(spec)
     yield from _machine_use(spec)
     yield from _kernel_args_with_classes(spec)
-    for machine_id, machine in spec.machines.items():
-        path = ("machines", machine_id)
-        if not _UUID.fullmatch(machine_id):
-            yield Problem(path, "invalid machine ID {id}: it should be a UUID", id=machine_id)
-        yield from _described(path, machine)
-        yield from _install((*path, "install"), machine.install)
+    for machine, described in spec.machines.items():
+        path = ("machines", machine)
+        if not is_uuid(machine):
+            yield Problem(path, "invalid machine ID {id}: it should be a UUID", id=machine)
+        yield from _described(path, described)
+        yield from _install((*path, "install"), described.install)
     yield from workload_rules(spec)
     yield from component_rules(spec.components)
     for index, manifest in enumerate(spec.manifests or ()):
@@ -169,10 +169,10 @@ def _machine_set(path: FieldPath, machine_set: MachineSet) -> Iterator[Problem]:
             yield Problem((*path, "selector"), f"not a label selector: {error}")
     if machine_set.machine_class is not None and not machine_set.machine_class.name:
         yield Problem((*path, "machineClass", "name"), "cannot be empty: it is the name of a machine class in Omni")
-    for index, machine_id in enumerate(machine_set.machines or ()):
-        if not _UUID.fullmatch(machine_id):
+    for index, machine in enumerate(machine_set.machines or ()):
+        if not is_uuid(machine):
             reason = "invalid machine ID {id}: it should be a UUID"
-            yield Problem((*path, "machines", index), reason, id=machine_id)
+            yield Problem((*path, "machines", index), reason, id=machine)
     yield from _described(path, machine_set)
 
 

@@ -65,6 +65,22 @@ def test_right_inputs_come_back_as_they_were_written(provider):
     assert provider.check({**written, "__preview": True}) == (written, {})
 
 
+def test_a_machine_in_two_spellings_is_one_machine(provider):
+    machine = "4c4c4544-0044-4a10-8056-b4c04f564433"
+    twice = {"controlPlane": {"machines": [machine]}, "workers": [{"machines": [machine.upper()]}]}
+    _, failures = provider.check({**INPUTS, **twice})
+    assert failures == {"workers[0].machines[0]": f'machine "{machine}" is used in both controlplane and workers'}
+    _, failures = provider.check({**INPUTS, "machines": {machine: {"locked": True}, machine.upper(): {}}})
+    assert failures == {f"machines.{machine}": "is given twice, in both of its spellings"}
+
+
+def test_what_is_not_known_yet_of_a_machine_in_capitals_is_not_judged(provider):
+    machine = "4C4C4544-0044-4A10-8056-B4C04F564433"
+    machines = {machine: {"patches": [{"name": "p", "inline": UNKNOWN}]}}
+    written = {**INPUTS, "controlPlane": {"machines": [machine]}, "machines": machines}
+    assert provider.check({**written, "__preview": True})[1] == {}
+
+
 @pytest.mark.parametrize(
     "inline",
     [

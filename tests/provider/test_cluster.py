@@ -10,7 +10,7 @@ import pytest
 from ksail_pulumi.errors import NotFoundError
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
-from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_SET_NODE
+from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_SET_NODE, MACHINE_STATUS
 from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.simulator.server import Simulator
 from tests.host import URN
@@ -98,6 +98,31 @@ def test_a_cluster_lives_from_create_to_delete(provider, client, engine):
     assert client.state.find(CLUSTER, "west") is None
     provider.delete("west", plain(updated))
     assert provider.read("west", plain(updated)) == ("", {}, {})
+
+
+def test_machines_may_be_named_in_capitals(provider, simulator):
+    machine, other = sorted(entry.id for entry in simulator.store.list(MACHINE_STATUS))[:2]
+    written = {
+        "name": "west",
+        "controlPlane": {"machines": [machine.upper()]},
+        "workers": [{"machines": [other.upper()]}],
+        "machines": {machine.upper(): {"install": {"disk": "/dev/vda"}}},
+        "__owner": "organization/shop/dev/west",
+    }
+    asked, failures = provider.check(written)
+    assert failures == {}
+    assert asked["controlPlane"] == {"machines": [machine]}
+    id_, outputs = provider.create(asked)
+    assert {entry.id for entry in simulator.store.list(MACHINE_SET_NODE)} == {machine, other}
+    assert outputs["ready"] is True
+
+    state = plain(outputs)
+    again, _ = provider.check(written, asked)
+    assert again == asked
+    assert provider.diff(id_, state, again).changes == DIFF_NONE
+    earlier = {**state, **{key: written[key] for key in ("controlPlane", "workers", "machines")}}
+    assert provider.diff(id_, earlier, again).changes == DIFF_NONE
+    assert provider.read(id_, state)[2] == asked
 
 
 def test_a_deadline_saves_the_cluster_and_the_next_update_goes_on(provider, simulator, failed):

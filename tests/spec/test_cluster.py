@@ -459,3 +459,49 @@ def test_durations_are_those_of_go(text: str, seconds: float, shortest: str) -> 
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a duration|is too long"):
         duration(text)
+
+
+CAPITALS = "4C4C4544-0044-4A10-8056-B4C04F564433"
+SMALL = CAPITALS.lower()
+
+
+def test_machine_ids_are_in_small_letters_wherever_they_are_written() -> None:
+    spec = parse_cluster(
+        {
+            "name": "c",
+            "controlPlane": {"machines": [CAPITALS]},
+            "workers": [{"machines": ["4C4C4544-0044-4a10-8056-000000000000"]}],
+            "machines": {CAPITALS: {"install": {"disk": "/dev/vda"}}},
+        }
+    )
+    assert spec.control_plane.machines == (SMALL,)
+    assert spec.workers[0].machines == ("4c4c4544-0044-4a10-8056-000000000000",)
+    assert list(spec.machines) == [SMALL]
+
+
+def test_what_is_no_uuid_keeps_its_spelling() -> None:
+    with pytest.raises(InvalidCluster) as caught:
+        parse_cluster({"name": "c", "controlPlane": {"machines": ["Node-A"]}, "machines": {"Node-A": {}}})
+    assert [str(problem) for problem in caught.value.problems] == [
+        'controlPlane.machines[0]: invalid machine ID "Node-A": it should be a UUID',
+        'machines.Node-A: invalid machine ID "Node-A": it should be a UUID',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "problem"),
+    [
+        (
+            {"controlPlane": {"machines": [SMALL, CAPITALS]}},
+            f'controlPlane.machines[1]: machine "{SMALL}" is named twice',
+        ),
+        (
+            {"controlPlane": {"machines": [SMALL]}, "machines": {SMALL: {"locked": True}, CAPITALS: {}}},
+            f'machines: machine "{SMALL}" is described more than once',
+        ),
+    ],
+)
+def test_a_machine_in_two_spellings_is_one_machine(inputs: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidCluster) as caught:
+        parse_cluster({"name": "c", **inputs})
+    assert [str(each) for each in caught.value.problems] == [problem]

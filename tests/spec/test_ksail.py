@@ -104,6 +104,15 @@ def test_patches_that_omni_would_refuse_are_left_out(tmp_path):
     assert config.warnings == (f"{tmp_path}/talos/cluster/empty.yaml: the patch is empty and left out",)
 
 
+def test_machines_in_capitals_are_those_in_small_letters(tmp_path):
+    small = "4c4c4544-0044-4a10-8056-b4c04f564433"
+    one = write(tmp_path, cluster(f"omni:\n  machines: [{small.upper()}]"))
+    assert load_ksail(one, {}).spec["controlPlane"] == {"machines": [small]}
+    twice = write(tmp_path, cluster(f"workers: 1\nomni:\n  machines: [{small}, {small.upper()}]"))
+    with pytest.raises(ConfigFileError, match=f'machine "{small}" is listed twice'):
+        load_ksail(twice, {})
+
+
 def test_empty_documents_in_a_patch_are_taken(tmp_path):
     text = "# why\n---\nmachine: {sysctls: {a: b}}\n---\n# nothing more\n---\nnull\n---\n"
     patch(tmp_path, "talos/cluster/a.yaml", text)

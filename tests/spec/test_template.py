@@ -190,6 +190,19 @@ def test_empty_documents_in_a_patch_are_taken(tmp_path):
     ]
 
 
+def test_machines_in_capitals_are_those_in_small_letters(tmp_path):
+    small = "4c4c4544-0044-4a10-8056-b4c04f564433"
+    control_plane = f"kind: ControlPlane\nmachines: [{small.upper()}]\n"
+    described = "kind: Machine\nname: {}\nlocked: false\n"
+    inputs = load(tmp_path, CLUSTER, control_plane, described.format(small))
+    assert (inputs["controlPlane"], inputs["machines"]) == ({"machines": [small]}, {small: {"locked": False}})
+    assert load(tmp_path, CLUSTER, control_plane, described.format(small.upper())) == inputs
+    twice = refusal(tmp_path, CLUSTER, control_plane, described.format(small), described.format(small.upper()))
+    assert f'machine "{small}" is described more than once' in twice
+    both = refusal(tmp_path, CLUSTER, control_plane, f"kind: Workers\nmachines: [{small}]\n")
+    assert f'machine "{small}" is used in both controlplane and workers' in both
+
+
 def test_what_is_empty_for_go_is_not_there(tmp_path):
     cluster = CLUSTER + "features: {backupConfiguration: {interval: 0s}}\npatches:\nkernelArgs: null\n"
     workers = "kind: Workers\nname: ''\nmachines: []\nmachineClass: {name: big}\n"
