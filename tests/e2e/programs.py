@@ -27,8 +27,8 @@ for name, inputs in json.loads(Path(f"{pulumi.get_stack()}.json").read_text()).i
     pulumi.export(f"{name}Kubeconfig", cluster.kubeconfig)
 """
 
-# A resource `text` of the user's own beside one cluster `main`, which can follow it: in its name (`{text}` there stands
-# for the output) or in being replaced.
+# A resource `text` of the user's own beside one cluster `main`, which can follow it: in its name or its endpoint, where
+# `{text}` stands for the output, or in being replaced.
 WITH_TEXT = """\
 import json
 from pathlib import Path
@@ -63,8 +63,8 @@ class Text(dynamic.Resource):
 asked = json.loads(Path(f"{pulumi.get_stack()}.json").read_text())
 text = Text("text", **asked["text"])
 inputs = asked["main"]
-if "name" in inputs:
-    inputs["name"] = pulumi.Output.format(inputs["name"], text=text.out)
+for key in {"name", "endpoint"} & set(inputs):
+    inputs[key] = pulumi.Output.format(inputs[key], text=text.out)
 options = pulumi.ResourceOptions(replace_with=[text] if inputs.pop("follows", False) else None)
 OmniCluster("main", opts=options, **inputs)
 """

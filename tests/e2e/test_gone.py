@@ -105,3 +105,17 @@ def test_another_cluster_under_the_old_name_is_never_touched(
     assert server.uuids(omni) == theirs
     assert omni.state.get(CLUSTER, "main").version == version
     assert server.owners(omni, "main") == {owner}
+
+
+@pytest.mark.sweep
+def test_an_up_that_refreshes_never_ends_without_the_cluster(project: Project, omni: Client) -> None:
+    project.init()
+    project.clusters({"main": {}})
+    project.up()
+    before = server.uuids(omni)
+    delete("main", Session(omni, Deadline.after(120)))
+    up = project.up("--refresh")
+    assert "it is removed from the state" in up.told["main"]
+    assert up.changes == {"created": 1, "unchanged": 1}, up.output
+    assert server.uuids(omni) != before
+    server.is_as_stored(project, omni)

@@ -48,6 +48,7 @@ def interrupted_deletion(project: Project, simulator: Simulator, machines: list[
     return run.told["main"]
 
 
+@pytest.mark.sweep
 def test_a_refresh_takes_note_of_an_interrupted_destroy_and_up_creates_the_cluster_again(
     project: Project, simulator: Simulator, omni: Client, free_machines: list[str]
 ) -> None:

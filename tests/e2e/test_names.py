@@ -83,6 +83,7 @@ def test_a_resource_renamed_in_the_state_keeps_its_cluster(project: Project, omn
     assert server.uuids(omni) == {}
 
 
+@pytest.mark.sweep
 def test_two_resources_of_one_stack_cannot_have_one_cluster(project: Project, omni: Client) -> None:
     project.init()
     project.clusters({"one": {"name": "main"}, "two": {"name": "main"}})
@@ -165,3 +166,18 @@ def test_a_name_that_is_not_known_yet_is_warned_of_and_replaces_only_if_it_chang
     up = project.up()
     assert "replaced" not in up.changes, up.output
     assert server.uuids(omni) == after
+
+
+@pytest.mark.sweep
+def test_two_clusters_that_swap_their_names_are_refused_before_anything_is_deleted(
+    project: Project, omni: Client
+) -> None:
+    project.init()
+    project.clusters({"a": {"name": "one"}, "b": {"name": "two"}})
+    project.up()
+    before = server.uuids(omni)
+    project.clusters({"a": {"name": "two"}, "b": {"name": "one"}})
+    for refused in (project.preview(fails=True), project.up("--continue-on-error", fails=True)):
+        assert "and is managed by the Pulumi resource organization/test/dev/" in refused.output
+    assert server.uuids(omni) == before
+    assert set(project.uuids().values()) == set(before.values())

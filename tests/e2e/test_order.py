@@ -109,9 +109,29 @@ def test_a_replacement_whose_second_half_is_refused_leaves_nothing_in_omni_and_t
     assert server.uuids(omni) == {}
 
 
+@pytest.mark.sweep
 def test_a_cluster_that_would_never_be_deleted_is_refused_in_the_program(project: Project) -> None:
     project.init()
     project.clusters({"first": {}, "second": {"options": {"deleted_with": "first"}}})
     preview = project.preview(fails=True)
     assert "the option `deleted_with` is not accepted: Pulumi would never delete the cluster" in preview.output
     assert "Traceback" not in preview.output
+
+
+@pytest.mark.sweep
+def test_a_replacement_that_creates_first_and_times_out_has_both_clusters_until_the_next_up(
+    project: Project, simulator: Simulator, omni: Client, free_machines: list[str]
+) -> None:
+    project.init()
+    project.clusters({"main": {"name": "old", **CREATE_FIRST}})
+    project.up()
+    simulator.faults.never_join |= set(free_machines)
+    project.clusters({"main": {"name": "new", "timeout": "4s", **CREATE_FIRST}})
+    assert "cluster new is not ready after 4s" in project.up(fails=True).told["main"]
+    assert set(server.uuids(omni)) == {"old", "new"}
+    simulator.faults.never_join.clear()
+    project.clusters({"main": {"name": "new", **CREATE_FIRST}})
+    project.up()
+    assert project.uuids() == {"main": server.uuids(omni)["new"]}
+    assert set(server.uuids(omni)) == {"new"}
+    assert server.runs(omni, "new")

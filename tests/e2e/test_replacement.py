@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ksail_pulumi.omni.resources import TALOS_VERSION
 from ksail_pulumi.simulator.server import Simulator
 from tests.e2e import server
 from tests.e2e.programs import WITH_TEXT
+from tests.sweeps import sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,9 +46,7 @@ def asked(endpoint: str, machines: list[str], *, second: bool) -> dict[str, dict
     return clusters
 
 
-@pytest.mark.parametrize(
-    "listed", [False, pytest.param(True, marks=pytest.mark.sweep)], ids=["counted machines", "listed machines"]
-)
+@pytest.mark.parametrize("listed", sample([False, True]), ids=["counted machines", "listed machines"])
 def test_every_way_to_ask_for_a_replacement_gives_a_new_cluster_that_runs(
     project: Project, simulator: Simulator, omni: Client, free_machines: list[str], listed: bool
 ) -> None:
@@ -98,3 +99,49 @@ def test_a_cluster_that_is_replaced_with_a_resource_of_another_kind_is_deleted_f
     assert before["main"] != server.uuids(omni)["main"]
     server.is_as_stored(project, omni)
     assert project.up().changes == {"unchanged": 3}
+
+
+@pytest.mark.sweep
+def test_a_replaced_cluster_keeps_the_name_and_the_versions_that_were_chosen_once(
+    project: Project, simulator: Simulator, omni: Client
+) -> None:
+    project.init()
+    project.clusters({"main": {}})
+    project.up()
+    before = server.uuids(omni)
+    chosen = project.outputs()["main"]["talosVersion"]
+    # The resource gets another name, and Omni newer versions: a new cluster would have both.
+    project.clusters({"other": {"options": {"aliases": [project.urn("main")]}}})
+    project.up()
+    newer = chosen.rpartition(".")[0] + ".999"
+    known = simulator.store.get(TALOS_VERSION.name, TALOS_VERSION.namespace, chosen)
+    simulator.store.create(replace(known, id=newer, spec=type(known.spec)(version=newer), version=0))
+
+    up = project.up("--replace", project.urn("other"))
+    assert up.changes == {"replaced": 1, "unchanged": 1}, up.output
+    after = server.uuids(omni)
+    assert set(after) == {"main"}
+    assert project.uuids() == {"other": after["main"]}
+    assert after != before
+    assert project.outputs()["other"]["talosVersion"] == chosen
+    assert project.up().changes == {"unchanged": 2}
+
+
+@pytest.mark.sweep
+def test_a_cluster_that_was_imported_can_be_replaced_while_the_program_still_imports_it(
+    project: Project, omni: Client
+) -> None:
+    project.init()
+    project.clusters({"main": {}})
+    project.up()
+    before = server.uuids(omni)
+    project.run("state", "delete", project.urn("main"), "--yes")
+    project.clusters({"main": {"options": {"import_": "main"}}})
+    project.up()
+    assert server.uuids(omni) == before
+    assert project.up().changes == {"unchanged": 2}
+    up = project.up("--replace", project.urn("main"))
+    assert up.changes == {"replaced": 1, "unchanged": 1}, up.output
+    assert server.uuids(omni) != before
+    server.is_as_stored(project, omni)
+    assert project.up().changes == {"unchanged": 2}

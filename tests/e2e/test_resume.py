@@ -8,17 +8,19 @@ import threading
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_MACHINE
+from tests.e2e import server
 
 if TYPE_CHECKING:
     import subprocess
 
+    from ksail_pulumi.omni.client import Client
     from ksail_pulumi.simulator.server import Simulator
     from ksail_pulumi.simulator.store import Event
     from tests.e2e.project import Project
 
 
 def test_a_create_that_runs_out_of_time_is_kept_and_the_next_up_continues_it(
-    project: Project, simulator: Simulator, free_machines: list[str]
+    project: Project, simulator: Simulator, omni: Client, free_machines: list[str]
 ) -> None:
     simulator.faults.never_join |= set(free_machines)
     project.init()
@@ -30,6 +32,8 @@ def test_a_create_that_runs_out_of_time_is_kept_and_the_next_up_continues_it(
     assert kept["id"] == "main"
     assert kept["initErrors"]
     assert kept["outputs"]["ready"] is False
+    assert project.uuids() == server.uuids(omni)
+    assert server.creation(omni, "main") is None, "the state has the cluster now"
 
     audit = len(simulator.store.audit)
     simulator.faults.never_join.clear()
@@ -47,7 +51,7 @@ def interrupt(process: subprocess.Popen[str]) -> None:
 
 
 def test_one_interrupt_ends_the_wait_and_nothing_is_lost(
-    project: Project, simulator: Simulator, free_machines: list[str]
+    project: Project, simulator: Simulator, omni: Client, free_machines: list[str]
 ) -> None:
     simulator.faults.never_join |= set(free_machines)
     allocated = threading.Event()
@@ -67,6 +71,8 @@ def test_one_interrupt_ends_the_wait_and_nothing_is_lost(
     kept = project.resources()["main"]
     assert kept["id"] == "main"
     assert kept["outputs"]["ready"] is False
+    assert project.uuids() == server.uuids(omni)
+    assert server.creation(omni, "main") is None, "the state has the cluster now"
 
     simulator.faults.never_join.clear()
     project.up()

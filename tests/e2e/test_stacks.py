@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import getpass
+import platform
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ksail_pulumi.omni.resources import CLUSTER_MACHINE, KERNEL_ARGS
 from tests.e2e import server
-from tests.e2e.project import PROJECT, Project
+from tests.e2e.project import PROJECT, Project, kill
+from tests.sweeps import sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from ksail_pulumi.omni.client import Client
+    from ksail_pulumi.simulator.server import Simulator
+    from ksail_pulumi.simulator.store import Event
 
 MARK = "organization/test/dev/main"
 REFUSED = f"and this resource ({MARK}) has created it already."
@@ -66,10 +73,7 @@ def move_resource(project: Project, old: Project) -> Moved:
     return Moved("organization/test/prod/main", project, "prod", old)
 
 
-SWEPT = [pytest.param(move, marks=pytest.mark.sweep) for move in (rename_project, move_resource)]
-
-
-@pytest.mark.parametrize("move", [rename_stack, *SWEPT])
+@pytest.mark.parametrize("move", sample([rename_stack, rename_project, move_resource]))
 def test_a_cluster_stays_with_the_state_that_has_it_wherever_that_moves(
     move: Callable[[Project, Project], Moved],
     project: Project,
@@ -98,13 +102,25 @@ def test_a_cluster_stays_with_the_state_that_has_it_wherever_that_moves(
     assert server.owners(omni, "main") == {moved.mark}
     assert server.uuids(omni) == before == moved.project.uuids(moved.stack)
     assert server.runs(omni, "main")
-    assert moved.project.up("--stack", moved.stack).changes == {"unchanged": 2}
 
     # From now on Omni itself says whose it is.
     foreign = moved.old.preview("--stack", "dev", fails=True)
     assert f"is managed by the Pulumi resource {moved.mark}" in foreign.told["main"]
-    moved.project.destroy("--stack", moved.stack)
+
+
+@pytest.mark.sweep
+def test_a_renamed_stack_can_be_refreshed_and_destroyed_before_any_up(project: Project, omni: Client) -> None:
+    project.init()
+    project.clusters({"main": {"workers": 1, "kernel_args": ["console=ttyS0"]}})
+    project.up()
+    project.run("stack", "rename", "prod")
+    refreshed = project.refresh()
+    assert refreshed.changes == {"unchanged": 2}, refreshed.output
+    assert server.owners(omni, "main") == {MARK}
+    assert project.destroy().changes == {"deleted": 2}
     assert server.uuids(omni) == {}
+    # What stays with the machines belongs to nobody now.
+    assert [each for each in omni.state.list(KERNEL_ARGS) if server.OWNER in each.annotations] == []
 
 
 @pytest.mark.sweep
@@ -130,3 +146,39 @@ def test_a_stack_of_the_same_name_on_another_backend_leaves_the_cluster_alone(
     assert server.uuids(omni) == before
     assert server.machines(omni, "main") == machines
     assert project.refresh().changes == {"unchanged": 2}
+
+
+@pytest.mark.sweep
+def test_of_two_stacks_of_one_name_that_create_a_cluster_at_once_one_gets_it(
+    project: Project,
+    simulator: Simulator,
+    omni: Client,
+    free_machines: list[str],
+    omni_environment: dict[str, str],
+    pulumi: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    allocated = threading.Event()
+
+    def look(event: Event) -> None:
+        if event.resource.type == CLUSTER_MACHINE:
+            allocated.set()
+
+    (tmp_path / "other").mkdir()
+    other = Project.create(tmp_path / "other", pulumi, omni_environment)
+    for each in (project, other):
+        each.init()
+        each.clusters({"main": {"workers": 1}})
+    simulator.faults.never_join |= set(free_machines)
+    simulator.store.subscribe(look)
+    process = project.start("up", "--yes", "--skip-preview")
+    try:
+        assert allocated.wait(120)
+        refused = other.up(fails=True)
+        simulator.faults.never_join.clear()
+        project.finish(process)
+    finally:
+        kill(process)
+    by = f"{getpass.getuser()}@{platform.node()}"
+    assert f"cluster 'main' is being created by {by}, last seen at " in refused.told["main"]
+    server.is_as_stored(project, omni)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e import server
+from tests.sweeps import sample
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
@@ -38,14 +39,14 @@ def as_schema_1(state: dict[str, Any], *, uuid: bool = True) -> dict[str, Any]:
     return stored
 
 
-@pytest.mark.parametrize("verb", ["up", pytest.param("refresh", marks=pytest.mark.sweep)])
-@pytest.mark.parametrize("uuid", [True, pytest.param(False, marks=pytest.mark.sweep)], ids=["", "without UUID"])
-def test_a_state_of_schema_1_is_upgraded_in_place(project: Project, omni: Client, verb: str, uuid: bool) -> None:
+@pytest.mark.parametrize("upgrade", sample(["up", "refresh", "up without UUID"]))
+def test_a_state_of_schema_1_is_upgraded_in_place(project: Project, omni: Client, upgrade: str) -> None:
+    verb, _, less = upgrade.partition(" ")
     project.init()
     project.clusters({"main": {"workers": 1, "patches": [PATCH]}})
     project.up()
     before, owners = server.uuids(omni), server.owners(omni, "main")
-    project.import_(as_schema_1(project.export("dev", "--show-secrets"), uuid=uuid))
+    project.import_(as_schema_1(project.export("dev", "--show-secrets"), uuid=not less))
     assert project.resources()["main"]["outputs"]["schema"] == 1
     if verb == "up":
         assert project.up().changes == {"updated": 1, "unchanged": 1}

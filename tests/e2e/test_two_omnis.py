@@ -15,6 +15,8 @@ from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
 from ksail_pulumi.spec.cluster import parse_cluster
 from tests.e2e import server
+from tests.e2e.life import lookout
+from tests.e2e.programs import WITH_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,18 +34,22 @@ def other() -> Iterator[Simulator]:
 
 @pytest.fixture
 def other_omni(other: Simulator) -> Iterator[Client]:
-    """A client of the other Omni, which has a cluster with the name and the mark of the first one's."""
+    """A client of the other Omni."""
     client = connect(Connection(other.endpoint, other.service_account_key))
-    made = create(
-        parse_cluster({"name": "main"}),
-        OwnershipMark("organization/test/dev/main"),
-        Session(client, Deadline.after(120)),
-    )
-    finish_creation(client, "main", made.creation)
     yield client
     client.close()
 
 
+@pytest.fixture
+def twin(other_omni: Client) -> None:
+    """A cluster in the other Omni with the name and the mark of the one that the tests make here."""
+    mark = OwnershipMark("organization/test/dev/main")
+    made = create(parse_cluster({"name": "main"}), mark, Session(other_omni, Deadline.after(120)))
+    finish_creation(other_omni, "main", made.creation)
+
+
+@pytest.mark.sweep
+@pytest.mark.usefixtures("twin")
 def test_a_cluster_in_another_omni_is_never_touched(
     project: Project, simulator: Simulator, omni: Client, other: Simulator, other_omni: Client
 ) -> None:
@@ -66,3 +72,84 @@ def test_a_cluster_in_another_omni_is_never_touched(
 
     assert project.destroy().changes == {"deleted": 2}
     assert (server.uuids(omni), server.uuids(other_omni)) == ({}, there)
+
+
+def moves_there(project: Project, other: Simulator) -> None:
+    """Have the program ask for the cluster in the other Omni."""
+    project.environment["OTHER_KEY"] = other.service_account_key
+    project.clusters({"main": {"endpoint": other.endpoint, "service_account_key_env_var": "OTHER_KEY"}})
+
+
+@pytest.mark.sweep
+def test_an_endpoint_of_another_omni_replaces_the_cluster_by_one_there(
+    project: Project, simulator: Simulator, omni: Client, other: Simulator, other_omni: Client
+) -> None:
+    project.init()
+    project.clusters({"main": {"endpoint": simulator.endpoint}})
+    project.up()
+    (machine,) = server.machines(omni, "main")
+    moves_there(project, other)
+    preview = project.preview()
+    gone = f"cluster main in Omni at {simulator.endpoint} is deleted first, and its machines are wiped: "
+    assert gone in preview.told["main"]
+    assert machine in preview.told["main"]
+    up = project.up()
+    assert up.changes == {"replaced": 1, "unchanged": 1}, up.output
+    assert server.uuids(omni) == {}
+    server.is_as_stored(project, other_omni)
+    assert project.up().changes == {"unchanged": 2}
+
+
+@pytest.mark.sweep
+@pytest.mark.usefixtures("twin")
+def test_an_endpoint_of_another_omni_that_has_such_a_cluster_is_refused_before_anything_is_deleted(
+    project: Project, simulator: Simulator, omni: Client, other: Simulator, other_omni: Client
+) -> None:
+    project.init()
+    project.clusters({"main": {"endpoint": simulator.endpoint}})
+    project.up()
+    here, there = server.uuids(omni), server.uuids(other_omni)
+    moves_there(project, other)
+    for refused in (project.preview(fails=True), project.up(fails=True)):
+        assert "cluster 'main' exists in this Omni since " in refused.told["main"]
+    assert (server.uuids(omni), server.uuids(other_omni)) == (here, there)
+    assert project.uuids() == here
+
+
+@pytest.mark.sweep
+def test_an_endpoint_that_cannot_be_asked_replaces_nothing(
+    project: Project, simulator: Simulator, omni: Client
+) -> None:
+    project.init()
+    project.clusters({"main": {"endpoint": simulator.endpoint}})
+    project.up()
+    before = server.uuids(omni)
+    with lookout() as (endpoint, knocks):
+        project.clusters({"main": {"endpoint": endpoint}})
+        for verb in (project.preview, project.up):
+            assert f"error: cannot connect to Omni at {endpoint}" in verb(fails=True).told["main"]
+    assert knocks
+    assert server.uuids(omni) == before == project.uuids()
+
+
+@pytest.mark.sweep
+def test_an_endpoint_that_is_not_known_yet_is_warned_of_and_another_name_of_the_same_omni_replaces_nothing(
+    project: Project, simulator: Simulator, omni: Client
+) -> None:
+    def ask(endpoint: str) -> None:
+        project.clusters({"text": {"text": endpoint, "replaced": False}, "main": {"endpoint": "{text}"}})
+
+    project.program(WITH_TEXT)
+    project.init()
+    ask(simulator.endpoint)
+    project.up()
+    before = server.uuids(omni)
+    ask(simulator.endpoint.replace("127.0.0.1", "localhost"))
+    warning = (
+        "endpoint is not known yet. If it changes, the cluster is replaced: it is deleted, and its machines are wiped"
+    )
+    assert warning in project.preview().told["main"]
+    up = project.up()
+    assert up.changes == {"updated": 2, "unchanged": 1}, up.output
+    assert server.uuids(omni) == before
+    assert project.uuids()["main"] == before["main"]
