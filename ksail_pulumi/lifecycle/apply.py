@@ -119,11 +119,16 @@ def _create(resources: Sequence[Resource], session: Session, mark: OwnershipMark
 
 
 def _same(actual: Resource, wanted: Resource, mark: OwnershipMark) -> bool:
-    if Creation.of(actual) != Creation.of(wanted):
+    if _run(actual) != _run(wanted):
         return False  # a cluster that another attempt has created
     return (
         mark.owns(actual) and not actual.tearing_down and actual.labels == wanted.labels and actual.spec == wanted.spec
     )
+
+
+def _run(resource: Resource) -> str | None:
+    creation = Creation.of(resource)
+    return creation.run if creation else None
 
 
 def _update(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import LifecycleError
+from ksail_pulumi.omni.endpoint import another_omni
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Identity:
         uuid: Omni's UUID of it; `""` while the state has none, since Omni makes it after the cluster.
         omni: The endpoint of the Omni that it was last seen in; `""` where the state does not say.
         marks_creations: Whether the release that wrote the state marks unfinished creations.
+        run: The attempt that has begun to create it; `""` where the state does not say.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Identity:
     uuid: str = ""
     omni: str = ""
     marks_creations: bool = True
+    run: str = ""
 
     def is_in(self, cluster: Resource | None, uuid: Resource | None, endpoint: str) -> bool:
         """Whether an Omni has the cluster, given its cluster and its ClusterUUID of this name.
@@ -42,7 +45,7 @@ class Identity:
         """
         if cluster is not None and self._is(cluster, uuid):
             return True
-        if self.omni in ("", endpoint):
+        if not self.omni or not another_omni(self.omni, endpoint):
             return False
         raise LifecycleError(
             f"cluster {self.name!r} was last seen in Omni at {self.omni}, and Omni at {endpoint} does not have it"
@@ -56,7 +59,8 @@ class Identity:
 
     def _is(self, cluster: Resource, uuid: Resource | None) -> bool:
         if not self.uuid:
-            unfinished = Creation.of(cluster) is not None or not self.marks_creations
+            found = Creation.of(cluster)
+            unfinished = not self.marks_creations or (found is not None and self.run in ("", found.run))
             return unfinished and self.mark.names(OwnershipMark.owner_of(cluster))
         # Omni removes the UUID before the cluster. What has none and is not being deleted has come after ours.
         return uuid.spec.uuid == self.uuid if uuid is not None else cluster.tearing_down

@@ -114,10 +114,15 @@ def refuse_running(cluster: Resource, found: Creation, *, create_first: bool) ->
         ForeignClusterError: The text says who is at work, since when, and what to do.
     """
     me = Creation.begin()
-    here = found.by == me.by
+    here = (found.by, found.machine) == (me.by, me.machine)
     age = me.at - found.at
     since = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
-    if found.done and here and not create_first:
+    if create_first:
+        raise ForeignClusterError(
+            f"cluster {cluster.id!r} exists, and its creation by {found.by} has not finished. Remove "
+            "`delete_before_replace=False` to continue it: a replacement that creates first would then delete it"
+        )
+    if found.done and here:
         return
     if found.done:
         raise ForeignClusterError(

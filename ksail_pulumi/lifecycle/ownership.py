@@ -106,6 +106,6 @@ def refuse_locked_deletion(cluster: Resource) -> None:
 
 def _locked(cluster: Resource, verb: str) -> str:
     return (
-        f"cluster {cluster.id!r} is locked, so that it cannot be {verb}. Unlock it first (with `locked: false`, or "
-        f"`omnictl cluster unlock {cluster.id}`); it is never unlocked unasked"
+        f"cluster {cluster.id!r} is locked and cannot be {verb}. Unlock it first (with `locked: false`, or "
+        f"`omnictl cluster unlock {cluster.id}`); ksail-pulumi does not unlock it by itself"
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import pathlib
 import platform
 import secrets
 from dataclasses import dataclass, replace
@@ -78,6 +79,7 @@ class Creation:
     Attributes:
         by: Who creates it, `user@host`.
         process: The ID of the process on that host.
+        machine: Tells hosts of one name and containers apart: the boot and the process namespace, `""` if not known.
         run: A random ID of this one attempt.
         at: When it was begun or last renewed; an attempt that runs renews it.
         done: Whether the attempt has ended. The mark stays until Pulumi has the answer.
@@ -85,6 +87,7 @@ class Creation:
 
     by: str
     process: int
+    machine: str
     run: str
     at: datetime
     done: bool = False
@@ -92,7 +95,8 @@ class Creation:
     @classmethod
     def begin(cls) -> Creation:
         """A creation by this process, from now on."""
-        return cls(f"{_user()}@{platform.node()}", os.getpid(), secrets.token_hex(8), datetime.now(UTC))
+        by = f"{_user()}@{platform.node()}"
+        return cls(by, os.getpid(), _machine(), secrets.token_hex(8), datetime.now(UTC))
 
     @classmethod
     def of(cls, cluster: Resource) -> Creation | None:
@@ -102,6 +106,7 @@ class Creation:
             return cls(
                 by=str(stored["by"]),
                 process=int(stored["process"]),
+                machine=str(stored.get("machine", "")),
                 run=str(stored["run"]),
                 at=datetime.fromisoformat(stored["at"]).astimezone(UTC),
                 done=bool(stored["done"]),
@@ -114,6 +119,7 @@ class Creation:
         stored = {
             "by": self.by,
             "process": self.process,
+            "machine": self.machine,
             "run": self.run,
             "at": self.at.isoformat(timespec="seconds"),
             "done": self.done,
@@ -126,6 +132,14 @@ def without_creation(cluster: Resource) -> Resource:
     """The cluster without the mark of an unfinished creation."""
     rest = {key: value for key, value in cluster.annotations.items() if key != ANNOTATION_CREATION}
     return replace(cluster, annotations=rest)
+
+
+def _machine() -> str:
+    try:
+        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{pathlib.Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:  # not Linux
+        return ""
 
 
 def _user() -> str:

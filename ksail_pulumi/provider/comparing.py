@@ -48,6 +48,7 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
         replaces.append("name")
     if _other_omni(call, settings, id_, olds, new):
         replaces.append("endpoint")
+        this_run.leaves(call.urn)
     # Asked to compare by itself, the engine shows hidden properties too.
     changes = True if this_run.told(call.urn).get(UNSEEN) else None
     # Where the program has the option `delete_before_replace`, that decides (pulumi 3.276), and our class sets it.

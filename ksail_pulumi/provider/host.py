@@ -93,7 +93,7 @@ class Call:
     def after_answer(self, action: Callable[[], None]) -> None:
         """Run `action` once the engine has the answer of this call; not at all if the engine is gone.
 
-        The process lives until it has run: the engine gives a provider five seconds to end (pulumi 3.259). Where the
+        The process lives until it has run: the engine gives a provider five seconds to end (pulumi 3.276). Where the
         host does not tell when a call is over, `action` runs at once.
         """
         if self.context is None:

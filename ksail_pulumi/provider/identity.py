@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import LifecycleError
 from ksail_pulumi.lifecycle.outputs import SCHEMA
-from ksail_pulumi.provider.properties import ADOPT, OMNI, OWNER, PACKAGE, VERSIONS
+from ksail_pulumi.provider.properties import ADOPT, OMNI, OWNER, PACKAGE, UNFINISHED, VERSIONS
 from ksail_pulumi.provider.run import this_run
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def identity_of(name: str, outputs: Mapping[str, Any], mark: OwnershipMark) -> I
         uuid=str(outputs.get("clusterUuid") or ""),
         omni=str(outputs.get(OMNI, "")),
         marks_creations=form_of(outputs) >= _MARKS_CREATIONS,
+        run=str(outputs.get(UNFINISHED) or ""),
     )
 
 
@@ -72,9 +73,9 @@ def refuse_newer(outputs: Mapping[str, Any]) -> None:
         )
 
 
-def adopts(urn: str) -> bool:
+def adopts(urn: str, name: str) -> bool:
     """Whether a cluster is taken over. What was taken over and has been deleted by a replacement is made anew."""
-    return bool(this_run.told(urn).get(ADOPT)) and not this_run.has_deleted(urn)
+    return bool(this_run.told(urn).get(ADOPT)) and not this_run.has_deleted(urn, name)
 
 
 def keep(urn: str, name: str, outputs: Mapping[str, Any]) -> None:

@@ -132,8 +132,8 @@ class _Asking:
         return f"cluster {name} in Omni at {former} is deleted {when}, and its machines are wiped: {machines}"
 
     def about_a_new_one(self, *, name_left_out: bool) -> Look:
-        replaced = self._replaced()
-        had = _kept(replaced) if replaced is not None else this_run.kept(self.urn)
+        replaced = None if this_run.is_leaving(self.urn) else self._replaced()
+        had = this_run.kept(self.urn) or (_kept(replaced) if replaced is not None else {})
         inputs = dict(self.inputs)
         if name_left_out and had:
             inputs["name"] = had["name"]
@@ -170,7 +170,7 @@ class _Asking:
 
     @property
     def _adopts(self) -> bool:
-        return adopts(self.urn)
+        return adopts(self.urn, self.spec.name)
 
     @property
     def _create_first(self) -> bool:

@@ -48,7 +48,7 @@ PACKAGE = "__package"
 """In outputs: the version of this package that wrote them."""
 
 UNFINISHED = "__unfinished"
-"""In outputs: the mark of the unfinished creation is still on the cluster."""
+"""In outputs: the attempt whose mark of an unfinished creation is still on the cluster."""
 
 PINNED = "__pinned"
 """In outputs: the versions that the user left to us."""
@@ -77,7 +77,7 @@ def stored(
         PINNED: pinned,
         OMNI: endpoint,
         PACKAGE: metadata.version("ksail-pulumi"),
-        **({UNFINISHED: True} if outputs.creation else {}),
+        **({UNFINISHED: outputs.creation} if outputs.creation else {}),
         **({MARKED: [list(path) for path in marked]} if marked else {}),
     }
 

@@ -18,7 +18,8 @@ class Run:
         self._told: dict[str, dict[str, Any]] = {}
         self._replaced: dict[str, str] = {}
         self._kept: dict[str, dict[str, str]] = {}
-        self._deleted: set[str] = set()
+        self._deleted: set[tuple[str, str]] = set()
+        self._leaving: set[str] = set()
         self._shown: set[tuple[str, str]] = set()
 
     def other_asking(self, urn: str, endpoint: str, cluster: str) -> str | None:
@@ -44,6 +45,8 @@ class Run:
 
     def replaces(self, urn: str, cluster: str) -> None:
         """Take note that a cluster of a resource is going to be replaced."""
+        if not urn:
+            return
         with self._lock:
             self._replaced[urn] = cluster
 
@@ -54,6 +57,8 @@ class Run:
 
     def keep(self, urn: str, kept: Mapping[str, str]) -> None:
         """Take note of the name and the versions in the state of a resource: a replacement keeps them."""
+        if not urn:
+            return
         with self._lock:
             self._kept[urn] = dict(kept)
 
@@ -66,15 +71,25 @@ class Run:
         with self._lock:
             return dict(self._kept.get(urn, {}))
 
-    def deletes(self, urn: str) -> None:
-        """Take note that the cluster of a resource is deleted."""
+    def deletes(self, urn: str, cluster: str) -> None:
+        """Take note that a cluster of a resource is deleted."""
         with self._lock:
-            self._deleted.add(urn)
+            self._deleted.add((urn, cluster))
 
-    def has_deleted(self, urn: str) -> bool:
-        """Whether this run has deleted the cluster of a resource."""
+    def has_deleted(self, urn: str, cluster: str) -> bool:
+        """Whether this run has deleted a cluster of a resource."""
         with self._lock:
-            return urn in self._deleted
+            return (urn, cluster) in self._deleted
+
+    def leaves(self, urn: str) -> None:
+        """Take note that a resource is replaced by one in another Omni."""
+        with self._lock:
+            self._leaving.add(urn)
+
+    def is_leaving(self, urn: str) -> bool:
+        """Whether a resource is replaced by one in another Omni: no cluster there is the replaced one."""
+        with self._lock:
+            return urn in self._leaving
 
     def is_news(self, urn: str, line: str) -> bool:
         """Whether a line about a resource has not been shown yet: for a replacement, the engine checks twice."""

@@ -43,7 +43,7 @@ def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateR
             spec,
             OwnershipMark(str(inputs.get(OWNER, ""))),
             session,
-            adopt=adopts(call.urn),
+            adopt=adopts(call.urn, spec.name),
             resumable=bool(call.urn),
             create_first=bool(told.get(CREATE_FIRST)),
         )
@@ -55,7 +55,8 @@ def update(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], ne
     identity = identity_of(id_, olds, OwnershipMark(str(news.get(OWNER, "")), frozenset({str(olds.get(OWNER, ""))})))
     spec = parse_cluster(inputs_in(news))
     session = _session(call, settings, news, "update")
-    with _saving(call, news, session.client):
+    # Until all of it is rewritten, the former mark counts too.
+    with _saving(call, {**news, OWNER: olds.get(OWNER, news.get(OWNER))}, session.client):
         outputs = update_cluster(spec, identity, session, old=olds)
     return UpdateResult(_answer(call, outputs, news, session.client))
 
@@ -87,7 +88,7 @@ def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, An
     on_delete = properties.get("onDelete") or {}
     session = _session(call, settings, properties, "delete")
     keep(call.urn, id_, properties)
-    this_run.deletes(call.urn)
+    this_run.deletes(call.urn, id_)
     delete_cluster(id_, session, identity=identity, on_disconnected=on_delete.get("disconnectedMachines", "fail"))
     call.progress("gone")
 

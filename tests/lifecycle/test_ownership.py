@@ -73,6 +73,7 @@ def test_create_refuses_what_this_resource_has_finished() -> None:
     [
         ({"by": "somebody@elsewhere"}, "is being created by somebody@elsewhere, last seen at .* UTC"),
         ({"process": os.getppid()}, "is being created by"),
+        ({"machine": "another container with the same name"}, "is being created by"),
         ({"by": "somebody@elsewhere", "done": True, "at": LONG_AGO}, "import it"),
     ],
 )
@@ -83,7 +84,8 @@ def test_create_refuses_what_somebody_is_at_work_on_or_may_have(changes: dict[st
 
 def test_a_creation_that_has_ended_is_not_continued_where_a_replacement_creates_first() -> None:
     """The engine would delete it right after, if a state has it."""
-    refuse_existing(begun(), MARK, create_first=True)
+    with pytest.raises(ForeignClusterError, match="delete_before_replace"):
+        refuse_existing(begun(by="somebody@elsewhere", at=LONG_AGO), MARK, create_first=True)
     with pytest.raises(ForeignClusterError):
         refuse_existing(begun(done=True), MARK, create_first=True)
 
@@ -107,7 +109,7 @@ def test_what_somebody_else_has_taken_over_is_left_alone(annotations: dict[str, 
 def test_a_locked_cluster_is_neither_changed_nor_deleted() -> None:
     locked = cluster(**LOCKED)
     patch = Resource(omni.CONFIG_PATCH, "p", specs_pb2.ConfigPatchSpec())
-    with pytest.raises(LifecycleError, match="is locked, so that it cannot be changed"):
+    with pytest.raises(LifecycleError, match="is locked and cannot be changed"):
         refuse_locked(locked, Plan(creates=(patch,)))
     with pytest.raises(LifecycleError, match="omnictl cluster unlock west"):
         refuse_locked_deletion(locked)

@@ -297,7 +297,7 @@ def test_a_locked_cluster_is_neither_changed_nor_unlocked(lab: Lab, needs: Needs
         with pytest.raises(LifecycleError, match="is locked") as raised:
             lab.update(outputs, labels={"env": "prod"}, waitFor="running")
         assert raised.value.outputs is None
-        with pytest.raises(LifecycleError, match="is locked, so that it cannot be deleted"):
+        with pytest.raises(LifecycleError, match="is locked and cannot be deleted"):
             lab.delete()
         assert ANNOTATION_CLUSTER_LOCKED in lab.client.state.get(CLUSTER, lab.name).annotations
     finally:

@@ -100,7 +100,7 @@ def test_locks_come_last_and_hold_until_they_are_taken_off(lab: Lab, needs: Need
     cluster = lab.client.state.get(omni.CLUSTER, lab.name)
     assert omni.ANNOTATION_CLUSTER_LOCKED in cluster.annotations
 
-    with pytest.raises(LifecycleError, match="is locked, so that it cannot be changed"):
+    with pytest.raises(LifecycleError, match="is locked and cannot be changed"):
         lab.update(locked, workers=workers, labels={"env": "test"})
 
     free = lab.update(locked, workers=workers, machines={machine: {"locked": False}}, locked=False)
