@@ -87,7 +87,9 @@ def finish_teardown(resource: Resource, state: State) -> None:
     """
     if resource.tearing_down and not resource.finalizers:
         with suppress(NotFoundError, ConflictError):
-            state.destroy(resource.type, resource.id)
+            # What was told may be past: another cluster of the same name has no finalizers at first either.
+            if state.get(resource.type, resource.id).tearing_down:
+                state.destroy(resource.type, resource.id)
 
 
 class Gone:
