@@ -31,7 +31,7 @@ KNOWN = {
 }
 ASKED = {
     "revoked": ("does not accept the key of service account 'revoked'", "clock", "revoked", "role", "expires on "),
-    "unreachable": (f"cannot connect to Omni at {NOWHERE} to read ", "the host name omni.invalid is not known", ":443"),
+    "unreachable": (f"cannot connect to Omni at {NOWHERE} to ", "the host name omni.invalid is not known", ":443"),
 }
 REFUSED = {"reader": ("service account 'reader' may not create", "Changing clusters needs the role Operator")}
 
