@@ -20,6 +20,7 @@ from ksail_pulumi.provider.properties import (
     NAME_LEFT_OUT,
     OWNER,
     PREVIEW,
+    UNASKED,
     UNSEEN,
     VERSIONS,
     concerns,
@@ -44,7 +45,7 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
         inputs = _stored_form(call.urn, olds, news)
     except InputError as error:
         return CheckResult(dict(news), [_failure(call, str(error))])
-    this_run.tell(call.urn, {key: bool(news.get(key)) for key in (ADOPT, CREATE_FIRST)} | {CHOSEN: {}})
+    this_run.tell(call.urn, {key: bool(news.get(key)) for key in (ADOPT, CREATE_FIRST)} | {CHOSEN: {}, UNASKED: ""})
     this_run.tell(call.urn, {MARKED: news.get(MARKED) or [], UNSEEN: bool(olds) and _hidden(olds) != _hidden(inputs)})
     asked, unknown = without_unknowns(inputs_in(inputs))
     if olds and news.get(PREVIEW):
@@ -129,7 +130,7 @@ def _look(
             call.warning(str(error))
         elif left_out and not olds:
             # A replacement keeps name and versions, which the cluster in Omni alone can tell.
-            return inputs, [_failure(call, str(error))]
+            this_run.tell(call.urn, {UNASKED: str(error)})
         return inputs, []
     if in_preview:
         for tell, lines in ((call.warning, found.findings.warnings), (call.info, found.findings.forecasts)):

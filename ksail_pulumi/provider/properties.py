@@ -41,6 +41,9 @@ CHOSEN = "__chosen"
 MARKED = "__marked"
 """The paths of the inputs that are marked as secret. Not among the inputs that `check` returns, but in the outputs."""
 
+UNASKED = "__unasked"
+"""What `check` tells `create` and `delete`: why Omni could not tell what a replacement keeps."""
+
 UNSEEN = "__unseen"
 """What `check` tells `diff`: a hidden input differs from the stored one, and the engine would show that."""
 

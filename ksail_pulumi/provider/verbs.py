@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
-from ksail_pulumi.errors import KsailPulumiError, NotFoundError
+from ksail_pulumi.errors import KsailPulumiError, NotFoundError, UnreachableError
 from ksail_pulumi.lifecycle.create import create as create_cluster
 from ksail_pulumi.lifecycle.delete import delete as delete_cluster
 from ksail_pulumi.lifecycle.lease import finish_creation
@@ -19,7 +19,7 @@ from ksail_pulumi.lifecycle.update import update as update_cluster
 from ksail_pulumi.omni.client import Client, connect
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.provider.identity import adopts, identity_of, keep, mark_of
-from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, found, refreshed, stored
+from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, UNASKED, found, refreshed, stored
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import marked
 from ksail_pulumi.spec.cluster import parse_cluster
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateResult:
     """Make the cluster, or continue where an earlier create of this resource stopped."""
     told = this_run.told(call.urn)
+    _refuse_unasked(call)
     chosen = {key: value for key, value in told.get(CHOSEN, {}).items() if key not in inputs}
     spec = parse_cluster({**inputs_in(inputs), **chosen})
     session = _session(call, settings, inputs, "create")
@@ -84,6 +85,7 @@ def read(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]
 
 def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]) -> None:
     """Delete the cluster and wait until it is gone; one that is gone already is no error."""
+    _refuse_unasked(call)
     identity = identity_of(id_, properties, mark_of(properties, call.urn))
     on_delete = properties.get("onDelete") or {}
     session = _session(call, settings, properties, "delete")
@@ -91,6 +93,16 @@ def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, An
     this_run.deletes(call.urn, id_)
     delete_cluster(id_, session, identity=identity, on_disconnected=on_delete.get("disconnectedMachines", "fail"))
     call.progress("gone")
+
+
+def _refuse_unasked(call: Call) -> None:
+    """Refuse to create, and to delete for a replacement, what Omni could not be asked about before.
+
+    Raises:
+        UnreachableError: With the reason.
+    """
+    if reason := this_run.told(call.urn).get(UNASKED):
+        raise UnreachableError(reason)
 
 
 def _answer(call: Call, outputs: ClusterOutputs, inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What `check` says, in Pulumi's own process, where it cannot or need not ask an Omni."""
 
+import re
 import socket
 
 import pytest
@@ -9,7 +10,7 @@ from pulumi.runtime import rpc
 from ksail_pulumi.provider import looking
 from ksail_pulumi.provider.cluster import OmniClusterProvider
 from ksail_pulumi.simulator.server import Simulator
-from tests.host import URN
+from tests.host import URN, Failed
 
 INPUTS = {"name": "west", "controlPlane": {"count": 1}, "__owner": "organization/shop/dev/west"}
 UNKNOWN = Unknown()
@@ -197,8 +198,10 @@ def test_a_preview_warns_of_settings_that_are_missing(start_provider, engine, in
     assert provider.check({**INPUTS, **inputs, "__preview": True}) == ({**INPUTS, **inputs}, {})
     assert [message in text for text in engine.texts("WARNING")] == [True]
     engine.clear()
-    refused = provider.check({**INPUTS, **inputs})[1]
-    assert message in refused[""], "an `up` cannot tell whether a replacement has to keep name and versions"
+    asked, failures = provider.check({**INPUTS, **inputs})
+    assert failures == {}
+    with pytest.raises(Failed, match=re.escape(message)):
+        provider.create(asked)  # it might be a replacement, which has to keep name and versions
     assert provider.check({**INPUTS, **inputs}, {**INPUTS, "labels": {}}) == ({**INPUTS, **inputs}, {})
     assert engine.texts() == []
 
