@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import grpc
 import pytest
 
-from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_STATUS
+from ksail_pulumi.omni.resources import CLUSTER
+from ksail_pulumi.simulator.store import StoreError
 from tests.e2e import server
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
+    from ksail_pulumi.simulator.faults import Write
     from ksail_pulumi.simulator.server import Simulator
-    from ksail_pulumi.simulator.store import Event
     from tests.e2e.project import Project
 
 CREATE_FIRST = {"options": {"delete_before_replace": False}}
@@ -87,17 +89,18 @@ def test_a_replacement_whose_second_half_is_refused_leaves_nothing_in_omni_and_t
     project: Project, simulator: Simulator, omni: Client
 ) -> None:
     key = simulator.issue_key("short-lived")
+    refused: list[Write] = []
 
-    def end_the_key(event: Event) -> None:
-        """All that a deletion waits for has happened."""
-        left = (*simulator.store.list(CLUSTER), *simulator.store.list(MACHINE_STATUS, {LABEL_CLUSTER: "main"}))
-        if event.resource.type in (CLUSTER, MACHINE_STATUS) and not left:
+    def end_the_key(moment: str, write: Write) -> None:
+        if (moment, write.verb, write.type, refused) == ("before", "Create", CLUSTER.name, []):
+            refused.append(write)
             simulator.revoke_key(key)
+            raise StoreError(grpc.StatusCode.UNAUTHENTICATED, "invalid signature")
 
     project.init()
     project.clusters({"main": {}})
     project.up()
-    simulator.store.subscribe(end_the_key)
+    simulator.faults.on_write(end_the_key)
     environment = {"OMNI_SERVICE_ACCOUNT_KEY": key}
     failed = project.up("--replace", project.urn("main"), environment=environment, fails=True)
     assert "does not accept the key of service account 'short-lived'" in failed.told["main"]
