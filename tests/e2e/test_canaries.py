@@ -251,6 +251,17 @@ def test_an_endpoint_that_is_set_as_a_secret_is_refused(program: Project) -> Non
 
 
 @pytest.mark.sweep
+@pytest.mark.parametrize("name", ["caFile", "insecureSkipTlsVerify", "serviceAccountKey", "nosuchsetting"])
+def test_no_setting_that_is_a_secret_stands_anywhere(program: Project, name: str) -> None:
+    value = canary()
+    program.run("config", "set", "--secret", f"omni:{name}", value)
+    program.clusters({"main": {"endpoint": "https://omni.invalid"}})
+    assert "warning: " in program.preview().output
+    program.up(fails=True)
+    assert stands_in(written(program), [value]) == []
+
+
+@pytest.mark.sweep
 def test_a_value_that_is_marked_later_is_encrypted_where_it_was_stored(program: Project) -> None:
     value = canary()
     program.clusters({"main": {"labels": {"a": value}}})

@@ -15,7 +15,14 @@ import ksail_pulumi
 ROOT = Path(ksail_pulumi.__file__).parent
 _LEFT_OUT = ("simulator", "api")  # the simulator is another program; what protoc wrote is not ours
 # What writes files: it holds what the user wrote, and is no message.
-_WRITERS = ("export", "goyaml", "pyliterals", "scaffold", "schema", "manifests")
+_WRITERS = (
+    "spec/export_python",
+    "spec/export_template",
+    "spec/goyaml",
+    "spec/pyliterals",
+    "spec/schema",
+    "plan/manifests",
+)
 
 # What makes a text that a user may read. Their arguments that are no text (a path, a resource) do not count.
 _MAKERS = frozenset(
@@ -34,6 +41,7 @@ _MAKERS = frozenset(
         "info",
         "progress",
         "failure",
+        "_say",
     }
 )
 
@@ -62,7 +70,7 @@ def _sites() -> list[Site]:
     found: set[Site] = set()
     for file in sorted(ROOT.rglob("*.py")):
         module = file.relative_to(ROOT)
-        if not set(_LEFT_OUT) & set(module.parts) and not module.stem.startswith(_WRITERS):
+        if not set(_LEFT_OUT) & set(module.parts) and not str(module).startswith(_WRITERS):
             found.update(_in_module(str(module), ast.parse(file.read_text())))
     return sorted(found)
 
