@@ -300,12 +300,12 @@ def marked_at(path: Sequence[str | int], data: Any) -> Any:
 @pytest.mark.timeout(3600)
 def test_no_input_that_is_marked_stands_anywhere(program: Project) -> None:
     """One of every few places, through the real command; what is wrong with most of them ends the command."""
-    chosen = inputs()[::17]
+    chosen = inputs()[::40]
     for each in chosen:
         program.clusters({"main": marked_at(each.path, each.data)})
-        for arguments in (["preview"], ["preview", "--json"]):
-            process = program.start(*arguments)
-            output, _ = process.communicate()
-            program.outputs_seen.append(output)
-            assert not each.leaks(output), each.name
+        process = program.start("preview", "--diff")
+        output, _ = process.communicate()
+        assert not each.leaks(output), each.name
+        if process.returncode == 0:
+            assert not each.leaks(program.preview("--json").output), each.name
     assert stands_in(written(program), [each.canary for each in chosen]) == []

@@ -85,7 +85,8 @@ def _looking(frame: FrameType, event: str, given: Any) -> Any:
     # What a reader of files returns is their content; what it raises is a message.
     is_message = event == "exception" or (event == "return" and not frame.f_code.co_filename.endswith(_READERS))
     if is_message and isinstance(given, str | BaseException | tuple | Problem | Findings):
-        text = " ".join(map(str, given)) if isinstance(given, tuple) else str(given)
+        given = [each for each in given if isinstance(each, str | Problem)] if isinstance(given, tuple) else [given]
+        text = " ".join(map(str, given))
         if "Zplanted" in text:
             where = f"{frame.f_code.co_filename[len(_PREFIX) :]} {frame.f_code.co_qualname}"
             _leaks.setdefault(where, text[:500])
