@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-REPORT = "KSAIL_PULUMI_OBSERVED"
-"""The environment variable with the file to write to."""
+REPORTS = "KSAIL_PULUMI_OBSERVED"
+"""The environment variable with the folder to write to: a file for each worker of pytest-xdist."""
 
 CANARIES = [f"Q{number:04d}Zplanted" for number in range(40)]
 _PREFIX = f"{ROOT}/"
@@ -35,6 +35,7 @@ _FUNCTIONS = {(site.module, site.function.rpartition(".")[2]) for site in SITES}
 
 _ran: set[tuple[str, int]] = set()
 _leaks: dict[str, str] = {}
+_tests: set[str] = set()
 
 
 def planted(data: Any) -> Any:
@@ -112,10 +113,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_runtest_call(item: pytest.Item) -> None:
+    _tests.add(item.nodeid)
     sys.settrace(_trace_calls)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     sys.settrace(None)
-    report = {"ran": sorted(_ran), "leaks": _leaks, "tests": session.testscollected}
-    Path(os.environ[REPORT]).write_text(json.dumps(report))
+    report = {"ran": sorted(_ran), "leaks": _leaks, "tests": len(_tests)}
+    Path(os.environ[REPORTS], f"{os.getpid()}.json").write_text(json.dumps(report))

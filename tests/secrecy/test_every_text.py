@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.secrecy.observer import REPORT
+from tests.secrecy.observer import REPORTS
 from tests.secrecy.sites import ROOT, SITES, not_run
 
 if TYPE_CHECKING:
@@ -60,28 +60,15 @@ def test_the_texts_are_found_by_walking_the_code() -> None:
     assert sorted(set(EXEMPT) - known) == []
 
 
-# It runs the other tests one after the other, which takes longer than all sweeps may.
-@pytest.mark.skipif("EVERY_TEXT" not in os.environ, reason="takes over ten minutes: EVERY_TEXT=1 make sweeps")
 @pytest.mark.sweep
 @pytest.mark.timeout(7200)
 def test_every_text_is_made_and_shows_nothing_that_may_be_secret(tmp_path: Path) -> None:
-    report = tmp_path / "observed.json"
     folders = [str(ROOT.parent / "tests" / suite) for suite in SUITES]
-    options = [
-        "-q",
-        "--tb=no",
-        "--timeout=600",
-        "-p",
-        "no:xdist",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "tests.secrecy.observer",
-    ]
+    options = ["-q", "--tb=no", "--timeout=600", "-p", "no:cacheprovider", "-p", "tests.secrecy.observer"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *folders],
+        [sys.executable, "-m", "pytest", "-n", str(2 * (os.cpu_count() or 1)), *options, *folders],
         cwd=ROOT.parent,
-        env={**os.environ, REPORT: str(report)},
+        env={**os.environ, REPORTS: str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -89,9 +76,9 @@ def test_every_text_is_made_and_shows_nothing_that_may_be_secret(tmp_path: Path)
     )
     # 1: some tests fail, as their clusters have more in them than they expect.
     assert done.returncode in (0, 1), done.stdout[-3000:]
-    found = json.loads(report.read_text())
-    assert found["tests"] > 1500
-    assert found["leaks"] == {}
-    ran = {(module, line) for module, line in found["ran"]}
+    reports = [json.loads(file.read_text()) for file in tmp_path.iterdir()]
+    assert sum(report["tests"] for report in reports) > 1500
+    assert [report["leaks"] for report in reports if report["leaks"]] == []
+    ran = {(module, line) for report in reports for module, line in report["ran"]}
     left = [site for site in not_run(ran, SITES) if f"{site.module} {site.function}" not in EXEMPT]
     assert list(map(str, left)) == []
