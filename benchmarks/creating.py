@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.figure import Figure
 from benchmarks.lab import MARK, Omni, omni, session
 from ksail_pulumi.lifecycle.create import create
+from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.resources import SYS_VERSION
-from ksail_pulumi.spec.cluster import parse_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from benchmarks.figure import Figure
 from benchmarks.lab import MARK, session
 from ksail_pulumi.lifecycle.create import create
-from ksail_pulumi.lifecycle.done import Goal, reached
-from ksail_pulumi.lifecycle.judgement import SETTLING_SECONDS
-from ksail_pulumi.lifecycle.view import ClusterView
+from ksail_pulumi.lifecycle.waiting.goal import Goal, reached
+from ksail_pulumi.lifecycle.waiting.settling import SETTLING_SECONDS
+from ksail_pulumi.lifecycle.waiting.view import ClusterView
+from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.resources import SYS_VERSION, TYPES
 from ksail_pulumi.omni.watch import Query, WatchEvent
 from ksail_pulumi.simulator.server import Simulator
-from ksail_pulumi.spec.cluster import parse_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

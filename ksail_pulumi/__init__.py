@@ -10,47 +10,45 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ksail_pulumi.errors import KsailPulumiError
-    from ksail_pulumi.provider.arg_dicts import (
+    from ksail_pulumi.provider.cluster import OmniCluster
+    from ksail_pulumi.provider.inputs import (
+        BackupArgs,
         BackupArgsDict,
+        BootstrapSpecArgs,
         BootstrapSpecArgsDict,
+        ComponentArgs,
         ComponentArgsDict,
+        ComponentsArgs,
         ComponentsArgsDict,
+        ControlPlaneArgs,
         ControlPlaneArgsDict,
+        FeaturesArgs,
         FeaturesArgsDict,
+        HealthCheckArgs,
         HealthCheckArgsDict,
+        InstallArgs,
         InstallArgsDict,
+        KubeconfigArgs,
         KubeconfigArgsDict,
+        MachineArgs,
         MachineArgsDict,
+        MachineClassArgs,
         MachineClassArgsDict,
+        ManifestArgs,
         ManifestArgsDict,
+        OmniClusterArgs,
         OmniClusterArgsDict,
+        OnDeleteArgs,
         OnDeleteArgsDict,
+        PatchArgs,
         PatchArgsDict,
+        RollingArgs,
         RollingArgsDict,
+        StrategyArgs,
         StrategyArgsDict,
+        WorkersArgs,
         WorkersArgsDict,
     )
-    from ksail_pulumi.provider.args import (
-        BackupArgs,
-        BootstrapSpecArgs,
-        ComponentArgs,
-        ComponentsArgs,
-        ControlPlaneArgs,
-        FeaturesArgs,
-        HealthCheckArgs,
-        InstallArgs,
-        KubeconfigArgs,
-        MachineArgs,
-        MachineClassArgs,
-        ManifestArgs,
-        OmniClusterArgs,
-        OnDeleteArgs,
-        PatchArgs,
-        RollingArgs,
-        StrategyArgs,
-        WorkersArgs,
-    )
-    from ksail_pulumi.provider.cluster import OmniCluster
 
 __all__ = [
     "BackupArgs",
@@ -99,8 +97,7 @@ _ELSEWHERE = {"KsailPulumiError": "ksail_pulumi.errors", "OmniCluster": "ksail_p
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    args = "ksail_pulumi.provider.arg_dicts" if name.endswith("Dict") else "ksail_pulumi.provider.args"
-    value = getattr(importlib.import_module(_ELSEWHERE.get(name, args)), name)
+    value = getattr(importlib.import_module(_ELSEWHERE.get(name, "ksail_pulumi.provider.inputs")), name)
     globals()[name] = value
     return value
 

@@ -92,4 +92,4 @@ assert OmniClusterProvider().diff("west", outputs, inputs).changes is False
 def test_a_provider_process_without_changes_loads_no_pydantic_and_no_client():
     loaded = modules_after(UNCHANGED)
     omni = {"ksail_pulumi.omni.client", "ksail_pulumi.omni.channel", "ksail_pulumi.omni.resources"}
-    assert not loaded & {"pydantic", "ksail_pulumi.plan", "ksail_pulumi.spec.cluster", *omni}
+    assert not loaded & {"pydantic", "ksail_pulumi.plan", "ksail_pulumi.model.parse", *omni}

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.cli.settings import client_from_environment
 from ksail_pulumi.errors import InputError, NotFoundError
+from ksail_pulumi.formats.ksail.write import KSAIL_YAML, ksail_project
+from ksail_pulumi.formats.project import write_files
+from ksail_pulumi.formats.python import program_text
+from ksail_pulumi.formats.template.write import cannot_say, template_text
 from ksail_pulumi.lifecycle import snapshot
 from ksail_pulumi.plan.inputs import inputs_of
-from ksail_pulumi.spec.export_ksail import KSAIL_YAML, ksail_project
-from ksail_pulumi.spec.export_python import program_text
-from ksail_pulumi.spec.export_template import cannot_say, template_text
-from ksail_pulumi.spec.scaffold import write_files
 
 if TYPE_CHECKING:
     import argparse

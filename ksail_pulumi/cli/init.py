@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.spec.scaffold import Project, check_project, project_files, write_files
+from ksail_pulumi.formats.project import Project, check_project, project_files, write_files
 
 if TYPE_CHECKING:
     import argparse

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.spec.schema import SCHEMAS
+from ksail_pulumi.formats.schema import SCHEMAS
 
 if TYPE_CHECKING:
     import argparse

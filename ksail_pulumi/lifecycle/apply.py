@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import AlreadyExistsError, ConflictError, ForeignClusterError, NotFoundError, OmniError
-from ksail_pulumi.lifecycle.gone import wait_until_gone
+from ksail_pulumi.lifecycle.waiting.gone import wait_until_gone
 from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH, MACHINE_SET, MACHINE_SET_NODE
 from ksail_pulumi.plan.ownership import Creation
 

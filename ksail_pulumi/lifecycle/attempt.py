@@ -10,22 +10,22 @@ from ksail_pulumi.errors import ClusterGoneError, KsailPulumiError, OmniError
 from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.apply import Applied
 from ksail_pulumi.lifecycle.outputs import inputs_in
-from ksail_pulumi.lifecycle.view import ClusterView
-from ksail_pulumi.lifecycle.wait import wait
+from ksail_pulumi.lifecycle.waiting.view import ClusterView
+from ksail_pulumi.lifecycle.waiting.watch import wait
+from ksail_pulumi.model.parse import to_wire
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID
 from ksail_pulumi.plan.diff import with_lock
 from ksail_pulumi.plan.ownership import without_creation
-from ksail_pulumi.spec.cluster import to_wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ksail_pulumi.lifecycle.converge import Converged
-    from ksail_pulumi.lifecycle.done import Goal
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
     from ksail_pulumi.lifecycle.session import Session
+    from ksail_pulumi.lifecycle.waiting.goal import Goal
+    from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.spec.cluster import ClusterSpec
 
 
 class Attempt:
@@ -77,7 +77,7 @@ class Attempt:
                 self._view.put(kind, [] if found is None else [found])
             if self.session.presence is not None:
                 try:
-                    self.session.presence.check(self._view)
+                    self.session.presence.check(self._view.one(CLUSTER), self._view.one(CLUSTER_UUID))
                 except ClusterGoneError as gone:
                     raise gone from error
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.addons.findings import outdates_manifests
 from ksail_pulumi.lifecycle import snapshot
 from ksail_pulumi.lifecycle.apply import apply
-from ksail_pulumi.lifecycle.done import Goal
-from ksail_pulumi.lifecycle.gone import wait_until_free, wait_until_gone
 from ksail_pulumi.lifecycle.ownership import refuse_locked
+from ksail_pulumi.lifecycle.waiting.goal import Goal
+from ksail_pulumi.lifecycle.waiting.gone import wait_until_free, wait_until_gone
 from ksail_pulumi.omni.resources import LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
 from ksail_pulumi.plan.changes import changes, cluster_machines, cluster_versions
-from ksail_pulumi.plan.component_findings import outdates_manifests
 from ksail_pulumi.plan.diff import merge, release, without_lock
 from ksail_pulumi.plan.rules import taken_machines
-from ksail_pulumi.spec.problems import InvalidCluster
+from ksail_pulumi.problems import InvalidCluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.lease import Lease
     from ksail_pulumi.lifecycle.pool import Claim
     from ksail_pulumi.lifecycle.session import Session
+    from ksail_pulumi.model.parse import ClusterSpec
+    from ksail_pulumi.model.versions import Versions
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.diff import Plan
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.snapshot import Snapshot
-    from ksail_pulumi.plan.versions import Versions
-    from ksail_pulumi.spec.cluster import ClusterSpec
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def converge(
         apply(lease.on(steps) if lease else steps, session, mark, applied, merge=planned.merge)
         leaving |= _leaving(planned.plan, reading)
         shrinks |= bool(leaving) or _class_shrinks(planned.plan)
-        outdated |= outdates_manifests(planned.plan)
+        outdated |= outdates_manifests(planned.plan.changed)
         if applied.lost:
             session.progress(f"another cluster took {', '.join(sorted(applied.lost))} meanwhile, choosing again")
             lost |= applied.lost

@@ -34,7 +34,7 @@ def renewal_due(wire: Mapping[str, Any], now: datetime | None = None) -> bool:
 
     A `renewBefore` of more than half the token's whole life counts as that half: it would never be content otherwise.
     """
-    from ksail_pulumi.spec.durations import duration
+    from ksail_pulumi.model.durations import duration
 
     claims = _claims(str(wire.get("kubeconfig") or ""))
     end, begin = claims.get("exp"), claims.get("iat")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ksail_pulumi.errors import KsailPulumiError, LifecycleError, NotFoundError
-from ksail_pulumi.lifecycle.diagnose import machine_name
-from ksail_pulumi.lifecycle.gone import finish_teardown
 from ksail_pulumi.lifecycle.ownership import refuse_locked_deletion, refuse_lost
-from ksail_pulumi.lifecycle.progress import describe_deletion
 from ksail_pulumi.lifecycle.snapshot import OF_MACHINES, collect
-from ksail_pulumi.lifecycle.view import ClusterView
-from ksail_pulumi.lifecycle.wait import follow, queries
+from ksail_pulumi.lifecycle.waiting.diagnosis import machine_name
+from ksail_pulumi.lifecycle.waiting.gone import finish_teardown
+from ksail_pulumi.lifecycle.waiting.progress import describe_deletion
+from ksail_pulumi.lifecycle.waiting.view import ClusterView
+from ksail_pulumi.lifecycle.waiting.watch import follow, queries
 from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_DESTROY_STATUS,

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.lifecycle.credentials import renewal_due
-from ksail_pulumi.lifecycle.done import reached
 from ksail_pulumi.lifecycle.outputs import KUBECONFIG_INPUT, ClusterOutputs, Node
+from ksail_pulumi.lifecycle.waiting.goal import reached
+from ksail_pulumi.model.durations import duration
+from ksail_pulumi.model.parse import Kubeconfig
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     CLUSTER_MACHINE_IDENTITY,
@@ -20,14 +22,12 @@ from ksail_pulumi.omni.resources import (
     LABEL_NODE_NAME,
     enum_name,
 )
-from ksail_pulumi.spec.cluster import Kubeconfig
-from ksail_pulumi.spec.durations import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ksail_pulumi.lifecycle.done import Goal
-    from ksail_pulumi.lifecycle.view import ClusterView
+    from ksail_pulumi.lifecycle.waiting.goal import Goal
+    from ksail_pulumi.lifecycle.waiting.view import ClusterView
     from ksail_pulumi.omni.client import Client
 
 

@@ -10,7 +10,6 @@ from ksail_pulumi.omni.watch import Query
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 
 if TYPE_CHECKING:
-    from ksail_pulumi.lifecycle.view import ClusterView
     from ksail_pulumi.omni.resources import Resource
 
 _NEXT = "Run `pulumi refresh` to take note of that; the next `pulumi up` creates the cluster again"
@@ -39,15 +38,12 @@ class Presence:
         """What must be watched."""
         return Query(CLUSTER, id=self.name), Query(CLUSTER_UUID, id=self.name)
 
-    def check(self, view: ClusterView) -> None:
-        """Look whether the cluster is there.
+    def check(self, cluster: Resource | None, uuid: Resource | None) -> None:
+        """Look whether the cluster is there, given its `Cluster` and `ClusterUUID` as they are now.
 
         Raises:
             ClusterGoneError: It is gone, is being deleted, or is another one under the same name.
         """
-        if not view.synced((CLUSTER, CLUSTER_UUID)):
-            return
-        cluster, uuid = view.one(CLUSTER), view.one(CLUSTER_UUID)
         if cluster is None:
             raise ClusterGoneError(f"cluster {self.name!r} was deleted by somebody else meanwhile. {_NEXT}")
         if (uuid is not None and self._uuid not in ("", uuid.spec.uuid)) or not self._ours(cluster):

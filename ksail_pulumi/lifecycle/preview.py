@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.errors import ForeignClusterError, PermissionDeniedError, RefusedError, UnsupportedError
 from ksail_pulumi.lifecycle import snapshot
 from ksail_pulumi.lifecycle.ownership import refuse_existing, refuse_lost
+from ksail_pulumi.model.patches import patch_text
 from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.findings import findings
 from ksail_pulumi.plan.forecast import named
 from ksail_pulumi.plan.ownership import Creation
-from ksail_pulumi.spec.patches import patch_text
-from ksail_pulumi.spec.problems import Problem
+from ksail_pulumi.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ksail_pulumi.model.parse import ClusterSpec, Patch
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.findings import Findings
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.snapshot import Snapshot
-    from ksail_pulumi.spec.cluster import ClusterSpec, Patch
-    from ksail_pulumi.spec.problems import FieldPath
+    from ksail_pulumi.problems import FieldPath
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.lifecycle import facts
-from ksail_pulumi.lifecycle.done import Goal
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.snapshot import OF_MACHINES, PARTS, collect
-from ksail_pulumi.lifecycle.view import BY_ID, ClusterView
+from ksail_pulumi.lifecycle.waiting.goal import Goal
+from ksail_pulumi.lifecycle.waiting.view import BY_ID, ClusterView
+from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_UUID,
@@ -21,7 +22,6 @@ from ksail_pulumi.omni.resources import (
 from ksail_pulumi.plan.inputs import inputs_of
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 from ksail_pulumi.plan.versions import versions_of
-from ksail_pulumi.spec.cluster import parse_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,13 +9,13 @@ from ksail_pulumi.errors import LifecycleError
 from ksail_pulumi.lifecycle import snapshot
 from ksail_pulumi.lifecycle.attempt import Attempt
 from ksail_pulumi.lifecycle.converge import converge
-from ksail_pulumi.lifecycle.manifests import sync_manifests
+from ksail_pulumi.lifecycle.manifest_sync import sync_manifests
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.ownership import refuse_lost
 from ksail_pulumi.lifecycle.pool import pool_of
 from ksail_pulumi.lifecycle.presence import Presence
+from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.plan.ownership import Creation
-from ksail_pulumi.spec.cluster import parse_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.identity import Identity
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
     from ksail_pulumi.lifecycle.session import Session
+    from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.snapshot import Snapshot
-    from ksail_pulumi.spec.cluster import ClusterSpec
 
 
 def update(

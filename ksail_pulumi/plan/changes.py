@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.plan.component_findings import planned_components
+from ksail_pulumi.addons.patches import component_patches
 from ksail_pulumi.plan.desired import desired_resources, previous_resources
 from ksail_pulumi.plan.diff import diff
 from ksail_pulumi.plan.machines import assign_machines
@@ -15,14 +15,14 @@ from ksail_pulumi.plan.versions import resolve_versions, versions_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from ksail_pulumi.model.cluster import ClusterSpec
+    from ksail_pulumi.model.versions import Versions
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.diff import Plan
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.numbering import Renumbered
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.snapshot import Snapshot
-    from ksail_pulumi.plan.versions import Versions
-    from ksail_pulumi.spec.models import ClusterSpec
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ def changes(
     Raises:
         ForeignClusterError: A resource of the cluster exists and belongs to another one.
     """
+    began = snapshot.config_version.spec.version if snapshot.config_version else versions.talos
     desired = desired_resources(
         spec,
         versions,
@@ -92,7 +93,7 @@ def changes(
         mark,
         api_version=snapshot.api_version,
         bootstrapped=snapshot.bootstrapped,
-        components=planned_components(spec, versions, snapshot),
+        components=component_patches(spec.components, spec.name, began=began, actual=snapshot.resources),
     )
     actual = snapshot.resources
     settled = settle(desired, actual, mark=mark, given=given_ids(spec))

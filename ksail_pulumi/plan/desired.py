@@ -9,25 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.addons.patches import ANNOTATION_COMPONENT, component_patches
+from ksail_pulumi.addons.patches import patch_id as component_id
+from ksail_pulumi.model.cluster import ControlPlane, Workers
+from ksail_pulumi.model.durations import duration
+from ksail_pulumi.model.patches import CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGHT, patch_id, patch_text
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
-from ksail_pulumi.plan.components import ANNOTATION_COMPONENT, component_patches
-from ksail_pulumi.plan.components import patch_id as component_id
 from ksail_pulumi.plan.machines import current_assignment
 from ksail_pulumi.plan.versions import versions_of
-from ksail_pulumi.spec.durations import duration
-from ksail_pulumi.spec.models import ControlPlane, Workers
-from ksail_pulumi.spec.patches import CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGHT, patch_id, patch_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ksail_pulumi.plan.components import ComponentPatch
-    from ksail_pulumi.plan.machines import Assignment
-    from ksail_pulumi.plan.ownership import OwnershipMark
-    from ksail_pulumi.plan.versions import Versions
-    from ksail_pulumi.spec.models import (
+    from ksail_pulumi.addons.patches import ComponentPatch
+    from ksail_pulumi.model.cluster import (
         ClusterSpec,
         HealthCheck,
         Install,
@@ -37,6 +34,9 @@ if TYPE_CHECKING:
         Patch,
         Strategy,
     )
+    from ksail_pulumi.model.versions import Versions
+    from ksail_pulumi.plan.machines import Assignment
+    from ksail_pulumi.plan.ownership import OwnershipMark
 
 INSTALL_DISK = "install-disk"
 

@@ -79,6 +79,11 @@ class Plan:
     def empty(self) -> bool:
         return not (self.creates or self.updates or self.destroys or self.deferred or self.locks)
 
+    @property
+    def changed(self) -> list[tuple[Resource, Resource]]:
+        """The updated resources, each before and after."""
+        return [(update.actual, update.desired) for update in self.updates]
+
     def steps(self) -> list[Step]:
         """The steps to take: creates, then updates, type by type; then destroys, nodes and sets before the rest.
 

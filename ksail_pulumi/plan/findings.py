@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.addons.findings import component_forecast, component_rules, component_warnings
 from ksail_pulumi.errors import ForeignClusterError, NotEnoughMachinesError
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.changes import changes, cluster_machines, cluster_versions
-from ksail_pulumi.plan.component_findings import component_forecast, component_rules, component_warnings
 from ksail_pulumi.plan.diff import lock_forbids
 from ksail_pulumi.plan.forecast import forecast
 from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.plan.rules import assignment_rules, server_rules
 from ksail_pulumi.plan.staying import staying
-from ksail_pulumi.spec.problems import InvalidCluster, Problem
+from ksail_pulumi.problems import InvalidCluster, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from ksail_pulumi.model.cluster import ClusterSpec
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.snapshot import Snapshot
-    from ksail_pulumi.spec.models import ClusterSpec
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,14 @@ def findings(
         adopt: Whether a cluster that exists already is to be taken over.
     """
     failures = {problem.path: problem for problem in _importable(spec, snapshot, old, adopt)}
-    warnings = [*_waiting_for(spec, snapshot), *component_warnings(spec, snapshot)]
+    warnings = [*_waiting_for(spec, snapshot), *component_warnings(spec, bootstrapped=snapshot.bootstrapped)]
     if not snapshot.talos_versions:
         return Findings(tuple(failures.values()), tuple(warnings))
     forecasts: list[str] = []
     try:
         versions = cluster_versions(spec, snapshot)
-        for problem in (*server_rules(spec, snapshot, versions), *component_rules(spec, snapshot)):
+        on_addons = component_rules(spec, snapshot.resources, bootstrapped=snapshot.bootstrapped)
+        for problem in (*server_rules(spec, snapshot, versions), *on_addons):
             failures.setdefault(problem.path, problem)
         assignment = cluster_machines(spec, snapshot, versions, mark, taken=taken, adopt=adopt)
         for problem in assignment_rules(spec, snapshot, assignment):
@@ -80,7 +81,14 @@ def findings(
                 failures[()] = Problem((), f"{reason}; unlock it first, with locked: false")
             forecasts = [] if old is not None else list(_taken_over(snapshot, mark))
             forecasts += forecast(found, versions, assignment, snapshot, mark)
-            forecasts += component_forecast(spec, plan, versions, snapshot)
+            forecasts += component_forecast(
+                spec,
+                versions,
+                creates=plan.creates,
+                updates=plan.changed,
+                destroys=plan.destroys,
+                new=snapshot.cluster is None,
+            )
             forecasts += staying(found, snapshot) if adopt and old is None else ()
     except InvalidCluster as error:
         for problem in error.problems:

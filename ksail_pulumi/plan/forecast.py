@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.addons.patches import is_component
 from ksail_pulumi.omni import resources as omni
-from ksail_pulumi.plan.components import is_component
 from ksail_pulumi.plan.versions import versions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ksail_pulumi.model.versions import Versions
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.changes import Changes
     from ksail_pulumi.plan.diff import Plan
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.snapshot import Snapshot
-    from ksail_pulumi.plan.versions import Versions
 
 _REACHING_MACHINES = (
     omni.CLUSTER.name,

@@ -9,24 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ksail_pulumi.addons.patches import read_components
+from ksail_pulumi.model.cluster import Features, Machine
+from ksail_pulumi.model.parse import compact, to_wire
+from ksail_pulumi.model.patches import CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGHT, patch_id
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.plan import reading
-from ksail_pulumi.plan.components import read_components
 from ksail_pulumi.plan.desired import INSTALL_DISK
 from ksail_pulumi.plan.numbering import ids_in_use, scope_of, twins
-from ksail_pulumi.spec.cluster import compact, to_wire
-from ksail_pulumi.spec.models import Features, Machine
-from ksail_pulumi.spec.patches import CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGHT, patch_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from ksail_pulumi.model.cluster import ClusterSpec, HealthCheck, MachineSet, Manifest, Patch
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.numbering import Scope
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.reading import Wire
-    from ksail_pulumi.spec.models import ClusterSpec, HealthCheck, MachineSet, Manifest, Patch
 
 _WEIGHTS = {
     omni.LABEL_CLUSTER: CLUSTER_WEIGHT,

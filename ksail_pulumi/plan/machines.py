@@ -12,19 +12,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import NotEnoughMachinesError
+from ksail_pulumi.model.selectors import Selector, parse_selector
+from ksail_pulumi.model.versions import number
 from ksail_pulumi.omni import resources as omni
-from ksail_pulumi.plan.versions import number
-from ksail_pulumi.spec.problems import invalid
-from ksail_pulumi.spec.selectors import Selector, parse_selector
+from ksail_pulumi.problems import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from ksail_pulumi.model.parse import ClusterSpec, MachineSet
+    from ksail_pulumi.model.versions import Versions
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.ownership import OwnershipMark
-    from ksail_pulumi.plan.versions import Versions
-    from ksail_pulumi.spec.cluster import ClusterSpec, MachineSet
-    from ksail_pulumi.spec.problems import FieldPath
+    from ksail_pulumi.problems import FieldPath
 
 _AUTO_INSTALL = (1, 13)  # from here on Talos installs the cluster's version whatever it was booted from
 

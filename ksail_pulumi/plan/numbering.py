@@ -12,16 +12,16 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.addons.patches import is_component
+from ksail_pulumi.model.patches import same_configuration
 from ksail_pulumi.omni import resources as omni
-from ksail_pulumi.plan.components import is_component
-from ksail_pulumi.spec.patches import same_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from ksail_pulumi.model.cluster import ClusterSpec
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.ownership import OwnershipMark
-    from ksail_pulumi.spec.models import ClusterSpec
 
 Scope = tuple[str, str]
 """The label that tells the kind of scope, and the set or machine; `""` for the cluster."""

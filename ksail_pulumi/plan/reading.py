@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from ksail_pulumi.addons.patches import ANNOTATION_COMPONENT
+from ksail_pulumi.model.cluster import ControlPlane, Features, Workers
+from ksail_pulumi.model.durations import duration, format_duration
+from ksail_pulumi.model.patches import inline_of, patch_text, same_configuration
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
-from ksail_pulumi.plan.components import ANNOTATION_COMPONENT
 from ksail_pulumi.plan.desired import machine_set_spec
 from ksail_pulumi.plan.numbering import unnumbered
 from ksail_pulumi.plan.ownership import ANNOTATION_CREATION, ANNOTATION_OWNER
-from ksail_pulumi.spec.durations import duration, format_duration
-from ksail_pulumi.spec.models import ControlPlane, Features, Workers
-from ksail_pulumi.spec.patches import inline_of, patch_text, same_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ksail_pulumi.model.cluster import Backup, HealthCheck, MachineSet, Manifest, Patch
+    from ksail_pulumi.model.patches import Inline
     from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.spec.models import Backup, HealthCheck, MachineSet, Manifest, Patch
-    from ksail_pulumi.spec.patches import Inline
 
 Wire = dict[str, Any]
 

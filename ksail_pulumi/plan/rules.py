@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.model.durations import duration, go_duration
+from ksail_pulumi.model.parse import Problem
+from ksail_pulumi.model.patches import sets_field
+from ksail_pulumi.model.versions import Versions, number
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.desired import INSTALL_DISK_API
 from ksail_pulumi.plan.machines import version_conflict
-from ksail_pulumi.plan.versions import Versions, number, versions_of
-from ksail_pulumi.spec.cluster import Problem
-from ksail_pulumi.spec.durations import duration, go_duration
-from ksail_pulumi.spec.patches import sets_field
+from ksail_pulumi.plan.versions import versions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ksail_pulumi.model.cluster import ClusterSpec, MachineSet
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.snapshot import Snapshot
-    from ksail_pulumi.spec.models import ClusterSpec, MachineSet
-    from ksail_pulumi.spec.problems import FieldPath
+    from ksail_pulumi.problems import FieldPath
 
 _PUBLIC_DISCOVERY_SINCE = (1, 14)
 

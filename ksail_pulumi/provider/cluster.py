@@ -13,21 +13,22 @@ from pulumi import Output, ResourceOptions, dynamic
 
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.lifecycle.outputs import FACTS, SECRETS, stored_inputs
-from ksail_pulumi.provider import host, program, stderr
+from ksail_pulumi.model.files import with_files
+from ksail_pulumi.provider import program
 from ksail_pulumi.provider.configured import unknown_settings
 from ksail_pulumi.provider.declaring import Marks, refuse_shapeless, refuse_unknown, refuse_unsendable, with_outputs
+from ksail_pulumi.provider.host import call as host
+from ksail_pulumi.provider.host import stderr
 from ksail_pulumi.provider.properties import ADOPT, CREATE_FIRST, MARKED, NAME_LEFT_OUT, OWNER, PREVIEW, VERSIONS
 from ksail_pulumi.provider.settings import Settings
 from ksail_pulumi.provider.spelling import to_wire
 from ksail_pulumi.redaction import shown
-from ksail_pulumi.spec.files import with_files
 
 if TYPE_CHECKING:
     import os
     from typing import Self, Unpack
 
-    from ksail_pulumi.provider.arg_dicts import OmniClusterArgsDict
-    from ksail_pulumi.provider.args import OmniClusterArgs
+    from ksail_pulumi.provider.inputs import OmniClusterArgs, OmniClusterArgsDict
 
 
 class OmniClusterProvider(dynamic.ResourceProvider):
@@ -47,7 +48,7 @@ class OmniClusterProvider(dynamic.ResourceProvider):
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
         """Are the inputs right, and would Omni take them?"""
-        from ksail_pulumi.provider.checking import check
+        from ksail_pulumi.provider.check import check
         from ksail_pulumi.provider.expiry import warn_of_expiry
 
         with host.call(olds, news) as call:
@@ -56,7 +57,7 @@ class OmniClusterProvider(dynamic.ResourceProvider):
 
     def diff(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         """What differs in meaning; makes no call unless the endpoint has changed."""
-        from ksail_pulumi.provider.comparing import diff
+        from ksail_pulumi.provider.diff import diff
 
         with host.call(olds, news) as call:
             return diff(call, self._settings, id_, olds, news)
@@ -190,7 +191,7 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
         Raises:
             ConfigFileError: A file is missing or wrong; names file, line and field.
         """
-        from ksail_pulumi.spec.ksail import load_ksail
+        from ksail_pulumi.formats.ksail.read import load_ksail
 
         with program.told():
             config = load_ksail(path)
@@ -231,7 +232,7 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
         Raises:
             ConfigFileError: A file is missing or wrong; names file, line and field of every mistake.
         """
-        from ksail_pulumi.spec.template import load_template
+        from ksail_pulumi.formats.template.read import load_template
 
         with program.told():
             wire = load_template(path)

@@ -15,16 +15,16 @@ from pulumi import Archive, Asset, Output, Resource, _types
 from pulumi.output import Unknown
 
 from ksail_pulumi.lifecycle.outputs import FACTS
-from ksail_pulumi.provider.args import OmniClusterArgs
+from ksail_pulumi.problems import InvalidCluster, Problem, invalid, unknown_field
 from ksail_pulumi.provider.configured import look_at_settings
+from ksail_pulumi.provider.inputs import OmniClusterArgs
 from ksail_pulumi.provider.program import told
 from ksail_pulumi.provider.spelling import wire_name
-from ksail_pulumi.spec.problems import InvalidCluster, Problem, invalid, unknown_field
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
-    from ksail_pulumi.spec.problems import FieldPath
+    from ksail_pulumi.problems import FieldPath
 
 _DEEPEST = 100  # levels of nesting
 _INPUTS = frozenset(wire_name(field.name) for field in dataclasses.fields(OmniClusterArgs))

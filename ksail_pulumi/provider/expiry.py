@@ -12,7 +12,7 @@ from ksail_pulumi.provider.run import this_run
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ksail_pulumi.provider.host import Call
+    from ksail_pulumi.provider.host.call import Call
     from ksail_pulumi.provider.settings import Settings
 
 BEFORE = timedelta(days=14)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.errors import UnreachableError
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.preview import Replacement, own_clusters, preview
+from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.endpoint import another_omni
 from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_SET_NODE
@@ -18,16 +19,15 @@ from ksail_pulumi.plan.versions import versions_of
 from ksail_pulumi.provider.identity import adopts
 from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, VERSIONS
 from ksail_pulumi.provider.run import this_run
-from ksail_pulumi.spec.cluster import parse_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.findings import Findings
     from ksail_pulumi.provider.settings import Settings
-    from ksail_pulumi.spec.cluster import ClusterSpec
 
 LOOK_SECONDS = 10.0
 """How long a check waits for Omni; after that it goes on without its opinion."""

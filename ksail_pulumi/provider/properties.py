@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
-    from ksail_pulumi.spec.problems import FieldPath
+    from ksail_pulumi.problems import FieldPath
 
 OWNER = "__owner"
 """The mark on everything that the resource makes in Omni. It follows the resource's URN (`owner_by_urn`)."""
@@ -90,7 +90,7 @@ def refreshed(outputs: ClusterOutputs, old: Mapping[str, Any], endpoint: str) ->
 
     Where the cluster is as it was asked to be, the user's own spelling of the input stays.
     """
-    from ksail_pulumi.spec.cluster import parse_cluster, to_wire
+    from ksail_pulumi.model.parse import parse_cluster, to_wire
 
     asked = stored_inputs(to_wire(parse_cluster(inputs_in(old))))
     live = stored_inputs(outputs.inputs)

@@ -17,7 +17,7 @@ from ksail_pulumi.redaction import Gate
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ksail_pulumi.spec.problems import FieldPath
+    from ksail_pulumi.problems import FieldPath
 
 
 def marked(urn: str, properties: Mapping[str, Any]) -> list[FieldPath]:
@@ -46,13 +46,13 @@ def gate_for(urn: str, *properties: Mapping[str, Any]) -> Gate:
         found: set[str] = set()
         for each in properties:
             if paths := marked(urn, each):
-                from ksail_pulumi.spec.gate import secret_values
+                from ksail_pulumi.model.gate import secret_values
 
                 found |= secret_values(inputs_in(each), paths)
         return found
 
     def private() -> set[str]:
-        from ksail_pulumi.spec.gate import private_values
+        from ksail_pulumi.model.gate import private_values
 
         return set().union(*(private_values(inputs_in(each)) for each in properties))
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from pulumi import Output
 
 from ksail_pulumi.errors import InputError
-from ksail_pulumi.spec.machine_ids import machine_id
+from ksail_pulumi.model.machine_ids import machine_id
 
 if TYPE_CHECKING:
-    from ksail_pulumi.provider.args import OmniClusterArgs
+    from ksail_pulumi.provider.inputs import OmniClusterArgs
 
 _OURS = frozenset(
     {

@@ -16,19 +16,19 @@ from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.read import read as read_cluster
 from ksail_pulumi.lifecycle.session import DEFAULT_SECONDS, Deadline, Session
 from ksail_pulumi.lifecycle.update import update as update_cluster
+from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.client import Client, connect
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.provider.identity import adopts, identity_of, keep, mark_of
 from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, UNASKED, found, refreshed, stored
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import marked
-from ksail_pulumi.spec.cluster import parse_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
-    from ksail_pulumi.provider.host import Call
+    from ksail_pulumi.provider.host.call import Call
     from ksail_pulumi.provider.settings import Settings
 
 

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ksail_pulumi.cli.app import main
+from ksail_pulumi.formats.ksail.read import load_ksail
+from ksail_pulumi.formats.template.read import load_template
 from ksail_pulumi.lifecycle.create import create
 from ksail_pulumi.lifecycle.session import Deadline, Session
+from ksail_pulumi.model.parse import parse_cluster, to_wire
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import Client, connect
@@ -27,9 +30,6 @@ from ksail_pulumi.omni.resources import (
 )
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
-from ksail_pulumi.spec.cluster import parse_cluster, to_wire
-from ksail_pulumi.spec.ksail import load_ksail
-from ksail_pulumi.spec.template import load_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from ksail_pulumi.cli.app import main
-from ksail_pulumi.spec.ksail import load_ksail
+from ksail_pulumi.formats.ksail.read import load_ksail
 
 SEED = [
     "--name",

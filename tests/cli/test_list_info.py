@@ -9,12 +9,12 @@ from ksail_pulumi.cli.app import main
 from ksail_pulumi.lifecycle.create import create
 from ksail_pulumi.lifecycle.lease import finish_creation
 from ksail_pulumi.lifecycle.session import Deadline, Session
+from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
-from ksail_pulumi.spec.cluster import parse_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

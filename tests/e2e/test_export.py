@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.cli.app import main
 from ksail_pulumi.lifecycle.create import create
 from ksail_pulumi.lifecycle.session import Deadline, Session
+from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.ownership import OwnershipMark
-from ksail_pulumi.spec.cluster import parse_cluster
 
 if TYPE_CHECKING:
     import pytest

@@ -11,9 +11,9 @@ from ksail_pulumi.lifecycle.create import create
 from ksail_pulumi.lifecycle.delete import delete
 from ksail_pulumi.lifecycle.lease import finish_creation
 from ksail_pulumi.lifecycle.session import Deadline, Session
+from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_MACHINE, LABEL_CLUSTER
 from ksail_pulumi.plan.ownership import OwnershipMark
-from ksail_pulumi.spec.cluster import parse_cluster
 from tests.e2e import server
 
 if TYPE_CHECKING:

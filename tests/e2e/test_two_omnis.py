@@ -9,11 +9,11 @@ import pytest
 from ksail_pulumi.lifecycle.create import create
 from ksail_pulumi.lifecycle.lease import finish_creation
 from ksail_pulumi.lifecycle.session import Deadline, Session
+from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
-from ksail_pulumi.spec.cluster import parse_cluster
 from tests.e2e import server
 from tests.e2e.life import lookout
 from tests.e2e.programs import WITH_TEXT

@@ -18,6 +18,7 @@ from ksail_pulumi.lifecycle.outputs import ClusterOutputs
 from ksail_pulumi.lifecycle.read import read
 from ksail_pulumi.lifecycle.session import GRACE_SECONDS, Deadline, Session
 from ksail_pulumi.lifecycle.update import update
+from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.client import Client
 from ksail_pulumi.omni.resources import (
     CLUSTER_UUID,
@@ -30,7 +31,6 @@ from ksail_pulumi.omni.resources import (
     ResourceType,
 )
 from ksail_pulumi.plan.ownership import OwnershipMark
-from ksail_pulumi.spec.cluster import parse_cluster
 
 PATIENCE = 1800.0
 """Seconds for one verb: hardware installs and boots in minutes."""

@@ -15,7 +15,7 @@ from ksail_pulumi.omni.watch import Query, WatchEvent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ksail_pulumi.lifecycle.view import ClusterView
+    from ksail_pulumi.lifecycle.waiting.view import ClusterView
     from ksail_pulumi.omni.resources import ResourceType
 
 CAPTURED = Path(__file__).parent / "captured"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ksail_pulumi.lifecycle.gone import Gone
-from ksail_pulumi.lifecycle.view import ClusterView
+from ksail_pulumi.lifecycle.waiting.gone import Gone
+from ksail_pulumi.lifecycle.waiting.view import ClusterView
 from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_INSTALL_DISK_CONFIG, MACHINE_SET, Resource
 from ksail_pulumi.omni.watch import Query, WatchEvent
 

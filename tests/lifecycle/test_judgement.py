@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ksail_pulumi.lifecycle.done import Goal, reached
-from ksail_pulumi.lifecycle.judgement import SETTLING_SECONDS, STALE_SECONDS, Judgement
-from ksail_pulumi.lifecycle.view import LABEL_LOCKED_UPDATE, ClusterView
+from ksail_pulumi.lifecycle.waiting.goal import Goal, reached
+from ksail_pulumi.lifecycle.waiting.settling import SETTLING_SECONDS, STALE_SECONDS, Judgement
+from ksail_pulumi.lifecycle.waiting.view import LABEL_LOCKED_UPDATE, ClusterView
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import CLUSTER_MACHINE_STATUS, Resource
 from ksail_pulumi.omni.watch import Query, WatchEvent

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ksail_pulumi.lifecycle.preview import Replacement, preview
+from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.findings import Findings
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
-from ksail_pulumi.spec.cluster import parse_cluster
 
 from .conftest import Lab
 

@@ -17,11 +17,11 @@ from ksail_pulumi.lifecycle.create import create
 from ksail_pulumi.lifecycle.identity import Identity
 from ksail_pulumi.lifecycle.session import Deadline, Session
 from ksail_pulumi.lifecycle.update import update
+from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.provider.settings import Settings
-from ksail_pulumi.spec.cluster import parse_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

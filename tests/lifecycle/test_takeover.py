@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
+from ksail_pulumi.formats.ksail.read import load_ksail
 from ksail_pulumi.lifecycle.outputs import ClusterOutputs
 from ksail_pulumi.lifecycle.preview import preview
 from ksail_pulumi.omni.api.specs_pb2 import ConfigPatchSpec
 from ksail_pulumi.omni.resources import CONFIG_PATCH, LABEL_CLUSTER_MACHINE, LABEL_MACHINE_SET
 from ksail_pulumi.simulator.server import Simulator
-from ksail_pulumi.spec.ksail import load_ksail
 from tests.ksail_made import PATCHES, create_with_ksail, write_project
 
 from .conftest import Lab

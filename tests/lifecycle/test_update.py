@@ -10,6 +10,7 @@ import pytest
 
 from ksail_pulumi.errors import CancelledError, ForeignClusterError, InputError, LifecycleError, WaitTimeoutError
 from ksail_pulumi.lifecycle.outputs import ClusterOutputs
+from ksail_pulumi.model.versions import number
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     ANNOTATION_CLUSTER_LOCKED,
@@ -28,7 +29,7 @@ from ksail_pulumi.omni.resources import (
     Resource,
 )
 from ksail_pulumi.plan.ownership import OwnershipMark
-from ksail_pulumi.plan.versions import number, resolve_versions
+from ksail_pulumi.plan.versions import resolve_versions
 from ksail_pulumi.simulator.server import Simulator
 
 from .conftest import Lab

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ksail_pulumi.model.parse import ClusterSpec, parse_cluster
+from ksail_pulumi.model.versions import Versions
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
 from ksail_pulumi.plan.desired import desired_resources
 from ksail_pulumi.plan.machines import Assignment, assign_machines
 from ksail_pulumi.plan.ownership import OwnershipMark
-from ksail_pulumi.plan.versions import Versions
-from ksail_pulumi.spec.cluster import ClusterSpec, parse_cluster
 
 MARK = OwnershipMark("acme/shop/dev/prod")
 TALOS, KUBERNETES = "1.13.8", "1.36.3"

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
+from ksail_pulumi.model.parse import parse_cluster, to_wire
+from ksail_pulumi.model.versions import Versions
 from ksail_pulumi.omni.resources import Resource
 from ksail_pulumi.plan.desired import desired_resources
 from ksail_pulumi.plan.inputs import inputs_of
 from ksail_pulumi.plan.machines import assign_machines
 from ksail_pulumi.plan.ownership import OwnershipMark
-from ksail_pulumi.plan.versions import Versions
-from ksail_pulumi.spec.cluster import parse_cluster, to_wire
 
 from .builders import MARK, cluster_spec, desired, machine_id
 from .rendering import rendered

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from ksail_pulumi.errors import ForeignClusterError
+from ksail_pulumi.model.parse import ClusterSpec
+from ksail_pulumi.model.versions import Versions
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
 from ksail_pulumi.plan.desired import previous_resources
 from ksail_pulumi.plan.diff import Plan, diff, with_lock, without_lock
 from ksail_pulumi.plan.ownership import OwnershipMark
-from ksail_pulumi.plan.versions import Versions
-from ksail_pulumi.spec.cluster import ClusterSpec
 
 from .builders import MARK, assigned, cluster_spec, desired, machine_id, node, pool
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from ksail_pulumi.model.parse import ClusterSpec
+from ksail_pulumi.model.versions import Versions
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2, system_pb2
 from ksail_pulumi.omni.resources import Resource
 from ksail_pulumi.plan.findings import Findings, findings
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.snapshot import Snapshot
-from ksail_pulumi.plan.versions import Versions
-from ksail_pulumi.spec.cluster import ClusterSpec
 
 from .builders import CATALOG, MARK, cluster_spec, desired, machine, machine_id, node, pool
 

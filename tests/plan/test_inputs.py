@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ksail_pulumi.model.parse import ClusterSpec, parse_cluster, to_wire
+from ksail_pulumi.model.versions import Versions
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
 from ksail_pulumi.plan.inputs import inputs_of
-from ksail_pulumi.plan.versions import Versions
-from ksail_pulumi.spec.cluster import ClusterSpec, parse_cluster, to_wire
 
 from .builders import MARK, assigned, cluster_spec, desired, machine_id, node, pool
 

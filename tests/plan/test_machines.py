@@ -8,11 +8,11 @@ import time
 import pytest
 
 from ksail_pulumi.errors import InputError, NotEnoughMachinesError
+from ksail_pulumi.model.parse import ClusterSpec
+from ksail_pulumi.model.versions import Versions
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.resources import Resource
 from ksail_pulumi.plan.machines import Assignment, assign_machines, current_assignment, version_conflict
-from ksail_pulumi.plan.versions import Versions
-from ksail_pulumi.spec.cluster import ClusterSpec
 
 from .builders import MARK, VERSIONS, cluster_spec, machine, machine_id, node, pool
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ksail_pulumi.model.parse import ClusterSpec, to_wire
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
@@ -18,7 +19,6 @@ from ksail_pulumi.plan.diff import Plan, diff
 from ksail_pulumi.plan.inputs import inputs_of
 from ksail_pulumi.plan.numbering import Settled, given_ids, ids_in_use, settle
 from ksail_pulumi.plan.ownership import OwnershipMark
-from ksail_pulumi.spec.cluster import ClusterSpec, to_wire
 
 from .builders import MARK, cluster_spec, desired, machine_id
 

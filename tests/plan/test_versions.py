@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ksail_pulumi.errors import InputError
-from ksail_pulumi.plan.versions import Versions, newest, number, resolve_versions
+from ksail_pulumi.model.versions import Versions, newest, number
+from ksail_pulumi.plan.versions import resolve_versions
 
 from .builders import CATALOG, talos_version
 

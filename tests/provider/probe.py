@@ -8,7 +8,7 @@ import time
 from pulumi.dynamic import CreateResult, ResourceProvider
 
 from ksail_pulumi.errors import SettingsError
-from ksail_pulumi.provider import host
+from ksail_pulumi.provider.host import call as host
 
 PLACES = 12
 meeting = threading.Barrier(PLACES)

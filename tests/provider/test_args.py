@@ -7,8 +7,10 @@ import pulumi
 import pytest
 
 from ksail_pulumi.errors import InputError
-from ksail_pulumi.provider import arg_dicts, args, spelling
-from ksail_pulumi.provider.args import (
+from ksail_pulumi.model import addons as components
+from ksail_pulumi.model import cluster as models
+from ksail_pulumi.provider import inputs, spelling
+from ksail_pulumi.provider.inputs import (
     ComponentArgs,
     ComponentsArgs,
     ControlPlaneArgs,
@@ -21,7 +23,6 @@ from ksail_pulumi.provider.args import (
     WorkersArgs,
 )
 from ksail_pulumi.provider.spelling import to_wire
-from ksail_pulumi.spec import components, models
 
 WIRE = {
     "talosVersion": "1.13.8",
@@ -83,14 +84,14 @@ def test_names_inside_an_output_are_respelled_too(loop):
     assert loop.run_until_complete(known()) == [{"machineClass": {"name": "big"}}]
 
 
-NAMES = [name for name in vars(args) if name.endswith("Args")]
+NAMES = [name for name in vars(inputs) if name.endswith("Args")]
 MODELS = {"OmniClusterArgs": "ClusterSpec"}
 READ_BY_THE_PROGRAM = {"file"}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_classes_have_the_fields_of_the_model_and_their_names_on_the_wire(name):
-    fields = {field.name for field in dataclasses.fields(getattr(args, name))} - READ_BY_THE_PROGRAM
+    fields = {field.name for field in dataclasses.fields(getattr(inputs, name))} - READ_BY_THE_PROGRAM
     model_name = MODELS.get(name, name.removesuffix("Args"))
     model = getattr(models, model_name, None) or getattr(components, model_name)
     assert {field: spelling.wire_name(field) for field in fields} == {
@@ -100,8 +101,8 @@ def test_the_classes_have_the_fields_of_the_model_and_their_names_on_the_wire(na
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_dictionaries_have_the_fields_and_types_of_the_classes(name):
-    fields = {field.name: field.type.removesuffix(" | None") for field in dataclasses.fields(getattr(args, name))}
-    twin = getattr(arg_dicts, f"{name}Dict")
+    fields = {field.name: field.type.removesuffix(" | None") for field in dataclasses.fields(getattr(inputs, name))}
+    twin = getattr(inputs, f"{name}Dict")
     found = {key: reference.__forward_arg__ for key, reference in twin.__annotations__.items()}
     assert found == fields
     assert not twin.__total__

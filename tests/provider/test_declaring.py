@@ -11,9 +11,9 @@ import pytest
 
 from ksail_pulumi import MachineArgs, OmniCluster, PatchArgs, WorkersArgs
 from ksail_pulumi.errors import InputError
+from ksail_pulumi.problems import InvalidCluster
 from ksail_pulumi.provider.declaring import Marks, refuse_shapeless, refuse_unsendable
 from ksail_pulumi.provider.spelling import to_wire
-from ksail_pulumi.spec.problems import InvalidCluster
 
 ID = "d2f1b8d6-5a3e-4c4e-9a7a-0c5a1b2c3d4e"
 SECRET = "s3cret-value"

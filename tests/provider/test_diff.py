@@ -9,7 +9,7 @@ import pytest
 from pulumi.output import Unknown
 
 from ksail_pulumi.provider.cluster import OmniClusterProvider
-from ksail_pulumi.provider.host import CallError
+from ksail_pulumi.provider.host.call import CallError
 
 INPUTS = {"name": "west", "controlPlane": {"count": 1.0}, "workers": 2.0, "__owner": "o/p/s/west", "__provider": "x"}
 FACTS = {"clusterUuid": "u", "phase": "RUNNING", "ready": True, "nodes": [], "schema": 2.0}

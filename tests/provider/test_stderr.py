@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ksail_pulumi.provider import stderr
+from ksail_pulumi.provider.host import stderr
 from ksail_pulumi.simulator.server import Simulator
 
 NOISE = (

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from ksail_pulumi.provider import host
 from ksail_pulumi.provider.configured import unknown_settings
 from ksail_pulumi.provider.expiry import warn_of_expiry
+from ksail_pulumi.provider.host import call as host
 from ksail_pulumi.provider.settings import Settings
 from ksail_pulumi.simulator.server import Simulator
 

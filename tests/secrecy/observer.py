@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi import redaction
+from ksail_pulumi.model import parse as cluster
 from ksail_pulumi.plan.findings import Findings
-from ksail_pulumi.spec import cluster
-from ksail_pulumi.spec.problems import Problem
+from ksail_pulumi.problems import Problem
 from tests.secrecy.sites import ROOT, SITES
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ REPORTS = "KSAIL_PULUMI_OBSERVED"
 
 CANARIES = [f"Q{number:04d}Zplanted" for number in range(40)]
 _PREFIX = f"{ROOT}/"
-_READERS = ("spec/documents.py", "spec/files.py")
+_READERS = ("goyaml/read.py", "model/files.py")
 _FUNCTIONS = {(site.module, site.function.rpartition(".")[2]) for site in SITES}
 
 _ran: set[tuple[str, int]] = set()

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from ksail_pulumi.spec import ksail_file, models, template_file
-from ksail_pulumi.spec.problems import is_private
-from ksail_pulumi.spec.reasons import model_in
+from ksail_pulumi.formats.ksail import file as ksail_file
+from ksail_pulumi.formats.template import file as template_file
+from ksail_pulumi.model import cluster as models
+from ksail_pulumi.model.reasons import model_in
+from ksail_pulumi.problems import is_private
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from ksail_pulumi.spec.problems import FieldPath
+    from ksail_pulumi.problems import FieldPath
 
 ID = "d2f1b8d6-5a3e-4c4e-9a7a-0c5a1b2c3d4e"
 _SET = {"name": "w", "count": 1}

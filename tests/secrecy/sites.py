@@ -16,12 +16,12 @@ ROOT = Path(ksail_pulumi.__file__).parent
 _LEFT_OUT = ("simulator", "api")  # the simulator is another program; what protoc wrote is not ours
 # What writes files: it holds what the user wrote, and is no message.
 _WRITERS = (
-    "spec/export_python",
-    "spec/export_template",
-    "spec/goyaml",
-    "spec/pyliterals",
-    "spec/schema",
-    "plan/manifests",
+    "addons/catalogue",
+    "formats/literals",
+    "formats/python",
+    "formats/schema",
+    "formats/template/write",
+    "goyaml/write",
 )
 
 # What makes a text that a user may read. Their arguments that are no text (a path, a resource) do not count.

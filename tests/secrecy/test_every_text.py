@@ -20,7 +20,7 @@ from tests.secrecy.sites import ROOT, SITES, not_run
 if TYPE_CHECKING:
     from pathlib import Path
 
-SUITES = ("spec", "plan", "omni", "cli", "provider", "lifecycle", "secrecy")
+SUITES = ("model", "formats", "goyaml", "addons", "plan", "omni", "cli", "provider", "lifecycle", "secrecy")
 
 # What no test of the suites makes in this process, and why its text cannot hold a secret.
 EXEMPT = {
@@ -31,31 +31,32 @@ EXEMPT = {
     "cli/simulate.py run": "a command's name, typed on the same screen",
     "lifecycle/delete.py _wait_until_deleted": "a cluster's name",
     "lifecycle/preview.py _replaces": "a cluster's name, its machines and its owner",
-    "lifecycle/progress.py _waiting_for": "a version",
+    "lifecycle/waiting/progress.py _waiting_for": "a version",
     "lifecycle/update.py _present": "a cluster's name",
     "omni/tls.py look_closer": "an error of the TLS library about a server",
     "plan/findings.py _taken_over": "a cluster's name and its owner",
     "plan/ownership.py owner_by_urn": "no message: the mark of a resource, from its URN",
     "plan/versions.py resolve_versions": "a version that Omni offers",
-    "provider/checking.py _asked_twice": "a resource's and a cluster's name",
-    "provider/checking.py _warn_of_replacement": "the name of a field",
+    "provider/check.py _asked_twice": "a resource's and a cluster's name",
+    "provider/check.py _warn_of_replacement": "the name of a field",
     "provider/configured.py _look_at_provider": "a provider's name; tests/e2e/test_canaries.py",
     "provider/configured.py look_at_settings": "a constant; tests/e2e/test_canaries.py",
-    "provider/host.py call": "the name of a class of Python",
+    "provider/host/call.py call": "the name of a class of Python",
     "provider/looking.py _Asking._leaves_omni": "a cluster's name, its machines and an endpoint",
     "provider/verbs.py read": "a cluster's name and an endpoint",
     "provider/verbs.py _in_short": "a number of machines and the versions",
-    "spec/scaffold.py _ksail_yaml": "no message: a new ksail.yaml",
-    "spec/scaffold.py template_files": "no message: a new Pulumi.yaml",
-    "spec/validation.py _name": "one of two constants",
-    "spec/validation.py _not_balanced": "one character of a disk selector",
+    "formats/project.py _ksail_yaml": "no message: a new ksail.yaml",
+    "formats/project.py template_files": "no message: a new Pulumi.yaml",
+    "model/validation.py _name": "one of two constants",
+    "model/validation.py _not_balanced": "one character of a disk selector",
 }
 
 
 def test_the_texts_are_found_by_walking_the_code() -> None:
     found = SITES
     assert len(found) > 200
-    assert {"spec", "plan", "lifecycle", "omni", "provider"} <= {site.module.partition("/")[0] for site in found}
+    rooms = {site.module.partition("/")[0] for site in found}
+    assert {"model", "formats", "addons", "plan", "lifecycle", "omni", "provider"} <= rooms
     known = {f"{site.module} {site.function}" for site in found}
     assert sorted(set(EXEMPT) - known) == []
 

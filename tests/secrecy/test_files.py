@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from ksail_pulumi.errors import ConfigFileError
-from ksail_pulumi.spec import template_file
-from ksail_pulumi.spec.ksail import load_ksail
-from ksail_pulumi.spec.template import load_template
+from ksail_pulumi.formats.ksail.read import load_ksail
+from ksail_pulumi.formats.template import file as template_file
+from ksail_pulumi.formats.template.read import load_template
 from tests.secrecy.positions import Position, canary, ksail, template
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ksail_pulumi.lifecycle.diagnose import diagnose
-from ksail_pulumi.lifecycle.done import Goal
-from ksail_pulumi.lifecycle.progress import describe, describe_deletion
-from ksail_pulumi.lifecycle.view import ClusterView
+from ksail_pulumi.lifecycle.waiting.diagnosis import diagnose
+from ksail_pulumi.lifecycle.waiting.goal import Goal
+from ksail_pulumi.lifecycle.waiting.progress import describe, describe_deletion
+from ksail_pulumi.lifecycle.waiting.view import ClusterView
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ksail_pulumi.provider.args import OmniClusterArgs
+from ksail_pulumi.provider.inputs import OmniClusterArgs
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

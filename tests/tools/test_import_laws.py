@@ -15,8 +15,9 @@ LINT = Path(sys.executable).with_name("lint-imports")
 ROOMS = "rooms import one way, and there are no others"
 SIMULATOR = "the simulator shares only the wire with the client"
 SIMULATE = "only the simulate command starts a simulator"
+CIRCLES = "no import circles, not even for types"
 PULUMI = "only the provider imports pulumi"
-PURE = "plan and spec talk to nobody"
+PURE = "planning, formats and the model talk to nobody"
 FACE = "no room imports the public face"
 
 
@@ -42,8 +43,8 @@ def test_the_package_keeps_the_laws(package: Path) -> None:
     [
         (ROOMS, "utils", ""),
         (ROOMS, "plan/breach", "from ksail_pulumi import lifecycle"),
-        (ROOMS, "spec/breach", "import ksail_pulumi.omni.resources"),
-        (ROOMS, "omni/breach", "from ksail_pulumi.spec import cluster"),
+        (ROOMS, "model/breach", "import ksail_pulumi.omni.resources"),
+        (ROOMS, "omni/breach", "from ksail_pulumi.model import cluster"),
         (ROOMS, "lifecycle/breach", "from ksail_pulumi.simulator import store"),
         (ROOMS, "cli/breach", "from ksail_pulumi import provider"),
         (SIMULATOR, "simulator/breach", "from ksail_pulumi.omni import channel"),
@@ -54,7 +55,7 @@ def test_the_package_keeps_the_laws(package: Path) -> None:
         (PULUMI, "cli/breach", "from pulumi import log"),
         (PULUMI, "simulator/breach", "import pulumi.dynamic"),
         (PURE, "plan/breach", "import grpc"),
-        (PURE, "spec/breach", "from urllib import request"),
+        (PURE, "model/breach", "from urllib import request"),
         (FACE, "cli/breach", "from ksail_pulumi import OmniCluster"),
     ],
 )
@@ -67,3 +68,18 @@ def test_a_breach_is_caught(package: Path, law: str, module: str, line: str) -> 
         breach.unlink()
     assert done.returncode == 1
     assert any(shown.startswith(law) and "BROKEN" in shown for shown in done.stdout.splitlines()), done.stdout
+
+
+def test_a_circle_of_type_imports_is_caught(package: Path) -> None:
+    one, other = (package / "ksail_pulumi/plan" / f"{name}.py" for name in ("breach", "breach_too"))
+    for file, imported in ((one, other), (other, one)):
+        file.write_text(
+            f"import typing\n\nif typing.TYPE_CHECKING:\n    from ksail_pulumi.plan import {imported.stem}\n"
+        )
+    try:
+        done = lint(package)
+    finally:
+        one.unlink()
+        other.unlink()
+    assert done.returncode == 1
+    assert any(shown.startswith(CIRCLES) and "BROKEN" in shown for shown in done.stdout.splitlines()), done.stdout

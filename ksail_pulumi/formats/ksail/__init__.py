@@ -1,0 +1,1 @@
+"""KSail projects: ksail.yaml and its folder of Talos patches."""

@@ -1,0 +1,52 @@
+"""The components of a ksail.yaml, in KSail's spelling, as inputs of a cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.model.addons import ARGO_CD, CALICO, CILIUM, FLUX, GATEKEEPER, KYVERNO, LOCAL_PATH
+
+if TYPE_CHECKING:
+    from ksail_pulumi.formats.ksail.file import Cluster
+    from ksail_pulumi.formats.ksail.patches import TalosPatches
+
+_NAMES = {
+    "Cilium": CILIUM,
+    "Calico": CALICO,
+    "Kyverno": KYVERNO,
+    "Gatekeeper": GATEKEEPER,
+    "Flux": FLUX,
+    "ArgoCD": ARGO_CD,
+}
+_ON = "Enabled"
+_APPROVER = "kubelet-csr-approver"
+
+
+def components_of(cluster: Cluster) -> dict[str, Any]:
+    """The components that a ksail.yaml turns on; its defaults are what Talos has: Flannel, and nothing else."""
+    chosen: dict[str, Any] = {
+        "cni": _NAMES.get(cluster.cni or ""),
+        "metricsServer": cluster.metrics_server == _ON or None,
+        "certManager": cluster.cert_manager == _ON or None,
+        "policyEngine": _NAMES.get(cluster.policy_engine or ""),
+        "gitOpsEngine": _NAMES.get(cluster.git_ops_engine or ""),
+        "csi": LOCAL_PATH if cluster.csi == _ON else None,
+    }
+    return {field: value for field, value in chosen.items() if value is not None}
+
+
+def without_approver(patches: TalosPatches) -> None:
+    """Leave out the approver of certificates that KSail writes into `talos/cluster` for its metrics-server.
+
+    The component brings one. Two manifests with the same objects would undo each other in a sync. In a cluster that
+    KSail has made, its patch stays all the same: nothing of others is removed unasked.
+    """
+    for index, patch in enumerate(patches.scopes["cluster"]):
+        if patch["name"] == _APPROVER:
+            patches.warnings.append(
+                f"{patches.files['cluster'][index]}: left out, because metricsServer brings an approver of its own; a "
+                "cluster that KSail made keeps the one that it has, until that is deleted in Omni or ownership is "
+                '"exclusive": the preview of the takeover names its patch'
+            )
+            del patches.scopes["cluster"][index], patches.files["cluster"][index]
+            return

@@ -1,0 +1,178 @@
+"""The files of a new project: a Pulumi program, ksail.yaml and the folders for Talos patches."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.errors import InputError
+from ksail_pulumi.formats.ksail.file import check_name
+from ksail_pulumi.formats.ksail.patches import SCOPES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PROGRAM = '''\
+"""The cluster that ksail.yaml describes, on Sidero Omni."""
+
+import pulumi
+
+from ksail_pulumi import OmniCluster
+
+cluster = OmniCluster.from_ksail("ksail.yaml")
+
+pulumi.export("name", cluster.name)
+pulumi.export("phase", cluster.phase)
+pulumi.export("nodes", cluster.nodes.apply(lambda nodes: {node["hostname"]: node["role"] for node in nodes}))
+pulumi.export("kubeconfig", cluster.kubeconfig)
+'''
+
+_STACK = """\
+# What differs between stacks: `pulumi config set` writes it here.
+config: {}
+#  omni:endpoint: https://<account>.omni.siderolabs.io:443
+#  omni:serviceAccountKey: pulumi config set --secret omni:serviceAccountKey
+"""
+
+_ALLOW_SCHEDULING = """\
+# There are no workers: let workloads onto the control plane nodes.
+cluster:
+  allowSchedulingOnControlPlanes: true
+"""
+
+
+_TEMPLATE = """\
+template:
+  displayName: Talos cluster on Omni
+  description: A Talos Kubernetes cluster on Sidero Omni, described by ksail.yaml
+  config:
+    omni:endpoint:
+      description: Your Omni, like https://<account>.omni.siderolabs.io:443
+    omni:serviceAccountKey:
+      description: The key of a service account of that Omni
+      secret: true
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a new project is to be like.
+
+    Attributes:
+        name: The name of the cluster and of the Pulumi project.
+        control_planes: How many control plane nodes.
+        workers: How many workers.
+        endpoint: URL of the Omni; `""` leaves it to `OMNI_ENDPOINT` or the stack's configuration.
+        stack: Name of the first stack.
+        virtualenv: Path of the virtual environment to run in; `""` for the `python` on PATH.
+    """
+
+    name: str
+    control_planes: int = 1
+    workers: int = 0
+    endpoint: str = ""
+    stack: str = "dev"
+    virtualenv: str = ""
+
+
+def check_project(project: Project) -> None:
+    """Refuse what `ksail.yaml` would refuse later.
+
+    Raises:
+        InputError: The name is none, or there is no control plane.
+    """
+    try:
+        check_name(project.name)
+    except ValueError as error:
+        raise InputError("--name", str(error)) from None
+    if project.control_planes < 1:
+        raise InputError("--control-planes", "at least one control plane node is required")
+    if project.workers < 0:
+        raise InputError("--workers", "workers count must not be negative")
+
+
+def project_files(project: Project) -> dict[str, str]:
+    """The files of a project by their paths in it."""
+    files = {
+        "Pulumi.yaml": _pulumi_yaml(project),
+        f"Pulumi.{project.stack}.yaml": _STACK,
+        "__main__.py": _PROGRAM,
+        "requirements.txt": "ksail-pulumi\n",
+        "ksail.yaml": _ksail_yaml(project),
+    }
+    for scope in SCOPES:
+        if scope == "cluster" and not project.workers:
+            files[f"talos/{scope}/allow-scheduling-on-control-planes.yaml"] = _ALLOW_SCHEDULING
+        else:
+            files[f"talos/{scope}/.gitkeep"] = ""
+    return files
+
+
+def template_files() -> dict[str, str]:
+    """The same files as a template for `pulumi new`, which puts the project's name in the place of `${PROJECT}`."""
+    files = project_files(Project(name="${PROJECT}", control_planes=1, workers=2))
+    # The stack's file is made by `pulumi new` from the answers.
+    del files["Pulumi.dev.yaml"]
+    files["Pulumi.yaml"] = f"{files['Pulumi.yaml']}{_TEMPLATE}"
+    return files
+
+
+def write_files(files: Mapping[str, str], folder: Path, *, force: bool = False) -> dict[str, bool]:
+    """Write files below a folder, over existing ones only with `force`.
+
+    Returns:
+        For each path whether it was written; False: a file was there and is kept.
+
+    Raises:
+        InputError: A file cannot be written.
+    """
+    written = {}
+    for name, text in files.items():
+        path = folder / name
+        written[name] = force or not path.exists()
+        if not written[name]:
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        except OSError as error:
+            raise InputError(str(path), f"the file cannot be written: {error.strerror}") from None
+    return written
+
+
+def _pulumi_yaml(project: Project) -> str:
+    lines = [
+        f"name: {project.name}",
+        "description: A Talos Kubernetes cluster on Sidero Omni, described by ksail.yaml",
+        "runtime:",
+        "  name: python",
+    ]
+    if project.virtualenv:
+        # JSON strings are YAML strings, whatever characters a path has.
+        lines += ["  options:", f"    virtualenv: {json.dumps(project.virtualenv)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _ksail_yaml(project: Project) -> str:
+    endpoint = json.dumps(project.endpoint or "https://<account>.omni.siderolabs.io:443")
+    comment = "" if project.endpoint else "# "
+    return f"""\
+apiVersion: ksail.io/v1alpha1
+kind: Cluster
+metadata:
+  name: {project.name}
+spec:
+  cluster:
+    distribution: Talos
+    provider: Omni
+    omni:
+      # Your Omni. The environment variable OMNI_ENDPOINT wins over it.
+      {comment}endpoint: {endpoint}
+      # Which environment variable holds the service account key.
+      # serviceAccountKeyEnvVar: "OMNI_SERVICE_ACCOUNT_KEY"
+    talos:
+      controlPlanes: {project.control_planes}
+      workers: {project.workers}
+"""

@@ -1,0 +1,1 @@
+"""omnictl's cluster templates."""

@@ -1,0 +1,1 @@
+"""YAML as the tools written in Go read and write it."""

@@ -1,0 +1,316 @@
+"""YAML files that people write, read with the line of every value.
+
+Scalars mean what Go's yaml.v3, which KSail and omnictl read with, takes them for: `yes` and `22:30` are text, `0o17` is
+a number. Aliases and merge keys work; a file that would grow beyond `MAX_VALUES` through them is refused first.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import yaml
+
+from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.problems import Problem
+from ksail_pulumi.redaction import HIDDEN, short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+MAX_BYTES = 4 * 1024 * 1024
+"""How large a file that people write may be."""
+
+MAX_VALUES = 200_000
+MAX_DEPTH = 100
+MAX_QUOTED = 1000
+
+_NULL = {"", "~", "null", "Null", "NULL"}
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INT = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_INT_64 = range(-(2**63), 2**64)
+_TAG = "tag:yaml.org,2002:"
+
+# What follows the sign is not told: a password may begin with it.
+_UNKNOWN_TAG = "a value that begins with ! names a tag that is not supported; if it is text, quote it"
+_ALIAS = "a value that begins with * is text only if it is quoted, and refers to an anchor"
+_QUOTED = re.compile(r"(['\"`])(.*?)\1")
+
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One value of a YAML document and where it stands.
+
+    Attributes:
+        line: Its line, counted from 1.
+        value: It as plain data: what `json.dumps` takes.
+        text: A scalar as it was written, `None` for mappings and lists.
+        children: The values in a mapping by key, in a list by index; empty for scalars.
+        size: How many values it holds, itself included, with aliases counted each time.
+    """
+
+    line: int
+    value: Any = field(repr=False)
+    text: str | None = field(repr=False)
+    children: Mapping[str | int, Node] = field(repr=False)
+    size: int = 1
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document of a YAML file.
+
+    Attributes:
+        path: The file, as the user named it.
+        root: Its outermost value.
+    """
+
+    path: str
+    root: Node
+
+    @property
+    def value(self) -> Any:
+        return self.root.value
+
+    def node(self, field: Sequence[str | int]) -> Node:
+        """The value at a path; where the path ends early, the last value on the way to it."""
+        node = self.root
+        for part in field:
+            if part not in node.children:
+                break
+            node = node.children[part]
+        return node
+
+    def error(self, field: Sequence[str | int], reason: str, **values: Any) -> ConfigFileError:
+        """An error that names the file, the line of the value and the field; `values` as for `Problem`."""
+        problem = Problem(tuple(field), reason, **values)
+        return ConfigFileError(self.path, self.node(field).line, _short(problem.field), _short(problem.reason))
+
+
+def _short(text: str) -> str:
+    """A text that can be read: errors quote what stands in files, and that may be of any length."""
+    return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED // 2]} … {text[-MAX_QUOTED // 2 :]}"
+
+
+def read_text(path: Path, shown: str | None = None) -> str:
+    """The text of a file of at most `MAX_BYTES`.
+
+    Args:
+        path: The file.
+        shown: How errors name it, the path itself by default.
+
+    Raises:
+        ConfigFileError: It is missing, too big, not readable or not UTF-8.
+    """
+    name = shown or str(path)
+    try:
+        # Devices have no size that could be asked for beforehand, and no end.
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ConfigFileError(name, 0, "", f"the file is larger than {MAX_BYTES} bytes")
+        return content.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigFileError(name, 0, "", "there is no such file") from None
+    except OSError as error:
+        raise ConfigFileError(name, 0, "", f"the file cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigFileError(name, line, "", "the file is not UTF-8 text") from None
+
+
+def what_is_wrong(error: yaml.MarkedYAMLError) -> str:
+    """What the YAML library says, without what it quotes of the text, which may be a secret."""
+    said = error.problem or error.context or "it cannot be read"
+    return _QUOTED.sub(lambda found: found[0] if len(found[2]) <= 1 else HIDDEN, said)
+
+
+def parse_documents(text: str, path: str) -> list[Document]:
+    """The documents of a YAML text, empty ones left out.
+
+    Raises:
+        ConfigFileError: It is not YAML, has a key twice, or is too big or too deep once its aliases are followed.
+    """
+    return [Document(path, root) for root in _Composer(text, path).documents() if root.value is not None]
+
+
+def is_null(event: yaml.ScalarEvent) -> bool:
+    """Whether a scalar is none: it is left out, or null in one of its spellings without quotes."""
+    plain = event.tag in (None, _TAG + "null") and not event.style
+    return plain and event.value in _NULL
+
+
+class _Composer:
+    """Builds nodes from the parser's events.
+
+    PyYAML's own composer recurses for every level and knows no limits, and its constructor forgets the lines.
+    """
+
+    def __init__(self, text: str, path: str) -> None:
+        self.path = path
+        self.events = self._parse(text)
+        self.anchors: dict[str, Node | None] = {}
+        self.merged = 0
+
+    def _parse(self, text: str) -> Iterator[Any]:
+        try:
+            yield from yaml.parse(text, Loader=_Loader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            self._fail(mark, f"this is not YAML: {what_is_wrong(error)}")
+        except UnicodeEncodeError:
+            raise ConfigFileError(self.path, 0, "", "the text holds halves of characters") from None
+        except yaml.YAMLError as error:
+            # A character that YAML forbids: the reader knows its position only as an offset.
+            position = getattr(error, "position", None)
+            line = text.count("\n", 0, position) + 1 if isinstance(position, int) else 0
+            reason = getattr(error, "reason", str(error))
+            raise ConfigFileError(self.path, line, "", f"this is not YAML: {reason}") from None
+
+    def _fail(self, mark: Any, reason: str) -> NoReturn:
+        raise ConfigFileError(self.path, mark.line + 1 if mark else 0, "", _short(reason)) from None
+
+    def documents(self) -> Iterator[Node]:
+        for event in self.events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                self.anchors = {}
+                yield self._node(next(self.events), 0)
+
+    def _node(self, event: Any, depth: int) -> Node:
+        if depth > MAX_DEPTH:
+            self._fail(event.start_mark, f"values are nested more than {MAX_DEPTH} deep")
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        anchor = event.anchor
+        if anchor is not None:
+            self.anchors[anchor] = None
+        if isinstance(event, yaml.ScalarEvent):
+            node = self._scalar(event)
+        elif isinstance(event, yaml.MappingStartEvent):
+            node = self._mapping(event, depth)
+        else:
+            node = self._sequence(event, depth)
+        if node.size > MAX_VALUES:
+            self._fail(event.start_mark, f"with its aliases followed the file holds more than {MAX_VALUES} values")
+        if anchor is not None:
+            self.anchors[anchor] = node
+        return node
+
+    def _alias(self, event: Any) -> Node:
+        if event.anchor not in self.anchors:
+            self._fail(event.start_mark, f"{_ALIAS} that is not defined above it")
+        node = self.anchors[event.anchor]
+        if node is None:
+            self._fail(event.start_mark, f"{_ALIAS} that contains it")
+        return node
+
+    def _mapping(self, event: Any, depth: int) -> Node:
+        self._check_tag(event, "map")
+        children: dict[str | int, Node] = {}
+        merged: list[Node] = []
+        lines: dict[str, int] = {}
+        size = 1
+        for key_event in self._until(yaml.MappingEndEvent):
+            key = self._key(key_event, depth)
+            value = self._node(next(self.events), depth + 1)
+            size += value.size
+            if key == "<<" and not key_event.style:
+                merged += self._merge_sources(value, key_event)
+                continue
+            if key in lines:
+                self._fail(key_event.start_mark, f"the key {short(key)} stands twice, first in line {lines[key]}")
+            lines[key] = key_event.start_mark.line + 1
+            # The key's line, not the value's: that is where people look for the field.
+            children[key] = Node(lines[key], value.value, value.text, value.children, value.size)
+        self.merged += sum(len(source.children) for source in merged)
+        if self.merged > MAX_VALUES:
+            self._fail(event.start_mark, f"with its merge keys followed the file holds more than {MAX_VALUES} values")
+        for source in merged:
+            for name, child in source.children.items():
+                children.setdefault(name, child)
+        plain = {name: child.value for name, child in children.items()}
+        return Node(event.start_mark.line + 1, plain, None, children, size)
+
+    def _merge_sources(self, node: Node, event: Any) -> list[Node]:
+        sources = list(node.children.values()) if isinstance(node.value, list) else [node]
+        if not all(isinstance(source.value, dict) for source in sources):
+            self._fail(event.start_mark, "<< takes a mapping or a list of mappings")
+        return sources
+
+    def _key(self, event: Any, depth: int) -> str:
+        if not isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
+            self._fail(event.start_mark, "a key must be text")
+        node = self._node(event, depth + 1)
+        if node.text is None:
+            self._fail(event.start_mark, "a key must be text")
+        return node.text
+
+    def _sequence(self, event: Any, depth: int) -> Node:
+        self._check_tag(event, "seq")
+        items = [self._node(item, depth + 1) for item in self._until(yaml.SequenceEndEvent)]
+        size = 1 + sum(item.size for item in items)
+        return Node(event.start_mark.line + 1, [item.value for item in items], None, dict(enumerate(items)), size)
+
+    def _until(self, end: type[yaml.Event]) -> Iterator[Any]:
+        for event in self.events:
+            if isinstance(event, end):
+                return
+            yield event
+
+    def _check_tag(self, event: Any, expected: str) -> None:
+        if event.tag not in (None, "!", _TAG + expected):
+            self._fail(event.start_mark, _UNKNOWN_TAG)
+
+    def _scalar(self, event: Any) -> Node:
+        text: str = event.value
+        line = event.start_mark.line + 1
+        tag = event.tag
+        if tag in (None, "!"):
+            plain = tag is None and not event.style
+            return Node(line, self._plain_value(text, event) if plain else text, text, {})
+        kind = tag.removeprefix(_TAG)
+        value = text if kind == "str" else self._plain_value(text, event)
+        kinds = {"str": str, "int": int, "float": (int, float), "bool": bool, "null": type(None)}
+        if kind not in kinds:
+            self._fail(event.start_mark, _UNKNOWN_TAG)
+        if not isinstance(value, kinds[kind]):  # type: ignore[arg-type]
+            self._fail(event.start_mark, "the value is not one of its tag")
+        return Node(line, value, text, {})
+
+    def _plain_value(self, text: str, event: Any) -> Any:
+        if text in _NULL:
+            return None
+        if text in _BOOL:
+            return _BOOL[text]
+        if _NOT_FINITE.fullmatch(text):
+            self._fail(event.start_mark, f"{text} is not a number that a setting can have")
+        # Numbers longer than this are no settings, and turning them into digits costs time.
+        if len(text) > 400:
+            return text
+        if _INT.fullmatch(text):
+            number = _int(text)
+            if number is not None:
+                return number
+        if _FLOAT.fullmatch(text):
+            number = float(text)
+            return number if math.isfinite(number) else text
+        return text
+
+
+def _int(text: str) -> int | float | None:
+    digits = text.replace("_", "").lower()
+    sign, digits = (digits[0], digits[1:]) if digits[:1] in ("-", "+") else ("", digits)
+    if re.fullmatch("0[0-7]+", digits):
+        digits = "0o" + digits[1:]
+    try:
+        number = int(sign + digits, 0)
+    except ValueError:
+        return None
+    return number if number in _INT_64 else float(number)

@@ -1,0 +1,1 @@
+"""Waiting until Omni has done what it was asked for."""

@@ -1,0 +1,153 @@
+"""Waiting by watch: one loop over all that Omni tells, until a judge is content, time is up or the user cancels."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from ksail_pulumi.errors import ClusterFailedError, WaitTimeoutError
+from ksail_pulumi.lifecycle.waiting import progress
+from ksail_pulumi.lifecycle.waiting.diagnosis import diagnose
+from ksail_pulumi.lifecycle.waiting.settling import Judgement
+from ksail_pulumi.lifecycle.waiting.view import BY_ID
+from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID, LABEL_CLUSTER
+from ksail_pulumi.omni.watch import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ksail_pulumi.lifecycle.session import Session
+    from ksail_pulumi.lifecycle.waiting.goal import Goal
+    from ksail_pulumi.lifecycle.waiting.view import ClusterView
+    from ksail_pulumi.omni.resources import ResourceType
+    from ksail_pulumi.omni.watch import WatchEvent
+
+_LINE_SECONDS = 1.0
+_HEARTBEAT_SECONDS = 30.0
+
+
+class Judge(Protocol):
+    """What a wait asks after every event. Times are in seconds of `time.monotonic`."""
+
+    def observe(self, now: float) -> None: ...
+    def done_at(self) -> float | None: ...
+    def failed_at(self) -> float | None: ...
+    def final_failures(self, now: float) -> Sequence[str]: ...
+
+
+def wait(session: Session, view: ClusterView, goal: Goal, *, last_write: float | None) -> None:
+    """Wait until the cluster is where `goal` asks it to be. `view` holds what Omni told, also after an error.
+
+    Raises:
+        ClusterFailedError: A failure stood for the session's grace time.
+        WaitTimeoutError: The session's deadline passed; the text names the machines that hold it up.
+        CancelledError: The session was cancelled.
+        OmniError: Omni cannot be watched.
+    """
+    follow(
+        session,
+        view,
+        Judgement(view, goal, last_write=last_write, grace=session.grace),
+        queries(view.cluster, goal.types),
+        describe=lambda: progress.describe(view, goal),
+        waiting_for={"ready": "is not ready", "running": "is not running", "none": "was not taken in"}[goal.wait_for],
+    )
+
+
+def queries(cluster: str, types: Iterable[ResourceType]) -> list[Query]:
+    """What to watch to learn about these types of one cluster."""
+    return [
+        Query(resource_type, id=cluster)
+        if resource_type in BY_ID
+        else Query(resource_type, labels={LABEL_CLUSTER: cluster})
+        for resource_type in types
+    ]
+
+
+def follow(
+    session: Session,
+    view: ClusterView,
+    judge: Judge,
+    watched: Sequence[Query],
+    *,
+    describe: Callable[[], str],
+    waiting_for: str,
+    react: Callable[[WatchEvent], None] | None = None,
+) -> None:
+    """Take in events until the judge is content. `react` is called after each one."""
+    presence = session.presence
+    if presence is not None:
+        types = {query.type for query in watched}
+        watched = [*watched, *(query for query in presence.queries if query.type not in types)]
+    reporter = _Reporter(session.progress, describe)
+    with session.client.state.watch_many(watched, cancelled=session.cancelled) as watch:
+        while True:
+            session.check_cancelled(f"waiting for cluster {view.cluster}")
+            if presence is not None and view.synced((CLUSTER, CLUSTER_UUID)):
+                presence.check(view.one(CLUSTER), view.one(CLUSTER_UUID))
+            now = time.monotonic()
+            done_at = judge.done_at()
+            done = done_at is not None and done_at <= now
+            if not done:
+                _check_failures(session, view, judge, now)
+            if not done and session.deadline.remaining() == 0:
+                raise WaitTimeoutError(_timeout_text(session, view, describe(), waiting_for, watch.trouble))
+            times = [done_at, judge.failed_at(), session.deadline.at]
+            synced = view.synced(query.type for query in watched)
+            if synced:
+                times.append(reporter.due)
+            due = min(when for when in times if when is not None)
+            # Also when the judge is content: an event that has come in already may take that back.
+            event = watch.next(timeout=0.0 if done else max(0.0, due - now))
+            if event is not None:
+                view.apply(event.query.type, event)
+                judge.observe(time.monotonic())
+                if react is not None:
+                    react(event)
+            elif done:
+                return
+            if synced:
+                reporter.tell(time.monotonic(), changed=event is not None)
+
+
+def _check_failures(session: Session, view: ClusterView, judge: Judge, now: float) -> None:
+    failures = judge.final_failures(now)
+    if failures:
+        text = "; ".join(failures)
+        raise ClusterFailedError(f"cluster {view.cluster} failed: {text}\n{diagnose(view, session.client)}".rstrip())
+
+
+def _timeout_text(session: Session, view: ClusterView, state: str, waiting_for: str, trouble: Exception | None) -> str:
+    lines = [f"cluster {view.cluster} {waiting_for} after {progress.duration(session.deadline.seconds)}: {state}"]
+    if trouble is not None:
+        lines.append(f"Omni cannot be watched at the moment: {trouble}")
+    lines.append(diagnose(view, session.client))
+    return "\n".join(line for line in lines if line)
+
+
+class _Reporter:
+    """Tells what is going on when that changes, at most once a second, and every half minute that it still goes on."""
+
+    def __init__(self, send: Callable[[str], None], describe: Callable[[], str]) -> None:
+        self._send = send
+        self._describe = describe
+        self._started = time.monotonic()
+        self._told_at = self._looked_at = float("-inf")
+        self._text = ""
+        self._changed = True
+
+    @property
+    def due(self) -> float:
+        """When there may be something to tell, whether or not another event comes."""
+        return self._looked_at + _LINE_SECONDS if self._changed else self._told_at + _HEARTBEAT_SECONDS
+
+    def tell(self, now: float, *, changed: bool) -> None:
+        self._changed |= changed
+        if now < self.due:
+            return
+        self._changed, self._looked_at = False, now
+        text = self._describe()
+        if text == self._text and now - self._told_at < _HEARTBEAT_SECONDS:
+            return
+        self._send(text if text != self._text else f"{text} (for {progress.duration(now - self._started)})")
+        self._text, self._told_at = text, now

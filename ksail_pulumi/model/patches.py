@@ -1,0 +1,259 @@
+"""Talos patches: how they are written down, and what Omni surely refuses in them.
+
+Omni checks a patch with Talos' own loader, of which only the rules that need no schema are known here (Omni's
+`client/pkg/omni/resources/omni/config_patch.go`); the texts are Omni's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.goyaml.read import MAX_DEPTH, Node, is_null, parse_documents, what_is_wrong
+from ksail_pulumi.goyaml.write import encode
+from ksail_pulumi.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ksail_pulumi.model.cluster import Patch
+    from ksail_pulumi.problems import FieldPath
+
+# Omni applies the patches of one scope in the order of their IDs, hence these prefixes.
+CLUSTER_WEIGHT = 200
+SET_WEIGHT = 400
+MACHINE_WEIGHT = 400
+
+Inline = Mapping[str, Any] | Sequence[Mapping[str, Any]] | str
+
+_FORBIDDEN_FIELDS = (
+    "cluster.clusterName",
+    "cluster.id",
+    "cluster.controlPlane.endpoint",
+    "cluster.token",
+    "cluster.secret",
+    "cluster.aescbcEncryptionSecret",
+    "cluster.secretboxEncryptionSecret",
+    "cluster.ca",
+    "cluster.acceptedCAs",
+    "cluster.serviceAccount",
+    "machine.token",
+    "machine.ca",
+    "machine.type",
+    "machine.install.extensions",
+    "machine.acceptedCAs",
+)
+_FORBIDDEN_DOCUMENTS = frozenset(
+    {
+        "UnattendedInstallConfig",
+        "DiscoveryIdentityConfig",
+        "KubeClusterConfig",
+        "KubeEtcdEncryptionConfig",
+        "KubeAPIServerCAConfig",
+        "KubeAggregatorCAConfig",
+    }
+)
+_ROLES_FIELDS = {
+    "": "machine.features.kubernetesTalosAPIAccess.allowedRoles",
+    "KubeTalosAPIAccessConfig": "allowedRoles",
+}
+_WHAT_IT_IS = ("version", "kind", "name")
+_EMPTY = "config not found"
+
+
+def patch_id(patch: Patch, index: int, weight: int, scope: str) -> str:
+    """The ID of a patch's resource: the `index`-th of its scope, which is a cluster, a set or a machine."""
+    return patch.id_override or f"{weight + index:03d}-{scope}-{patch.name}"
+
+
+def patch_text(inline: Inline) -> str:
+    """The YAML text that Omni gets: text untouched, data the way omnictl writes it."""
+    if isinstance(inline, str):
+        return inline
+    if isinstance(inline, Mapping):
+        return encode(inline)
+    return "---\n".join(encode(document) for document in inline)
+
+
+def inline_of(text: str) -> Inline:
+    """The inverse of `patch_text`: data where omnictl would write just this text for it, else the text itself."""
+    try:
+        if "*" in text and any(
+            isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader)
+        ):
+            return text  # never written here, and what it stands for may be out of all proportion
+        documents = load_documents(text, yaml.CSafeLoader)
+        inline: Inline = documents[0] if len(documents) == 1 else documents
+        if documents and all(isinstance(document, dict) for document in documents) and patch_text(inline) == text:
+            return inline
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+        pass  # not data, or not of the kind that JSON can hold
+    return text
+
+
+def same_configuration(left: str, right: str) -> bool:
+    """Whether two texts say the same to Talos, whatever their layout and comments.
+
+    A scalar is the same where its type and its spelling are: Talos reads `1` into a text as "1" and `0x1` as "0x1", and
+    refuses `"1"` where it expects a number. What cannot be read is the same as itself only.
+    """
+    if left == right:
+        return True
+    try:
+        return _meanings(left) == _meanings(right)
+    except ConfigFileError:
+        return False
+
+
+def _meanings(text: str) -> list[Any]:
+    return [_meaning(document.root) for document in parse_documents(text, "") if not _is_discarded(document.value)]
+
+
+def _meaning(node: Node) -> Any:
+    if isinstance(node.value, dict):
+        return {key: _meaning(child) for key, child in node.children.items()}
+    if isinstance(node.value, list):
+        return [_meaning(child) for child in node.children.values()]
+    return None if node.value is None else (type(node.value), node.text)
+
+
+def load_documents(text: str, loader: type[yaml.CBaseLoader | yaml.CSafeLoader]) -> list[Any]:
+    """The documents of a YAML text, None for each that is empty or null.
+
+    Raises:
+        yaml.YAMLError: It is not YAML, or its values are nested deeper than in any configuration: libyaml's composer
+            calls itself for every level, and the process would die of it.
+    """
+    depth = 0
+    null: list[bool] = []
+    previous: yaml.Event | None = None
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(previous, yaml.DocumentStartEvent):
+            null.append(isinstance(event, yaml.ScalarEvent) and is_null(event))
+        previous = event
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise _TooDeepError(f"values are nested more than {MAX_DEPTH} deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    documents = yaml.load_all(text, Loader=loader)
+    return [None if is_empty else document for is_empty, document in zip(null, documents, strict=True)]
+
+
+class _TooDeepError(yaml.YAMLError):
+    """Values are nested deeper than in any configuration."""
+
+
+def yaml_reason(error: Exception) -> str:
+    """Why a text is not YAML, without what the libraries quote of it: it may hold secrets."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        return line + what_is_wrong(error)
+    if isinstance(error, _TooDeepError):
+        return str(error)
+    return "it holds a value or a character that YAML does not know"
+
+
+def patch_problems(field: FieldPath, inline: Inline) -> list[Problem]:
+    """What Omni refuses in a patch. `field` is the path of its `inline`."""
+    try:
+        documents = list(_documents(field, inline))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return [Problem(field, f"not valid YAML: {yaml_reason(error)}")]
+    problems: list[Problem] = []
+    seen: set[tuple[str, str, str]] = set()
+    for path, document in documents:
+        if not isinstance(document, Mapping):
+            problems.append(Problem(path, _not_a_document(document)))
+            continue
+        problems.extend(_document_problems(path, document, text=isinstance(inline, str)))
+        key = (str(document.get("apiVersion", "")), str(document.get("kind", "")), str(document.get("name", "")))
+        if key in seen:
+            problems.append(
+                Problem(path, "duplicate document is not allowed: another one has its apiVersion, kind and name")
+            )
+        seen.add(key)
+    if not documents:
+        problems.append(Problem(field, f"{_EMPTY}: the patch is empty"))
+    return problems
+
+
+def sets_field(inline: Inline, path: str) -> bool:
+    """Whether a patch has a field of the machine configuration, like `machine.install.disk`."""
+    try:
+        return any(_has(document, path) for _, document in _documents((), inline))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return False
+
+
+def _documents(field: FieldPath, inline: Inline) -> Iterator[tuple[FieldPath, Any]]:
+    """The documents of a patch, without those that Talos discards."""
+    documents: Iterable[tuple[FieldPath, Any]]
+    if isinstance(inline, Mapping):
+        documents = [(field, inline)]
+    elif isinstance(inline, str):
+        documents = ((field, document) for document in load_documents(inline, yaml.CBaseLoader))
+    else:
+        documents = (((*field, index), document) for index, document in enumerate(inline))
+    return ((path, document) for path, document in documents if not _is_discarded(document))
+
+
+def _is_discarded(document: Any) -> bool:
+    """Whether Talos takes a document for none, wherever it stands: it is null, or says no more than what it is."""
+    if not isinstance(document, Mapping):
+        return document is None
+    return all(key in _WHAT_IT_IS and not isinstance(value, Mapping | list) for key, value in document.items())
+
+
+def _not_a_document(document: Any) -> str:
+    first = document[0] if isinstance(document, list) and document else document
+    if isinstance(first, Mapping) and "op" in first and "path" in first:
+        return "JSON patches (RFC 6902) are not accepted by Omni: write the fields to change as a mapping"
+    return "expected a YAML document, a mapping of Talos configuration"
+
+
+def _document_problems(path: FieldPath, document: Mapping[str, Any], *, text: bool) -> Iterator[Problem]:
+    def at(name: str) -> FieldPath:
+        return path if text else (*path, *name.split("."))
+
+    kind, version = document.get("kind"), str(document.get("apiVersion", ""))
+    if not text and "op" in document and "path" in document and "machine" not in document and "cluster" not in document:
+        yield Problem(path, _not_a_document(document))
+        return
+    if kind is not None and not isinstance(kind, str):
+        yield Problem(at("kind"), "kind should be the name of a kind of document")
+        return
+    if kind in _FORBIDDEN_DOCUMENTS:
+        yield Problem(path, f'the "{kind}" document is not allowed in the config patch')
+    elif kind and (version == "v1" or "/" in version):
+        yield Problem(path, "its kind is not registered; this is a Kubernetes object, not Talos configuration")
+    if not kind:
+        for name in _FORBIDDEN_FIELDS:
+            if _has(document, name):
+                yield Problem(at(name), f'overriding "{name}" is not allowed in the config patch')
+    elif kind == "KubeServiceAccountConfig" and _has(document, "issuer.privateKey"):
+        yield Problem(at("issuer.privateKey"), 'overriding "issuer.privateKey" is not allowed in the config patch')
+    roles_field = _ROLES_FIELDS.get(str(kind or ""))
+    if roles_field and "os:admin" in (_at(document, roles_field) or ()):
+        yield Problem(at(roles_field), f'element "os:admin" is not allowed in field "{roles_field}"')
+
+
+def _has(document: Any, path: str) -> bool:
+    *parents, last = path.split(".")
+    for name in parents:
+        if not isinstance(document, Mapping) or name not in document:
+            return False
+        document = document[name]
+    return isinstance(document, Mapping) and last in document
+
+
+def _at(document: Any, path: str) -> Any:
+    for name in path.split("."):
+        if not isinstance(document, Mapping):
+            return None
+        document = document.get(name)
+    return document if isinstance(document, list | tuple) else None

@@ -1,0 +1,301 @@
+"""What cannot be a cluster, found without asking Omni; the texts are omnictl's where it has one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.model.addons import component_rules
+from ksail_pulumi.model.durations import duration
+from ksail_pulumi.model.machine_ids import is_uuid
+from ksail_pulumi.model.patches import CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGHT, patch_id, patch_problems
+from ksail_pulumi.model.selectors import OMNI_PREFIX, parse_selector
+from ksail_pulumi.model.workloads import workload_rules
+from ksail_pulumi.problems import Problem, field_path
+from ksail_pulumi.redaction import KEY_BELONGS, looks_like, no_variable, short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ksail_pulumi.model.cluster import ClusterSpec, Install, Machine, MachineSet, Patch
+    from ksail_pulumi.problems import FieldPath
+
+_RESERVED = (OMNI_PREFIX, "ksail-pulumi/")  # what Omni keeps for itself, and what the ownership mark is
+_LONGEST_TTL_HOURS = 87600  # Omni's limit for a service account's kubeconfig
+_BOOTSTRAP = ("controlPlane", "bootstrapSpec")
+_ENCRYPTION_SINCE = (1, 5)
+_MOST_EXTENSIONS = 256
+_MOST_KERNEL_ARGS = 64
+_LONGEST_KERNEL_ARG = 256  # bytes
+
+
+def validate(spec: ClusterSpec) -> list[Problem]:
+    """Everything about a cluster that its fields alone do not tell, one problem for a field."""
+    problems: dict[FieldPath, Problem] = {}
+    for problem in _rules(spec):
+        problems.setdefault(problem.path, problem)
+    return list(problems.values())
+
+
+def _rules(spec: ClusterSpec) -> Iterator[Problem]:
+    yield from _name(spec)
+    yield from _omni(spec)
+    yield from _described((), spec)
+    for index, machine_set in enumerate(spec.machine_sets):
+        yield from _machine_set(spec.set_path(index), machine_set)
+    yield from _control_plane(spec)
+    yield from _worker_names(spec)
+    yield from _machine_use(spec)
+    yield from _kernel_args_with_classes(spec)
+    for machine, described in spec.machines.items():
+        path = ("machines", machine)
+        if not is_uuid(machine):
+            yield Problem(path, "invalid machine ID {id}: it should be a UUID", id=machine)
+        yield from _described(path, described)
+        yield from _install((*path, "install"), described.install)
+    yield from workload_rules(spec)
+    yield from component_rules(spec.components)
+    for index, manifest in enumerate(spec.manifests or ()):
+        yield from _metadata(("manifests", index), manifest.labels, manifest.annotations)
+    for index, check in enumerate(spec.health_checks or ()):
+        yield from _metadata(("healthChecks", index), check.labels, check.annotations)
+    yield from _patch_ids(spec)
+    yield from _kubeconfig(spec)
+    if spec.features.disk_encryption and spec.talos_version and _minor(spec.talos_version) < _ENCRYPTION_SINCE:
+        yield Problem(("features", "diskEncryption"), "disk encryption is supported only for Talos version >= 1.5.0")
+    if spec.backup is not None and duration(spec.backup.interval).total_seconds() <= 0:
+        yield Problem(("backup", "interval"), "should be longer than 0; leave backup out for no backups")
+
+
+def _minor(version: str) -> tuple[int, int]:
+    major, minor, _ = version.split(".", 2)
+    return int(major), int(minor)
+
+
+def _name(spec: ClusterSpec) -> Iterator[Problem]:
+    if not spec.name:
+        yield Problem(("name",), "name is required")
+    elif not all(character.isalpha() or character.isdecimal() or character in "-_" for character in spec.name):
+        yield Problem(("name",), "name should only contain letters, digits, dashes and underscores")
+    elif (what := looks_like(spec.name)) is not None:
+        yield Problem(("name",), f"looks like {what}, and should be the name of a cluster")
+
+
+def _omni(spec: ClusterSpec) -> Iterator[Problem]:
+    """Where a key may have been pasted by mistake; whether the endpoint is an address is the client's to say."""
+    if spec.endpoint is not None and (what := looks_like(spec.endpoint)) is not None:
+        yield Problem(("endpoint",), f"looks like {what}, and should be the URL of an Omni. {KEY_BELONGS}")
+    variable = spec.service_account_key_env_var
+    if variable and (reason := no_variable(variable)) is not None:
+        yield Problem(("serviceAccountKeyEnvVar",), reason)
+
+
+def _described(path: FieldPath, scope: ClusterSpec | MachineSet | Machine) -> Iterator[Problem]:
+    """The rules for what a cluster, a set and a machine have in common."""
+    yield from _metadata(path, scope.labels, scope.annotations)
+    yield from _patches((*path, "patches"), scope.patches)
+    yield from _extensions((*path, "systemExtensions"), scope.system_extensions)
+    yield from _kernel_args((*path, "kernelArgs"), scope.kernel_args)
+
+
+def _metadata(
+    path: FieldPath, labels: Mapping[str, str] | None, annotations: Mapping[str, str] | None
+) -> Iterator[Problem]:
+    for kind, entries in (("label", labels), ("annotation", annotations)):
+        for key, value in (entries or {}).items():
+            if prefix := next((each for each in _RESERVED if key.startswith(each)), None):
+                yield Problem(
+                    (*path, f"{kind}s", key),
+                    f'{kind} "{short(key)}" is invalid: prefix "{prefix}" is reserved for internal use',
+                )
+            elif _has_controls(key + value):
+                yield Problem((*path, f"{kind}s", key), "cannot hold control characters, also no line breaks")
+
+
+def _has_controls(text: str) -> bool:
+    return any(ord(character) < 32 or ord(character) == 127 for character in text)
+
+
+def _patches(path: FieldPath, patches: Sequence[Patch] | None) -> Iterator[Problem]:
+    for index, patch in enumerate(patches or ()):
+        field = (*path, index)
+        yield from _metadata(field, patch.labels, patch.annotations)
+        if patch.inline is None:
+            yield Problem(field, "path or inline is required: give the patch as inline or as file")
+            continue
+        if not patch.name and not patch.id_override:
+            yield Problem(field, "either name or idOverride is required for inline patches")
+        yield from patch_problems((*field, "inline"), patch.inline)
+
+
+def _extensions(path: FieldPath, extensions: Sequence[str] | None) -> Iterator[Problem]:
+    seen = set()
+    for index, extension in enumerate(extensions or ()):
+        full = extension if "/" in extension else f"siderolabs/{extension}"
+        if full in seen:
+            reason = f"extension {{extension}} (entry {index}) is listed more than once"
+            yield Problem((*path, index), reason, extension=extension)
+        seen.add(full)
+    if extensions and len(extensions) > _MOST_EXTENSIONS:
+        reason = f"extensions list has {len(extensions)} entries, exceeds maximum of {_MOST_EXTENSIONS}"
+        yield Problem(path, reason)
+
+
+def _kernel_args(path: FieldPath, args: Sequence[str] | None) -> Iterator[Problem]:
+    for index, arg in enumerate(args or ()):
+        size = len(arg.encode())
+        if size > _LONGEST_KERNEL_ARG:
+            reason = f"args[{index}] is too long: {size} bytes (max {_LONGEST_KERNEL_ARG})"
+            yield Problem((*path, index), reason)
+        elif _has_controls(arg):
+            yield Problem((*path, index), f"args[{index}] contains a control character")
+    if args and len(args) > _MOST_KERNEL_ARGS:
+        yield Problem(path, f"args has too many entries: {len(args)} (max {_MOST_KERNEL_ARGS})")
+
+
+def _machine_set(path: FieldPath, machine_set: MachineSet) -> Iterator[Problem]:
+    if machine_set.machines is not None and machine_set.machine_class is not None:
+        yield Problem(path, "machine set can not have both machines and machine class defined")
+    elif machine_set.count is not None and machine_set.wanted is None:
+        other = "machines" if machine_set.machines is not None else "machineClass"
+        yield Problem((*path, "count"), f"count and {other} are mutually exclusive: keep one of them")
+    if machine_set.selector is not None and machine_set.wanted is None:
+        yield Problem((*path, "selector"), "selector chooses among free machines, so it goes with count only")
+    elif machine_set.selector is not None:
+        try:
+            parse_selector(machine_set.selector)
+        except ValueError as error:
+            yield Problem((*path, "selector"), f"not a label selector: {error}")
+    if machine_set.machine_class is not None and not machine_set.machine_class.name:
+        yield Problem((*path, "machineClass", "name"), "cannot be empty: it is the name of a machine class in Omni")
+    for index, machine in enumerate(machine_set.machines or ()):
+        if not is_uuid(machine):
+            reason = "invalid machine ID {id}: it should be a UUID"
+            yield Problem((*path, "machines", index), reason, id=machine)
+    yield from _described(path, machine_set)
+
+
+def _control_plane(spec: ClusterSpec) -> Iterator[Problem]:
+    control_plane = spec.control_plane
+    if control_plane.count == 0:
+        yield Problem(("controlPlane", "count"), "control plane machine set must have at least one node")
+    if control_plane.machines == ():
+        yield Problem(("controlPlane", "machines"), "control plane machine set must have at least one node")
+    if control_plane.machine_class is not None and control_plane.machine_class.size == 0:
+        yield Problem(("controlPlane", "machineClass", "size"), "control plane machine set must have at least one node")
+    if (bootstrap := control_plane.bootstrap_spec) is not None:
+        if not bootstrap.cluster_uuid:
+            yield Problem((*_BOOTSTRAP, "clusterUUID"), "clusterUUID is required in bootstrapSpec")
+        if not bootstrap.snapshot:
+            yield Problem((*_BOOTSTRAP, "snapshot"), "snapshot is required in bootstrapSpec")
+    for machine in control_plane.machines or ():
+        if machine in spec.machines and spec.machines[machine].locked:
+            path = ("machines", machine, "locked")
+            yield Problem(path, "machine {id} is locked and used in controlplane", id=machine)
+
+
+def _worker_names(spec: ClusterSpec) -> Iterator[Problem]:
+    seen = set()
+    for index, workers in enumerate(spec.workers):
+        path, name = ("workers", index, "name"), workers.set_name
+        if name == "control-planes":
+            yield Problem(path, 'name "control-planes" cannot be used in workers')
+        elif not name:
+            yield Problem(path, "cannot be empty; leave it out for the default set")
+        elif name in seen:
+            yield Problem(path, "duplicate workers with name {name}", name=name)
+        seen.add(name)
+
+
+def _machine_use(spec: ClusterSpec) -> Iterator[Problem]:
+    """A machine is in one set, once; a machine that is described is in one at all."""
+    uses: dict[str, FieldPath] = {}
+    for index, machine_set in enumerate(spec.machine_sets):
+        repeated = {machine for machine, times in Counter(machine_set.machines or ()).items() if times > 1}
+        for position, machine in enumerate(machine_set.machines or ()):
+            path = (*spec.set_path(index), "machines", position)
+            first = uses.setdefault(machine, path)
+            if first == path:
+                continue
+            if machine in repeated and first[:-2] == spec.set_path(index):
+                yield Problem(path, "machine {id} is named twice", id=machine)
+            elif first[0] == "controlPlane":
+                yield Problem(path, "machine {id} is used in both controlplane and workers", id=machine)
+            else:
+                reason = f"machine {{id}} is used in multiple workers: it is in {field_path(first)} already"
+                yield Problem(path, reason, id=machine)
+    if all(machine_set.machines is not None for machine_set in spec.machine_sets):
+        for machine in spec.machines:
+            if machine not in uses:
+                yield Problem(("machines", machine), "machine {id} is not used in controlplane or workers", id=machine)
+
+
+def _kernel_args_with_classes(spec: ClusterSpec) -> Iterator[Problem]:
+    """Kernel arguments are set machine by machine, and a class's machines are not known beforehand."""
+    for index, machine_set in enumerate(spec.machine_sets):
+        if machine_set.machine_class is None:
+            continue
+        if machine_set.kernel_args is not None:
+            reason = "kernelArgs cannot be defined for machine set since it uses machine class"
+            yield Problem((*spec.set_path(index), "kernelArgs"), reason)
+        elif spec.kernel_args is not None:
+            reason = "kernelArgs cannot be defined at cluster level for this machine set since it uses a machine class"
+            yield Problem(("kernelArgs",), f"{reason}: {machine_set.id(spec.name)}")
+
+
+def _install(path: FieldPath, install: Install | None) -> Iterator[Problem]:
+    if install is None:
+        return
+    if install.disk and install.disk_selector:
+        yield Problem(path, "install.disk and install.diskSelector are mutually exclusive")
+    elif not install.disk and not install.disk_selector:
+        yield Problem(path, "either disk or diskSelector must be set")
+    elif install.disk_selector and (reason := _not_balanced(install.disk_selector)):
+        reason = f"install.diskSelector is not a valid boolean disk expression: {reason}"
+        yield Problem((*path, "diskSelector"), reason)
+
+
+def _not_balanced(expression: str) -> str | None:
+    """Why a CEL expression cannot be one; only brackets and quotes are looked at, the rest is Omni's to judge."""
+    closing = {"(": ")", "[": "]", "{": "}"}
+    expected: list[str] = []
+    bare = re.sub(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'', "", expression)
+    for character in bare:
+        if character in closing:
+            expected.append(closing[character])
+        elif character in ")]}" and (not expected or expected.pop() != character):
+            return f"{character!r} closes nothing"
+        elif character in "\"'":
+            return "a string does not end"
+    return f"{expected[-1]!r} is missing" if expected else None
+
+
+def _patch_ids(spec: ClusterSpec) -> Iterator[Problem]:
+    """Two patches with one ID are one resource."""
+    weights = [(CLUSTER_WEIGHT, f"cluster-{spec.name}")]
+    weights += [(SET_WEIGHT, each.id(spec.name)) for each in spec.machine_sets]
+    weights += [(MACHINE_WEIGHT, f"cm-{machine}") for machine in spec.machines]
+    seen: dict[str, FieldPath] = {}
+    for (path, described), (weight, scope) in zip(spec.scopes(), weights, strict=True):
+        for index, patch in enumerate(described.patches or ()):
+            field, resource = (*path, "patches", index), patch_id(patch, index, weight, scope)
+            if (other := seen.setdefault(resource, field)) != field:
+                at = "idOverride" if patch.id_override else "name"
+                yield Problem((*field, at), f"resource ID duplicate: {field_path(other)} has it too")
+
+
+def _kubeconfig(spec: ClusterSpec) -> Iterator[Problem]:
+    ttl = duration(spec.kubeconfig.ttl)
+    if ttl.total_seconds() <= 0:
+        yield Problem(("kubeconfig", "ttl"), "should be longer than 0")
+    elif ttl.total_seconds() > _LONGEST_TTL_HOURS * 3600:
+        yield Problem(("kubeconfig", "ttl"), f"is too long (max allowed: {_LONGEST_TTL_HOURS}h0m0s)")
+    elif spec.kubeconfig.renewal >= ttl:
+        yield Problem(
+            ("kubeconfig", "renewBefore"), "should be shorter than ttl, which is {ttl}", ttl=spec.kubeconfig.ttl
+        )
+    elif spec.kubeconfig.renewal.total_seconds() < 0:
+        yield Problem(("kubeconfig", "renewBefore"), "should be 0 or longer")
+    if not spec.kubeconfig.user:
+        yield Problem(("kubeconfig", "user"), "cannot be empty")

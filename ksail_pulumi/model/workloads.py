@@ -1,0 +1,74 @@
+"""What runs in the cluster on Omni's behalf: manifests that it applies, and jobs that tell if an upgrade may go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import yaml
+
+from ksail_pulumi.model.durations import duration
+from ksail_pulumi.model.patches import load_documents, yaml_reason
+from ksail_pulumi.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ksail_pulumi.model.cluster import ClusterSpec, HealthCheck, Manifest
+    from ksail_pulumi.model.patches import Inline
+    from ksail_pulumi.problems import FieldPath
+
+_SHORTEST_INTERVAL = 5  # seconds, of a health check
+
+
+def workload_rules(spec: ClusterSpec) -> Iterator[Problem]:
+    """What Omni or omnictl refuse in manifests and health checks, in their words."""
+    seen: set[str] = set()
+    for index, manifest in enumerate(spec.manifests or ()):
+        yield from _manifest(("manifests", index), manifest, seen)
+    seen = set()
+    for index, check in enumerate(spec.health_checks or ()):
+        yield from _health_check(("healthChecks", index), check, seen)
+
+
+def _manifest(path: FieldPath, manifest: Manifest, seen: set[str]) -> Iterator[Problem]:
+    name = manifest.name
+    if not name:
+        yield Problem(path, "kubernetes manifest name is empty")
+    elif name in seen:
+        yield Problem((*path, "name"), "duplicate manifest name: another manifest has it too")
+    seen.add(name or "")
+    if manifest.mode is None:
+        yield Problem((*path, "mode"), "kubernetes manifest mode is not set: it is full or one-time")
+    if manifest.inline is None:
+        yield Problem(path, "path or inline is required: give the manifest as inline or as file")
+    elif reason := _unreadable(manifest.inline):
+        yield Problem((*path, "inline"), f"error converting manifest to JSON: {reason}")
+
+
+def _health_check(path: FieldPath, check: HealthCheck, seen: set[str]) -> Iterator[Problem]:
+    name = check.id_override or check.name or ""
+    if not name:
+        yield Problem(path, "either name or idOverride is required for a healthcheck")
+    elif name in seen:
+        yield Problem(path, "duplicate healthcheck: another one has its name or idOverride")
+    seen.add(name)
+    if check.job is None or check.job == "":
+        yield Problem((*path, "job"), "job or file is required")
+    elif reason := _unreadable(check.job):
+        yield Problem((*path, "job"), f"invalid job manifest: {reason}")
+    if check.interval is not None and duration(check.interval).total_seconds() < _SHORTEST_INTERVAL:
+        yield Problem((*path, "interval"), f"healthcheck interval must be at least {_SHORTEST_INTERVAL}s")
+
+
+def _unreadable(inline: Inline) -> str | None:
+    """Why text is no list of YAML documents that hold objects; None for data, which always is."""
+    if not isinstance(inline, str):
+        return None
+    try:
+        for document in load_documents(inline, yaml.CBaseLoader):
+            if document is not None and not isinstance(document, Mapping):
+                return "expected a YAML document, a mapping that describes an object"
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return yaml_reason(error)
+    return None

@@ -1,0 +1,150 @@
+"""Pulumi's `check`: are the inputs right, and would Omni take them?
+
+Inputs that have not changed are not looked at again, so a `pulumi up` without changes makes no call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pulumi.dynamic import CheckFailure, CheckResult
+
+from ksail_pulumi.errors import InputError, KsailPulumiError
+from ksail_pulumi.lifecycle.outputs import inputs_in, stored_inputs
+from ksail_pulumi.problems import Problem
+from ksail_pulumi.provider.identity import owner
+from ksail_pulumi.provider.properties import (
+    ADOPT,
+    CHOSEN,
+    CREATE_FIRST,
+    MARKED,
+    NAME_LEFT_OUT,
+    OWNER,
+    PREVIEW,
+    UNASKED,
+    UNSEEN,
+    VERSIONS,
+    concerns,
+    without_unknowns,
+)
+from ksail_pulumi.provider.run import this_run
+from ksail_pulumi.provider.spelling import to_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ksail_pulumi.model.parse import ClusterSpec
+    from ksail_pulumi.problems import FieldPath
+    from ksail_pulumi.provider.host.call import Call
+    from ksail_pulumi.provider.settings import Settings
+
+
+def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -> CheckResult:
+    """The inputs in their stored form, and what is wrong with them."""
+    try:
+        inputs = _stored_form(call.urn, olds, news)
+    except InputError as error:
+        return CheckResult(dict(news), [_failure(call, str(error))])
+    this_run.tell(call.urn, {key: bool(news.get(key)) for key in (ADOPT, CREATE_FIRST)} | {CHOSEN: {}, UNASKED: ""})
+    this_run.tell(call.urn, {MARKED: news.get(MARKED) or [], UNSEEN: bool(olds) and _hidden(olds) != _hidden(inputs)})
+    asked, unknown = without_unknowns(inputs_in(inputs))
+    if olds and news.get(PREVIEW):
+        _warn_of_replacement(call, unknown)
+    failures: list[CheckFailure] = []
+    if unknown or asked != inputs_in(olds) or inputs.get(OWNER) != olds.get(OWNER):
+        spec, failures = _parsed(call, asked, unknown)
+        if spec is not None and not failures and not unknown:
+            inputs, failures = _look(call, settings, inputs, spec=spec, olds=olds, news=news)
+    if not failures and ("name",) not in unknown:
+        failures = _asked_twice(call, settings, inputs)
+    return CheckResult(inputs, failures)
+
+
+def _stored_form(urn: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
+    """What the program sent, spelled as on the wire; name and versions that it leaves out stay as they were."""
+    inputs = stored_inputs(to_wire(inputs_in(news)))
+    if OWNER in news:
+        inputs[OWNER] = owner(str(news[OWNER]), urn)
+    left_out = [version for version in VERSIONS if version not in inputs]
+    if news.get(NAME_LEFT_OUT):
+        left_out.append("name")
+    inputs.update({key: olds[key] for key in left_out if key in olds})
+    return inputs
+
+
+def _hidden(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in inputs.items() if key.startswith("__") and key != "__provider"}
+
+
+def _failure(call: Call, problem: Problem | str) -> CheckFailure:
+    """A failure as the engine is told it.
+
+    Where its field is an input itself, the engine would print the value of that. So it gets such a field as text.
+    """
+    if isinstance(problem, str) or len(problem.path) == 1:
+        return CheckFailure("", call.gate.ours(str(problem)))
+    return CheckFailure(problem.field, call.gate.ours(problem.reason))
+
+
+def _parsed(
+    call: Call, asked: Mapping[str, Any], unknown: list[FieldPath]
+) -> tuple[ClusterSpec | None, list[CheckFailure]]:
+    from ksail_pulumi.model.parse import InvalidCluster, parse_cluster
+
+    try:
+        return parse_cluster(asked), []
+    except InvalidCluster as error:
+        problems = [problem for problem in error.problems if not concerns(problem.path, unknown)]
+        return None, [_failure(call, problem) for problem in problems]
+
+
+def _warn_of_replacement(call: Call, unknown: list[FieldPath]) -> None:
+    """Say what an input may do that is not known before the `up`."""
+    for field in ("name", "endpoint"):
+        if (field,) in unknown:
+            call.warning(
+                f"{field} is not known yet. If it changes, the cluster is replaced: it is deleted, and its machines "
+                "are wiped"
+            )
+
+
+def _look(
+    call: Call,
+    settings: Settings,
+    inputs: dict[str, Any],
+    *,
+    spec: ClusterSpec,
+    olds: Mapping[str, Any],
+    news: Mapping[str, Any],
+) -> tuple[dict[str, Any], list[CheckFailure]]:
+    """What Omni would refuse, and the inputs with what only Omni knows. What else it says is shown in a preview."""
+    from ksail_pulumi.provider.looking import look
+
+    name_left_out = bool(news.get(NAME_LEFT_OUT)) and "name" not in olds
+    left_out = name_left_out or any(version not in inputs for version in VERSIONS)
+    in_preview = bool(news.get(PREVIEW))
+    try:
+        found = look(call.urn, settings, inputs, spec=spec, olds=olds, name_left_out=name_left_out)
+    except KsailPulumiError as error:
+        if in_preview:
+            call.warning(str(error))
+        elif left_out and not olds:
+            # A replacement keeps name and versions, which the cluster in Omni alone can tell.
+            this_run.tell(call.urn, {UNASKED: str(error)})
+        return inputs, []
+    if in_preview:
+        for tell, lines in ((call.warning, found.findings.warnings), (call.info, found.findings.forecasts)):
+            for line in lines:
+                if this_run.is_news(call.urn, line):
+                    tell(line)
+    return found.inputs, [_failure(call, problem) for problem in found.findings.failures]
+
+
+def _asked_twice(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    """Refuse a cluster that another resource of this stack asks for too."""
+    name = str(inputs.get("name", ""))
+    other = this_run.other_asking(call.urn, settings.endpoint_for(inputs), name)
+    if other is None:
+        return []
+    reason = f"the resource {other!r} of this stack has cluster {name!r} already: choose another name"
+    return [_failure(call, Problem(("name",), reason))]

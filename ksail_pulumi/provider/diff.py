@@ -1,0 +1,106 @@
+"""Pulumi's `diff`: what differs in meaning between the stored outputs and the inputs.
+
+It makes no call, unless the endpoint has changed: then it asks whether that is the same Omni under another name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi.dynamic import DiffResult
+from pulumi.output import Unknown
+
+from ksail_pulumi.lifecycle.credentials import renewal_due
+from ksail_pulumi.lifecycle.outputs import SCHEMA, inputs_in, reached
+from ksail_pulumi.provider.identity import form_of, identity_of, keep, mark_of, refuse_newer
+from ksail_pulumi.provider.properties import OMNI, OWNER, PINNED, UNFINISHED, UNSEEN, VERSIONS
+from ksail_pulumi.provider.run import this_run
+from ksail_pulumi.provider.secrecy import newly_marked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ksail_pulumi.provider.host.call import Call
+    from ksail_pulumi.provider.settings import Settings
+
+
+def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
+    """Compare the outputs in the state with the inputs of the program.
+
+    `changes` is None where inputs differ: the engine then finds out itself which, for its display and for
+    `replace_on_changes`. It is True where the inputs are the same and there is work all the same, and where a hidden
+    input differs as well.
+
+    Raises:
+        LifecycleError: A newer release wrote the state.
+        OmniError: The endpoint has changed, and the new one cannot be asked.
+    """
+    refuse_newer(olds)
+    keep(call.urn, id_, olds)
+    old, new = _without_pins(olds, news), inputs_in(news)
+    if not _differ(old, new):
+        if form_of(olds) != SCHEMA:
+            call.info("the state was written by an earlier release and is written anew; the cluster does not change")
+        return DiffResult(changes=_has_work(olds, news) or newly_marked(call.urn, olds))
+    replaces = []
+    if _known_and_other(old.get("name"), new.get("name")):
+        replaces.append("name")
+    if _other_omni(call, settings, id_, olds, new):
+        replaces.append("endpoint")
+        this_run.leaves(call.urn)
+    # Asked to compare by itself, the engine shows hidden properties too.
+    changes = True if this_run.told(call.urn).get(UNSEEN) else None
+    # Where the program has the option `delete_before_replace`, that decides (pulumi 3.276), and our class sets it.
+    return DiffResult(changes=changes, replaces=replaces, delete_before_replace=bool(replaces))
+
+
+def _has_work(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+    """Whether there is work though the inputs are the same."""
+    return (
+        not reached(olds)
+        or renewal_due(olds)
+        or bool(olds.get(UNFINISHED))
+        or form_of(olds) != SCHEMA
+        or olds.get(OWNER) != news.get(OWNER)
+    )
+
+
+def _without_pins(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs in stored outputs. A version that was left to us and still is does not count."""
+    left_to_us = set(olds.get(PINNED, VERSIONS)) - set(news)
+    return {key: value for key, value in inputs_in(olds).items() if key not in left_to_us}
+
+
+def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    if old == new:
+        return False
+    if pulumi.contains_unknowns(new):
+        return True
+    from ksail_pulumi.model.parse import InvalidCluster, parse_cluster
+
+    try:
+        return parse_cluster(old) != parse_cluster(new)
+    except InvalidCluster:
+        return True
+
+
+def _known_and_other(old: Any, new: Any) -> bool:
+    return not isinstance(new, Unknown) and old != new
+
+
+def _other_omni(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether the inputs lead to another Omni, not to the same one written in another way or under another name."""
+    if isinstance(new.get("endpoint"), Unknown) or olds.get("endpoint") == new.get("endpoint"):
+        return False
+    from ksail_pulumi.omni.endpoint import another_omni
+
+    if not another_omni(olds.get(OMNI) or settings.endpoint_for(olds), settings.endpoint_for(new)):
+        return False
+    from ksail_pulumi.omni.client import connect
+    from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID
+
+    state = connect(settings.connection(new)).state
+    cluster, uuid = state.start_find(CLUSTER, id_), state.start_find(CLUSTER_UUID, id_)
+    found = cluster.result()
+    return not identity_of(id_, {**olds, OMNI: ""}, mark_of(olds, call.urn)).is_in(found, uuid.result(), "")

@@ -1,0 +1,1 @@
+"""What the provider needs to know of the Pulumi process that it runs in."""

@@ -1,0 +1,317 @@
+"""Components as patches: what stands in them, and what is told of them before they are written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ksail_pulumi.addons.catalogue import published
+from ksail_pulumi.addons.patches import ANNOTATION_COMPONENT, ComponentPatch, component_patches, intact, recorded
+from ksail_pulumi.model.addons import VERSIONS
+from ksail_pulumi.model.parse import ClusterSpec, parse_cluster, to_wire
+from ksail_pulumi.model.versions import Versions
+from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import Resource
+from ksail_pulumi.plan.findings import Findings, findings
+from ksail_pulumi.plan.inputs import inputs_of
+from ksail_pulumi.plan.snapshot import Snapshot
+from ksail_pulumi.simulator.validations.talos_config import faults
+from tests.plan.builders import CATALOG, MARK, cluster_spec, desired, machine
+
+GOLDEN = Path(__file__).parent / "data" / "components"
+URL = "https://example.org/manifest.yaml"
+CASES: dict[str, tuple[dict[str, Any], str]] = {
+    "cni-none": ({"cni": "none"}, "1.13.8"),
+    "cni-cilium": ({"cni": "cilium"}, "1.13.8"),
+    "cni-calico": ({"cni": "calico"}, "1.13.8"),
+    "cni-by-url": ({"cni": {"name": "calico", "url": URL}}, "1.13.8"),
+    "metrics-server": ({"metricsServer": True}, "1.13.8"),
+    "metrics-server-by-url": ({"metricsServer": {"url": URL}}, "1.13.8"),
+    "cert-manager": ({"certManager": {"version": "1.20.2"}}, "1.13.8"),
+    "kyverno": ({"policyEngine": "kyverno"}, "1.13.8"),
+    "gatekeeper": ({"policyEngine": "gatekeeper"}, "1.13.8"),
+    "flux": ({"gitOpsEngine": "flux"}, "1.13.8"),
+    "argocd": ({"gitOpsEngine": "argocd"}, "1.13.8"),
+    "argocd-by-url": ({"gitOpsEngine": {"name": "argocd", "url": URL}}, "1.13.8"),
+    "local-path": ({"csi": "local-path"}, "1.13.8"),
+    "local-path-by-url": ({"csi": {"name": "local-path", "url": URL}}, "1.13.8"),
+    "talos-1.14-cni-calico": ({"cni": "calico"}, "1.14.0"),
+    "talos-1.14-cni-by-url": ({"cni": {"name": "cilium", "url": URL}}, "1.14.0"),
+    "talos-1.14-metrics-server": ({"metricsServer": True}, "1.14.0"),
+}
+CHOICES: dict[str, list[Any]] = {
+    "cni": ["flannel", "none", "cilium", "calico", {"name": "cilium", "url": URL}],
+    "metricsServer": [True, {"version": "0.8.1"}, {"url": URL}],
+    "certManager": [True, {"url": URL}],
+    "policyEngine": ["kyverno", "gatekeeper", {"name": "kyverno", "version": "1.18.2"}],
+    "gitOpsEngine": ["flux", "argocd", {"name": "argocd", "url": URL}],
+    "csi": ["local-path", {"name": "local-path", "url": URL}],
+}
+COMPONENTS = st.fixed_dictionaries({}, optional={name: st.sampled_from(each) for name, each in CHOICES.items()})
+
+
+def patches_of(components: dict[str, Any], began: str = "1.13.8", **options: Any) -> tuple[ComponentPatch, ...]:
+    return component_patches(cluster_spec(components=components).components, "prod", began=began, **options)
+
+
+def objects_in(patches: tuple[ComponentPatch, ...]) -> list[dict[str, Any]]:
+    """The Kubernetes objects that stand in patches."""
+    documents = [document for patch in patches for document in yaml.safe_load_all(patch.text)]
+    inline = [each for document in documents for each in document.get("cluster", {}).get("inlineManifests", ())]
+    return [each for manifest in inline for each in yaml.safe_load_all(manifest["contents"])]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_patch_of_a_component_is_this_text(name: str) -> None:
+    components, began = CASES[name]
+    (patch,) = patches_of(components, began)
+    assert patch.text == (GOLDEN / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def test_every_golden_text_has_its_case() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.yaml")} == set(CASES)
+
+
+@given(COMPONENTS)
+def test_any_combination_makes_patches_that_omni_takes(components: dict[str, Any]) -> None:
+    patches = patches_of(components)
+    assert [patch.field for patch in patches] == [
+        field for field in CHOICES if components.get(field, "flannel") != "flannel"
+    ]
+    assert [faults(patch.text) for patch in patches] == [[] for _ in patches]
+
+
+@given(COMPONENTS, st.sampled_from(["1.13.8", "1.14.0"]))
+def test_nothing_in_a_combination_has_the_name_of_something_else(components: dict[str, Any], began: str) -> None:
+    patches = patches_of(components, began)
+    assert len({patch.name for patch in patches}) == len(patches)
+    documents = [document for patch in patches for document in yaml.safe_load_all(patch.text)]
+    manifests = [each["name"] for each in documents if "name" in each]
+    manifests += [
+        each["name"] for document in documents for each in document.get("cluster", {}).get("inlineManifests", ())
+    ]
+    assert len(set(manifests)) == len(manifests)
+    objects = [
+        (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]) for each in objects_in(patches)
+    ]
+    assert len(set(objects)) == len(objects)
+
+
+@given(COMPONENTS)
+def test_objects_live_where_talos_lets_them(components: dict[str, Any]) -> None:
+    objects = objects_in(patches_of(components))
+    labels = {
+        each["metadata"]["name"]: each["metadata"].get("labels", {}) for each in objects if each["kind"] == "Namespace"
+    }
+    for each in objects:
+        namespace = each["metadata"].get("namespace")
+        assert namespace in (None, "kube-system", *labels)
+        pod = each.get("spec", {}).get("template", {}).get("spec", {})
+        if pod.get("hostNetwork") or any("hostPath" in volume for volume in pod.get("volumes", ())):
+            free = labels.get(namespace, {}).get("pod-security.kubernetes.io/enforce") == "privileged"
+            assert namespace == "kube-system" or free
+
+
+@given(COMPONENTS)
+def test_components_are_read_back_as_they_were_written(components: dict[str, Any]) -> None:
+    spec = cluster_spec(components=components)
+    assert inputs_of(desired(spec), mark=MARK, previous=spec) == to_wire(spec)
+
+
+def test_users_patches_come_after_those_of_components() -> None:
+    spec = cluster_spec(components={"cni": "none"}, patches=[{"name": "mine", "inline": {"machine": {}}}])
+    ids = [each.id for each in desired(spec) if each.type.name == omni.CONFIG_PATCH.name]
+    assert ids == ["100-cluster-prod-component-cni", "200-cluster-prod-mine"]
+
+
+def test_documents_about_the_control_plane_go_to_it_alone() -> None:
+    talos_1_14 = patches_of({"cni": "cilium", "metricsServer": True}, "1.14.0")
+    assert [patch.control_plane_only for patch in talos_1_14] == [True, False]
+    assert not any(patch.control_plane_only for patch in patches_of({"cni": "cilium", "metricsServer": True}))
+
+
+def test_another_version_of_what_a_job_installs_is_another_job() -> None:
+    names = {
+        each["metadata"]["name"]
+        for version in ("1.20.1", "1.20.2")
+        for each in objects_in(patches_of({"cni": {"name": "cilium", "version": version}}))
+        if each["kind"] == "Job"
+    }
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize(
+    ("version", "definitions"),
+    [
+        ("3.29.1", []),
+        ("3.31.4", ["operator-crds.yaml"]),
+        ("3.32.2", ["v1_crd_projectcalico_org.yaml"]),
+        ("3.33.0", ["v3_projectcalico_org.yaml"]),
+    ],
+)
+def test_calico_keeps_its_definitions_in_another_file_from_time_to_time(version: str, definitions: list[str]) -> None:
+    files = [url.rsplit("/", 1)[1] for url in published("calico", version)]
+    assert files == [*definitions, "tigera-operator.yaml"]
+
+
+def live(spec: ClusterSpec) -> list[Resource]:
+    return [replace(each, version=1) for each in desired(spec)]
+
+
+def test_a_version_that_is_left_out_stays_what_is_installed() -> None:
+    before = live(cluster_spec(components={"certManager": {"version": "1.20.0"}, "policyEngine": "kyverno"}))
+
+    def versions(components: dict[str, Any]) -> list[str | None]:
+        return [patch.component.version for patch in patches_of(components, actual=before)]
+
+    assert versions({"certManager": True}) == ["1.20.0"]
+    assert versions({"certManager": {"version": "1.21.0"}}) == ["1.21.0"]
+    assert versions({"policyEngine": "gatekeeper"}) == [VERSIONS["gatekeeper"]]
+    assert versions({"certManager": {"url": URL}}) == [None]
+
+
+@pytest.mark.parametrize("annotation", ["", "not JSON", "[]", '{"name": 5}', '{"version": "1.2.3"}', '"x"', "null"])
+def test_an_annotation_that_says_nothing_is_no_trouble(annotation: str) -> None:
+    (patch,) = [each for each in live(cluster_spec(components={"certManager": True})) if "component" in each.id]
+    odd = replace(patch, annotations={**patch.annotations, ANNOTATION_COMPONENT: annotation})
+    assert recorded(odd) is None
+    assert not intact(odd)
+    spec = cluster_spec(components={"certManager": True})
+    wire = inputs_of([*(each for each in live(spec) if each.id != odd.id), odd], mark=MARK, previous=spec)
+    assert wire["components"] == {}
+    assert wire["patches"][0]["idOverride"] == odd.id
+
+
+def test_an_exported_cluster_keeps_the_patches_of_components_as_its_own() -> None:
+    resources = live(cluster_spec(components={"cni": "cilium", "certManager": True}))
+    exported = parse_cluster(inputs_of(resources))
+    assert len(exported.patches or ()) == 2
+    assert inputs_of(resources, mark=MARK, previous=exported) == to_wire(exported)
+    snapshot = Snapshot(resources=resources, talos_versions=CATALOG, bootstrap_status=BOOTSTRAPPED)
+    assert findings(exported, snapshot, mark=MARK).failures == ()
+
+
+# What is told
+
+
+OLD = cluster_spec(talosVersion="1.13.8", kubernetesVersion="1.36.3")
+BOOTSTRAPPED = Resource(
+    omni.CLUSTER_BOOTSTRAP_STATUS, "prod", specs_pb2.ClusterBootstrapStatusSpec(bootstrapped=True), {}
+)
+
+
+def told(
+    components: dict[str, Any], before: dict[str, Any] | None = None, *, talos: str = "1.13.8", **inputs: Any
+) -> Findings:
+    """The findings for a cluster with these components, which is new or has had others."""
+    versions = {"talosVersion": talos, "kubernetesVersion": "1.36.3" if talos == "1.13.8" else "1.35.7"}
+    spec = cluster_spec(components=components, **versions, **inputs)
+    statuses = [machine(number) for number in range(1, 4)]
+    if before is None:
+        return findings(spec, Snapshot(statuses=statuses, talos_versions=CATALOG), mark=MARK)
+    old = cluster_spec(components=before, **versions)
+    current = Versions(versions["talosVersion"], versions["kubernetesVersion"])
+    resources = [replace(each, version=1) for each in desired(old, versions=current)]
+    nodes = [each for each in resources if each.type.name == omni.MACHINE_SET_NODE.name]
+    held = {each.id for each in nodes}
+    snapshot = Snapshot(
+        resources=resources,
+        statuses=[machine(number, cluster="prod" if machine(number).id in held else "") for number in range(1, 4)],
+        nodes=nodes,
+        talos_versions=CATALOG,
+        bootstrap_status=BOOTSTRAPPED,
+    )
+    return findings(spec, snapshot, mark=MARK, old=old)
+
+
+def test_a_new_cluster_is_told_with_its_components() -> None:
+    found = told({"cni": "cilium", "certManager": {"url": URL}})
+    assert found.forecasts[-1] == f"components: cilium {VERSIONS['cilium']}, cert-manager from {URL}"
+    assert found.warnings == ()
+
+
+def test_without_a_network_plugin_nothing_becomes_ready() -> None:
+    (warning,) = told({"cni": "none"}).warnings
+    assert warning.startswith("components.cni is none: no node becomes ready")
+    assert told({"cni": "none"}, waitFor="running").warnings == ()
+    assert told({"cni": "none"}, before={"cni": "none"}).warnings == ()
+
+
+def test_changes_of_components_are_told_in_their_own_words() -> None:
+    sync = "`omnictl cluster kubernetes manifest-sync prod --dry-run=false`"
+    old = {"certManager": {"version": "1.20.0"}}
+    removed = (
+        f"kyverno {VERSIONS['kyverno']} is taken out of the machine configuration, and Kubernetes keeps its objects: "
+        f"{sync} deletes them, with all else that Talos made and is not configured"
+    )
+
+    assert told({"certManager": True, "metricsServer": True}, before={"certManager": True}).forecasts == (
+        f"metrics-server {VERSIONS['metrics-server']} is added: Talos creates it in the cluster, without a reboot; "
+        "kubelets restart, to get certificates",
+    )
+    assert told({"certManager": {"version": "1.21.0"}}, before=old).forecasts == (
+        "cert-manager 1.20.0 -> 1.21.0: Omni then syncs the manifests of the cluster; objects that the new "
+        "ones do not have stay",
+    )
+    assert told({"certManager": {"version": "1.21.0"}}, before=old, waitFor="running").forecasts == (
+        f"cert-manager 1.20.0 -> 1.21.0: it takes effect with {sync}, as Talos only creates what is missing",
+    )
+    assert told(
+        {"gitOpsEngine": {"name": "argocd", "version": "3.5.4"}},
+        before={"gitOpsEngine": {"name": "argocd", "version": "3.4.6"}},
+    ).forecasts == ("argocd 3.4.6 -> 3.5.4: a Job in the cluster does that",)
+    assert told({}, before={"policyEngine": "kyverno"}).forecasts == (removed,)
+    assert told({"policyEngine": "gatekeeper"}, before={"policyEngine": "kyverno"}).forecasts == (
+        f"gatekeeper {VERSIONS['gatekeeper']} is added: Talos creates it in the cluster, without a reboot",
+        removed,
+    )
+
+
+def test_where_talos_cannot_delete_the_user_has_to() -> None:
+    (line,) = told({}, before={"certManager": True}, talos="1.12.11").forecasts
+    assert line.endswith("Kubernetes keeps its objects: delete them with kubectl")
+    (line,) = told({}, before={"gitOpsEngine": "argocd"}).forecasts
+    assert line.endswith("Kubernetes keeps its objects: delete them with kubectl")
+
+
+def test_nothing_is_told_where_no_component_changes() -> None:
+    components = {"cni": "calico", "certManager": True, "csi": "local-path"}
+    assert told(components, before=components) == Findings()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change"),
+    [
+        ({}, {"cni": "cilium"}, "flannel -> cilium"),
+        ({"cni": "calico"}, {}, "calico -> flannel"),
+        ({"cni": "cilium"}, {"cni": "none"}, "cilium -> none"),
+        ({"cni": "cilium"}, {"cni": {"name": "cilium", "url": URL}}, "how cilium is installed"),
+    ],
+)
+def test_the_network_plugin_of_a_running_cluster_stays(before: Any, after: Any, change: str) -> None:
+    (problem,) = told(after, before=before).failures
+    assert problem.field == "components.cni"
+    assert f"cannot be changed ({change})" in problem.reason
+
+
+def test_the_patch_of_a_component_is_not_a_patch_of_its_own_as_well() -> None:
+    (problem,) = told(
+        {"certManager": True},
+        patches=[{"idOverride": "100-cluster-prod-component-cert-manager", "inline": {"machine": {}}}],
+    ).failures
+    assert str(problem) == "patches[0].idOverride: is the ID that components.certManager has: keep one of the two"
+
+
+def test_the_version_of_the_network_plugin_may_change() -> None:
+    found = told(
+        {"cni": {"name": "cilium", "version": "1.20.2"}}, before={"cni": {"name": "cilium", "version": "1.19.5"}}
+    )
+    assert found.failures == ()
+    assert found.forecasts == ("cilium 1.19.5 -> 1.20.2: a Job in the cluster does that",)

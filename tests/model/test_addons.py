@@ -1,0 +1,191 @@
+"""Components as inputs: what may be written, what it comes to, and how mistakes are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.formats.ksail.read import load_ksail
+from ksail_pulumi.model.addons import VERSIONS
+from ksail_pulumi.model.parse import InvalidCluster, parse_cluster, to_wire
+
+NAMES = {
+    "cni": ("flannel", "none", "cilium", "calico"),
+    "policyEngine": ("kyverno", "gatekeeper"),
+    "gitOpsEngine": ("flux", "argocd"),
+    "csi": ("local-path",),
+}
+SWITCHES = {"metricsServer": "metrics-server", "certManager": "cert-manager"}
+DETAILS = ({"version": "1.2.3"}, {"url": "https://example.org/manifest.yaml"})
+
+
+def chosen(components: dict[str, Any]) -> dict[str, tuple[str, str | None, str | None]]:
+    spec = parse_cluster({"name": "prod", "components": components})
+    return {field: (each.name, each.version, each.url) for field, each in spec.components.chosen()}
+
+
+def problems(components: Any) -> list[str]:
+    with pytest.raises(InvalidCluster) as raised:
+        parse_cluster({"name": "prod", "components": components})
+    return [str(problem) for problem in raised.value.problems]
+
+
+def test_a_component_is_a_name_a_switch_or_a_mapping() -> None:
+    components = {
+        "cni": "cilium",
+        "metricsServer": True,
+        "certManager": {"version": "v1.2.3"},
+        "policyEngine": {"name": "kyverno", "url": "https://example.org/kyverno.yaml"},
+        "csi": {"name": "local-path"},
+    }
+    assert chosen(components) == {
+        "cni": ("cilium", None, None),
+        "metricsServer": ("metrics-server", None, None),
+        "certManager": ("cert-manager", "1.2.3", None),
+        "policyEngine": ("kyverno", None, "https://example.org/kyverno.yaml"),
+        "csi": ("local-path", None, None),
+    }
+
+
+def test_what_is_off_is_not_chosen() -> None:
+    assert chosen({"metricsServer": False, "certManager": None}) == {}
+    assert chosen({}) == {}
+    assert parse_cluster({"name": "prod"}).components == parse_cluster({"name": "prod", "components": {}}).components
+
+
+MISTAKES = {
+    'components.cni: should be flannel, none, cilium or calico, not "weave"': {"cni": "weave"},
+    "components.cni: should be flannel, none, cilium or calico, or a mapping with name, and version or url": {
+        "cni": True
+    },
+    "components.cni: name is missing: it is flannel, none, cilium or calico": {"cni": {"version": "1.2.3"}},
+    "components.csi: should be local-path, or a mapping with name, and version or url": {"csi": ["local-path"]},
+    "components.metricsServer: should be true or false, or a mapping with version or url": {"metricsServer": "yes"},
+    "components.certManager: should be true or false, or a mapping with version or url": {
+        "certManager": {"name": "other"}
+    },
+    "components.cni.version: flannel comes with Talos and has no version": {
+        "cni": {"name": "flannel", "version": "1.2.3"}
+    },
+    "components.cni.url: none installs nothing and has no url": {"cni": {"name": "none", "url": "https://a.b/c"}},
+    "components.cni.version: should be a string, not the number 1.2": {"cni": {"name": "cilium", "version": 1.2}},
+    "components.cni.version: version should be in semver format, like 1.36.3": {
+        "cni": {"name": "cilium", "version": "1.20"}
+    },
+    "components.csi.url: should be the http or https URL of a Kubernetes manifest": {
+        "csi": {"name": "local-path", "url": "ftp://example.org/a"}
+    },
+    "components.csi.url: should be a string, not a number": {"csi": {"name": "local-path", "url": 5}},
+    "components.cni.version: version and url are mutually exclusive: the URL says which version it is": {
+        "cni": {"name": "cilium", "version": "1.2.3", "url": "https://a.b/c"}
+    },
+    "components.cni.verison: unknown field; did you mean version?": {"cni": {"name": "cilium", "verison": "1.2.3"}},
+    "components.gitopsEngine: unknown field; did you mean gitOpsEngine?": {"gitopsEngine": "flux"},
+    "components: should be a mapping, not a list": ["cilium"],
+}
+
+
+@pytest.mark.parametrize(("message", "components"), MISTAKES.items())
+def test_a_mistake_is_told_with_its_field(message: str, components: Any) -> None:
+    assert problems(components) == [message]
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    assert len(problems({"cni": "weave", "csi": "nfs", "certManager": 1})) == 3
+
+
+def named(field: str) -> st.SearchStrategy[Any]:
+    def forms(name: str) -> st.SearchStrategy[Any]:
+        details = DETAILS if name not in ("flannel", "none") else ()
+        return st.sampled_from([name, *({"name": name, **each} for each in details)])
+
+    return st.sampled_from(NAMES[field]).flatmap(forms)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            **{field: named(field) for field in NAMES},
+            **{field: st.sampled_from([True, *DETAILS]) for field in SWITCHES},
+        },
+    )
+)
+def test_what_was_written_is_written_again(components: dict[str, Any]) -> None:
+    inputs = {"name": "prod", "components": components}
+    assert to_wire(parse_cluster(inputs)) == inputs
+
+
+def test_the_documentation_names_the_versions() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "components.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    for name, version in VERSIONS.items():
+        assert any(name.replace("-", "_") in row.replace("-", "_") and f"| {version} |" in row for row in rows), name
+
+
+KSAIL = """\
+apiVersion: ksail.io/v1alpha1
+kind: Cluster
+metadata: {name: prod}
+spec:
+  cluster:
+    distribution: Talos
+    provider: Omni
+"""
+
+
+def from_ksail(folder: Path, fields: str) -> Any:
+    (folder / "ksail.yaml").write_text(KSAIL + "".join(f"    {line}\n" for line in fields.splitlines()))
+    return load_ksail(folder / "ksail.yaml", {})
+
+
+def test_the_fields_of_a_ksail_yaml_are_components(tmp_path: Path) -> None:
+    fields = (
+        "cni: Cilium\nmetricsServer: Enabled\ncertManager: true\npolicyEngine: Gatekeeper\n"
+        "gitOpsEngine: ArgoCD\ncsi: Enabled"
+    )
+    config = from_ksail(tmp_path, fields)
+    assert config.spec["components"] == {
+        "cni": "cilium",
+        "metricsServer": True,
+        "certManager": True,
+        "policyEngine": "gatekeeper",
+        "gitOpsEngine": "argocd",
+        "csi": "local-path",
+    }
+    assert config.warnings == ()
+
+
+def test_what_a_ksail_yaml_leaves_off_is_no_component(tmp_path: Path) -> None:
+    fields = (
+        "cni: Default\nmetricsServer: Default\ncertManager: Disabled\npolicyEngine: None\n"
+        "gitOpsEngine: None\ncsi: false"
+    )
+    assert "components" not in from_ksail(tmp_path, fields).spec
+
+
+def test_a_component_that_ksail_does_not_know_is_told_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigFileError, match=r"ksail.yaml:8: spec.cluster.cni: should be 'Default', 'Cilium' or 'Calico'"
+    ):
+        from_ksail(tmp_path, "cni: Weave")
+
+
+def test_the_approver_in_the_talos_folder_gives_way_to_that_of_the_component(tmp_path: Path) -> None:
+    folder = tmp_path / "talos" / "cluster"
+    folder.mkdir(parents=True)
+    (folder / "kubelet-csr-approver.yaml").write_text("cluster: {inlineManifests: []}\n")
+    (folder / "sysctls.yaml").write_text("machine: {sysctls: {}}\n")
+
+    without = from_ksail(tmp_path, "csi: Default")
+    assert [each["name"] for each in without.spec["patches"]] == ["kubelet-csr-approver", "sysctls"]
+    config = from_ksail(tmp_path, "metricsServer: Enabled")
+    assert [each["name"] for each in config.spec["patches"]] == ["sysctls"]
+    (warning,) = config.warnings
+    assert "kubelet-csr-approver.yaml: left out, because metricsServer brings an approver of its own; " in warning
+    assert "a cluster that KSail made keeps the one that it has, until that is deleted in Omni or ownership" in warning
