@@ -49,7 +49,7 @@ class Applied:
 
     def wrote(self, resource: Resource) -> None:
         self.last_write = time.monotonic()
-        self.accepted |= resource.type.name == CLUSTER.name
+        self.accepted |= resource.type == CLUSTER
 
 
 def apply(
@@ -107,9 +107,9 @@ def _create(resources: Sequence[Resource], session: Session, mark: OwnershipMark
         actual = find.result()
         if actual is not None and _same(actual, resource, mark):
             applied.wrote(resource)  # by a first try of this call, whose answer was lost
-        elif resource.type.name == MACHINE_SET_NODE.name:
+        elif resource.type == MACHINE_SET_NODE:
             applied.lost.add(resource.id)
-        elif resource.type.name == CLUSTER.name:
+        elif resource.type == CLUSTER:
             owner = mark.owner_of(actual) if actual is not None else None
             who = f"the Pulumi resource {owner}" if owner else "somebody else"
             raise ForeignClusterError(f"cluster {resource.id!r} was created by {who} just now") from refusal

@@ -161,13 +161,13 @@ def _plan(
 
 
 def _nodes(reading: Snapshot) -> list[Resource]:
-    return [resource for resource in reading.resources if resource.type.name == MACHINE_SET_NODE.name]
+    return [resource for resource in reading.resources if resource.type == MACHINE_SET_NODE]
 
 
 def _leaving(plan: Plan, reading: Snapshot) -> set[str]:
     """The machines that the plan takes out of the cluster, and those that an earlier attempt has begun to take out."""
-    sets = {resource.id for resource in plan.destroys if resource.type.name == MACHINE_SET.name}
-    machines = {resource.id for resource in plan.destroys if resource.type.name == MACHINE_SET_NODE.name}
+    sets = {resource.id for resource in plan.destroys if resource.type == MACHINE_SET}
+    machines = {resource.id for resource in plan.destroys if resource.type == MACHINE_SET_NODE}
     return machines | {
         node.id for node in _nodes(reading) if node.tearing_down or node.labels.get(LABEL_MACHINE_SET) in sets
     }
@@ -183,7 +183,7 @@ def _in_the_way(plan: Plan, reading: Snapshot) -> list[Resource]:
 def _class_shrinks(plan: Plan) -> bool:
     """Whether a set that a machine class serves may become smaller; Omni then chooses who leaves."""
     return any(
-        update.actual.type.name == MACHINE_SET.name
+        update.actual.type == MACHINE_SET
         and update.actual.spec.HasField("machine_allocation")
         and update.actual.spec.machine_allocation != update.desired.spec.machine_allocation
         for update in plan.updates
@@ -194,7 +194,7 @@ def _sizes(spec: ClusterSpec, planned: _Planned, reading: Snapshot) -> dict[str,
     """How many machines each set of the cluster shall have in the end, others' sets and nodes included."""
     gone = {resource.key for resource in planned.plan.destroys}
     stay = [resource for resource in reading.resources if not resource.tearing_down and resource.key not in gone]
-    sizes: dict[str, int | None] = {resource.id: None for resource in stay if resource.type.name == MACHINE_SET.name}
+    sizes: dict[str, int | None] = {resource.id: None for resource in stay if resource.type == MACHINE_SET}
     for machine_set in spec.machine_sets:
         set_id = machine_set.id(spec.name)
         if machine_set.machine_class is not None:
@@ -204,7 +204,7 @@ def _sizes(spec: ClusterSpec, planned: _Planned, reading: Snapshot) -> dict[str,
             present = {
                 node.id
                 for node in stay
-                if node.type.name == MACHINE_SET_NODE.name and node.labels.get(LABEL_MACHINE_SET) == set_id
+                if node.type == MACHINE_SET_NODE and node.labels.get(LABEL_MACHINE_SET) == set_id
             }
             sizes[set_id] = len(present | set(planned.assignment.sets.get(set_id, ())))
     return sizes

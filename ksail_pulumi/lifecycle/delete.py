@@ -112,7 +112,7 @@ def _wait_until_deleted(name: str, session: Session, on_disconnected: OnDisconne
         judge.take(event)
         if event.resource is None or event.kind == "destroyed":
             return
-        if event.resource.type.name == CLUSTER.name:
+        if event.resource.type == CLUSTER:
             finish_teardown(event.resource, state)
         if remover is not None:
             remover.look_at(event.resource)
@@ -149,7 +149,7 @@ class _Deletion:
     def take(self, event: WatchEvent) -> None:
         """Take note of a machine that Omni loses or finds again."""
         machine = event.resource
-        if machine is None or machine.type.name != MACHINE_STATUS.name:
+        if machine is None or machine.type != MACHINE_STATUS:
             return
         if event.kind == "destroyed" or _connected(machine):
             self.cut_off.pop(machine.id, None)
@@ -184,7 +184,7 @@ class _Remover:
         self._removed: set[str] = set()
 
     def look_at(self, resource: Resource) -> None:
-        if resource.type.name != MACHINE_STATUS.name or _connected(resource) or resource.id in self._removed:
+        if resource.type != MACHINE_STATUS or _connected(resource) or resource.id in self._removed:
             return
         self._removed.add(resource.id)
         try:

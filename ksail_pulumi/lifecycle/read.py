@@ -87,11 +87,11 @@ def _goal(cluster: Resource, resources: Sequence[Resource]) -> Goal:
     """What the cluster itself asks for."""
     sets: dict[str, int | None] = {}
     for machine_set in resources:
-        if machine_set.type.name == MACHINE_SET.name:
+        if machine_set.type == MACHINE_SET:
             by_class = machine_set.spec.HasField("machine_allocation")
             sets[machine_set.id] = None if by_class else 0
     for node in resources:
-        if node.type.name == MACHINE_SET_NODE.name:
+        if node.type == MACHINE_SET_NODE:
             set_id = node.labels.get(LABEL_MACHINE_SET, "")
             count = sets.get(set_id)
             if count is not None:

@@ -49,17 +49,17 @@ TEARING_DOWN = "tearingDown"
 
 @dataclass(frozen=True)
 class ResourceType:
-    """One of Omni's resource types.
+    """One of Omni's resource types; two are equal if their names are.
 
     Attributes:
         name: The type's name on the wire, `Clusters.omni.sidero.dev`.
-        namespace: Where its resources live.
+        namespace: The namespace of its resources, such as `default`.
         spec: The protobuf message that holds a resource's spec.
     """
 
     name: str
-    namespace: str
-    spec: type[Message]
+    namespace: str = field(compare=False)
+    spec: type[Message] = field(compare=False)
 
 
 def _type(name: str, spec: type[Message], namespace: str = "default") -> ResourceType:

@@ -85,7 +85,7 @@ def previous_resources(
         actual: What Omni has of the cluster.
         mark: Whose the cluster is.
     """
-    cluster = next((each for each in actual if each.type.name == omni.CLUSTER.name), None)
+    cluster = next((each for each in actual if each.type == omni.CLUSTER), None)
     if cluster is None:
         return []
     unlocked = (old or spec).model_copy(

@@ -132,14 +132,14 @@ def diff(
     known = {resource.key: resource for resource in actual if _manageable(resource)}
     before = {resource.key: resource for resource in previous}
     wanted = {resource.key for resource in desired}
-    going = {each.id for each in known.values() if each.tearing_down and each.type.name == omni.MACHINE_SET.name}
+    going = {each.id for each in known.values() if each.tearing_down and each.type == omni.MACHINE_SET}
     creates, updates, destroys, deferred, locks = [], [], [], [], []
     for resource in desired:
         current = known.get(resource.key)
         if _is_locked(resource) and not (current is not None and _is_locked(current)):
             locks.append(resource)
             resource = without_lock(resource)  # noqa: PLW2901 - it is created and changed without
-        if resource.type.name == omni.MACHINE_SET_NODE.name and resource.labels[omni.LABEL_MACHINE_SET] in going:
+        if resource.type == omni.MACHINE_SET_NODE and resource.labels[omni.LABEL_MACHINE_SET] in going:
             deferred.append(resource)  # Omni takes nothing into such a set, and takes out what is in it
             continue
         if current is None:
@@ -194,7 +194,7 @@ def _is_locked(resource: Resource) -> bool:
 
 def _unlocks(update: Update) -> bool:
     """Whether an update unlocks the cluster, which Omni wants to come before all other changes."""
-    return update.actual.type.name == omni.CLUSTER.name and _is_locked(update.actual) and not _is_locked(update.desired)
+    return update.actual.type == omni.CLUSTER and _is_locked(update.actual) and not _is_locked(update.desired)
 
 
 def with_lock(resource: Resource) -> Resource:
@@ -219,7 +219,7 @@ def _check_cluster(desired: Resource, actual: Resource) -> None:
 def _moves(desired: Resource, actual: Resource) -> bool:
     """Whether a machine changes its set: Omni refuses to relabel a node, so it has to leave first."""
     by_set = actual.labels.get(omni.LABEL_MACHINE_SET), desired.labels.get(omni.LABEL_MACHINE_SET)
-    return desired.type.name == omni.MACHINE_SET_NODE.name and by_set[0] != by_set[1]
+    return desired.type == omni.MACHINE_SET_NODE and by_set[0] != by_set[1]
 
 
 def merge(actual: Resource, desired: Resource, previous: Resource | None = None) -> Resource:
@@ -248,7 +248,7 @@ def _with_its_machine(resource: Resource, wanted: Collection[tuple[str, str]]) -
 
     Kernel arguments never are, as with omnictl: that would reboot a machine into something nobody asked for.
     """
-    return resource.type.name != omni.KERNEL_ARGS.name and (omni.MACHINE_SET_NODE.name, resource.id) in wanted
+    return resource.type != omni.KERNEL_ARGS and (omni.MACHINE_SET_NODE.name, resource.id) in wanted
 
 
 def release(resource: Resource, mark: OwnershipMark) -> Resource:
@@ -262,13 +262,13 @@ def release(resource: Resource, mark: OwnershipMark) -> Resource:
 def _without_cascades(destroys: Iterable[Resource]) -> list[Resource]:
     """Leave out what Omni itself destroys along with a set or a cluster."""
     going = list(destroys)
-    sets = {each.id for each in going if each.type.name == omni.MACHINE_SET.name}
-    clusters = {each.id for each in going if each.type.name == omni.CLUSTER.name}
+    sets = {each.id for each in going if each.type == omni.MACHINE_SET}
+    clusters = {each.id for each in going if each.type == omni.CLUSTER}
     return [
         each
         for each in going
         if each.cluster not in clusters
-        and not (each.type.name == omni.MACHINE_SET_NODE.name and each.labels.get(omni.LABEL_MACHINE_SET) in sets)
+        and not (each.type == omni.MACHINE_SET_NODE and each.labels.get(omni.LABEL_MACHINE_SET) in sets)
     ]
 
 

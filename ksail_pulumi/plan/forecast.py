@@ -60,23 +60,23 @@ def _versions(versions: Versions, snapshot: Snapshot) -> Iterator[str]:
 def _joining(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
     by_set: dict[str, list[str]] = {}
     for node in (*plan.creates, *plan.deferred):
-        if node.type.name == omni.MACHINE_SET_NODE.name:
+        if node.type == omni.MACHINE_SET_NODE:
             by_set.setdefault(node.labels[omni.LABEL_MACHINE_SET], []).append(node.id)
     for set_id, machines in by_set.items():
         yield f"{set_id} gets {named(machines, snapshot)}"
     for resource in (*plan.creates, *(update.desired for update in plan.updates)):
-        if resource.type.name == omni.MACHINE_SET.name and (allocation := resource.spec.machine_allocation).name:
+        if resource.type == omni.MACHINE_SET and (allocation := resource.spec.machine_allocation).name:
             size = "all machines" if allocation.allocation_type else f"{allocation.machine_count} machines"
             yield f"{resource.id} has {size} of class {allocation.name}, chosen by Omni"
 
 
 def _leaving(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
-    sets = {each.id for each in plan.destroys if each.type.name == omni.MACHINE_SET.name}
-    gone = {each.id for each in plan.destroys if each.type.name == omni.MACHINE_SET_NODE.name}
+    sets = {each.id for each in plan.destroys if each.type == omni.MACHINE_SET}
+    gone = {each.id for each in plan.destroys if each.type == omni.MACHINE_SET_NODE}
     by_set: dict[str, list[str]] = {}
     for node in snapshot.resources:
         set_id = node.labels.get(omni.LABEL_MACHINE_SET, "")
-        if node.type.name == omni.MACHINE_SET_NODE.name and (node.id in gone or set_id in sets):
+        if node.type == omni.MACHINE_SET_NODE and (node.id in gone or set_id in sets):
             by_set.setdefault(set_id, []).append(node.id)
     for set_id, machines in by_set.items():
         yield f"{named(machines, snapshot)} will leave {set_id} and be reset: its data is wiped"
@@ -127,8 +127,8 @@ def _foreign(changes: Changes, mark: OwnershipMark) -> Iterator[str]:
 
 def _locked(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
     """Machines that a change would reach if they were not locked, and are not unlocked by it."""
-    nodes = {each.id: each for each in snapshot.resources if each.type.name == omni.MACHINE_SET_NODE.name}
-    updates = [each.desired for each in plan.updates if each.desired.type.name == omni.MACHINE_SET_NODE.name]
+    nodes = {each.id: each for each in snapshot.resources if each.type == omni.MACHINE_SET_NODE}
+    updates = [each.desired for each in plan.updates if each.desired.type == omni.MACHINE_SET_NODE]
     nodes |= {node.id: node for node in updates}
     locked = [node for node in nodes.values() if omni.ANNOTATION_LOCKED in node.annotations]
     reached = [node.id for node in locked if any(_reaches(part, node) for part in _written(plan))]
@@ -139,7 +139,7 @@ def _locked(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
 
 def _reaches(part: Resource, node: Resource) -> bool:
     """Whether a part of the cluster concerns a machine."""
-    if part.type.name == omni.KERNEL_ARGS.name:
+    if part.type == omni.KERNEL_ARGS:
         return part.id == node.id
     target = part.labels.get(omni.LABEL_CLUSTER_MACHINE) or part.labels.get(omni.LABEL_MACHINE_SET)
     return part.type.name in _REACHING_MACHINES and target in (None, node.id, node.labels.get(omni.LABEL_MACHINE_SET))

@@ -49,7 +49,7 @@ def inputs_of(
     Raises:
         ValueError: The cluster itself is not among the resources.
     """
-    cluster = next((each for each in resources if each.type.name == omni.CLUSTER.name), None)
+    cluster = next((each for each in resources if each.type == omni.CLUSTER), None)
     if cluster is None:
         raise ValueError("no cluster among the resources")
     own = [each for each in resources if mark is None or mark.owns(each)]

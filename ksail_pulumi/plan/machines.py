@@ -53,7 +53,7 @@ def current_assignment(cluster: str, resources: Sequence[Resource]) -> Assignmen
     """The machines that a cluster's sets have in Omni; those of a class are left out."""
     sets: dict[str, list[str]] = {}
     for node in resources:
-        if node.type.name == omni.MACHINE_SET_NODE.name and _is_member(node, cluster):
+        if node.type == omni.MACHINE_SET_NODE and _is_member(node, cluster):
             sets.setdefault(node.labels.get(omni.LABEL_MACHINE_SET, ""), []).append(node.id)
     return Assignment({set_id: tuple(sorted(members)) for set_id, members in sets.items()})
 

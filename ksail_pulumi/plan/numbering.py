@@ -166,7 +166,7 @@ def settle(
 def _settled(resource: Resource, resource_id: str, current: Mapping[tuple[str, str], Resource]) -> Resource:
     settled = replace(resource, id=resource_id)
     found = current.get(settled.key)
-    if found is None or settled.type.name != omni.CONFIG_PATCH.name or is_component(settled):
+    if found is None or settled.type != omni.CONFIG_PATCH or is_component(settled):
         return settled  # the digest of a component is that of its text, layout included
     return replace(settled, spec=found.spec) if same_configuration(settled.spec.data, found.spec.data) else settled
 

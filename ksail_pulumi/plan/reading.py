@@ -109,7 +109,7 @@ def read_strategies(wire: Wire, known: MachineSet | None, current: Resource) -> 
 def read_install(wire: Wire, config: Resource | None) -> None:
     """Read the install disk of a machine, from whichever resource this Omni keeps it in."""
     install: Wire | None = None
-    if config is not None and config.type.name == omni.CONFIG_PATCH.name:
+    if config is not None and config.type == omni.CONFIG_PATCH:
         install = {"disk": _patched_disk(config.spec.data)}
     elif config is not None and config.spec.disk_selector:
         install = {"diskSelector": config.spec.disk_selector}

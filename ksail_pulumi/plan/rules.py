@@ -116,7 +116,7 @@ def _named(spec: ClusterSpec) -> Iterator[tuple[FieldPath, str]]:
 
 def _classes(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
     classes = {each.id: each for each in snapshot.machine_classes or ()}
-    sets = {each.id: each for each in snapshot.resources if each.type.name == omni.MACHINE_SET.name}
+    sets = {each.id: each for each in snapshot.resources if each.type == omni.MACHINE_SET}
     for index, machine_set in enumerate(spec.machine_sets):
         path = (*spec.set_path(index), "machineClass")
         if live := sets.get(machine_set.id(spec.name)):
@@ -148,7 +148,7 @@ def _switch(path: FieldPath, machine_set: MachineSet, live: omni.Resource, snaps
 def _bootstrap(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
     control_plane = spec.control_plane.id(spec.name)
     live = next((each for each in snapshot.resources if each.id == control_plane), None)
-    if live is None or snapshot.bootstrapped or live.type.name != omni.MACHINE_SET.name:
+    if live is None or snapshot.bootstrapped or live.type != omni.MACHINE_SET:
         return
     asked = spec.control_plane.bootstrap_spec
     has = live.spec.bootstrap_spec

@@ -46,7 +46,7 @@ class Snapshot:
     @cached_property
     def cluster(self) -> Resource | None:
         """The cluster's own resource; None if there is no such cluster."""
-        return next((each for each in self.resources if each.type.name == omni.CLUSTER.name), None)
+        return next((each for each in self.resources if each.type == omni.CLUSTER), None)
 
     def without(self, clusters: Collection[str]) -> Snapshot:
         """The same once these clusters have been deleted: their machines are wiped and back in the pool."""

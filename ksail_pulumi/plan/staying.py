@@ -58,18 +58,16 @@ class _Order:
 
     @classmethod
     def of(cls, resources: Iterable[Resource]) -> _Order:
-        nodes = (each for each in resources if each.type.name == omni.MACHINE_SET_NODE.name)
+        nodes = (each for each in resources if each.type == omni.MACHINE_SET_NODE)
         return cls({node.id: node.labels.get(omni.LABEL_MACHINE_SET, "") for node in nodes})
 
     def verdict(self, stays: Resource, desired: Sequence[Resource]) -> str:
         """Over which of ours something wins, and to which it loses."""
-        if stays.type.name == omni.KUBERNETES_MANIFEST_GROUP.name:
+        if stays.type == omni.KUBERNETES_MANIFEST_GROUP:
             return ""  # nothing is merged: each group has objects of its own
         if omni.LABEL_DISABLED in stays.labels:
             return ": it is disabled"
-        rivals = sorted(
-            (each for each in desired if each.type.name == stays.type.name and self._meet(each, stays)), key=_place
-        )
+        rivals = sorted((each for each in desired if each.type == stays.type and self._meet(each, stays)), key=_place)
         over = [each.id for each in rivals if _place(each) < _place(stays)]
         under = [each.id for each in rivals if _place(each) > _place(stays)]
         parts = [f"wins over {_named(over)}"] * bool(over) + [f"loses to {_named(under)}"] * bool(under)

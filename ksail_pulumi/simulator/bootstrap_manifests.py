@@ -60,11 +60,11 @@ class BootstrapManifests:
     def _saw(self, event: Event) -> None:
         """Keep what may hold manifests; it is read when somebody asks."""
         resource = event.resource
-        if resource.type.name == CLUSTER.name and event.kind == "destroyed":
+        if resource.type == CLUSTER and event.kind == "destroyed":
             with self._lock:
                 self._written.pop(resource.id, None)
                 self._objects.pop(resource.id, None)
-        elif resource.type.name == CONFIG_PATCH.name and resource.cluster and "anifest" in resource.spec.data:
+        elif resource.type == CONFIG_PATCH and resource.cluster and "anifest" in resource.spec.data:
             with self._lock:
                 self._written.setdefault(resource.cluster, []).append(resource.spec.data)
 

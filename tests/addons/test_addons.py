@@ -127,7 +127,7 @@ def test_components_are_read_back_as_they_were_written(components: dict[str, Any
 
 def test_users_patches_come_after_those_of_components() -> None:
     spec = cluster_spec(components={"cni": "none"}, patches=[{"name": "mine", "inline": {"machine": {}}}])
-    ids = [each.id for each in desired(spec) if each.type.name == omni.CONFIG_PATCH.name]
+    ids = [each.id for each in desired(spec) if each.type == omni.CONFIG_PATCH]
     assert ids == ["100-cluster-prod-component-cni", "200-cluster-prod-mine"]
 
 
@@ -219,7 +219,7 @@ def told(
     old = cluster_spec(components=before, **versions)
     current = Versions(versions["talosVersion"], versions["kubernetesVersion"])
     resources = [replace(each, version=1) for each in desired(old, versions=current)]
-    nodes = [each for each in resources if each.type.name == omni.MACHINE_SET_NODE.name]
+    nodes = [each for each in resources if each.type == omni.MACHINE_SET_NODE]
     held = {each.id for each in nodes}
     snapshot = Snapshot(
         resources=resources,

@@ -294,7 +294,7 @@ def test_nodes_wait_until_the_set_that_is_going_is_gone() -> None:
     for resources in (actual, without_nodes):
         plan = diff(desired(SPEC), resources, mark=MARK)
         assert changed(plan) == []
-        assert {each.id for each in plan.deferred if each.type.name == omni.MACHINE_SET_NODE.name} == {
+        assert {each.id for each in plan.deferred if each.type == omni.MACHINE_SET_NODE} == {
             each.id for each in desired(SPEC) if each.labels.get(omni.LABEL_MACHINE_SET) == workers
         }
         assert workers in {each.id for each in plan.deferred}

@@ -25,7 +25,7 @@ RUNS = Versions("1.13.8", "1.35.7")
 def omni_with(resources: list[Resource] | None = None, statuses: list[Resource] | None = None, **read: Any) -> Snapshot:
     """An Omni with nine machines; the nodes of the cluster hold theirs."""
     resources = resources or []
-    nodes = [each for each in resources if each.type.name == omni.MACHINE_SET_NODE.name]
+    nodes = [each for each in resources if each.type == omni.MACHINE_SET_NODE]
     held = {each.id for each in nodes}
     if statuses is None:
         statuses = [machine(n, cluster="prod" if machine_id(n) in held else "") for n in range(1, 10)]

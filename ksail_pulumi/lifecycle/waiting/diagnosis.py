@@ -75,7 +75,7 @@ def _machine_statuses(cluster: str, client: Client | None) -> dict[str, Resource
 def machine_name(resource: Resource) -> str:
     """A machine as people know it: its ID, with its host name where that is known."""
     hostname = resource.labels.get(LABEL_HOSTNAME, "")
-    if not hostname and resource.type.name == MACHINE_STATUS.name:
+    if not hostname and resource.type == MACHINE_STATUS:
         hostname = resource.spec.network.hostname
     return f"{resource.id} ({hostname})" if hostname and hostname != resource.id else resource.id
 

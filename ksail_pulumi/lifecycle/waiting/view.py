@@ -109,7 +109,7 @@ class ClusterView:
 
     def _put(self, resource: Resource) -> None:
         self._resources.setdefault(resource.type.name, {})[resource.id] = resource
-        if resource.type.name == CLUSTER_MACHINE_STATUS.name:
+        if resource.type == CLUSTER_MACHINE_STATUS:
             _move(self.running, resource.id, into=_runs(resource))
             _move(self.connected, resource.id, into=LABEL_CONNECTED in resource.labels)
             _move(self.held, resource.id, into=LABEL_LOCKED_UPDATE in resource.labels and not _runs(resource))
@@ -122,7 +122,7 @@ class ClusterView:
     def _remove(self, resource: Resource) -> None:
         self._resources.get(resource.type.name, {}).pop(resource.id, None)
         self.failures.pop(resource.key, None)
-        if resource.type.name == CLUSTER_MACHINE_STATUS.name:
+        if resource.type == CLUSTER_MACHINE_STATUS:
             self.running.discard(resource.id)
             self.connected.discard(resource.id)
             self.held.discard(resource.id)
@@ -151,22 +151,16 @@ def _failure(resource: Resource) -> str:
     spec = resource.spec
     if resource.tearing_down:
         return ""
-    if resource.type.name == MACHINE_SET_STATUS.name and spec.phase == specs_pb2.MachineSetPhase.Failed:
+    if resource.type == MACHINE_SET_STATUS and spec.phase == specs_pb2.MachineSetPhase.Failed:
         return f"machine set {resource.id} failed: {quoted(spec.error) or 'Omni gives no reason'}"
-    if (
-        resource.type.name == CLUSTER_MACHINE_STATUS.name
-        and spec.config_apply_status == specs_pb2.ConfigApplyStatus.FAILED
-    ):
+    if resource.type == CLUSTER_MACHINE_STATUS and spec.config_apply_status == specs_pb2.ConfigApplyStatus.FAILED:
         # A machine that reboots in the middle of an apply reports a broken connection as the apply's failure until it
         # is back, which takes minutes on hardware. That is no fault of the configuration.
         if broken_connection(spec.last_config_error):
             return ""
         return f"machine {resource.id} does not accept its configuration"
-    if resource.type.name == TALOS_UPGRADE_STATUS.name and spec.phase == specs_pb2.TalosUpgradeStatusSpec.Phase.Failed:
+    if resource.type == TALOS_UPGRADE_STATUS and spec.phase == specs_pb2.TalosUpgradeStatusSpec.Phase.Failed:
         return f"the Talos upgrade failed: {quoted(spec.error or spec.status) or 'Omni gives no reason'}"
-    if (
-        resource.type.name == KUBERNETES_UPGRADE_STATUS.name
-        and spec.phase == specs_pb2.KubernetesUpgradeStatusSpec.Phase.Failed
-    ):
+    if resource.type == KUBERNETES_UPGRADE_STATUS and spec.phase == specs_pb2.KubernetesUpgradeStatusSpec.Phase.Failed:
         return f"the Kubernetes upgrade failed: {quoted(spec.error or spec.status) or 'Omni gives no reason'}"
     return ""

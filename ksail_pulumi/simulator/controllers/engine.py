@@ -171,7 +171,7 @@ class World:
 
     def _count(self, event: Event) -> None:
         resource = event.resource
-        if resource.type.name != CLUSTER_MACHINE.name or event.kind == "updated":
+        if resource.type != CLUSTER_MACHINE or event.kind == "updated":
             return
         for group in (resource.cluster, resource.labels.get(LABEL_MACHINE_SET, "")):
             self._crowds[group] += 1 if event.kind == "created" else -1

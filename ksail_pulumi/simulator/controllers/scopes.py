@@ -35,7 +35,7 @@ class Scopes:
 
     def take(self, event: Event) -> None:
         """Learn from an event of the store."""
-        if event.resource.type.name not in (CONFIG_PATCH.name, EXTENSIONS_CONFIGURATION.name):
+        if event.resource.type not in (CONFIG_PATCH, EXTENSIONS_CONFIGURATION):
             return
         if event.old is not None:
             self._forget(event.old)
