@@ -16,14 +16,42 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
     from tests.e2e.project import Project
 
-# What a release with `schema` 1 has written, with names in place of what is another thing in every run.
+# What releases have written, with `(of the run)` in place of what differs in every run.
 SCHEMA_1 = Path(__file__).parent / "schema-1.json"
+SCHEMA_2 = Path(__file__).parent / "schema-2.json"
+NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ns"}}
 PATCH = {"name": "sysctls", "inline": {"machine": {"sysctls": {"fs.file-max": "100000"}}}}
 
 
-def as_schema_1(state: dict[str, Any], *, uuid: bool = True) -> dict[str, Any]:
-    """A state as the release with `schema` 1 would have written it of the clusters that are in it."""
-    stored = json.loads(SCHEMA_1.read_text())
+# Every kind of input that does not name a machine.
+INPUTS: dict[str, Any] = {
+    "workers": [
+        {
+            "name": "gpu",
+            "count": 1,
+            "selector": "omni.sidero.dev/arch=amd64",
+            "updateStrategy": {"type": "Rolling", "rolling": {"maxParallelism": 1}},
+            "labels": {"pool": "gpu"},
+        }
+    ],
+    "controlPlane": {"count": 1, "kernelArgs": ["console=ttyS0"], "patches": [PATCH]},
+    "patches": [{"name": "text", "inline": "machine:\n  sysctls:\n    vm.swappiness: 1\n", "description": "why"}],
+    "systemExtensions": ["siderolabs/util-linux-tools"],
+    "features": {"enableWorkloadProxy": True, "useEmbeddedDiscoveryService": False},
+    "backup": {"interval": "1h"},
+    "manifests": [{"name": "ns", "mode": "one-time", "inline": NAMESPACE}],
+    "components": {"cni": "cilium", "metricsServer": {"version": "0.8.1"}, "certManager": True},
+    "labels": {"team": "platform"},
+    "annotations": {"note": "of the platform team"},
+    "kubeconfig": {"user": "ci", "groups": ["system:masters"], "ttl": "48h"},
+    "waitFor": "running",
+    "onDelete": {"disconnectedMachines": "wait"},
+}
+
+
+def as_stored(release: Path, state: dict[str, Any], *, uuid: bool = True) -> dict[str, Any]:
+    """A state as a former release would have written it of the clusters that are in it."""
+    stored = json.loads(release.read_text())
     of_today = {item["urn"]: item for item in state["deployment"]["resources"]}
     for item in stored["deployment"]["resources"]:
         outputs, today = item.get("outputs", {}), of_today[item["urn"]]
@@ -46,7 +74,7 @@ def test_a_state_of_schema_1_is_upgraded_in_place(project: Project, omni: Client
     project.clusters({"main": {"workers": 1, "patches": [PATCH]}})
     project.up()
     before, owners = server.uuids(omni), server.owners(omni, "main")
-    project.import_(as_schema_1(project.export("dev", "--show-secrets"), uuid=not less))
+    project.import_(as_stored(SCHEMA_1, project.export("dev", "--show-secrets"), uuid=not less))
     assert project.resources()["main"]["outputs"]["schema"] == 1
     if verb == "up":
         assert project.up().changes == {"updated": 1, "unchanged": 1}
@@ -57,6 +85,19 @@ def test_a_state_of_schema_1_is_upgraded_in_place(project: Project, omni: Client
     assert server.uuids(omni) == before == project.uuids()
     assert server.owners(omni, "main") == owners
     assert project.up().changes == {"unchanged": 2}
+
+
+def test_a_state_of_schema_2_is_read_without_a_difference(project: Project, omni: Client) -> None:
+    project.init()
+    project.clusters({"main": INPUTS})
+    project.up()
+    before = server.uuids(omni)
+    project.import_(as_stored(SCHEMA_2, project.export("dev", "--show-secrets")))
+    preview = project.preview()
+    assert preview.changes == {"unchanged": 2}, preview.output
+    assert project.refresh().changes == {"unchanged": 2}
+    assert project.up().changes == {"unchanged": 2}
+    assert server.uuids(omni) == before == project.uuids()
 
 
 @pytest.mark.sweep
