@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.cli.output import print_table
-from ksail_pulumi.cli.overview import owner, read_cluster
+from ksail_pulumi.cli.output import owner, print_table
 from ksail_pulumi.cli.settings import client_from_environment
+from ksail_pulumi.lifecycle.overview import read_cluster
 
 if TYPE_CHECKING:
     import argparse
 
-    from ksail_pulumi.cli.overview import Details
+    from ksail_pulumi.lifecycle.overview import ClusterOverview
 
 COLUMNS = ("hostname", "role", "stage", "machine set", "machine", "addresses")
 
 
 def run(options: argparse.Namespace) -> int:
     client = client_from_environment()
-    details = read_cluster(client, options.name)
+    cluster = read_cluster(client, options.name)
     if options.json:
-        print(json.dumps({**asdict(details), "omni": client.endpoint}, indent=2))
+        print(json.dumps({**cluster, "omni": client.endpoint}, indent=2))
         return 0
-    for name, value in _facts(details, client.endpoint):
+    for name, value in _facts(cluster, client.endpoint):
         print(f"{name + ':':<17}{value}")
     rows = [
         (
-            node.hostname,
-            node.role,
-            node.stage,
-            node.machine_set.removeprefix(f"{details.cluster.name}-"),
-            node.id,
-            ", ".join(node.addresses),
+            node["hostname"],
+            node["role"],
+            node["stage"],
+            node["set"].removeprefix(f"{cluster['name']}-"),
+            node["id"],
+            ", ".join(node["addresses"]),
         )
-        for node in details.nodes
+        for node in cluster["nodes"]
     ]
     print()
     if rows:
@@ -45,19 +44,18 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _facts(details: Details, omni: str) -> list[tuple[str, str]]:
-    cluster = details.cluster
-    ready = "yes" if cluster.ready else "no"
+def _facts(cluster: ClusterOverview, omni: str) -> list[tuple[str, str]]:
+    ready = "yes" if cluster["ready"] else "no"
     facts = [
-        ("Cluster", cluster.name),
-        ("Phase", cluster.phase),
-        ("Ready", f"{ready} ({cluster.healthy} of {cluster.machines} machines healthy)"),
-        ("Talos", _version(cluster.talos_version, cluster.talos_target)),
-        ("Kubernetes", _version(cluster.kubernetes_version, cluster.kubernetes_target)),
+        ("Cluster", cluster["name"]),
+        ("Phase", cluster["phase"]),
+        ("Ready", f"{ready} ({cluster['healthyMachines']} of {cluster['machines']} machines healthy)"),
+        ("Talos", _version(cluster["runningTalosVersion"], cluster["talosVersion"])),
+        ("Kubernetes", _version(cluster["runningKubernetesVersion"], cluster["kubernetesVersion"])),
         ("Omni", omni),
-        ("Kubernetes API", ", ".join(details.endpoints) or "not served yet"),
+        ("Kubernetes API", ", ".join(cluster["endpoints"]) or "not served yet"),
     ]
-    if cluster.owner:
+    if cluster["owner"]:
         facts.append(("Pulumi resource", owner(cluster)))
     return facts
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.cli.output import print_table
-from ksail_pulumi.cli.overview import list_clusters, owner
+from ksail_pulumi.cli.output import owner, print_table
 from ksail_pulumi.cli.settings import client_from_environment
+from ksail_pulumi.lifecycle.overview import list_clusters
 
 if TYPE_CHECKING:
     import argparse
@@ -20,19 +19,19 @@ def run(options: argparse.Namespace) -> int:
     client = client_from_environment()
     clusters = list_clusters(client)
     if options.json:
-        print(json.dumps([asdict(cluster) for cluster in clusters], indent=2))
+        print(json.dumps(clusters, indent=2))
         return 0
     if not clusters:
         print(f"{client.endpoint} has no clusters.")
         return 0
     rows = [
         (
-            cluster.name,
-            cluster.phase,
-            "yes" if cluster.ready else "no",
-            f"{cluster.healthy}/{cluster.machines}",
-            cluster.talos_target,
-            cluster.kubernetes_target,
+            cluster["name"],
+            cluster["phase"],
+            "yes" if cluster["ready"] else "no",
+            f"{cluster['healthyMachines']}/{cluster['machines']}",
+            cluster["talosVersion"],
+            cluster["kubernetesVersion"],
             owner(cluster),
         )
         for cluster in clusters

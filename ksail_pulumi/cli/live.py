@@ -22,7 +22,7 @@ MACHINE_COLUMNS = ("machine", "cluster", "role", "state", "Talos")
 _PHASES = specs_pb2.ClusterStatusSpec.Phase
 _STAGES = specs_pb2.ClusterMachineStatusSpec.Stage
 _ROLES = {
-    specs_pb2.MachineStatusSpec.Role.CONTROL_PLANE: "control-plane",
+    specs_pb2.MachineStatusSpec.Role.CONTROL_PLANE: "controlplane",
     specs_pb2.MachineStatusSpec.Role.WORKER: "worker",
 }
 

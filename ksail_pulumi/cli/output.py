@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from ksail_pulumi.lifecycle.overview import ClusterOverview
+
 
 def rich_terminal() -> bool:
     """Whether to print with rich. What a pipe or a file gets is plain, so that scripts can read it."""
@@ -65,3 +67,9 @@ def _coloured(text: str) -> str:
 
     colour = _COLOURS.get(text.lower())
     return f"[{colour}]{text}[/]" if colour else escape(text)
+
+
+def owner(cluster: ClusterOverview) -> str:
+    """The Pulumi resource that manages a cluster, and whether it has finished creating it."""
+    by = cluster["createdBy"]
+    return f"{cluster['owner']} (creation not finished, by {by})" if by else cluster["owner"]

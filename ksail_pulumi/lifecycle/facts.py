@@ -1,4 +1,4 @@
-"""A cluster's outputs from what Omni tells about it."""
+"""A cluster's outputs, from what Omni reports about it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.lifecycle.credentials import renewal_due
-from ksail_pulumi.lifecycle.outputs import KUBECONFIG_INPUT, ClusterOutputs, Node
+from ksail_pulumi.lifecycle.outputs import KUBECONFIG_INPUT, ClusterOutputs
 from ksail_pulumi.lifecycle.waiting.goal import reached
 from ksail_pulumi.model.durations import duration
 from ksail_pulumi.model.parse import Kubeconfig
@@ -26,6 +26,7 @@ from ksail_pulumi.omni.resources import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ksail_pulumi.lifecycle.outputs import ClusterNode
     from ksail_pulumi.lifecycle.waiting.goal import Goal
     from ksail_pulumi.lifecycle.waiting.view import ClusterView
     from ksail_pulumi.omni.client import Client
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
 def outputs(
     inputs: Mapping[str, Any], view: ClusterView, goal: Goal, client: Client, old: Mapping[str, Any] | None
 ) -> ClusterOutputs:
-    """The outputs of a cluster that is in Omni, with credentials: the old ones where they still serve.
+    """The outputs of a cluster that is in Omni, with credentials: the old ones while they are valid.
 
     Args:
         inputs: The inputs on the wire that describe it.
-        view: What Omni tells about it.
-        goal: What it shall be.
+        view: What Omni reports about it.
+        goal: Where it is asked to be.
         client: Which Omni.
         old: The outputs on the wire of last time.
 
@@ -82,22 +83,22 @@ def partial_outputs(
     )
 
 
-def nodes(view: ClusterView) -> tuple[Node, ...]:
+def nodes(view: ClusterView) -> tuple[ClusterNode, ...]:
     """The cluster's machines: the control plane first, then by set and ID."""
-    found = []
+    found: list[ClusterNode] = []
     for status in view.all(CLUSTER_MACHINE_STATUS):
         identity = view.get(CLUSTER_MACHINE_IDENTITY, status.id)
         found.append(
-            Node(
-                id=status.id,
-                hostname=status.labels.get(LABEL_NODE_NAME) or status.labels.get(LABEL_HOSTNAME, ""),
-                role="controlplane" if LABEL_CONTROL_PLANE in status.labels else "worker",
-                set=status.labels.get(LABEL_MACHINE_SET, ""),
-                stage=enum_name(specs_pb2.ClusterMachineStatusSpec.Stage, status.spec.stage),
-                addresses=tuple(identity.spec.node_ips) if identity is not None else (),
-            )
+            {
+                "id": status.id,
+                "hostname": status.labels.get(LABEL_NODE_NAME) or status.labels.get(LABEL_HOSTNAME, ""),
+                "role": "controlplane" if LABEL_CONTROL_PLANE in status.labels else "worker",
+                "set": status.labels.get(LABEL_MACHINE_SET, ""),
+                "stage": enum_name(specs_pb2.ClusterMachineStatusSpec.Stage, status.spec.stage),
+                "addresses": list(identity.spec.node_ips) if identity is not None else [],
+            }
         )
-    return tuple(sorted(found, key=lambda node: (node.role, node.set, node.id)))
+    return tuple(sorted(found, key=lambda node: (node["role"], node["set"], node["id"])))
 
 
 def _kubeconfig_serves(known: ClusterOutputs, old: Mapping[str, Any] | None) -> bool:

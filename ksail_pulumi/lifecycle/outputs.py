@@ -6,7 +6,7 @@ Light to import: what the provider's `diff` needs of a cluster's outputs is here
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,20 +22,19 @@ _RENAMED = {"kubeconfig": KUBECONFIG_INPUT, "talosconfig": TALOSCONFIG_INPUT}
 
 SECRETS = ("kubeconfig", "talosconfig")
 FACTS = ("clusterUuid", "phase", "ready", "nodes", *SECRETS, "schema")
-"""What stored outputs hold beside the inputs."""
+"""The keys of stored outputs that are not inputs."""
 
 
-@dataclass(frozen=True)
-class Node:
-    """A machine of the cluster.
+class ClusterNode(TypedDict):
+    """A machine of a cluster.
 
     Attributes:
         id: The machine's ID.
-        hostname: Its host name, `""` while it has none.
+        hostname: The machine's hostname, its name in Kubernetes; `""` while it has none.
         role: `controlplane` or `worker`.
-        set: ID of its machine set.
-        stage: Omni's name for where it is in its life, `RUNNING`.
-        addresses: Its IP addresses in the cluster's network.
+        set: The ID of the machine set, `<cluster>-control-planes` or `<cluster>-<workers>`.
+        stage: Omni's name for the machine's stage: `RUNNING`, `BOOTING`, …
+        addresses: The machine's IP addresses in the cluster's network.
     """
 
     id: str
@@ -43,17 +42,7 @@ class Node:
     role: str
     set: str
     stage: str
-    addresses: tuple[str, ...] = ()
-
-    def to_wire(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "hostname": self.hostname,
-            "role": self.role,
-            "set": self.set,
-            "stage": self.stage,
-            "addresses": list(self.addresses),
-        }
+    addresses: list[str]
 
 
 @dataclass(frozen=True)
@@ -77,7 +66,7 @@ class ClusterOutputs:
     cluster_uuid: str = ""
     phase: str = "UNKNOWN"
     ready: bool = False
-    nodes: tuple[Node, ...] = ()
+    nodes: tuple[ClusterNode, ...] = ()
     kubeconfig: str | None = field(default=None, repr=False)
     talosconfig: str | None = field(default=None, repr=False)
     creation: str = ""
@@ -89,7 +78,7 @@ class ClusterOutputs:
             "clusterUuid": self.cluster_uuid,
             "phase": self.phase,
             "ready": self.ready,
-            "nodes": [node.to_wire() for node in self.nodes],
+            "nodes": list(self.nodes),
             "schema": SCHEMA,
         }
         if self.kubeconfig is not None:

@@ -8,28 +8,24 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.snapshot import OF_MACHINES, PARTS, collect
-from ksail_pulumi.lifecycle.waiting.goal import Goal
+from ksail_pulumi.lifecycle.waiting.goal import Goal, goal_of
 from ksail_pulumi.lifecycle.waiting.view import BY_ID, ClusterView
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_UUID,
     LABEL_CLUSTER,
-    LABEL_MACHINE_SET,
-    MACHINE_SET,
     MACHINE_SET_NODE,
 )
 from ksail_pulumi.plan.inputs import inputs_of
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
-from ksail_pulumi.plan.versions import versions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from ksail_pulumi.lifecycle.identity import Identity
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
     from ksail_pulumi.omni.client import Client
-    from ksail_pulumi.omni.resources import Resource
 
 
 def read(
@@ -79,22 +75,5 @@ def read(
     mark = OwnershipMark(owner, former) if owner and not exclusive else None
     inputs = inputs_of(resources, mark=mark, previous=previous)
     creation = Creation.of(cluster)
-    outputs = facts.outputs(inputs, view, _goal(cluster, resources), client, old)
+    outputs = facts.outputs(inputs, view, goal_of(cluster, resources), client, old)
     return replace(outputs, creation=creation.run if creation else "")
-
-
-def _goal(cluster: Resource, resources: Sequence[Resource]) -> Goal:
-    """What the cluster itself asks for."""
-    sets: dict[str, int | None] = {}
-    for machine_set in resources:
-        if machine_set.type == MACHINE_SET:
-            by_class = machine_set.spec.HasField("machine_allocation")
-            sets[machine_set.id] = None if by_class else 0
-    for node in resources:
-        if node.type == MACHINE_SET_NODE:
-            set_id = node.labels.get(LABEL_MACHINE_SET, "")
-            count = sets.get(set_id)
-            if count is not None:
-                sets[set_id] = count + 1
-    versions = versions_of(cluster)
-    return Goal(cluster.id, "ready", sets, talos_version=versions.talos, kubernetes_version=versions.kubernetes)

@@ -63,7 +63,7 @@ def test_list_in_json(capsys):
     assert main(["list", "--json"]) == 0
     (cluster,) = json.loads(capsys.readouterr().out)
     assert cluster["name"] == "shop"
-    assert cluster["talos_version"] == cluster["talos_target"]
+    assert cluster["runningTalosVersion"] == cluster["talosVersion"]
 
 
 def test_info_shows_a_cluster_and_its_nodes(account, capsys):
@@ -77,7 +77,7 @@ def test_info_shows_a_cluster_and_its_nodes(account, capsys):
     assert known["Kubernetes API"].startswith("https://")
     assert known["Kubernetes API"].endswith(":6443")
     rows = [line.split() for line in nodes.splitlines()]
-    assert [row[1] for row in rows] == ["ROLE", "control-plane", "worker", "worker"]
+    assert [row[1] for row in rows] == ["ROLE", "controlplane", "worker", "worker"]
     assert {row[2] for row in rows[1:]} == {"RUNNING"}
 
 
@@ -85,7 +85,7 @@ def test_info_in_json(account, capsys):
     assert main(["info", "shop", "--json"]) == 0
     details = json.loads(capsys.readouterr().out)
     assert details["omni"] == account.endpoint
-    assert {node["machine_set"] for node in details["nodes"]} == {"shop-control-planes", "shop-workers"}
+    assert {node["set"] for node in details["nodes"]} == {"shop-control-planes", "shop-workers"}
     assert all(node["addresses"] for node in details["nodes"])
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ksail_pulumi.lifecycle.credentials import expires_at, renewal_due
-from ksail_pulumi.lifecycle.outputs import ClusterOutputs, Node, inputs_in, reached
+from ksail_pulumi.lifecycle.outputs import ClusterNode, ClusterOutputs, inputs_in, reached
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 INPUTS = {"name": "c1", "controlPlane": {"count": 1}, "kubeconfig": {"user": "ops"}, "talosconfig": True}
@@ -38,7 +38,14 @@ def test_outputs_never_show_their_credentials() -> None:
 
 
 def test_nodes_are_plain_json() -> None:
-    node = Node("m1", "talos-1", "worker", "c1-workers", "RUNNING", ("10.0.0.1",))
+    node: ClusterNode = {
+        "id": "m1",
+        "hostname": "talos-1",
+        "role": "worker",
+        "set": "c1-workers",
+        "stage": "RUNNING",
+        "addresses": ["10.0.0.1"],
+    }
     wire = ClusterOutputs("c1", INPUTS, nodes=(node,)).to_wire()
     assert wire["nodes"] == [
         {

@@ -18,13 +18,16 @@ from ksail_pulumi.omni.resources import (
     CLUSTER_STATUS,
     CLUSTER_UUID,
     KUBERNETES_UPGRADE_STATUS,
+    LABEL_MACHINE_SET,
+    MACHINE_SET,
+    MACHINE_SET_NODE,
     MACHINE_SET_STATUS,
     MACHINE_STATUS,
     TALOS_UPGRADE_STATUS,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ksail_pulumi.lifecycle.waiting.view import ClusterView
     from ksail_pulumi.omni.resources import Resource, ResourceType
@@ -75,6 +78,23 @@ class Goal:
             if self.shrinks:
                 types += (CLUSTER_MACHINE, MACHINE_STATUS)
         return types
+
+
+def goal_of(cluster: Resource, resources: Sequence[Resource]) -> Goal:
+    """The goal of a cluster as it is set in Omni, given its machine sets and nodes among its resources."""
+    sets: dict[str, int | None] = {}
+    for machine_set in resources:
+        if machine_set.type == MACHINE_SET:
+            by_class = machine_set.spec.HasField("machine_allocation")
+            sets[machine_set.id] = None if by_class else 0
+    for node in resources:
+        if node.type == MACHINE_SET_NODE:
+            set_id = node.labels.get(LABEL_MACHINE_SET, "")
+            count = sets.get(set_id)
+            if count is not None:
+                sets[set_id] = count + 1
+    spec = cluster.spec
+    return Goal(cluster.id, "ready", sets, talos_version=spec.talos_version, kubernetes_version=spec.kubernetes_version)
 
 
 def reached(view: ClusterView, goal: Goal) -> bool:

@@ -1,0 +1,140 @@
+"""Clusters as they are in Omni, in the words of the resource's outputs: what `list` and `info` show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+from ksail_pulumi.errors import NotFoundError
+from ksail_pulumi.lifecycle import facts
+from ksail_pulumi.lifecycle.waiting.goal import Goal, goal_of
+from ksail_pulumi.lifecycle.waiting.view import BY_ID, ClusterView
+from ksail_pulumi.omni.resources import (
+    CLUSTER,
+    CLUSTER_STATUS,
+    KUBERNETES_UPGRADE_STATUS,
+    LABEL_CLUSTER,
+    MACHINE_SET,
+    MACHINE_SET_NODE,
+    TALOS_UPGRADE_STATUS,
+    Resource,
+)
+from ksail_pulumi.plan.ownership import Creation, OwnershipMark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ksail_pulumi.lifecycle.outputs import ClusterNode
+    from ksail_pulumi.omni.client import Client
+    from ksail_pulumi.omni.resources import ResourceType
+
+# Talos serves the Kubernetes API on this port of every control plane node.
+KUBERNETES_PORT = 6443
+
+_TYPES = (MACHINE_SET, MACHINE_SET_NODE, *Goal("", "ready").types)
+
+
+class ClusterOverview(TypedDict):
+    """A cluster, with the keys of the resource's outputs where it has them.
+
+    Attributes:
+        name: The cluster's name.
+        clusterUuid: Omni's UUID of the cluster; `""` while it has none.
+        phase: Omni's name for its phase: `RUNNING`, `SCALING_UP`, …; `DESTROYING` while it is being deleted.
+        ready: Whether all of the cluster is ready, as `waitFor: ready` means it.
+        healthyMachines: The number of machines that Omni calls healthy.
+        machines: The number of machines that Omni counts.
+        talosVersion: The Talos version that the cluster is set to.
+        runningTalosVersion: The Talos version that runs; during an upgrade, the one before it. `""` at first.
+        kubernetesVersion: The Kubernetes version that the cluster is set to.
+        runningKubernetesVersion: The Kubernetes version that runs; during an upgrade, the one before it. `""` at first.
+        endpoints: URLs of the Kubernetes API, one for each control plane node that has an address.
+        nodes: The machines, control plane first.
+        owner: The Pulumi resource that manages the cluster, as `organization/project/stack/resource`; `""` for none.
+        createdBy: Who began to create the cluster, `user@host`, while the creation has not finished; else `""`.
+    """
+
+    name: str
+    clusterUuid: str
+    phase: str
+    ready: bool
+    healthyMachines: int
+    machines: int
+    talosVersion: str
+    runningTalosVersion: str
+    kubernetesVersion: str
+    runningKubernetesVersion: str
+    endpoints: list[str]
+    nodes: list[ClusterNode]
+    owner: str
+    createdBy: str
+
+
+def list_clusters(client: Client) -> list[ClusterOverview]:
+    """All clusters of the account, by name, in one round trip.
+
+    Raises:
+        OmniError: Omni did not answer.
+    """
+    calls = {kind: client.state.start_list(kind) for kind in (CLUSTER, *_TYPES)}
+    clusters = calls.pop(CLUSTER).result()
+    found: dict[str, dict[ResourceType, list[Resource]]] = {cluster.id: {} for cluster in clusters}
+    for kind, call in calls.items():
+        for resource in call.result():
+            name = resource.id if kind in BY_ID else resource.cluster
+            if name in found:
+                found[name].setdefault(kind, []).append(resource)
+    return [_overview(cluster, found[cluster.id]) for cluster in sorted(clusters, key=lambda each: each.id)]
+
+
+def read_cluster(client: Client, name: str) -> ClusterOverview:
+    """One cluster, in one round trip.
+
+    Raises:
+        NotFoundError: The account has no cluster of this name.
+        OmniError: Omni did not answer.
+    """
+    state = client.state
+    single = {kind: state.start_find(kind, name) for kind in (CLUSTER, *_TYPES) if kind in BY_ID}
+    several = {kind: state.start_list(kind, {LABEL_CLUSTER: name}) for kind in _TYPES if kind not in BY_ID}
+    cluster = single.pop(CLUSTER).result()
+    if cluster is None:
+        raise NotFoundError(f'cluster not found: {name} ("ksail-pulumi list" shows those of this account)')
+    parts = {kind: [] if (found := call.result()) is None else [found] for kind, call in single.items()}
+    return _overview(cluster, parts | {kind: listing.result() for kind, listing in several.items()})
+
+
+def _overview(cluster: Resource, parts: Mapping[ResourceType, list[Resource]]) -> ClusterOverview:
+    view = ClusterView(cluster.id)
+    for kind in _TYPES:
+        view.put(kind, parts.get(kind, []))
+    goal = goal_of(cluster, [*parts.get(MACHINE_SET, ()), *parts.get(MACHINE_SET_NODE, ())])
+    known = facts.partial_outputs({}, view, goal, None)
+    status = view.one(CLUSTER_STATUS)
+    creation = Creation.of(cluster)
+    return {
+        "name": cluster.id,
+        "clusterUuid": known.cluster_uuid,
+        "phase": "DESTROYING" if cluster.tearing_down else known.phase,
+        "ready": known.ready and not cluster.tearing_down,
+        "healthyMachines": status.spec.machines.healthy if status else 0,
+        "machines": status.spec.machines.total if status else 0,
+        "talosVersion": cluster.spec.talos_version,
+        "runningTalosVersion": _running(view.one(TALOS_UPGRADE_STATUS)),
+        "kubernetesVersion": cluster.spec.kubernetes_version,
+        "runningKubernetesVersion": _running(view.one(KUBERNETES_UPGRADE_STATUS)),
+        "endpoints": list(_endpoints(known.nodes)),
+        "nodes": list(known.nodes),
+        "owner": OwnershipMark.owner_of(cluster) or "",
+        "createdBy": creation.by if creation else "",
+    }
+
+
+def _running(upgrade: Resource | None) -> str:
+    return upgrade.spec.last_upgrade_version if upgrade else ""
+
+
+def _endpoints(nodes: Iterable[ClusterNode]) -> Iterable[str]:
+    for node in nodes:
+        if node["role"] == "controlplane" and node["addresses"]:
+            address = node["addresses"][0]
+            yield f"https://{f'[{address}]' if ':' in address else address}:{KUBERNETES_PORT}"
