@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from ksail_pulumi import listing
 from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.model.reasons import problems_of
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound=BaseModel)
 
-MAX_SHOWN = 20
 """How many mistakes of one file are told."""
 
 
@@ -63,9 +63,7 @@ def _with_texts(document: Document, fields: Sequence[tuple[str | int, ...]]) -> 
 
 
 def combined(errors: Sequence[ConfigFileError]) -> ConfigFileError:
-    """One error for many: it is the first of them, and lists the others up to `MAX_SHOWN`."""
+    """One error for many: it is the first of them, and lists the others."""
     first, *others = errors
-    lines = [first.reason, *map(str, others[: MAX_SHOWN - 1])]
-    if len(errors) > MAX_SHOWN:
-        lines.append(f"... and {len(errors) - MAX_SHOWN} more")
-    return ConfigFileError(first.path, first.line, first.field, "\n".join(lines))
+    reasons = listing.lines([first.reason, *map(str, others)])
+    return ConfigFileError(first.path, first.line, first.field, "\n".join(reasons))

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ksail_pulumi import listing
 from ksail_pulumi.errors import AlreadyExistsError, ConflictError, ForeignClusterError, NotFoundError, OmniError
 from ksail_pulumi.lifecycle.waiting.gone import wait_until_gone
 from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH, MACHINE_SET, MACHINE_SET_NODE
@@ -178,10 +179,8 @@ def _raise(failures: Sequence[tuple[Resource, OmniError]], verb: str) -> None:
     _, first = failures[0]
     if len(failures) == 1:
         raise first
-    shown = [f"  - {error}" for _, error in failures[:10]]
-    if len(failures) > len(shown):
-        shown.append(f"  - ... and {len(failures) - len(shown)} more")
-    text = f"cannot {_VERBS[verb]} {len(failures)} resources:\n" + "\n".join(shown)
+    shown = listing.lines([str(error) for _, error in failures])
+    text = "\n  - ".join([f"cannot {_VERBS[verb]} {len(failures)} resources:", *shown])
     raise type(first)(text, method=first.method, detail=first.detail)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from ksail_pulumi import listing
 from ksail_pulumi.errors import KsailPulumiError, LifecycleError, NotFoundError
 from ksail_pulumi.lifecycle.ownership import refuse_locked_deletion, refuse_lost
 from ksail_pulumi.lifecycle.snapshot import OF_MACHINES, collect
-from ksail_pulumi.lifecycle.waiting.diagnosis import machine_name
 from ksail_pulumi.lifecycle.waiting.gone import finish_teardown
 from ksail_pulumi.lifecycle.waiting.progress import describe_deletion
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
@@ -22,6 +22,7 @@ from ksail_pulumi.omni.resources import (
     LINK,
     MACHINE_SET_NODE,
     MACHINE_STATUS,
+    machine_name,
 )
 from ksail_pulumi.plan.diff import release
 
@@ -214,18 +215,17 @@ def _connected(machine: Resource) -> bool:
 def _describe(view: ClusterView, judge: _Deletion) -> str:
     text = describe_deletion(view)
     if judge.cut_off:
-        text += f", waiting for machines that are not connected to Omni: {_names(judge.cut_off.values())}"
+        text += f", waiting for machines that are not connected to Omni: {_named(judge.cut_off.values())}"
     return text
 
 
-def _names(machines: Iterable[Resource]) -> str:
-    names = sorted(machine_name(machine) for machine in machines)
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+def _named(machines: Iterable[Resource]) -> str:
+    return listing.names(sorted(map(machine_name, machines)))
 
 
 def _cut_off_text(cluster: str, machines: Iterable[Resource]) -> str:
     return (
         f"cluster {cluster!r} cannot be deleted while Omni has no connection to machines of it, because it cannot wipe "
-        f"them: {_names(machines)}. Connect them again, or set onDelete.disconnectedMachines to 'wait' to wait for "
+        f"them: {_named(machines)}. Connect them again, or set onDelete.disconnectedMachines to 'wait' to wait for "
         f"that, or to 'remove' to take them out of Omni as they are"
     )

@@ -255,3 +255,11 @@ def with_known_fields(actual: Any, desired: Any) -> Any:
         elif desired.HasField(name) if descriptor.has_presence else getattr(desired, name):
             setattr(merged, name, getattr(desired, name))
     return merged
+
+
+def machine_name(machine: Resource) -> str:
+    """The name of a machine in texts, given any resource of it: `hostname (ID)`, or its ID while it has no hostname."""
+    hostname = machine.labels.get(LABEL_HOSTNAME, "")
+    if not hostname and machine.type == MACHINE_STATUS:
+        hostname = machine.spec.network.hostname
+    return f"{hostname} ({machine.id})" if hostname not in ("", machine.id) else machine.id

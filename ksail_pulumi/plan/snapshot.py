@@ -94,10 +94,9 @@ class Snapshot:
         return {node.id: node for node in self.nodes}
 
     def machine_name(self, machine: str) -> str:
-        """How to call a machine in a text: by its hostname, where Omni knows one."""
+        """The name of a machine in texts: with its hostname, where Omni knows one."""
         status = self.status_of.get(machine)
-        name = (status.labels.get(omni.LABEL_HOSTNAME) or status.spec.network.hostname) if status else ""
-        return f"{name} ({machine})" if name not in ("", machine) else machine
+        return machine if status is None else omni.machine_name(status)
 
 
 def _wiped(status: Resource) -> Resource:

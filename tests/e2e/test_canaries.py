@@ -300,7 +300,7 @@ def marked_at(path: Sequence[str | int], data: Any) -> Any:
 @pytest.mark.timeout(3600)
 def test_no_input_that_is_marked_stands_anywhere(program: Project) -> None:
     """One of every few places, through the real command; what is wrong with most of them ends the command."""
-    chosen = inputs()[::40]
+    chosen = inputs()[::80]
     for each in chosen:
         program.clusters({"main": marked_at(each.path, each.data)})
         process = program.start("preview", "--diff")

@@ -343,8 +343,8 @@ def test_a_file_of_ten_thousand_lines_is_read(tmp_path):
 def test_of_ten_thousand_mistakes_the_first_are_told(tmp_path):
     first, *others, last = refusal(tmp_path, "spec:\n  provider:\n    omni:\n     machines:\n" + LARGE).splitlines()
     assert first == "ksail.yaml:5: spec.provider.omni.machines[0]: should be a string, not a mapping"
-    assert len(others) == 19
-    assert last == "... and 9980 more"
+    assert len(others) == 9
+    assert last == "and 9990 more"
 
 
 @pytest.mark.parametrize(

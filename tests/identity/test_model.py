@@ -135,4 +135,4 @@ def test_a_few_lives_of_two_stacks() -> None:
 @pytest.mark.sweep
 @pytest.mark.timeout(900)
 def test_many_lives_of_two_stacks() -> None:
-    run_state_machine_as_test(Stacks, settings=settings(max_examples=25, stateful_step_count=20, **HOW))
+    run_state_machine_as_test(Stacks, settings=settings(max_examples=15, stateful_step_count=20, **HOW))

@@ -55,9 +55,9 @@ def test_a_new_cluster_is_ready_when_create_returns(lab: Lab, needs: Needs) -> N
     assert outputs.ready
     assert outputs.phase == "RUNNING"
     assert outputs.cluster_uuid
-    assert [node.role for node in outputs.nodes] == ["controlplane", "worker", "worker"]
-    assert {node.stage for node in outputs.nodes} == {"RUNNING"}
-    assert all(node.hostname for node in outputs.nodes)
+    assert [node["role"] for node in outputs.nodes] == ["controlplane", "worker", "worker"]
+    assert {node["stage"] for node in outputs.nodes} == {"RUNNING"}
+    assert all(node["hostname"] for node in outputs.nodes)
     cluster = lab.client.state.get(CLUSTER, lab.name)
     assert lab.mark.owns(cluster)
     assert outputs.inputs["talosVersion"] == cluster.spec.talos_version
@@ -156,7 +156,7 @@ def test_a_cluster_of_somebody_else_can_be_taken_over(lab: Lab, needs: Needs) ->
     made = other.create(workers=1, labels={"env": "test"})
     outputs = lab.create(workers=1, adopt=True)
     assert lab.mark.owns(lab.client.state.get(CLUSTER, lab.name))
-    assert {node.id for node in outputs.nodes} == {node.id for node in made.nodes}
+    assert {node["id"] for node in outputs.nodes} == {node["id"] for node in made.nodes}
     assert outputs.cluster_uuid == made.cluster_uuid
     assert lab.client.state.get(CLUSTER, lab.name).labels["env"] == "test"
 
@@ -188,7 +188,7 @@ def test_two_clusters_that_choose_at_once_share_no_machine(simulator: Simulator,
         thread.start()
     for thread in threads:
         thread.join()
-    used = [node.id for output in outputs for node in output.nodes]
+    used = [node["id"] for output in outputs for node in output.nodes]
     assert len(used) == len(set(used)) == 6
     assert not any("meanwhile" in line for lab in labs for line in lab.told), "Omni never had to refuse one"
 
@@ -207,7 +207,7 @@ def test_a_machine_that_another_stack_takes_meanwhile_is_replaced(lab: Lab, need
     try:
         outputs = lab.create(workers=1)
         assert outputs.ready
-        assert first not in {node.id for node in outputs.nodes}
+        assert first not in {node["id"] for node in outputs.nodes}
         assert any("took" in line and first in line for line in lab.told)
     finally:
         lab.on_progress = None

@@ -23,7 +23,7 @@ def test_machines_are_back_in_the_pool_when_delete_returns(lab: Lab, needs: Need
     outputs = lab.create(workers=2)
     lab.delete()
     assert lab.client.state.find(CLUSTER, lab.name) is None
-    assert {node.id for node in outputs.nodes} <= lab.available()
+    assert {node["id"] for node in outputs.nodes} <= lab.available()
     assert any("destroying" in line for line in lab.told)
 
 
@@ -56,7 +56,7 @@ def test_a_cluster_whose_mark_was_dropped_is_still_deleted(lab: Lab, needs: Need
 
 def test_what_stays_with_a_machine_is_nobodys_any_more(lab: Lab, needs: Needs) -> None:
     needs(1)
-    machine = lab.create(kernelArgs=["console=ttyS0"], waitFor="running").nodes[0].id
+    machine = lab.create(kernelArgs=["console=ttyS0"], waitFor="running").nodes[0]["id"]
     assert lab.mark.owns(lab.client.state.get(KERNEL_ARGS, machine))
     lab.delete()
     kept = lab.client.state.get(KERNEL_ARGS, machine)
@@ -66,7 +66,7 @@ def test_what_stays_with_a_machine_is_nobodys_any_more(lab: Lab, needs: Needs) -
 
 def test_an_interrupt_ends_the_wait_and_the_deletion_goes_on(lab: Lab, needs: Needs, simulator: Simulator) -> None:
     outputs = lab.create()
-    machine = outputs.nodes[0].id
+    machine = outputs.nodes[0]["id"]
     simulator.faults.unreachable.add(machine)
     lab.on_progress = lambda _: lab.cancelled.set()
     with pytest.raises(CancelledError):
@@ -98,10 +98,10 @@ def cut_off(lab: Lab, simulator: Simulator, machine: str) -> None:
 def test_a_machine_that_cannot_be_wiped_is_named_before_anything_is_deleted(lab: Lab, simulator: Simulator) -> None:
     outputs = lab.create(workers=1)
     worker = outputs.nodes[1]
-    cut_off(lab, simulator, worker.id)
+    cut_off(lab, simulator, worker["id"])
     with pytest.raises(LifecycleError, match="cannot wipe") as raised:
         lab.delete()
-    assert worker.id in str(raised.value)
+    assert worker["id"] in str(raised.value)
     assert "onDelete.disconnectedMachines" in str(raised.value)
     cluster = lab.client.state.find(CLUSTER, lab.name)
     assert cluster is not None
@@ -109,7 +109,7 @@ def test_a_machine_that_cannot_be_wiped_is_named_before_anything_is_deleted(lab:
 
 
 def test_a_machine_that_cannot_be_wiped_is_waited_for_where_that_is_asked_for(lab: Lab, simulator: Simulator) -> None:
-    worker = lab.create(workers=1).nodes[1].id
+    worker = lab.create(workers=1).nodes[1]["id"]
     cut_off(lab, simulator, worker)
 
     def reconnect(line: str) -> None:
@@ -123,7 +123,7 @@ def test_a_machine_that_cannot_be_wiped_is_waited_for_where_that_is_asked_for(la
 
 
 def test_a_machine_that_cannot_be_wiped_is_removed_where_that_is_asked_for(lab: Lab, simulator: Simulator) -> None:
-    worker = lab.create(workers=1).nodes[1].id
+    worker = lab.create(workers=1).nodes[1]["id"]
     cut_off(lab, simulator, worker)
     lab.delete(on_disconnected="remove")
     assert lab.client.state.find(CLUSTER, lab.name) is None
@@ -131,7 +131,7 @@ def test_a_machine_that_cannot_be_wiped_is_removed_where_that_is_asked_for(lab: 
 
 
 def test_a_machine_that_is_lost_on_the_way_is_an_error_once_that_stands(lab: Lab, simulator: Simulator) -> None:
-    worker = lab.create(workers=1).nodes[1].id
+    worker = lab.create(workers=1).nodes[1]["id"]
     simulator.faults.unreachable.add(worker)  # keeps the deletion from ending before the machine is lost
     told = threading.Event()
     lab.on_progress = lambda _: told.set()
@@ -153,8 +153,8 @@ def test_a_machine_that_is_lost_on_the_way_is_an_error_once_that_stands(lab: Lab
 
 
 def test_a_deletion_that_takes_too_long_is_explained(lab: Lab, simulator: Simulator) -> None:
-    worker = lab.create(workers=1).nodes[1].id
+    worker = lab.create(workers=1).nodes[1]["id"]
     simulator.faults.unreachable.add(worker)
     with pytest.raises(WaitTimeoutError, match="is not deleted after 5s: destroying: ") as raised:
         lab.delete(session=lab.session(seconds=5))
-    assert f"machine {worker}" in str(raised.value)
+    assert worker in str(raised.value)

@@ -109,7 +109,7 @@ def test_machines_that_run_are_not_mentioned() -> None:
 
 def test_a_machine_that_is_cut_off_is_named_with_what_to_do() -> None:
     text = diagnosed(machine("m1", stage=STAGE.BOOTING, ready=False))
-    assert "machine m1 (talos-m1), c1-workers: not connected to Omni, booting, not ready" in text
+    assert "machine talos-m1 (m1), c1-workers: not connected to Omni, booting, not ready" in text
     assert "Check the power and the network" in text
 
 
@@ -153,5 +153,5 @@ def test_a_set_that_gets_too_few_machines_is_named() -> None:
 
 def test_of_many_machines_the_first_are_named_and_the_rest_counted() -> None:
     text = diagnosed(*(machine(f"m{number:04}", stage=STAGE.INSTALLING) for number in range(1000)))
-    assert "... and 990 more machines" in text
+    assert "and 990 more" in text
     assert len(text.splitlines()) < 15

@@ -45,12 +45,12 @@ def test_scaling_keeps_the_machines_there_are_and_frees_the_others(lab: Lab, nee
     needs(4)
     first = lab.create(workers=1)
     up = lab.update(first, workers=3)
-    assert {node.id for node in first.nodes} < {node.id for node in up.nodes}
+    assert {node["id"] for node in first.nodes} < {node["id"] for node in up.nodes}
     assert len(up.nodes) == 4
     assert up.ready
     down = lab.update(up, workers=1)
     assert down.ready
-    left = {node.id for node in up.nodes} - {node.id for node in down.nodes}
+    left = {node["id"] for node in up.nodes} - {node["id"] for node in down.nodes}
     assert len(left) == 2
     assert left <= lab.available()
     assert not left & lab.of(CLUSTER_MACHINE).keys()
@@ -63,12 +63,12 @@ def test_the_control_plane_grows_and_shrinks_in_place(lab: Lab, needs: Needs) ->
     needs(3)
     one = lab.create()
     three = lab.update(one, controlPlane={"count": 3})
-    assert {node.role for node in three.nodes} == {"controlplane"}
+    assert {node["role"] for node in three.nodes} == {"controlplane"}
     assert len(three.nodes) == 3
     again = lab.update(three, controlPlane={"count": 1})
     assert again.ready
-    assert {node.id for node in again.nodes} < {node.id for node in three.nodes}
-    assert {node.id for node in three.nodes} - {node.id for node in again.nodes} <= lab.available()
+    assert {node["id"] for node in again.nodes} < {node["id"] for node in three.nodes}
+    assert {node["id"] for node in three.nodes} - {node["id"] for node in again.nodes} <= lab.available()
 
 
 def test_nothing_is_written_where_nothing_differs(lab: Lab, needs: Needs, simulator: Simulator) -> None:
@@ -168,7 +168,7 @@ def test_a_machine_can_move_to_another_set(lab: Lab, needs: Needs) -> None:
 
 def interrupted(lab: Lab, simulator: Simulator, old: ClusterOutputs, **inputs: Any) -> ClusterOutputs:
     """The outputs of an update whose leaving machines could not be reset in time; they can be, after that."""
-    workers = [node.id for node in old.nodes if node.role == "worker"]
+    workers = [node["id"] for node in old.nodes if node["role"] == "worker"]
     for worker in workers:
         simulator.faults.unreachable.add(worker)
     with pytest.raises(WaitTimeoutError) as raised:
@@ -231,7 +231,7 @@ def test_a_set_of_a_machine_class_shrinks_until_its_machines_are_free(lab: Lab, 
         assert found.inputs == old.inputs
         workers["machineClass"] = {"name": lab.name, "size": 1}
         new = lab.update(old, workers=[workers])
-        left = {node.id for node in old.nodes} - {node.id for node in new.nodes}
+        left = {node["id"] for node in old.nodes} - {node["id"] for node in new.nodes}
         assert len(left) == 2
         assert left <= lab.available()
         assert not left & lab.of(CLUSTER_MACHINE).keys()

@@ -295,7 +295,8 @@ def test_a_cluster_that_is_not_there_cannot_be_read() -> None:
         inputs_of([foreign_patch("x")])
 
 
-names = st.text("abcdefgh-0123456789", min_size=1, max_size=6)
+# No fields of Talos: what Omni forbids in a patch (`ca`) cannot be imported.
+names = st.text("bdfh-0123456789", min_size=1, max_size=6)
 entries = st.dictionaries(names, names, max_size=2)
 inlines = st.one_of(
     st.dictionaries(names, names | st.integers(0, 9), min_size=1, max_size=2).map(lambda each: {"machine": each}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ksail_pulumi import listing
 from ksail_pulumi.errors import OmniError
 from ksail_pulumi.lifecycle.waiting.progress import LEAVING, stage
 from ksail_pulumi.lifecycle.waiting.view import broken_connection
@@ -15,13 +16,13 @@ from ksail_pulumi.omni.resources import (
     LABEL_CLUSTER,
     LABEL_CONNECTED,
     LABEL_CONTROL_PLANE,
-    LABEL_HOSTNAME,
     LABEL_INVALID_STATE,
     LABEL_LOCKED_UPDATE,
     LABEL_MACHINE_SET,
     MACHINE_SET_STATUS,
     MACHINE_STATUS,
     TALOS_UPGRADE_STATUS,
+    machine_name,
 )
 from ksail_pulumi.omni.status import plain_text
 from ksail_pulumi.redaction import quoted
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
 
-_SHOWN = 10
 _UPGRADES = (
     ("Talos", TALOS_UPGRADE_STATUS, specs_pb2.TalosUpgradeStatusSpec.Phase.Done),
     ("Kubernetes", KUBERNETES_UPGRADE_STATUS, specs_pb2.KubernetesUpgradeStatusSpec.Phase.Done),
@@ -48,19 +48,15 @@ def diagnose(view: ClusterView, client: Client | None = None) -> str:
     machines = {status.id: status for status in view.all(MACHINE_STATUS)} | _machine_statuses(view.cluster, client)
     slow = [status for status in view.all(CLUSTER_MACHINE_STATUS) if status.id not in view.running]
     slow.sort(key=lambda status: (not _refuses(status), LABEL_CONNECTED in status.labels))
-    lines = [_machine_line(status, machines.get(status.id)) for status in slow[:_SHOWN]]
-    if len(slow) > _SHOWN:
-        lines.append(f"... and {len(slow) - _SHOWN} more machines")
+    found = listing.lines([_machine_line(status, machines.get(status.id)) for status in slow])
     known = {status.id for status in view.all(CLUSTER_MACHINE_STATUS)}
-    lines.extend(
-        f"machine {machine.id}: has not left the cluster yet{_own_error(machines.get(machine.id))}"
+    found.extend(
+        f"machine {machine_name(machines.get(machine.id, machine))}: has not left the cluster yet{_own_error(machines.get(machine.id))}"
         for machine in view.all(CLUSTER_MACHINE)
         if machine.tearing_down and machine.id not in known
     )
-    lines.extend(_sets(view))
-    lines.extend(_upgrades(view))
-    lines.extend(_advice(slow, machines))
-    return "\n".join(lines)
+    found += [*_sets(view), *_upgrades(view), *_advice(slow, machines)]
+    return "\n".join(found)
 
 
 def _machine_statuses(cluster: str, client: Client | None) -> dict[str, Resource]:
@@ -70,14 +66,6 @@ def _machine_statuses(cluster: str, client: Client | None) -> dict[str, Resource
         return {status.id: status for status in client.state.list(MACHINE_STATUS, {LABEL_CLUSTER: cluster})}
     except OmniError:
         return {}  # an explanation with less in it is better than another error in its place
-
-
-def machine_name(resource: Resource) -> str:
-    """A machine as people know it: its ID, with its host name where that is known."""
-    hostname = resource.labels.get(LABEL_HOSTNAME, "")
-    if not hostname and resource.type == MACHINE_STATUS:
-        hostname = resource.spec.network.hostname
-    return f"{resource.id} ({hostname})" if hostname and hostname != resource.id else resource.id
 
 
 def _machine_line(status: Resource, machine: Resource | None) -> str:

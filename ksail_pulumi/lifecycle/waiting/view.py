@@ -20,6 +20,7 @@ from ksail_pulumi.omni.resources import (
     LABEL_LOCKED_UPDATE,
     MACHINE_SET_STATUS,
     TALOS_UPGRADE_STATUS,
+    machine_name,
 )
 from ksail_pulumi.redaction import quoted
 
@@ -103,8 +104,9 @@ class ClusterView:
         if not self.held or len(self.held) + len(self.running) < self.count(CLUSTER_MACHINE_STATUS):
             return self.failures
         return self.failures | {
-            (CLUSTER_MACHINE_STATUS.name, machine): f"machine {machine} is locked and holds its update back"
-            for machine in self.held
+            machine.key: f"machine {machine_name(machine)} is locked and holds its update back"
+            for machine in self.all(CLUSTER_MACHINE_STATUS)
+            if machine.id in self.held
         }
 
     def _put(self, resource: Resource) -> None:
@@ -158,7 +160,7 @@ def _failure(resource: Resource) -> str:
         # is back, which takes minutes on hardware. That is no fault of the configuration.
         if broken_connection(spec.last_config_error):
             return ""
-        return f"machine {resource.id} does not accept its configuration"
+        return f"machine {machine_name(resource)} does not accept its configuration"
     if resource.type == TALOS_UPGRADE_STATUS and spec.phase == specs_pb2.TalosUpgradeStatusSpec.Phase.Failed:
         return f"the Talos upgrade failed: {quoted(spec.error or spec.status) or 'Omni gives no reason'}"
     if resource.type == KUBERNETES_UPGRADE_STATUS and spec.phase == specs_pb2.KubernetesUpgradeStatusSpec.Phase.Failed:
