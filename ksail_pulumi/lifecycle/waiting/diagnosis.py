@@ -50,11 +50,10 @@ def diagnose(view: ClusterView, client: Client | None = None) -> str:
     slow.sort(key=lambda status: (not _refuses(status), LABEL_CONNECTED in status.labels))
     found = listing.lines([_machine_line(status, machines.get(status.id)) for status in slow])
     known = {status.id for status in view.all(CLUSTER_MACHINE_STATUS)}
-    found.extend(
-        f"machine {machine_name(machines.get(machine.id, machine))}: has not left the cluster yet{_own_error(machines.get(machine.id))}"
-        for machine in view.all(CLUSTER_MACHINE)
-        if machine.tearing_down and machine.id not in known
-    )
+    for machine in view.all(CLUSTER_MACHINE):
+        if machine.tearing_down and machine.id not in known:
+            status = machines.get(machine.id)
+            found.append(f"machine {machine_name(status or machine)}: has not left the cluster yet{_own_error(status)}")
     found += [*_sets(view), *_upgrades(view), *_advice(slow, machines)]
     return "\n".join(found)
 
