@@ -1,7 +1,7 @@
 """An Omni for tests of your own programs: the simulator that `ksail-pulumi simulate` runs, in this process.
 
-with Simulator(machines=3) as omni:
-    ...  # a program finds it with OMNI_ENDPOINT=omni.endpoint and OMNI_SERVICE_ACCOUNT_KEY=omni.service_account_key
+In `with Simulator(machines=3) as omni:`, a program finds it by the variables `OMNI_ENDPOINT` (`omni.endpoint`)
+and `OMNI_SERVICE_ACCOUNT_KEY` (`omni.service_account_key`).
 """
 
 from ksail_pulumi.simulator.faults import Faults
