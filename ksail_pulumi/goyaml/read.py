@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -30,8 +31,10 @@ MAX_QUOTED = 1000
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_INT = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)")
+_INT = re.compile(r"[-+]?(0[bB][01_]+|0[oO]?[0-7_]+|0[xX][0-9a-fA-F_]+|0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
+_SLASH = re.compile(r"(?<!\\)(\\\\)*\\/")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _INT_64 = range(-(2**63), 2**64)
 _TAG = "tag:yaml.org,2002:"
@@ -155,6 +158,7 @@ class _Composer:
 
     def __init__(self, text: str, path: str) -> None:
         self.path = path
+        self.text = text
         self.events = self._parse(text)
         self.anchors: dict[str, Node | None] = {}
         self.merged = 0
@@ -271,6 +275,8 @@ class _Composer:
     def _scalar(self, event: Any) -> Node:
         text: str = event.value
         line = event.start_mark.line + 1
+        if event.style == '"' and _SLASH.search(self.text[event.start_mark.index : event.end_mark.index]):
+            self._fail(event.start_mark, r'Go\'s YAML reader does not accept the escape \/ in "…": write / alone')
         tag = event.tag
         if tag in (None, "!"):
             plain = tag is None and not event.style
@@ -295,16 +301,28 @@ class _Composer:
         if len(text) > 400:
             return text
         if _INT.fullmatch(text):
-            number = _int(text)
-            if number is not None:
-                return number
-        if _FLOAT.fullmatch(text):
-            number = float(text)
+            whole = _int(text)
+            if whole is not None:
+                return whole
+        # As in Go: digits may be grouped by underscores, but not in a number that begins with its point.
+        digits = text if text.startswith(".") else text.replace("_", "")
+        if text[:1] != "_" and _FLOAT.fullmatch(digits):
+            number = float(digits)
             return number if math.isfinite(number) else text
+        return _time(text)
+
+
+def _time(text: str) -> str:
+    """A date as Go's reader understands it, which is a point in time; any other text as it is."""
+    found = _DATE.fullmatch(text)
+    try:
+        return f"{date(*map(int, found.groups()))}T00:00:00Z" if found else text
+    except ValueError:  # no day of the calendar
         return text
 
 
-def _int(text: str) -> int | float | None:
+def _int(text: str) -> int | None:
+    """The number that Go's reader finds in a text; None where it finds none, or one of more than 64 bits."""
     digits = text.replace("_", "").lower()
     sign, digits = (digits[0], digits[1:]) if digits[:1] in ("-", "+") else ("", digits)
     if re.fullmatch("0[0-7]+", digits):
@@ -313,4 +331,4 @@ def _int(text: str) -> int | float | None:
         number = int(sign + digits, 0)
     except ValueError:
         return None
-    return number if number in _INT_64 else float(number)
+    return number if number in _INT_64 else None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.problems import FieldPath
 
+_INT_64 = range(-(2**63), 2**64)
 _MOST = 2**32 - 1  # numbers of machines have 32 bits in Omni
 _Unlimited = Literal["unlimited", "Unlimited", "infinity", "∞"]  # omnictl's spellings
 
@@ -64,8 +65,8 @@ def _machines_once(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Plain JSON data in Python's own types; whole floats become integers, which is what they were before Pulumi."""
-    if isinstance(value, float) and value.is_integer():
+    """Plain JSON data in Python's own types; whole floats of 64 bits become integers, as they were before Pulumi."""
+    if isinstance(value, float) and value.is_integer() and int(value) in _INT_64:
         return int(value)
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}

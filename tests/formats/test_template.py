@@ -8,6 +8,8 @@ import pytest
 
 from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.formats.template.read import load_template
+from ksail_pulumi.model.parse import parse_cluster
+from ksail_pulumi.model.patches import patch_text
 
 ONE, TWO, THREE = (f"{number}0000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
 
@@ -408,3 +410,48 @@ def test_odd_names_of_machines_are_mistakes_like_others(tmp_path, name):
 def test_a_template_that_is_not_there(tmp_path):
     with pytest.raises(ConfigFileError, match=r"gone\.yaml: there is no such file"):
         load_template(os.fspath(tmp_path / "gone.yaml"))
+
+
+# What omnictl's own code makes of scalars in a patch; the table is made by tools/go/omni-patches.
+SCALARS = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "data" / "omni-scalars.jsonl").read_text(encoding="utf-8").splitlines()
+]
+TEMPLATE_OF_A_SCALAR = """\
+kind: Cluster
+name: c
+kubernetes: {version: v1.36.3}
+talos: {version: v1.13.8}
+patches: [{name: p, inline: {machine: {sysctls: {a: %s}}}}]
+---
+kind: ControlPlane
+machines: [10000000-0000-4000-8000-000000000001]
+"""
+# The same value in another spelling: Talos reads both alike.
+SPELLED_OTHERWISE = {
+    "2026-01-02": '"2026-01-02T00:00:00Z"',
+    "2026-1-2": '"2026-01-02T00:00:00Z"',
+    "-0": "0",
+    "-0.0": "0",
+    "-9223372036854775809": "-9223372036854775808",  # as floats, which both are, the two are equal
+    "0x1FFFFFFFFFFFFFFFFF": '"0x1FFFFFFFFFFFFFFFFF"',
+    "<<": "<<",
+}
+REFUSED = {
+    **dict.fromkeys((".inf", "-.inf", "+.inf", ".Inf", ".INF", ".nan", ".NaN", ".NAN"), "is not a number that a"),
+    "!!binary aGVsbG8=": "a tag that is not supported",
+}
+
+
+@pytest.mark.parametrize("case", SCALARS, ids=lambda case: case["scalar"])
+def test_a_scalar_in_a_patch_is_what_omnictl_takes_it_for(case: dict[str, str], tmp_path: Path) -> None:
+    scalar = case["scalar"]
+    path = tmp_path / "cluster.yaml"
+    path.write_text(TEMPLATE_OF_A_SCALAR % scalar)
+    if case["refusal"] or scalar in REFUSED:
+        with pytest.raises(ConfigFileError, match=REFUSED.get(scalar, "cluster.yaml:5: ")):
+            load_template(path)
+        return
+    text = patch_text(parse_cluster(load_template(path)).patches[0].inline)
+    ours = SPELLED_OTHERWISE.get(scalar)
+    assert text == (case["text"] if ours is None else f"machine:\n    sysctls:\n        a: {ours}\n")

@@ -1,9 +1,11 @@
-// Asks omnictl's own code what it makes of patches, one JSON object on a line: the `inline` of a patch, the text that
-// Omni would get, and why it is refused, if it is.
+// Asks omnictl's own code what it makes of patches, one JSON object on a line: the patch, the text that Omni would get,
+// and why it is refused, if it is. A patch is its `inline` as JSON, or one `scalar` as it is written in a template.
 //
-// The tests hold our reading of patches against it. To write the answers anew, to the same or to more patches:
+// The tests hold our reading of patches against it. To write the answers again, for the same or for more patches:
 //
-//	go run . < ../../../tests/spec/data/omni-patches.jsonl > answers && mv answers ../../../tests/spec/data/omni-patches.jsonl
+//	go run . < TABLE > answers && mv answers TABLE
+//
+// with tests/model/data/omni-patches.jsonl or tests/formats/data/omni-scalars.jsonl.
 package main
 
 import (
@@ -30,7 +32,8 @@ machines: [10000000-0000-4000-8000-000000000001]
 `
 
 type answer struct {
-	Inline  json.RawMessage `json:"inline"`
+	Inline  json.RawMessage `json:"inline,omitempty"`
+	Scalar  string          `json:"scalar,omitempty"`
 	Text    string          `json:"text"`
 	Refusal string          `json:"refusal"`
 }
@@ -45,29 +48,31 @@ func main() {
 			log.Fatal(err)
 		}
 
-		if err := out.Encode(ask(patch.Inline)); err != nil {
+		inline := string(patch.Inline)
+		if inline == "" {
+			inline = fmt.Sprintf("{machine: {sysctls: {a: %s}}}", patch.Scalar)
+		}
+
+		patch.Text, patch.Refusal = ask(inline)
+		if err := out.Encode(patch); err != nil {
 			log.Fatal(err)
 		}
 	}
 }
 
-func ask(inline json.RawMessage) answer {
-	said := answer{Inline: inline}
-
+func ask(inline string) (text, refusal string) {
 	loaded, err := template.Load(strings.NewReader(fmt.Sprintf(document, inline)))
 	if err != nil {
-		said.Refusal = err.Error()
-
-		return said
+		return "", err.Error()
 	}
 
 	if err = loaded.Validate(); err != nil {
-		said.Refusal = err.Error()
+		refusal = err.Error()
 	}
 
 	made, err := loaded.Translate()
 	if err != nil {
-		return said
+		return "", refusal
 	}
 
 	for _, each := range made {
@@ -77,10 +82,10 @@ func ask(inline json.RawMessage) answer {
 				log.Fatal(err)
 			}
 
-			said.Text = string(data.Data())
+			text = string(data.Data())
 			data.Free()
 		}
 	}
 
-	return said
+	return text, refusal
 }
