@@ -94,6 +94,7 @@ def cluster_name(omni: Client, omni_endpoint: str) -> Iterator[str]:
     """A name that no other cluster has; what the test leaves under it is removed."""
     from ksail_pulumi.errors import NotFoundError
     from ksail_pulumi.omni.resources import CLUSTER
+    from ksail_pulumi.omni.watch import Query
 
     name = f"test-{secrets.token_hex(4)}"
     yield name
@@ -103,7 +104,7 @@ def cluster_name(omni: Client, omni_endpoint: str) -> Iterator[str]:
         omni.state.teardown(CLUSTER, name)
     except NotFoundError:
         return
-    with omni.state.watch(CLUSTER, id=name) as watch:
+    with omni.state.watch(Query(CLUSTER, id=name)) as watch:
         deadline = time.monotonic() + CLEAN_UP_SECONDS
         while time.monotonic() < deadline:
             event = watch.next(timeout=1.0)

@@ -1,4 +1,4 @@
-"""What Omni does beside keeping resources: access to clusters, and checking patches."""
+"""Omni's calls other than those on resources: access to clusters, checks of patches, sync of manifests."""
 
 from __future__ import annotations
 
@@ -18,44 +18,25 @@ _MANAGEMENT = Service("management.ManagementService", ManagementServiceStub)
 
 
 class Management:
-    """Calls of `management.ManagementService`. All raise subclasses of `OmniError`; `start_…` as in `State`."""
+    """Calls of `management.ManagementService`; results raise subclasses of `OmniError`."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
-    def kubeconfig(self, cluster: str, *, user: str, groups: Sequence[str], ttl: timedelta) -> str:
-        """A kubeconfig with a token of its own, that goes through Omni's proxy and needs no browser.
-
-        Args:
-            cluster: The cluster's name.
-            user: Who the token speaks for in Kubernetes.
-            groups: That user's groups, as `system:masters`.
-            ttl: For how long the token is good; Omni allows up to 10 years.
-        """
-        return self.start_kubeconfig(cluster, user=user, groups=groups, ttl=ttl).result()
-
-    def talosconfig(self, cluster: str) -> str:
-        """A talosconfig that reaches the cluster's machines through Omni, signed for by the service account."""
-        return self.start_talosconfig(cluster).result()
-
-    def validate_config(self, text: str) -> None:
-        """Have Omni check a config patch; `RefusedError` says what is wrong with it."""
-        return self.start_validate_config(text).result()
-
     def start_sync_manifests(self, cluster: str, *, timeout: float) -> Call[int]:
-        """Have Omni bring the objects in Kubernetes to the manifests in the configuration of the cluster's machines.
+        """Apply the manifests in the machine configuration of a cluster to Kubernetes.
 
-        Nothing is deleted, and what somebody else set on an object is not taken from him. The result is how many
-        objects were created or changed, and comes when they are rolled out.
+        Nothing is deleted, and fields that others manage are kept. The result is the number of objects created or
+        changed; it comes when they are rolled out.
 
         Args:
             cluster: The cluster's name.
-            timeout: For how many seconds it may take.
+            timeout: How long it may take, in seconds.
         """
         request = management_pb2.KubernetesSyncManifestRequest()
         request.ssa.inventory_policy = management_pb2.KubernetesSSAOptions.ADOPT_IF_NO_INVENTORY
         request.ssa.no_prune = True
-        request.ssa.reconcile_timeout.FromSeconds(int(timeout * 0.8))  # so that Omni can still say what was slow
+        request.ssa.reconcile_timeout.FromSeconds(int(timeout * 0.8))  # leaves Omni time to report what was slow
         manifest = management_pb2.KubernetesSyncManifestResponse.MANIFEST
         return self._channel.start_stream(
             _MANAGEMENT,
@@ -68,6 +49,14 @@ class Management:
         )
 
     def start_kubeconfig(self, cluster: str, *, user: str, groups: Sequence[str], ttl: timedelta) -> Call[str]:
+        """Request a kubeconfig with its own token. It connects through Omni's proxy and needs no browser.
+
+        Args:
+            cluster: The cluster's name.
+            user: The Kubernetes user that the token authenticates.
+            groups: The groups of that user, such as `system:masters`.
+            ttl: How long the token is valid; Omni allows up to 10 years.
+        """
         request = management_pb2.KubeconfigRequest(
             service_account=True, service_account_user=user, service_account_groups=groups
         )
@@ -82,6 +71,7 @@ class Management:
         )
 
     def start_talosconfig(self, cluster: str) -> Call[str]:
+        """Request a talosconfig that reaches the cluster's machines through Omni as this service account."""
         return self._channel.start(
             _MANAGEMENT,
             "Talosconfig",
@@ -92,6 +82,7 @@ class Management:
         )
 
     def start_validate_config(self, text: str) -> Call[None]:
+        """Let Omni check a config patch; the result raises `RefusedError` if the patch is not valid."""
         request = management_pb2.ValidateConfigRequest(config=text)
         return self._channel.start(
             _MANAGEMENT, "ValidateConfig", request, lambda _: None, doing="accept the config patch"
@@ -99,5 +90,5 @@ class Management:
 
 
 def _of(cluster: str) -> list[tuple[str, str]]:
-    """The metadata by which Omni knows which cluster a call is about."""
+    """The metadata that names the cluster of a call."""
     return [("context", cluster)]

@@ -1,4 +1,4 @@
-"""Omni's resources over the wire: the service `cosi.resource.State`, that omnictl and Omni's own providers use too."""
+"""Omni's resources over the wire: the service `cosi.resource.State`, which omnictl uses too."""
 
 # ruff: noqa: A002 -- `type` and `id` are what Omni calls them
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,12 +34,12 @@ _MODIFY_PAUSE = 0.05
 class State:
     """Reads, writes and watches resources.
 
-    Every verb has a twin `start_…` that sends the request and gives a `Call`: a loop of those puts thousands of calls
-    on the wire at once, without threads; `Call.result()` then waits for each.
+    `start_…` sends the request and returns a `Call`: a loop of those sends thousands of calls at once, without
+    threads; `Call.result()` then waits for each.
 
-    A call that finds no connection is tried again for some seconds. Where a first try was carried out and only its
-    answer was lost, the repeated one meets its own work: a create raises `AlreadyExistsError`, an update
-    `ConflictError`, a destroy `NotFoundError`.
+    A call without a connection is retried for a few seconds. If the first attempt succeeded and only its answer was
+    lost, the retry fails on its own work: a create raises `AlreadyExistsError`, an update `ConflictError`, a destroy
+    `NotFoundError`.
 
     All verbs raise subclasses of `OmniError`.
     """
@@ -48,11 +48,12 @@ class State:
         self._channel = channel
 
     def get(self, type: ResourceType, id: str) -> Resource:
-        """Read one resource; `NotFoundError` where there is none."""
-        return self.start_get(type, id).result()
+        """Read one resource; `NotFoundError` if there is none."""
+        resource: Resource = self._start_get(type, id, recover=None).result()
+        return resource
 
     def find(self, type: ResourceType, id: str) -> Resource | None:
-        """Read one resource, `None` where there is none."""
+        """Read one resource, `None` if there is none."""
         return self.start_find(type, id).result()
 
     def list(self, type: ResourceType, labels: Mapping[str, str | None] | None = None) -> Resources:
@@ -60,17 +61,17 @@ class State:
         return self.start_list(type, labels).result()
 
     def create(self, resource: Resource) -> Resource:
-        """Write a new resource, and give it as it is stored."""
+        """Write a new resource; returns it as stored."""
         return self.start_create(resource).result()
 
     def update(self, resource: Resource) -> Resource:
-        """Replace a resource; `ConflictError` where its version is not the stored one any more."""
+        """Replace a resource; `ConflictError` if its version is no longer the stored one."""
         return self.start_update(resource).result()
 
     def modify(self, type: ResourceType, id: str, change: Callable[[Resource], Resource]) -> Resource:
-        """Read a resource, change it, and write it back; again from the start where somebody else was faster.
+        """Read a resource, change it, and write it back; start over after a conflicting write by someone else.
 
-        Nothing is written where `change` gives back what it got. Finalizers are kept, whatever it does with them.
+        Nothing is written if `change` returns its argument. Finalizers are always kept.
         """
         attempt = 0
         while True:
@@ -87,33 +88,27 @@ class State:
                 time.sleep(random.uniform(0, _MODIFY_PAUSE * attempt))  # noqa: S311
 
     def teardown(self, type: ResourceType, id: str) -> bool:
-        """Mark a resource for removal; true if nothing holds it any more.
+        """Mark a resource for removal; true if it has no finalizers left.
 
-        Omni (since 1.2, and for all types since 1.9) destroys it by itself once its finalizers are gone.
+        Omni (since 1.2, and for all types since 1.9) destroys it itself once its finalizers are gone.
         """
         return self.start_teardown(type, id).result()
 
     def destroy(self, type: ResourceType, id: str) -> None:
         """Remove a resource; `ConflictError` while it has finalizers."""
-        return self.start_destroy(type, id).result()
+        self._channel.start(
+            _STATE,
+            "Destroy",
+            state_pb2.DestroyRequest(
+                namespace=type.namespace, type=type.name, id=id, options=state_pb2.DestroyOptions()
+            ),
+            lambda _: None,
+            doing=f"destroy {type.name}({type.namespace}/{id})",
+        ).result()
 
-    def watch(
-        self,
-        type: ResourceType,
-        *,
-        id: str | None = None,
-        labels: Mapping[str, str | None] | None = None,
-        cancelled: threading.Event | None = None,
-    ) -> Watch:
-        """Follow one resource, or all of a type with these labels; see `Watch`."""
-        return self.watch_many([Query(type, id=id, labels=labels)], cancelled=cancelled)
-
-    def watch_many(self, queries: Sequence[Query], *, cancelled: threading.Event | None = None) -> Watch:
-        """Follow several queries in one stream of events; see `Watch`."""
+    def watch(self, *queries: Query, cancelled: threading.Event | None = None) -> Watch:
+        """Follow one or more queries in one stream of events; see `Watch`."""
         return Watch(self._channel, queries, cancelled=cancelled)
-
-    def start_get(self, type: ResourceType, id: str) -> Call[Resource]:
-        return self._start_get(type, id, recover=None)
 
     def start_find(self, type: ResourceType, id: str) -> Call[Resource | None]:
         return self._start_get(type, id, recover=_none_if_missing)
@@ -141,7 +136,7 @@ class State:
         def without_rpc(failure: OmniError) -> bool:
             if not isinstance(failure, UnsupportedError):
                 raise failure
-            # Before Omni 1.8 there is no Teardown: setting the phase does the same.
+            # Omni before 1.8 has no Teardown; setting the phase does the same.
             torn_down = self.modify(type, id, lambda resource: replace(resource, phase=TEARING_DOWN))
             return not torn_down.finalizers
 
@@ -154,17 +149,6 @@ class State:
             lambda response: bool(response.destroy_ready),
             doing=f"tear down {type.name}({type.namespace}/{id})",
             recover=without_rpc,
-        )
-
-    def start_destroy(self, type: ResourceType, id: str) -> Call[None]:
-        return self._channel.start(
-            _STATE,
-            "Destroy",
-            state_pb2.DestroyRequest(
-                namespace=type.namespace, type=type.name, id=id, options=state_pb2.DestroyOptions()
-            ),
-            lambda _: None,
-            doing=f"destroy {type.name}({type.namespace}/{id})",
         )
 
     def _start_get(

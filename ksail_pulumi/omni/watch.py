@@ -1,4 +1,4 @@
-"""Following resources of Omni as they change, over connections that may break."""
+"""Watches on Omni's resources, over connections that may break."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ksail_pulumi.omni.resources import Resource, ResourceType, from_wire
 from ksail_pulumi.redaction import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
@@ -32,7 +32,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _ODD_FAILURES = 5
 _CANCEL_CHECK = 0.05
 
-# A stream ends with one of these when the connection under it breaks, a proxy loses patience or the server is stopped.
+# A stream ends with one of these when its connection breaks, a proxy times out or the server stops.
 _BROKEN = (
     grpc.StatusCode.UNKNOWN,
     grpc.StatusCode.INTERNAL,
@@ -62,13 +62,13 @@ class Query:
 
 @dataclass(frozen=True)
 class WatchEvent:
-    """One thing that happened.
+    """An event of a watch.
 
     Attributes:
-        kind: `created`, `updated` and `destroyed` carry the resource as it is (was) then. `bootstrapped`: all that
-            existed when the watch began has been told. `resync`: the thread was lost; forget what is known for this
-            query, it is told again from the start.
-        query: The query that it answers.
+        kind: `created`, `updated` and `destroyed` carry the resource in that state. `bootstrapped`: all resources
+            that existed when the watch began have been reported. `resync`: events were lost; forget the resources of
+            this query, all of them are reported again.
+        query: The query that the event belongs to.
     """
 
     kind: Literal["created", "updated", "destroyed", "bootstrapped", "resync"]
@@ -77,15 +77,15 @@ class WatchEvent:
 
 
 class Watch:
-    """Events of one or more queries, as they come; iterable, and a context manager.
+    """Events of one or more queries; a context manager.
 
-    For each query: `created` for everything that exists, one `bootstrapped`, then what changes. A query for one ID
-    begins with `created` or, where there is none, `destroyed`; `bootstrapped` follows. With labels, a resource that
-    begins or ceases to match is told as `created` or `destroyed`.
+    Each query reports `created` for everything that exists, then one `bootstrapped`, then the changes. A query for one
+    ID begins with `created` or, if there is no such resource, `destroyed`; `bootstrapped` follows. With labels, a
+    resource that starts or stops matching is reported as `created` or `destroyed`.
 
-    A stream that breaks is opened again with a fresh signature and goes on where it was, by Omni's bookmarks; where
-    Omni does not know the bookmark any more, a `resync` is told and the query starts over. While there is no connection
-    `trouble` says why. After 5 minutes without one, `next` raises.
+    A broken stream is opened again with a new signature and continues at Omni's bookmark. If Omni no longer knows the
+    bookmark, `resync` is reported and the query starts over. While there is no connection, `trouble` holds the reason.
+    After 5 minutes without one, `next` raises.
     """
 
     def __init__(
@@ -96,13 +96,13 @@ class Watch:
         cancelled: threading.Event | None = None,
         patience: float = _PATIENCE,
     ) -> None:
-        """Begin to watch.
+        """Start the watch.
 
         Args:
-            channel: The way to Omni.
+            channel: The channel to Omni.
             queries: What to watch.
-            cancelled: Ends the watch when it is set, within 0.05 s.
-            patience: For how many seconds a stream may be without connection.
+            cancelled: Ends the watch within 0.05 s after it is set.
+            patience: How long a stream may be without a connection, in seconds.
         """
         self._events: queue.SimpleQueue[WatchEvent | Exception | None] = queue.SimpleQueue()
         self._closed = threading.Event()
@@ -113,15 +113,15 @@ class Watch:
 
     @property
     def trouble(self) -> OmniError | None:
-        """Why a stream is without connection at this moment, `None` if all are well."""
+        """Why a stream has no connection now; `None` if all have one."""
         return next((stream.trouble for stream in self._streams if stream.trouble), None)
 
     def next(self, timeout: float | None = None) -> WatchEvent | None:
         """The next event; `None` if none came within `timeout` seconds, or the watch was closed or cancelled.
 
         Raises:
-            UnreachableError: There was no connection for longer than the patience.
-            OmniError: Omni does not allow or does not know such a watch.
+            UnreachableError: There was no connection for longer than `patience`.
+            OmniError: Omni does not allow or support this watch.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._ended():
@@ -141,15 +141,11 @@ class Watch:
         return None
 
     def close(self) -> None:
-        """End the watch, from any thread; whoever waits in `next` gets `None` at once."""
+        """End the watch, from any thread; a waiting `next` returns `None` at once."""
         self._closed.set()
         for stream in self._streams:
             stream.stop()
         self._events.put(None)
-
-    def __iter__(self) -> Iterator[WatchEvent]:
-        while (event := self.next()) is not None:
-            yield event
 
     def __enter__(self) -> Self:
         return self
@@ -164,7 +160,7 @@ class Watch:
 
 
 class _Stream(threading.Thread):
-    """Reads the events of one query, in a thread because gRPC for Python can only be read by waiting."""
+    """Reads the events of one query. It is a thread because a gRPC stream in Python can only be read by blocking."""
 
     def __init__(
         self, channel: Channel, query: Query, put: Callable[[WatchEvent | Exception], None], patience: float
@@ -176,17 +172,17 @@ class _Stream(threading.Thread):
         self._put = put
         self._patience = patience
         self._bookmark: bytes | None = None
-        self._told_something = False
+        self._reported_something = False
         self._bootstrapped = False
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._call: Any = None
-        self._caller = contextvars.copy_context()  # knows what Omni's texts may not show
+        self._caller = contextvars.copy_context()  # holds the redaction gate of the caller
 
     def run(self) -> None:
         try:
             self._caller.run(self._follow)
-        except Exception as error:  # the consumer must learn of it, whatever it is
+        except Exception as error:  # raised by `next`; otherwise the consumer would wait forever
             if not self._stopped.is_set():
                 self._put(error)
 
@@ -212,21 +208,21 @@ class _Stream(threading.Thread):
             self.trouble = failure
             if time.monotonic() - opened_at > pause:
                 pause = _FIRST_PAUSE
-            self._stopped.wait(pause * random.uniform(0.5, 1))  # noqa: S311 -- so that not all come back at once
+            self._stopped.wait(pause * random.uniform(0.5, 1))  # noqa: S311 -- spreads the reconnects
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _read(self) -> tuple[OmniError | None, grpc.StatusCode | None]:
-        """Read one stream to its end, and say why it ended; nothing if the next one may follow at once."""
+        """Read one stream to its end; returns why it ended, nothing if the next one may be opened at once."""
         try:
             self._open()
             for message in self._call:
-                self.trouble = None  # the first message is empty and says that the watch stands
+                self.trouble = None  # the first message is empty and confirms the watch
                 for event in message.event:
                     if event.event_type == state_pb2.ERRORED:
                         self._bookmark = None
                         self._call.cancel()
                         return UnreachableError(f"Omni ended the watch of {self._query}: {quoted(event.error)}"), None
-                    self._tell(event)
+                    self._report(event)
         except grpc.RpcError as error:
             code = error.code()
             if code is grpc.StatusCode.FAILED_PRECONDITION and self._bookmark is not None:
@@ -236,9 +232,9 @@ class _Stream(threading.Thread):
         return UnreachableError(f"Omni ended the watch of {self._query}"), None
 
     def _open(self) -> None:
-        if self._bookmark is None and self._told_something:
+        if self._bookmark is None and self._reported_something:
             self._put(WatchEvent("resync", None, self._query))
-            self._told_something = self._bootstrapped = False
+            self._reported_something = self._bootstrapped = False
         options = state_pb2.WatchOptions(
             label_query=label_query(self._query.labels),
             bootstrap_contents=self._query.id is None and self._bookmark is None,
@@ -257,12 +253,12 @@ class _Stream(threading.Thread):
                 raise OmniError("the watch is closed")
             self._call = stub.Watch(request)
 
-    def _tell(self, event: state_pb2.Event) -> None:
+    def _report(self, event: state_pb2.Event) -> None:
         if kind := _KINDS.get(event.event_type):
-            self._told_something = True
+            self._reported_something = True
             self._put(WatchEvent(kind, from_wire(event.resource), self._query))
         if not self._bootstrapped and (event.event_type == state_pb2.BOOTSTRAPPED or (kind and self._query.id)):
-            self._told_something = self._bootstrapped = True
+            self._reported_something = self._bootstrapped = True
             self._put(WatchEvent("bootstrapped", None, self._query))
         if event.HasField("bookmark"):
             self._bookmark = event.bookmark

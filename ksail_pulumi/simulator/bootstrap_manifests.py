@@ -25,7 +25,6 @@ class BootstrapManifests:
     """Remembers, for every cluster, in which form its objects were created or last synced."""
 
     def __init__(self, store: Store) -> None:
-        """Follow the patches in a store."""
         self._store = store
         self._lock = threading.Lock()
         self._written: dict[str, list[str]] = {}

@@ -22,7 +22,7 @@ from ksail_pulumi.simulator.store import Store
 
 TALOS_VERSIONS = ("1.12.10", "1.12.11", "1.13.6", "1.13.7", "1.13.8")
 KUBERNETES_VERSIONS = ("1.33.9", "1.34.8", "1.35.6", "1.35.7", "1.36.2", "1.36.3")
-EXTENSIONS = ("gvisor", "hello-world-service", "intel-ucode", "iscsi-tools", "qemu-guest-agent", "util-linux-tools")
+EXTENSIONS = ("gvisor", "hello-runtime-service", "intel-ucode", "iscsi-tools", "qemu-guest-agent", "util-linux-tools")
 NEWEST_KUBERNETES_MINOR = {12: 35, 13: 36}
 """The newest Kubernetes 1.x that each Talos 1.x runs."""
 

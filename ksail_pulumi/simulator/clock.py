@@ -42,7 +42,7 @@ class Clock(Protocol):
 
     Attributes:
         pace: How much quicker the emulated machines work than the stories of the controllers say (see
-            `controllers.story`).
+            `controllers.timings`).
     """
 
     pace: float
@@ -63,7 +63,6 @@ class RealClock:
     pace = 1.0
 
     def __init__(self) -> None:
-        """Make a clock that starts no thread before it is needed."""
         self._due: list[Handle] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
@@ -71,11 +70,9 @@ class RealClock:
         self._closed = False
 
     def now(self) -> datetime:
-        """The time of day."""
         return datetime.now(UTC)
 
     def call_later(self, delay: float, callback: Callback) -> Handle:
-        """Have a callback run once; ignored after `close()`."""
         handle = Handle(time.monotonic() + max(delay, 0), next(self._order), callback)
         with self._changed:
             if self._closed:
@@ -90,7 +87,6 @@ class RealClock:
         return handle
 
     def close(self) -> None:
-        """Run no further callback."""
         with self._changed:
             self._closed = True
             self._due.clear()
@@ -136,7 +132,6 @@ class ManualClock:
     pace = 1.0
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
-        """Make a clock that stands at `start`."""
         self._start = start
         self._elapsed = 0.0
         self._due: list[Handle] = []
@@ -151,11 +146,9 @@ class ManualClock:
         return self._elapsed
 
     def now(self) -> datetime:
-        """The time that it stands at."""
         return self._start + timedelta(seconds=self._elapsed)
 
     def call_later(self, delay: float, callback: Callback) -> Handle:
-        """Have a callback run once time has been advanced that far; ignored after `close()`."""
         with self._lock:
             handle = Handle(self._elapsed + max(delay, 0), next(self._order), callback)
             if self._closed:
@@ -173,7 +166,6 @@ class ManualClock:
             self._elapsed = until
 
     def close(self) -> None:
-        """Run no further callback."""
         with self._advancing, self._lock:
             self._closed = True
             self._due.clear()

@@ -1,4 +1,4 @@
-"""Resources on the wire, as a server reads and writes them, with its texts for what is malformed."""
+"""Resources on the wire as the server reads and writes them, with its texts for malformed ones."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ encode = to_wire
 
 
 def decode(wire: resource_pb2.Resource, resource_type: ResourceType) -> Resource:
-    """The resource of a request.
+    """Decode the resource of a request.
 
     Raises:
-        StoreError: The envelope is broken (Omni answers `UNKNOWN`).
+        StoreError: The spec cannot be parsed (Omni answers `UNKNOWN`).
     """
     metadata = wire.metadata
     spec = resource_type.spec()
@@ -43,14 +43,13 @@ def decode(wire: resource_pb2.Resource, resource_type: ResourceType) -> Resource
 
 
 def check(has_resource: bool, wire: resource_pb2.Resource) -> None:
-    """Check what Omni looks at before it knows the type.
+    """Check what Omni checks before it knows the type.
 
     Raises:
-        StoreError: Something is missing or has not its form.
+        StoreError: A part is missing or malformed.
     """
     if not has_resource:
-        text = "runtime error: invalid memory address or nil pointer dereference"
-        raise StoreError(grpc.StatusCode.INTERNAL, text)
+        raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, "resource is missing")
     if not wire.HasField("metadata"):
         raise StoreError(grpc.StatusCode.UNKNOWN, "metadata is missing")
     if not wire.HasField("spec"):
@@ -64,7 +63,7 @@ def check(has_resource: bool, wire: resource_pb2.Resource) -> None:
 
 
 def _integer_fault(text: str) -> str:
-    """Why Go cannot read an integer of 64 bits (https://pkg.go.dev/strconv#ParseInt); empty if it can."""
+    """Why Go cannot parse a 64-bit integer (https://pkg.go.dev/strconv#ParseInt); empty if it can."""
     if not re.fullmatch(r"[+-]?[0-9]+", text):
         return "invalid syntax"
     significant = text.lstrip("+-0")

@@ -73,7 +73,6 @@ class Management:
     """
 
     def __init__(self, store: Store, catalog: Catalog, verifier: Verifier, url: Callable[[], str]) -> None:
-        """Answer for an Omni that is reached at `url()`."""
         self._store = store
         self._catalog = catalog
         self._verifier = verifier

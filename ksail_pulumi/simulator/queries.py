@@ -15,23 +15,12 @@ Predicate = Callable[[Resource], bool]
 
 _Operation = resource_pb2.LabelTerm.Operation
 
-# Go names the same faults of a regular expression in its own words.
-_GO_FAULTS = (
-    ("unterminated character set", "missing closing ]"),
-    ("missing ), unterminated subpattern", "missing closing )"),
-    ("unbalanced parenthesis", "unexpected )"),
-    ("nothing to repeat", "missing argument to repetition operator"),
-    ("multiple repeat", "invalid nested repetition operator"),
-    ("bad character range", "invalid character class range"),
-    ("bad escape", "invalid escape sequence"),
-)
-
 
 def predicate(labels: Sequence[resource_pb2.LabelQuery], ids: resource_pb2.IDQuery) -> Predicate:
-    """What a list or watch asks for: any of the label queries, each with all of its terms, and the ID's pattern.
+    """A test for the resources of a list or watch: one of the label queries with all its terms, and the ID's pattern.
 
     Raises:
-        StoreError: The pattern is no regular expression, or a term has no value.
+        StoreError: The pattern is not a regular expression, or a term has no value.
     """
     pattern = _compiled(ids.regexp) if ids.regexp else None
     alternatives = [[_term(term) for term in query.terms] for query in labels]
@@ -45,7 +34,7 @@ def predicate(labels: Sequence[resource_pb2.LabelQuery], ids: resource_pb2.IDQue
 
 
 def cluster_of(labels: Sequence[resource_pb2.LabelQuery], key: str) -> str | None:
-    """The value that every resource asked for has under a label, if the query says so."""
+    """The value of a label that the query requires, if it requires exactly one."""
     if len(labels) != 1:
         return None
     for term in labels[0].terms:
@@ -58,9 +47,9 @@ def _compiled(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except re.error as error:
-        fault = next((go for python, go in _GO_FAULTS if error.msg.startswith(python)), error.msg)
-        shown = text[error.pos or 0 :] if "closing" not in fault or "]" in fault else text
-        refusal = f"failed to compile regexp: error parsing regexp: {fault}: `{shown}`"
+        # The text of Go's parser, as far as it was seen on a server.
+        fault = "missing closing ]" if error.msg.startswith("unterminated character set") else error.msg
+        refusal = f"failed to compile regexp: error parsing regexp: {fault}: `{text[error.pos or 0 :]}`"
         raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, refusal) from error
 
 
@@ -77,8 +66,7 @@ def _test(term: resource_pb2.LabelTerm) -> Callable[[str | None], bool]:
     if term.op == _Operation.IN:
         return lambda value: value in values
     if not values:
-        text = "runtime error: index out of range [0] with length 0"
-        raise StoreError(grpc.StatusCode.INTERNAL, text)
+        raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, f"label query of {term.key!r} has no value")
     wanted = values[0]
     if term.op == _Operation.EQUAL:
         return lambda value: value == wanted

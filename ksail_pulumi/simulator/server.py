@@ -22,7 +22,7 @@ from ksail_pulumi.simulator.management import Management
 from ksail_pulumi.simulator.services import Services
 from ksail_pulumi.simulator.state import State
 from ksail_pulumi.simulator.store import Store
-from ksail_pulumi.simulator.validations import Situation
+from ksail_pulumi.simulator.validations import Context
 from ksail_pulumi.simulator.verification import Verifier
 from ksail_pulumi.simulator.virtual import Virtual
 
@@ -84,7 +84,7 @@ class Simulator:
         self._verifier = Verifier()
         self.service_account_key = self.issue_key("automation", role="Admin")
         virtual = Virtual(lambda: self.endpoint, lambda: datetime.now(UTC))
-        state = State(self.store, Situation(self.store, lambda: datetime.now(UTC)), virtual)
+        state = State(self.store, Context(self.store, lambda: datetime.now(UTC)), virtual)
         management = Management(self.store, self.catalog, self._verifier, lambda: self.endpoint)
         self._services = Services(state, management, self.store, self._verifier, self.faults)
         self._controllers: controllers.Controllers | None = None

@@ -41,7 +41,6 @@ class Services(grpc.GenericRpcHandler):
     """All methods of the server, each behind the check of the caller's signature."""
 
     def __init__(self, state: State, management: Management, store: Store, verifier: Verifier, faults: Faults) -> None:
-        """Answer calls on these."""
         self._state = state
         self._management = management
         self._verifier = verifier

@@ -10,7 +10,7 @@ from ksail_pulumi.omni.api import state_pb2
 from ksail_pulumi.omni.resources import CLUSTER, ETCD_BACKUP, LABEL_CLUSTER, TEARING_DOWN, Resource
 from ksail_pulumi.simulator import access, envelope, queries, validations, virtual
 from ksail_pulumi.simulator.store import Store, StoreError, Verb, not_found
-from ksail_pulumi.simulator.validations import Situation
+from ksail_pulumi.simulator.validations import Context
 from ksail_pulumi.simulator.verification import Identity
 from ksail_pulumi.simulator.watches import Watch
 
@@ -18,10 +18,9 @@ from ksail_pulumi.simulator.watches import Watch
 class State:
     """What `cosi.resource.State` answers; every method raises `StoreError` where Omni would refuse."""
 
-    def __init__(self, store: Store, situation: Situation, virtual_types: virtual.Virtual) -> None:
-        """Serve a store."""
+    def __init__(self, store: Store, context: Context, virtual_types: virtual.Virtual) -> None:
         self._store = store
-        self._situation = situation
+        self._situation = context
         self._virtual = virtual_types
 
     def get(self, identity: Identity, request: state_pb2.GetRequest) -> state_pb2.GetResponse:

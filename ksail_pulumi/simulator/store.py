@@ -117,7 +117,6 @@ class Store:
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        """Make an empty store whose timestamps come from `now`."""
         self.audit: list[AuditEntry] = []
         self._now = now
         self._lock = threading.RLock()

@@ -73,7 +73,6 @@ class Verifier:
     """The service accounts of one Omni, and the check of what they sign."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        """Start without accounts; `now` is the real time, whatever clock the machines run on."""
         self._now = now
         self._accounts: dict[str, _Account] = {}
 

@@ -42,7 +42,6 @@ class Virtual:
     """Makes the virtual resources of one Omni."""
 
     def __init__(self, url: Callable[[], str], now: Callable[[], datetime]) -> None:
-        """Make them for an API that is reached at `url()`."""
         self._url = url
         self._now = now
 

@@ -13,6 +13,7 @@ from ksail_pulumi.lifecycle.preview import preview
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.client import Client
 from ksail_pulumi.omni.resources import CONFIG_PATCH, LABEL_SYSTEM_PATCH
+from ksail_pulumi.omni.watch import Query
 from ksail_pulumi.simulator.server import Simulator
 
 from .conftest import Lab
@@ -122,9 +123,9 @@ def test_a_refresh_shows_by_component_what_somebody_did(simulator: Simulator, om
     first = lab.create(components={"certManager": True, "csi": "local-path", "cni": "flannel"})
     prefix = "100-cluster-drifted-component-"
 
-    with omni.state.watch(CONFIG_PATCH, id=f"{prefix}csi") as watch:
+    with omni.state.watch(Query(CONFIG_PATCH, id=f"{prefix}csi")) as watch:
         omni.state.teardown(CONFIG_PATCH, f"{prefix}csi")
-        next(event for event in watch if event.kind == "destroyed")
+        assert any(event.kind == "destroyed" for event in iter(watch.next, None))
     gone = lab.read(first)
     assert gone is not None
     assert gone.inputs["components"] == {"certManager": True, "cni": "flannel"}

@@ -38,6 +38,7 @@ from ksail_pulumi.omni.resources import (
     TALOS_VERSION,
     Resource,
 )
+from ksail_pulumi.omni.watch import Query
 from ksail_pulumi.plan.diff import without_lock
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 from ksail_pulumi.plan.versions import resolve_versions
@@ -341,7 +342,7 @@ def test_the_mark_of_a_creation_is_renewed_and_says_when_the_attempt_has_ended(
     marks: list[Creation] = []
 
     def look() -> None:
-        with lab.client.state.watch(CLUSTER, id=lab.name) as watch:
+        with lab.client.state.watch(Query(CLUSTER, id=lab.name)) as watch:
             while len({mark.at for mark in marks}) < 2:
                 event = watch.next(timeout=60)
                 if event is not None and event.resource is not None and (found := Creation.of(event.resource)):

@@ -11,6 +11,7 @@ import pytest
 from ksail_pulumi.errors import CancelledError, ClusterFailedError, LifecycleError, WaitTimeoutError
 from ksail_pulumi.lifecycle.delete import delete
 from ksail_pulumi.omni.resources import CLUSTER, KERNEL_ARGS, LINK, MACHINE_STATUS, Resource
+from ksail_pulumi.omni.watch import Query
 from ksail_pulumi.simulator.server import Simulator
 
 from .conftest import Lab
@@ -82,7 +83,7 @@ def test_an_interrupt_ends_the_wait_and_the_deletion_goes_on(lab: Lab, needs: Ne
 
 
 def wait_for(lab: Lab, machine: str, condition: Callable[[Resource], bool]) -> None:
-    with lab.client.state.watch(MACHINE_STATUS, id=machine) as watch:
+    with lab.client.state.watch(Query(MACHINE_STATUS, id=machine)) as watch:
         while True:
             event = watch.next(timeout=60)
             assert event is not None

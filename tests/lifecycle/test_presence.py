@@ -13,6 +13,7 @@ from ksail_pulumi.lifecycle.delete import delete
 from ksail_pulumi.lifecycle.session import Deadline, Session
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import CLUSTER, Resource
+from ksail_pulumi.omni.watch import Query
 from ksail_pulumi.simulator.server import Simulator
 
 from .conftest import Lab
@@ -93,7 +94,7 @@ def test_delete_ends_when_another_cluster_has_the_name(lab: Lab) -> None:
     gone = threading.Event()
 
     def recreate() -> None:
-        with lab.client.state.watch(CLUSTER, id=lab.name) as watch:
+        with lab.client.state.watch(Query(CLUSTER, id=lab.name)) as watch:
             while (event := watch.next(timeout=60)) is not None and event.kind != "destroyed":
                 pass
         lab.client.state.create(Resource(CLUSTER, lab.name, spec))

@@ -207,7 +207,7 @@ def test_many_calls_that_fail_together_take_one_closer_look(key_text, free_port,
     looks: list[str] = []
     monkeypatch.setattr("ksail_pulumi.omni.channel.look_closer", lambda endpoint, trust: looks.append(endpoint.url))
     client = Client(Connection(f"grpc://127.0.0.1:{free_port}", key_text))
-    for call in [client.state.start_get(CLUSTER, "prod") for _ in range(20)]:
+    for call in [client.state.start_find(CLUSTER, "prod") for _ in range(20)]:
         with pytest.raises(UnreachableError, match="the connection was refused"):
             call.result()
     client.close()
@@ -309,7 +309,7 @@ def test_a_long_refusal_arrives_whole(server, client):
 def test_closing_the_client_ends_calls_under_way(server, client):
     arrived, over = threading.Event(), threading.Event()
     server.on["Get"] = lambda request, context: (arrived.set(), over.wait(60))
-    call = client.state.start_get(CLUSTER, "prod")
+    call = client.state.start_find(CLUSTER, "prod")
     assert arrived.wait(60)
     client.close()
     with pytest.raises(OmniError):

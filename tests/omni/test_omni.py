@@ -91,7 +91,7 @@ def test_a_resource_lives_from_create_to_destroy(omni, patch):
     assert omni.state.list(CONFIG_PATCH, {**created.labels, "other": None}) == []
     updated = omni.state.update(replace(created, annotations={"name": "y"}))
     assert (updated.version, updated.annotations) == (2, {"name": "y"})
-    with omni.state.watch(CONFIG_PATCH, id=created.id) as watch:
+    with omni.state.watch(Query(CONFIG_PATCH, id=created.id)) as watch:
         assert take(watch, "created", "bootstrapped")[0] == updated
         assert omni.state.teardown(CONFIG_PATCH, created.id) is True
         event = watch.next(timeout=WITHIN)
@@ -170,13 +170,13 @@ def test_what_only_omni_writes_may_only_be_read(omni):
 
 
 def test_a_type_that_cannot_be_watched_is_unsupported(omni):
-    with omni.state.watch(CURRENT_USER, id="current") as watch, pytest.raises(UnsupportedError):
+    with omni.state.watch(Query(CURRENT_USER, id="current")) as watch, pytest.raises(UnsupportedError):
         watch.next(timeout=WITHIN)
 
 
 def test_a_watch_tells_what_is_what_becomes_and_what_goes(omni, patch):
     first = omni.state.create(patch("a"))
-    with omni.state.watch(CONFIG_PATCH, labels=first.labels) as watch:
+    with omni.state.watch(Query(CONFIG_PATCH, labels=first.labels)) as watch:
         assert take(watch, "created", "bootstrapped") == [first, None]
         second = omni.state.create(patch("b"))
         changed = omni.state.update(replace(first, annotations={"name": "y"}))
@@ -188,16 +188,16 @@ def test_a_watch_tells_what_is_what_becomes_and_what_goes(omni, patch):
 
 
 def test_a_watch_of_what_is_missing_says_so_and_tells_when_it_comes(omni, patch):
-    with omni.state.watch(CONFIG_PATCH, id=patch().id) as watch:
+    with omni.state.watch(Query(CONFIG_PATCH, id=patch().id)) as watch:
         take(watch, "destroyed", "bootstrapped")
         created = omni.state.create(patch())
         assert take(watch, "created") == [created]
 
 
 def test_a_config_can_be_validated(omni):
-    omni.management.validate_config("machine:\n  sysctls: {}\n")
+    omni.management.start_validate_config("machine:\n  sysctls: {}\n").result()
     with pytest.raises(RefusedError) as caught:
-        omni.management.validate_config("cluster:\n  id: x\nmachine:\n  type: worker\n")
+        omni.management.start_validate_config("cluster:\n  id: x\nmachine:\n  type: worker\n").result()
     assert caught.value.detail.splitlines() == [
         'overriding "cluster.id" is not allowed in the config patch',
         'overriding "machine.type" is not allowed in the config patch',
@@ -205,12 +205,14 @@ def test_a_config_can_be_validated(omni):
 
 
 def test_a_talosconfig_points_to_omni(omni):
-    assert "contexts:" in omni.management.talosconfig("prod")
+    assert "contexts:" in omni.management.start_talosconfig("prod").result()
 
 
 def test_a_kubeconfig_needs_a_cluster(omni):
     with pytest.raises(OmniError, match="cannot make a kubeconfig for cluster 'no-such-cluster'"):
-        omni.management.kubeconfig("no-such-cluster", user="u", groups=["system:masters"], ttl=timedelta(hours=1))
+        omni.management.start_kubeconfig(
+            "no-such-cluster", user="u", groups=["system:masters"], ttl=timedelta(hours=1)
+        ).result()
 
 
 def test_an_unknown_key_is_rejected_by_every_call(omni, omni_endpoint, key_text):
@@ -219,8 +221,8 @@ def test_an_unknown_key_is_rejected_by_every_call(omni, omni_endpoint, key_text)
     attempts = (
         lambda: stranger.state.get(SYS_VERSION, "current"),
         lambda: stranger.state.list(CLUSTER),
-        lambda: stranger.management.talosconfig("prod"),
-        lambda: stranger.state.watch(CLUSTER).next(timeout=WITHIN),
+        lambda: stranger.management.start_talosconfig("prod").result(),
+        lambda: stranger.state.watch(Query(CLUSTER)).next(timeout=WITHIN),
     )
     for attempt in attempts:
         with pytest.raises(AuthenticationError, match=r"'automation'.*clock.*revoked"):
@@ -248,7 +250,7 @@ def test_a_reader_may_not_write(simulator, patch):
 
 def test_a_watch_goes_on_after_its_stream_broke(simulator, omni, patch):
     first = omni.state.create(patch("a"))
-    with omni.state.watch(CONFIG_PATCH, labels=first.labels) as watch:
+    with omni.state.watch(Query(CONFIG_PATCH, labels=first.labels)) as watch:
         take(watch, "created", "bootstrapped")
         for number in range(3):
             simulator.faults.break_watches()
@@ -278,7 +280,7 @@ def test_many_creates_take_no_longer_than_one(simulator, omni, patch):
 def test_several_queries_are_followed_in_one_watch(omni, patch):
     created = omni.state.create(patch())
     queries = [Query(CONFIG_PATCH, labels=created.labels), Query(CONFIG_PATCH, id=created.id)]
-    with omni.state.watch_many(queries) as watch:
+    with omni.state.watch(*queries) as watch:
         for _ in range(4):
             assert watch.next(timeout=WITHIN) is not None
         omni.state.destroy(CONFIG_PATCH, created.id)

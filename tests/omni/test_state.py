@@ -58,9 +58,9 @@ def test_a_create_sends_a_new_resource_and_gives_the_stored_one(server, client):
 
 
 def test_every_call_is_signed_for_its_own_method(server, client):
-    for method in ("Get", "Create"):
+    for method in ("Update", "Create"):
         server.on[method] = lambda request, context: context.abort(grpc.StatusCode.NOT_FOUND, "none")
-    for call in (client.state.start_get(CLUSTER, "a"), client.state.start_create(cluster())):
+    for call in (client.state.start_update(cluster()), client.state.start_create(cluster())):
         with pytest.raises(NotFoundError):
             call.result()
     for received in server.received:

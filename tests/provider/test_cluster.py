@@ -11,6 +11,7 @@ from ksail_pulumi.errors import NotFoundError
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_SET_NODE, MACHINE_STATUS
+from ksail_pulumi.omni.watch import Query
 from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.simulator.server import Simulator
 from tests.host import URN
@@ -187,7 +188,7 @@ def test_a_cluster_of_somebody_else_is_refused_and_can_be_adopted(provider, fail
 
 @newest
 def test_the_mark_of_a_creation_goes_once_the_engine_has_the_answer(provider, client):
-    with client.state.watch(CLUSTER, id="west") as watch:
+    with client.state.watch(Query(CLUSTER, id="west")) as watch:
         while watch.next(timeout=60).kind != "bootstrapped":
             pass
         provider.create(at_once("west"))

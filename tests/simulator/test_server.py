@@ -279,3 +279,18 @@ def test_no_secret_is_shown(still: Simulator, caller: Any, caplog: pytest.LogCap
     assert still.service_account_key not in shown
     assert "PRIVATE KEY" not in shown
     assert secret[200:260] not in shown
+
+
+@pytest.mark.parametrize("op", ["EQUAL", "LT", "LTE_NUMERIC"])
+def test_a_label_query_without_a_value_is_invalid(caller: Any, op: str) -> None:
+    request = state_pb2.ListRequest(namespace="default", type=CONFIG_PATCH.name)
+    request.options.label_query.add().terms.add(key="w", op=op)
+    with pytest.raises(grpc.RpcError) as raised:
+        list(caller.stream("List", request))
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_write_without_a_resource_is_invalid(caller: Any) -> None:
+    with pytest.raises(grpc.RpcError) as raised:
+        caller.call("Create", state_pb2.CreateRequest())
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT

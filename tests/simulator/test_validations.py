@@ -37,7 +37,7 @@ from ksail_pulumi.simulator import validations
 from ksail_pulumi.simulator.access import IMPORTED_CLUSTER_SECRETS
 from ksail_pulumi.simulator.server import Simulator
 from ksail_pulumi.simulator.store import Store, StoreError
-from ksail_pulumi.simulator.validations import Situation
+from ksail_pulumi.simulator.validations import Context
 
 Faults = Callable[..., list[str]]
 
@@ -50,13 +50,13 @@ def store(still: Simulator, lab: Any) -> Store:
 @pytest.fixture
 def faults(store: Store) -> Faults:
     """The faults of a create (one resource), an update (two), or a destroy."""
-    situation = Situation(store, lambda: datetime.now(UTC))
+    context = Context(store, lambda: datetime.now(UTC))
 
     def faults(*resources: Resource, destroy: bool = False) -> list[str]:
         check = validations.check_destroy if destroy else None
         check = check or (validations.check_create if len(resources) == 1 else validations.check_update)
         try:
-            check(situation, *resources)  # type: ignore[operator]
+            check(context, *resources)  # type: ignore[operator]
         except StoreError as error:
             if error.code is not grpc.StatusCode.INVALID_ARGUMENT:
                 raise

@@ -80,7 +80,7 @@ def follow(
         types = {query.type for query in watched}
         watched = [*watched, *(query for query in presence.queries if query.type not in types)]
     reporter = _Reporter(session.progress, describe)
-    with session.client.state.watch_many(watched, cancelled=session.cancelled) as watch:
+    with session.client.state.watch(*watched, cancelled=session.cancelled) as watch:
         while True:
             session.check_cancelled(f"waiting for cluster {view.cluster}")
             if presence is not None and view.synced((CLUSTER, CLUSTER_UUID)):

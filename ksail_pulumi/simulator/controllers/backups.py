@@ -19,7 +19,7 @@ from ksail_pulumi.omni.resources import (
 )
 from ksail_pulumi.simulator.clock import Handle
 from ksail_pulumi.simulator.controllers.control_plane import control_plane_ready
-from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, own_id
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys, Runtime, own_id
 
 OK, ERROR, RUNNING = 1, 2, 3
 OWNER = "EtcdBackupController"
@@ -32,29 +32,25 @@ FAILURE = (
 class EtcdBackups(Controller):
     """Takes the backups, and keeps EtcdBackupStatuses."""
 
-    def __init__(self, world: World) -> None:
-        """Have taken no backups."""
-        super().__init__(world)
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime)
         self._asked: dict[str, tuple[object, int]] = {}
         self._next: dict[str, Handle] = {}
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """Users' wishes and clusters' settings."""
         return dict.fromkeys((ETCD_MANUAL_BACKUP, CLUSTER, CLUSTER_BOOTSTRAP_STATUS), own_id)
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """A moment."""
-        return self.world.story.destroy
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.destroy
 
     def reconcile(self, key: str) -> None:
-        """Take a backup of one cluster if one is asked for, and see to the next."""
-        cluster = self.world.find(CLUSTER, key)
+        cluster = self.runtime.find(CLUSTER, key)
         if cluster is None or cluster.tearing_down:
             self._asked.pop(key, None)
             self._stop(key)
-            self.world.dispose(ETCD_BACKUP_STATUS, key)
+            self.runtime.dispose(ETCD_BACKUP_STATUS, key)
             return
-        wish = self.world.find(ETCD_MANUAL_BACKUP, key)
+        wish = self.runtime.find(ETCD_MANUAL_BACKUP, key)
         if wish is not None and not wish.tearing_down and self._asked.get(key) != (wish.created, wish.version):
             self._asked[key] = (wish.created, wish.version)
             self._begin(key)
@@ -64,12 +60,12 @@ class EtcdBackups(Controller):
         elif key not in self._next:
             interval = settings.interval.ToTimedelta().total_seconds()
             if interval > 0:
-                self._next[key] = self.world.after(interval, lambda: self._scheduled(key))
+                self._next[key] = self.runtime.after(interval, lambda: self._scheduled(key))
 
     def _scheduled(self, key: str) -> None:
         self._stop(key)
         self._begin(key)
-        self.touch(key)
+        self.enqueue(key)
 
     def _stop(self, key: str) -> None:
         handle = self._next.pop(key, None)
@@ -77,33 +73,33 @@ class EtcdBackups(Controller):
             handle.cancel()
 
     def _begin(self, key: str) -> None:
-        if not control_plane_ready(self.world, key):
+        if not control_plane_ready(self.runtime, key):
             return
-        if self.world.faults.failing_backups:
+        if self.runtime.faults.failing_backups:
             self._tell(key, ERROR, FAILURE)
             return
         self._tell(key, RUNNING)
-        self.world.after(self.world.story.backup, lambda: self._taken(key))
+        self.runtime.after(self.runtime.timings.backup, lambda: self._taken(key))
 
     def _taken(self, key: str) -> None:
-        cluster, identity = self.world.find(CLUSTER, key), self.world.find(CLUSTER_UUID, key)
+        cluster, identity = self.runtime.find(CLUSTER, key), self.runtime.find(CLUSTER_UUID, key)
         if cluster is None or cluster.tearing_down or identity is None:
             return
-        now = self.world.clock.now()
+        now = self.runtime.clock.now()
         # The newest comes first in an object store, which lists by name: so Omni counts seconds backwards.
         spec = specs_pb2.EtcdBackupSpec(snapshot=f"{2**64 - 1 - int(now.timestamp()):016X}.snapshot", size=2**21)
         spec.created_at.FromDatetime(now)
         labels = {LABEL_CLUSTER: key, LABEL_CLUSTER_UUID: identity.spec.uuid}
-        self.world.store.put(Resource(ETCD_BACKUP, f"{key}-{int(now.timestamp())}", spec, labels, owner=OWNER))
+        self.runtime.store.put(Resource(ETCD_BACKUP, f"{key}-{int(now.timestamp())}", spec, labels, owner=OWNER))
         self._tell(key, OK)
 
     def _tell(self, key: str, status: int, error: str = "") -> None:
         spec = specs_pb2.EtcdBackupStatusSpec(status=status, error=error)  # type: ignore[arg-type]
-        current = self.world.find(ETCD_BACKUP_STATUS, key)
-        now = self.world.clock.now()
+        current = self.runtime.find(ETCD_BACKUP_STATUS, key)
+        now = self.runtime.clock.now()
         if current is not None and current.spec.HasField("last_backup_time"):
             spec.last_backup_time.CopyFrom(current.spec.last_backup_time)
         if status == OK:
             spec.last_backup_time.FromDatetime(now)
         spec.last_backup_attempt.FromDatetime(now)
-        self.world.store.put(Resource(ETCD_BACKUP_STATUS, key, spec, owner=OWNER))
+        self.runtime.store.put(Resource(ETCD_BACKUP_STATUS, key, spec, owner=OWNER))

@@ -28,7 +28,7 @@ from ksail_pulumi.omni.resources import (
     ResourceType,
 )
 from ksail_pulumi.simulator.controllers.config import desired_config
-from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, own_id
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys, Runtime, own_id
 from ksail_pulumi.simulator.controllers.talos import Talos
 from ksail_pulumi.simulator.machines import EmulatedMachine, MachineConfig
 from ksail_pulumi.simulator.store import Event
@@ -39,14 +39,14 @@ def needs_upgrade(machine: EmulatedMachine, config: MachineConfig) -> bool:
     return (machine.talos_version, machine.schematic) != (config.talos_version, config.schematic)
 
 
-def is_locked(world: World, member: Resource) -> bool:
+def is_locked(runtime: Runtime, member: Resource) -> bool:
     """Whether a machine must not be changed: its own lock or its cluster's."""
-    return machine_locked(world, member.id) or world.cluster_locked(member.cluster)
+    return machine_locked(runtime, member.id) or runtime.cluster_locked(member.cluster)
 
 
-def machine_locked(world: World, machine_id: str) -> bool:
+def machine_locked(runtime: Runtime, machine_id: str) -> bool:
     """Whether the node of a machine is locked."""
-    node = world.find(MACHINE_SET_NODE, machine_id)
+    node = runtime.find(MACHINE_SET_NODE, machine_id)
     return node is not None and ANNOTATION_LOCKED in node.annotations
 
 
@@ -64,14 +64,12 @@ class ClusterMachineConfig(Controller):
     Another Talos image is only noted here as pending: when which machine gets it is the Talos upgrade's decision.
     """
 
-    def __init__(self, world: World, talos: Talos) -> None:
-        """Work through the machines' Talos."""
-        super().__init__(world)
+    def __init__(self, runtime: Runtime, talos: Talos) -> None:
+        super().__init__(runtime)
         self.talos = talos
         self._queues: dict[str, _Queue] = {}
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """Everything that a configuration is made of."""
         return {
             CLUSTER_MACHINE: own_id,
             CLUSTER: self._members_of_cluster,
@@ -82,38 +80,34 @@ class ClusterMachineConfig(Controller):
             MACHINE_SET: self._members_of_set,
         }
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """The moment for which the old state stands after a change."""
-        return self.world.story.pending
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.pending
 
-    def machine_lag(self, key: str) -> float:  # noqa: ARG002
-        """Soon: what was wished for is there."""
-        return self.world.story.machine_status
+    def machine_delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.machine_status
 
     def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
-        """The machine itself, once it has its configuration, whether or not all its services are up."""
         return () if machine.doing in ("configure", "apply", "reset") else (machine.id,)
 
     def reconcile(self, key: str) -> None:
-        """Look at one machine and have it do what is to be done next."""
-        member = self.world.find(CLUSTER_MACHINE, key)
-        machine = self.world.machines.find(key)
+        member = self.runtime.find(CLUSTER_MACHINE, key)
+        machine = self.runtime.machines.find(key)
         if member is None or machine is None or member.tearing_down:
-            self.world.dispose(MACHINE_PENDING_UPDATES, key)
+            self.runtime.dispose(MACHINE_PENDING_UPDATES, key)
             self._leave_queues(key)
             return
-        config = desired_config(self.world, member, machine)
+        config = desired_config(self.runtime, member, machine)
         if config is None or (machine.config is not None and machine.config.digest == config.digest):
             machine.error = machine.error if machine.doing else ""
-            self.world.dispose(MACHINE_PENDING_UPDATES, key)
+            self.runtime.dispose(MACHINE_PENDING_UPDATES, key)
             self._leave_queues(key)
             return
         self._note_pending(member, machine, config)
-        if machine.doing or not self.world.reaches(machine):
+        if machine.doing or not self.runtime.reaches(machine):
             return
         if machine.maintenance:
             self.talos.configure(machine, config)
-        elif not needs_upgrade(machine, config) and not is_locked(self.world, member) and self._may_apply(member):
+        elif not needs_upgrade(machine, config) and not is_locked(self.runtime, member) and self._may_apply(member):
             self.talos.apply(machine, config)
 
     def _note_pending(self, member: Resource, machine: EmulatedMachine, config: MachineConfig) -> None:
@@ -125,14 +119,14 @@ class ClusterMachineConfig(Controller):
         spec.config_diff = f"@@ -1 +1 @@\n-{before}\n+{config.digest}\n"
         owner = "MachinePendingUpdatesController"
         labels = dict(member.labels)
-        current = self.world.find(MACHINE_PENDING_UPDATES, member.id)
+        current = self.runtime.find(MACHINE_PENDING_UPDATES, member.id)
         if current is None or not current.tearing_down:
-            self.world.store.put(Resource(MACHINE_PENDING_UPDATES, member.id, spec, labels, owner=owner))
+            self.runtime.store.put(Resource(MACHINE_PENDING_UPDATES, member.id, spec, labels, owner=owner))
 
     def _may_apply(self, member: Resource) -> bool:
         """Whether the machine set's update strategy lets one more machine change now; if not, it is next in line."""
         set_id = member.labels.get(LABEL_MACHINE_SET, "")
-        machine_set = self.world.find(MACHINE_SET, set_id)
+        machine_set = self.runtime.find(MACHINE_SET, set_id)
         if machine_set is None:
             return False
         queue = self._queues.setdefault(set_id, _Queue())
@@ -152,7 +146,7 @@ class ClusterMachineConfig(Controller):
             if key in queue.busy:
                 queue.busy.discard(key)
                 for other in tuple(queue.waiting)[:1]:
-                    self.touch(other, self.world.story.machine_status)
+                    self.enqueue(other, self.runtime.timings.machine_status)
             if not queue.busy and not queue.waiting:
                 del self._queues[set_id]
 
@@ -182,7 +176,7 @@ class ClusterMachineConfig(Controller):
         return found
 
     def _members(self, labels: Mapping[str, str]) -> list[str]:
-        return [member.id for member in self.world.store.list(CLUSTER_MACHINE, labels)]
+        return [member.id for member in self.runtime.store.list(CLUSTER_MACHINE, labels)]
 
 
 _GROUPS = (LABEL_CLUSTER, LABEL_MACHINE_SET)
@@ -192,72 +186,67 @@ Step = Callable[[str], bool]
 class ClusterMachineTeardown(Controller):
     """Takes a machine out of its cluster: wipes it, and lets the resources go that stood for its membership."""
 
-    def __init__(self, world: World, talos: Talos) -> None:
-        """Work through the machines' Talos."""
-        super().__init__(world)
+    def __init__(self, runtime: Runtime, talos: Talos) -> None:
+        super().__init__(runtime)
         self.talos = talos
         self.steps: tuple[tuple[str, Step], ...] = (
             ("ClusterMachineController", lambda _: True),
             ("ClusterMachineConfigPatchesController", self._without_patches),
             ("ClusterMachineConfigController", self._wiped),
             ("ClusterMachineTeardownController", self._wiped),
-            ("ClusterMachineStatusController", lambda key: self.world.dispose(CLUSTER_MACHINE_STATUS, key)),
+            ("ClusterMachineStatusController", lambda key: self.runtime.dispose(CLUSTER_MACHINE_STATUS, key)),
             ("ClusterMachineEncryptionKeyController", lambda _: True),
         )
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """The machine's membership and what must be gone before it ends."""
         types = (CLUSTER_MACHINE, CLUSTER_MACHINE_STATUS, LINK, NODE_FORCE_DESTROY_REQUEST)
         return dict.fromkeys(types, own_id)
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """As quick as any finalizer."""
-        return self.world.story.finalizer
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.finalizer
 
     def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
-        """The machine itself: it may be reached again."""
         return (machine.id,)
 
     def reconcile(self, key: str) -> None:
-        """Go one step further."""
-        member = self.world.find(CLUSTER_MACHINE, key)
+        member = self.runtime.find(CLUSTER_MACHINE, key)
         if member is None:
-            self.world.dispose(CLUSTER_MACHINE_IDENTITY, key)
-            self.world.tear_down(NODE_FORCE_DESTROY_REQUEST, key)
+            self.runtime.dispose(CLUSTER_MACHINE_IDENTITY, key)
+            self.runtime.tear_down(NODE_FORCE_DESTROY_REQUEST, key)
             return
         if not member.tearing_down:
             return
         for finalizer, over in self.steps:
             if finalizer in member.finalizers:
                 if over(key):
-                    self.world.release(member, finalizer)
+                    self.runtime.release(member, finalizer)
                 return
-        self.world.destroy(member)
+        self.runtime.destroy(member)
 
     def _without_patches(self, key: str) -> bool:
         for resource_type in (CONFIG_PATCH, EXTENSIONS_CONFIGURATION):
-            for patch in self.world.scopes.of(resource_type, LABEL_CLUSTER_MACHINE, key):
+            for patch in self.runtime.scopes.of(resource_type, LABEL_CLUSTER_MACHINE, key):
                 if patch.owner:
-                    self.world.destroy(patch)
+                    self.runtime.destroy(patch)
                 else:
-                    self.world.tear_down(resource_type, patch.id)
+                    self.runtime.tear_down(resource_type, patch.id)
         return True
 
     def _wiped(self, key: str) -> bool:
-        machine = self.world.machines[key]
+        machine = self.runtime.machines[key]
         if machine.maintenance or (machine.config is None and machine.doing == "reset") or self._given_up(key):
             if machine.doing not in ("", "reset"):
                 self.talos.stop(machine)
                 machine.config = None
             return True
-        if machine.doing != "reset" and self.world.reaches(machine):
-            self.talos.reset(machine, lambda: self.touch(key))
+        if machine.doing != "reset" and self.runtime.reaches(machine):
+            self.talos.reset(machine, lambda: self.enqueue(key))
         return False
 
     def _given_up(self, key: str) -> bool:
         """Whether the machine need not be wiped: it was taken out of Omni, or cannot be reached and was given up."""
-        link = self.world.find(LINK, key)
+        link = self.runtime.find(LINK, key)
         if link is None or link.tearing_down:
             return True
-        forced = self.world.find(NODE_FORCE_DESTROY_REQUEST, key) is not None
-        return forced and not self.world.connected(self.world.machines[key])
+        forced = self.runtime.find(NODE_FORCE_DESTROY_REQUEST, key) is not None
+        return forced and not self.runtime.connected(self.runtime.machines[key])

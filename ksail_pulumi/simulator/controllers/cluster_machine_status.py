@@ -15,23 +15,22 @@ from ksail_pulumi.omni.resources import (
     LABEL_CLUSTER,
     LABEL_CONNECTED,
     LABEL_HOSTNAME,
+    LABEL_LOCKED_UPDATE,
     LABEL_NODE_NAME,
     LINK,
     MACHINE_PENDING_UPDATES,
     MACHINE_SET_NODE,
     MACHINE_STATUS,
-    PREFIX,
     Resource,
     ResourceType,
 )
 from ksail_pulumi.simulator.controllers.cluster_machine import is_locked
+from ksail_pulumi.simulator.controllers.cluster_resources import DISCOVERY_ENDPOINT
 from ksail_pulumi.simulator.controllers.config import desired_config
 from ksail_pulumi.simulator.controllers.engine import Controller, Keys, own_id
-from ksail_pulumi.simulator.controllers.parts import DISCOVERY_ENDPOINT
 from ksail_pulumi.simulator.machines import EmulatedMachine, Stage
 from ksail_pulumi.simulator.store import Event
 
-LABEL_LOCKED_UPDATE = PREFIX + "locked-update"
 BEFORE_DESTROY = specs_pb2.ClusterMachineStatusSpec.BEFORE_DESTROY
 DESTROYING = specs_pb2.ClusterMachineStatusSpec.DESTROYING
 PENDING, APPLIED, FAILED = 1, 2, 3
@@ -41,30 +40,26 @@ class ClusterMachineStatus(Controller):
     """Keeps ClusterMachineStatuses."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """Everything that shows in a status."""
         known = (MACHINE_STATUS, CLUSTER_MACHINE_IDENTITY, MACHINE_PENDING_UPDATES, LINK)
         return {**dict.fromkeys((CLUSTER_MACHINE, MACHINE_SET_NODE, *known), own_id), CLUSTER: self._locked_or_not}
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """A moment, in which a machine's changes come together."""
-        return self.world.story.cluster_machine_status
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.cluster_machine_status
 
     def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
-        """The machine itself."""
         return (machine.id,)
 
     def reconcile(self, key: str) -> None:
-        """Tell of one machine."""
-        member = self.world.find(CLUSTER_MACHINE, key)
-        machine = self.world.machines.find(key)
+        member = self.runtime.find(CLUSTER_MACHINE, key)
+        machine = self.runtime.machines.find(key)
         if member is None or machine is None or "ClusterMachineStatusController" not in member.finalizers:
             return
-        current = self.world.find(CLUSTER_MACHINE_STATUS, key)
+        current = self.runtime.find(CLUSTER_MACHINE_STATUS, key)
         if current is not None and current.tearing_down:
             return
-        config = desired_config(self.world, member, machine)
+        config = desired_config(self.runtime, member, machine)
         up_to_date = config is not None and machine.config is not None and machine.config.digest == config.digest
-        connected = self.world.connected(machine)
+        connected = self.runtime.connected(machine)
         spec = specs_pb2.ClusterMachineStatusSpec(
             ready=machine.ready and connected and not machine.removed,
             stage=self._stage(member, machine),  # type: ignore[arg-type]
@@ -76,27 +71,27 @@ class ClusterMachineStatus(Controller):
         )
         owner = "ClusterMachineStatusController"
         labels = dict(member.labels) | self._labels(machine, connected=connected)
-        locked = is_locked(self.world, member)
+        locked = is_locked(self.runtime, member)
         if locked and not up_to_date:
             labels[LABEL_LOCKED_UPDATE] = ""
         annotations = {ANNOTATION_LOCKED: ""} if locked else {}
-        self.world.store.put(Resource(CLUSTER_MACHINE_STATUS, key, spec, labels, annotations, owner=owner))
+        self.runtime.store.put(Resource(CLUSTER_MACHINE_STATUS, key, spec, labels, annotations, owner=owner))
 
     def _stage(self, member: Resource, machine: EmulatedMachine) -> int:
         if machine.removed:
             return Stage.UNKNOWN
         if member.tearing_down:
             return DESTROYING
-        node = self.world.find(MACHINE_SET_NODE, member.id)
+        node = self.runtime.find(MACHINE_SET_NODE, member.id)
         if node is None or node.cluster != member.cluster:
             return BEFORE_DESTROY
         return Stage.CONFIGURING if machine.doing == "reset" else machine.stage
 
     def _labels(self, machine: EmulatedMachine, *, connected: bool) -> dict[str, str]:
         labels = {LABEL_CONNECTED: ""} if connected else {}
-        status = self.world.find(MACHINE_STATUS, machine.id)
+        status = self.runtime.find(MACHINE_STATUS, machine.id)
         labels[LABEL_HOSTNAME] = status.spec.network.hostname if status is not None else machine.id
-        identity = self.world.find(CLUSTER_MACHINE_IDENTITY, machine.id)
+        identity = self.runtime.find(CLUSTER_MACHINE_IDENTITY, machine.id)
         if identity is not None and identity.spec.nodename:
             labels[LABEL_NODE_NAME] = identity.spec.nodename
         return labels
@@ -105,7 +100,7 @@ class ClusterMachineStatus(Controller):
         before = event.old is not None and ANNOTATION_CLUSTER_LOCKED in event.old.annotations
         if before == (ANNOTATION_CLUSTER_LOCKED in event.resource.annotations):
             return ()
-        members = self.world.store.list(CLUSTER_MACHINE, {LABEL_CLUSTER: event.resource.id})
+        members = self.runtime.store.list(CLUSTER_MACHINE, {LABEL_CLUSTER: event.resource.id})
         return [member.id for member in members]
 
 
@@ -113,24 +108,20 @@ class ClusterMachineIdentity(Controller):
     """Keeps ClusterMachineIdentities; a new one becomes known piece by piece."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """The machine's membership and the pieces that are known."""
         return {CLUSTER_MACHINE: own_id, CLUSTER_MACHINE_IDENTITY: own_id}
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """From piece to piece."""
-        return self.world.story.identity
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.identity
 
     def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
-        """The machine, once it is a node."""
         return (machine.id,) if machine.config is not None and machine.ready else ()
 
     def reconcile(self, key: str) -> None:
-        """Add the next piece."""
-        member = self.world.find(CLUSTER_MACHINE, key)
-        machine = self.world.machines.find(key)
+        member = self.runtime.find(CLUSTER_MACHINE, key)
+        machine = self.runtime.machines.find(key)
         if member is None or machine is None or member.tearing_down or machine.config is None or not machine.ready:
             return
-        current = self.world.find(CLUSTER_MACHINE_IDENTITY, key)
+        current = self.runtime.find(CLUSTER_MACHINE_IDENTITY, key)
         spec = specs_pb2.ClusterMachineIdentitySpec()
         if current is not None:
             if current.tearing_down:
@@ -138,7 +129,7 @@ class ClusterMachineIdentity(Controller):
             spec.CopyFrom(current.spec)
         self._add_piece(spec, machine)
         owner = "ClusterMachineIdentityController"
-        self.world.store.put(Resource(CLUSTER_MACHINE_IDENTITY, key, spec, dict(member.labels), owner=owner))
+        self.runtime.store.put(Resource(CLUSTER_MACHINE_IDENTITY, key, spec, dict(member.labels), owner=owner))
 
     def _add_piece(self, spec: specs_pb2.ClusterMachineIdentitySpec, machine: EmulatedMachine) -> None:
         assert machine.config is not None

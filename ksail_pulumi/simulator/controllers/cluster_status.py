@@ -32,32 +32,29 @@ class ClusterStatus(Controller):
     """
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """The cluster and the sums that it is the sum of."""
         parts = dict.fromkeys((MACHINE_SET, MACHINE_SET_STATUS, CONTROL_PLANE_STATUS), its_cluster)
         return {CLUSTER: own_id, LOAD_BALANCER_STATUS: own_id, CLUSTER_CONFIG_VERSION: own_id, **parts}
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """A moment, in which the changes of a cluster come together."""
-        return self.world.story.cluster_status
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.cluster_status
 
     def reconcile(self, key: str) -> None:
-        """Tell of one cluster."""
-        cluster = self.world.find(CLUSTER, key)
-        initial = self.world.find(CLUSTER_CONFIG_VERSION, key)
+        cluster = self.runtime.find(CLUSTER, key)
+        initial = self.runtime.find(CLUSTER_CONFIG_VERSION, key)
         if cluster is None or "ClusterStatusController" not in cluster.finalizers:
             return
-        current = self.world.find(CLUSTER_STATUS, key)
+        current = self.runtime.find(CLUSTER_STATUS, key)
         if current is None and (cluster.tearing_down or initial is None):
             return
         if current is not None and current.tearing_down:
             return
         statuses = [
             status
-            for status in self.world.store.list(MACHINE_SET_STATUS, {LABEL_CLUSTER: key})
+            for status in self.runtime.store.list(MACHINE_SET_STATUS, {LABEL_CLUSTER: key})
             if status.spec.machines.total or status.spec.phase not in (sets.DESTROYING, sets.SCALING_DOWN)
         ]
         control_planes = [status for status in statuses if is_control_plane(status)]
-        balancer = self.world.find(LOAD_BALANCER_STATUS, key)
+        balancer = self.runtime.find(LOAD_BALANCER_STATUS, key)
         features = cluster.spec.features
         spec = specs_pb2.ClusterStatusSpec(
             available=any(status.spec.machines.total for status in control_planes),
@@ -81,7 +78,7 @@ class ClusterStatus(Controller):
             key: value for key, value in cluster.annotations.items() if key == "omni.sidero.dev/cluster-locked"
         }
         owner = "ClusterStatusController"
-        self.world.store.put(Resource(CLUSTER_STATUS, key, spec, dict(cluster.labels), annotations, owner=owner))
+        self.runtime.store.put(Resource(CLUSTER_STATUS, key, spec, dict(cluster.labels), annotations, owner=owner))
 
     def _phase(self, cluster: Resource, statuses: list[Resource]) -> int:
         phases = {status.spec.phase for status in statuses}
@@ -97,7 +94,7 @@ class ClusterStatus(Controller):
         if not control_planes:
             return False
         for status in control_planes:
-            conditions = self.world.find(CONTROL_PLANE_STATUS, status.id)
+            conditions = self.runtime.find(CONTROL_PLANE_STATUS, status.id)
             if not status.spec.ready or conditions is None or conditions.tearing_down:
                 return False
         return True

@@ -15,7 +15,7 @@ from ksail_pulumi.omni.resources import (
     LABEL_MACHINE_SET,
     Resource,
 )
-from ksail_pulumi.simulator.controllers.engine import World
+from ksail_pulumi.simulator.controllers.engine import Runtime
 from ksail_pulumi.simulator.machines import EmulatedMachine, MachineConfig, Schematic
 
 CONTROL_PLANE_COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -24,19 +24,19 @@ LABEL_DISABLED = "omni.sidero.dev/disabled"
 _IMAGE = re.compile(r"image: \S+/(kube-apiserver|kube-controller-manager|kube-scheduler|kubelet):v(\S+)")
 
 
-def desired_config(world: World, member: Resource, machine: EmulatedMachine) -> MachineConfig | None:
+def desired_config(runtime: Runtime, member: Resource, machine: EmulatedMachine) -> MachineConfig | None:
     """The configuration of a machine, by its ClusterMachine; None when its cluster is gone."""
-    cluster = world.find(CLUSTER, member.cluster)
+    cluster = runtime.find(CLUSTER, member.cluster)
     if cluster is None:
         return None
     machine_set = member.labels.get(LABEL_MACHINE_SET, "")
     patches = [
         patch
-        for layer in world.scopes.layers(CONFIG_PATCH, cluster.id, machine_set, machine.id)
+        for layer in runtime.scopes.layers(CONFIG_PATCH, cluster.id, machine_set, machine.id)
         for patch in layer
         if LABEL_DISABLED not in patch.labels
     ]
-    schematic = desired_schematic(world, cluster.id, machine_set, machine)
+    schematic = desired_schematic(runtime, cluster.id, machine_set, machine)
     sources = (
         member.created,
         LABEL_CONTROL_PLANE in member.labels,
@@ -47,10 +47,10 @@ def desired_config(world: World, member: Resource, machine: EmulatedMachine) -> 
         schematic,
         tuple((patch.id, patch.version, patch.created) for patch in patches),
     )
-    known = world.configs.get(machine.id)
+    known = runtime.configs.get(machine.id)
     if known is None or known[0] != sources:
         known = (sources, _assemble(cluster, member, schematic, patches))
-        world.configs[machine.id] = known
+        runtime.configs[machine.id] = known
     return known[1]
 
 
@@ -73,15 +73,15 @@ def _assemble(cluster: Resource, member: Resource, schematic: Schematic, patches
     return MachineConfig(digest, cluster.id, control_plane, cluster.spec.talos_version, schematic, components)
 
 
-def desired_schematic(world: World, cluster: str, machine_set: str, machine: EmulatedMachine) -> Schematic:
+def desired_schematic(runtime: Runtime, cluster: str, machine_set: str, machine: EmulatedMachine) -> Schematic:
     """What the machine's Talos image is to be made of.
 
     The list of extensions nearest to the machine counts; without one the machine keeps those that it came with.
     """
-    layers = world.scopes.layers(EXTENSIONS_CONFIGURATION, cluster, machine_set, machine.id)
+    layers = runtime.scopes.layers(EXTENSIONS_CONFIGURATION, cluster, machine_set, machine.id)
     lists = [item.spec.extensions for layer in layers for item in layer]
     extensions: Sequence[str] = lists[-1] if lists else machine.setup.extensions
-    arguments = world.find(KERNEL_ARGS, machine.id)
+    arguments = runtime.find(KERNEL_ARGS, machine.id)
     kernel_args = () if arguments is None or arguments.tearing_down else tuple(arguments.spec.args)
     return Schematic(tuple(sorted(official(name) for name in extensions)), kernel_args)
 

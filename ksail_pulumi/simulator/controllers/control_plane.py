@@ -20,7 +20,7 @@ from ksail_pulumi.omni.resources import (
     Resource,
     ResourceType,
 )
-from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, its_cluster, own_id
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys, Runtime, its_cluster, own_id
 from ksail_pulumi.simulator.controllers.talos import Talos
 from ksail_pulumi.simulator.machines import EmulatedMachine, Stage
 
@@ -28,50 +28,45 @@ ETCD, WIREGUARD_CONNECTION = 1, 2
 READY = 1
 
 
-def control_planes(world: World, cluster: str) -> list[EmulatedMachine]:
+def control_planes(runtime: Runtime, cluster: str) -> list[EmulatedMachine]:
     """The machines that are control planes of a cluster and stay so."""
-    members = world.store.list(CLUSTER_MACHINE, {LABEL_CLUSTER: cluster, LABEL_CONTROL_PLANE: None})
-    return [world.machines[member.id] for member in members if not member.tearing_down]
+    members = runtime.store.list(CLUSTER_MACHINE, {LABEL_CLUSTER: cluster, LABEL_CONTROL_PLANE: None})
+    return [runtime.machines[member.id] for member in members if not member.tearing_down]
 
 
-def control_plane_ready(world: World, cluster: str) -> bool:
+def control_plane_ready(runtime: Runtime, cluster: str) -> bool:
     """Whether one of the control planes of a cluster is well."""
-    return any(machine.config is not None and machine.ready for machine in control_planes(world, cluster))
+    return any(machine.config is not None and machine.ready for machine in control_planes(runtime, cluster))
 
 
 class ClusterBootstrap(Controller):
     """Starts etcd on the first control plane of a cluster, and keeps ClusterBootstrapStatuses."""
 
-    def __init__(self, world: World, talos: Talos) -> None:
-        """Work through the machines' Talos."""
-        super().__init__(world)
+    def __init__(self, runtime: Runtime, talos: Talos) -> None:
+        super().__init__(runtime)
         self.talos = talos
         self._started: set[str] = set()
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """Clusters' statuses and the machines of their control planes."""
         return {CLUSTER_STATUS: own_id, CLUSTER_MACHINE: its_cluster, MACHINE_SET: its_cluster}
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """A moment."""
-        return self.world.story.control_plane
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.control_plane
 
     def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
-        """The cluster whose etcd the machine waits for."""
         return (machine.config.cluster,) if machine.config is not None and machine.doing == "etcd" else ()
 
     def reconcile(self, key: str) -> None:
-        """Start etcd once there is a control plane that runs."""
-        status = self.world.find(CLUSTER_STATUS, key)
-        current = self.world.find(CLUSTER_BOOTSTRAP_STATUS, key)
+        status = self.runtime.find(CLUSTER_STATUS, key)
+        current = self.runtime.find(CLUSTER_BOOTSTRAP_STATUS, key)
         if status is None or status.tearing_down:
             self._started.discard(key)
-            self.world.dispose(CLUSTER_BOOTSTRAP_STATUS, key)
+            self.runtime.dispose(CLUSTER_BOOTSTRAP_STATUS, key)
             return
-        machines = control_planes(self.world, key)
-        lost = not self.world.store.list(MACHINE_SET, {LABEL_CLUSTER: key, LABEL_CONTROL_PLANE: None}) or all(
+        machines = control_planes(self.runtime, key)
+        lost = not self.runtime.store.list(MACHINE_SET, {LABEL_CLUSTER: key, LABEL_CONTROL_PLANE: None}) or all(
             item.tearing_down
-            for item in self.world.store.list(MACHINE_SET, {LABEL_CLUSTER: key, LABEL_CONTROL_PLANE: None})
+            for item in self.runtime.store.list(MACHINE_SET, {LABEL_CLUSTER: key, LABEL_CONTROL_PLANE: None})
         )
         if current is None or (lost and current.spec.bootstrapped):
             self._started.discard(key)
@@ -81,10 +76,10 @@ class ClusterBootstrap(Controller):
                 self.talos.bootstrapped(machine)
         elif key not in self._started and any(machine.doing == "etcd" for machine in machines):
             self._started.add(key)
-            self.world.after(self.world.story.bootstrap, lambda: self._bootstrapped(key))
+            self.runtime.after(self.runtime.timings.bootstrap, lambda: self._bootstrapped(key))
 
     def _bootstrapped(self, key: str) -> None:
-        waiting = [machine for machine in control_planes(self.world, key) if machine.doing == "etcd"]
+        waiting = [machine for machine in control_planes(self.runtime, key) if machine.doing == "etcd"]
         if not waiting or key not in self._started:
             self._started.discard(key)
             return
@@ -95,34 +90,31 @@ class ClusterBootstrap(Controller):
     def _tell(self, key: str, *, bootstrapped: bool) -> None:
         spec = specs_pb2.ClusterBootstrapStatusSpec(bootstrapped=bootstrapped)
         owner = "ClusterBootstrapStatusController"
-        self.world.store.put(Resource(CLUSTER_BOOTSTRAP_STATUS, key, spec, owner=owner))
+        self.runtime.store.put(Resource(CLUSTER_BOOTSTRAP_STATUS, key, spec, owner=owner))
 
 
 class ControlPlaneStatus(Controller):
     """Keeps ControlPlaneStatuses: there is one as soon as a control plane has etcd."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """What is told of the machines and of etcd."""
         return {CLUSTER_MACHINE_STATUS: its_cluster, CLUSTER_BOOTSTRAP_STATUS: own_id}
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """A moment."""
-        return self.world.story.control_plane
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.control_plane
 
     def reconcile(self, key: str) -> None:
-        """Tell of the control plane of one cluster."""
-        bootstrap = self.world.find(CLUSTER_BOOTSTRAP_STATUS, key)
+        bootstrap = self.runtime.find(CLUSTER_BOOTSTRAP_STATUS, key)
         if bootstrap is None or not bootstrap.spec.bootstrapped:
             return
-        for machine_set in self.world.store.list(MACHINE_SET, {LABEL_CLUSTER: key, LABEL_CONTROL_PLANE: None}):
-            current = self.world.find(CONTROL_PLANE_STATUS, machine_set.id)
+        for machine_set in self.runtime.store.list(MACHINE_SET, {LABEL_CLUSTER: key, LABEL_CONTROL_PLANE: None}):
+            current = self.runtime.find(CONTROL_PLANE_STATUS, machine_set.id)
             if machine_set.tearing_down or (current is not None and current.tearing_down):
                 continue
             spec = specs_pb2.ControlPlaneStatusSpec()
             for condition in (WIREGUARD_CONNECTION, ETCD):
                 spec.conditions.add(type=condition, status=READY)
             owner = "ControlPlaneStatusController"
-            self.world.store.put(
+            self.runtime.store.put(
                 Resource(CONTROL_PLANE_STATUS, machine_set.id, spec, {LABEL_CLUSTER: key}, owner=owner)
             )
 
@@ -134,55 +126,51 @@ class LoadBalancer(Controller):
     takes the check after Kubernetes has come up to prove it right.
     """
 
-    def __init__(self, world: World) -> None:
-        """Know of no load balancer."""
-        super().__init__(world)
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime)
         self._checking: set[str] = set()
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """Clusters and their control planes."""
         known = dict.fromkeys((CLUSTER, CLUSTER_STATUS, KUBERNETES_STATUS), own_id)
         return {**known, CLUSTER_MACHINE_STATUS: its_cluster}
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """A moment."""
-        return self.world.story.load_balancer
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.load_balancer
 
     def reconcile(self, key: str) -> None:
-        """Start or stop a load balancer, and check it now and then."""
-        status = self.world.find(CLUSTER_STATUS, key)
-        cluster = self.world.find(CLUSTER, key)
+        status = self.runtime.find(CLUSTER_STATUS, key)
+        cluster = self.runtime.find(CLUSTER, key)
         if status is None or status.tearing_down or cluster is None:
             self._checking.discard(key)
             return
-        current = self.world.find(LOAD_BALANCER_STATUS, key)
-        machines = control_planes(self.world, key)
+        current = self.runtime.find(LOAD_BALANCER_STATUS, key)
+        machines = control_planes(self.runtime, key)
         if cluster.tearing_down or not machines:
             self._tell(key, healthy=False, stopped=not machines)
         elif current is None or current.spec.stopped:
             self._tell(key, healthy=True, stopped=False) if current else self._tell(key, healthy=False, stopped=True)
-            self.touch(key)
-        elif current.spec.healthy and self.world.find(KUBERNETES_STATUS, key) is None:
+            self.enqueue(key)
+        elif current.spec.healthy and self.runtime.find(KUBERNETES_STATUS, key) is None:
             self._tell(key, healthy=False, stopped=False)
-        if key not in self._checking and machines and self.world.find(KUBERNETES_STATUS, key) is not None:
+        if key not in self._checking and machines and self.runtime.find(KUBERNETES_STATUS, key) is not None:
             self._checking.add(key)
-            self.world.after(self.world.story.health_check, lambda: self._check(key))
+            self.runtime.after(self.runtime.timings.health_check, lambda: self._check(key))
 
     def _check(self, key: str) -> None:
         if key not in self._checking:
             return
-        current = self.world.find(LOAD_BALANCER_STATUS, key)
-        cluster = self.world.find(CLUSTER, key)
+        current = self.runtime.find(LOAD_BALANCER_STATUS, key)
+        cluster = self.runtime.find(CLUSTER, key)
         if current is None or cluster is None or cluster.tearing_down or current.spec.stopped:
             self._checking.discard(key)
             return
-        machines = control_planes(self.world, key)
-        answers = any(machine.ready and self.world.reaches(machine) for machine in machines)
+        machines = control_planes(self.runtime, key)
+        answers = any(machine.ready and self.runtime.reaches(machine) for machine in machines)
         rebooting = any(machine.stage == Stage.REBOOTING for machine in machines)
         self._tell(key, healthy=answers or (bool(current.spec.healthy) and rebooting), stopped=False)
-        self.world.after(self.world.story.health_check, lambda: self._check(key))
+        self.runtime.after(self.runtime.timings.health_check, lambda: self._check(key))
 
     def _tell(self, key: str, *, healthy: bool, stopped: bool) -> None:
         spec = specs_pb2.LoadBalancerStatusSpec(healthy=healthy, stopped=stopped)
         labels = {LABEL_CLUSTER: key}
-        self.world.store.put(Resource(LOAD_BALANCER_STATUS, key, spec, labels, owner="LoadBalancerController"))
+        self.runtime.store.put(Resource(LOAD_BALANCER_STATUS, key, spec, labels, owner="LoadBalancerController"))

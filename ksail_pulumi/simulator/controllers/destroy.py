@@ -55,50 +55,44 @@ class Destroyer(Controller):
     """Destroys users' resources in their last moment."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """Everything that users can make."""
         return dict.fromkeys(USER_TYPES, _finished)
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """A moment, in which a client's own Destroy may win."""
-        return self.world.story.destroy
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.destroy
 
     def reconcile(self, key: str) -> None:
-        """Destroy one resource, if it is still at its end."""
         type_name, _, resource_id = key.partition("/")
-        resource = self.world.find(_TYPES[type_name], resource_id)
+        resource = self.runtime.find(_TYPES[type_name], resource_id)
         if resource is None or not resource.tearing_down or resource.finalizers:
             return
         if self._has_children(resource):
-            self.touch(key, self.world.story.part)
+            self.enqueue(key, self.runtime.timings.part)
         else:
-            self.world.destroy(resource)
+            self.runtime.destroy(resource)
 
     def _has_children(self, resource: Resource) -> bool:
         """Whether something is left that goes first: so it is where a user was quicker than the first finalizer."""
         types, label = CHILDREN.get(resource.type, ((), ""))
-        found = [child for child_type in types for child in self.world.store.list(child_type, {label: resource.id})]
+        found = [child for child_type in types for child in self.runtime.store.list(child_type, {label: resource.id})]
         for child in found:
             if not child.owner:
-                self.world.tear_down(child.type, child.id)
+                self.runtime.tear_down(child.type, child.id)
         return any(not child.owner or child.type == CLUSTER_MACHINE for child in found)
 
 
-class ExtensionsLetGo(Controller):
+class ExtensionsFinalizer(Controller):
     """Lets go of extensions lists that are torn down: nothing but the machines' next schematic follows from them."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """Extensions lists."""
         return {EXTENSIONS_CONFIGURATION: lambda event: (event.resource.id,) if event.resource.tearing_down else ()}
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """As quick as any finalizer."""
-        return self.world.story.finalizer
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.finalizer
 
     def reconcile(self, key: str) -> None:
-        """Take the finalizer off."""
-        resource = self.world.find(EXTENSIONS_CONFIGURATION, key)
+        resource = self.runtime.find(EXTENSIONS_CONFIGURATION, key)
         if resource is not None and resource.tearing_down:
-            self.world.release(resource, "MachineExtensionsController")
+            self.runtime.release(resource, "MachineExtensionsController")
 
 
 _TYPES = {resource_type.name: resource_type for resource_type in USER_TYPES}

@@ -20,7 +20,7 @@ from ksail_pulumi.omni.resources import (
 from ksail_pulumi.simulator.catalog import Catalog
 from ksail_pulumi.simulator.clock import Clock, Handle
 from ksail_pulumi.simulator.controllers.scopes import Scopes
-from ksail_pulumi.simulator.controllers.story import Story
+from ksail_pulumi.simulator.controllers.timings import Timings
 from ksail_pulumi.simulator.faults import Faults
 from ksail_pulumi.simulator.machines import EmulatedMachine, MachineConfig, Machines
 from ksail_pulumi.simulator.store import Event, Store, StoreError
@@ -56,19 +56,19 @@ def _distinct(keys: Iterable[str]) -> Iterable[str]:
 class Controller:
     """Keeps one kind of thing as it ought to be: woken with the key of one of them, looks, and changes what differs.
 
-    A controller is woken a moment (`lag`) after the event that concerns it; what happens within the moment is one
+    A controller is woken a moment (`delay`) after the event that concerns it; what happens within the moment is one
     wake-up. It holds nothing that it could not see again, so that any order of events ends in the same place.
     """
 
-    def __init__(self, world: World) -> None:
-        """Belong to a world."""
-        self.world = world
+    def __init__(self, runtime: Runtime) -> None:
+        """Belong to a runtime."""
+        self.runtime = runtime
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         """The types whose events wake it, each with how to find the keys of those whom an event concerns."""
         return {}
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
+    def delay(self, key: str) -> float:  # noqa: ARG002
         """Seconds from an event to the wake-up."""
         return 0.0
 
@@ -80,35 +80,34 @@ class Controller:
         """The keys that a change inside an emulated machine concerns."""
         return ()
 
-    def machine_lag(self, key: str) -> float:
+    def machine_delay(self, key: str) -> float:
         """Seconds from a change inside a machine to the wake-up."""
-        return self.lag(key)
+        return self.delay(key)
 
-    def touch(self, key: str, lag: float | None = None) -> None:
+    def enqueue(self, key: str, delay: float | None = None) -> None:
         """Wake it for a key, unless that is about to happen anyway."""
-        self.world.wake(self, key, self.lag(key) if lag is None else lag)
+        self.runtime.enqueue(self, key, self.delay(key) if delay is None else delay)
 
 
-class World:
+class Runtime:
     """What controllers live in: the store, time, the machines, and each other's wake-ups."""
 
     def __init__(self, store: Store, clock: Clock, machines: Machines, faults: Faults, catalog: Catalog) -> None:
-        """Make a world in which nothing happens before `start`."""
         self.store = store
         self.clock = clock
         self.machines = machines
         self.faults = faults
         self.catalog = catalog
-        self.story = Story().at(clock.pace)
+        self.timings = Timings().at(clock.pace)
         self.scopes = Scopes()
         self.configs: dict[str, tuple[object, MachineConfig]] = {}
         self.controllers: list[Controller] = []
         self._machine_watchers: list[Controller] = []
         self._watchers: dict[str, list[tuple[Controller, Keys]]] = {}
         self._events: deque[Event] = deque()
-        self._woken: set[tuple[int, str]] = set()
+        self._queued: set[tuple[int, str]] = set()
         self._draws = itertools.count()
-        self._crowds: Counter[str] = Counter()
+        self._members: Counter[str] = Counter()
         self._draining = False
         self._stopped = False
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -134,24 +133,23 @@ class World:
         """Have something happen later, unless all has stopped by then."""
         return self.clock.call_later(delay, lambda: None if self._stopped else self._guarded(callback))
 
-    def wake(self, controller: Controller, key: str, lag: float) -> None:
+    def enqueue(self, controller: Controller, key: str, delay: float) -> None:
         """Wake a controller for a key after a moment, once however often it is asked for."""
         item = (id(controller), key)
-        if item in self._woken:
+        if item in self._queued:
             return
-        self._woken.add(item)
+        self._queued.add(item)
 
         def run() -> None:
-            self._woken.discard(item)
+            self._queued.discard(item)
             controller.reconcile(key)
 
-        self.after(lag, run)
+        self.after(delay, run)
 
     def machine_changed(self, machine: EmulatedMachine) -> None:
-        """Wake everybody whom a change inside a machine concerns."""
         for controller in self._machine_watchers:
             for key in controller.machine_changed(machine):
-                controller.touch(key, controller.machine_lag(key))
+                controller.enqueue(key, controller.machine_delay(key))
 
     def _note(self, event: Event) -> None:
         self._events.append(event)
@@ -167,16 +165,16 @@ class World:
             self._count(event)
             for controller, keys in self._watchers.get(event.resource.type.name, ()):
                 for key in keys(event):
-                    controller.touch(key)
+                    controller.enqueue(key)
 
     def _count(self, event: Event) -> None:
         resource = event.resource
         if resource.type != CLUSTER_MACHINE or event.kind == "updated":
             return
         for group in (resource.cluster, resource.labels.get(LABEL_MACHINE_SET, "")):
-            self._crowds[group] += 1 if event.kind == "created" else -1
-            if not self._crowds[group]:
-                del self._crowds[group]
+            self._members[group] += 1 if event.kind == "created" else -1
+            if not self._members[group]:
+                del self._members[group]
 
     def _guarded(self, callback: Callable[[], None]) -> None:
         try:
@@ -214,12 +212,12 @@ class World:
         resource = self.find(CLUSTER, cluster)
         return resource is not None and ANNOTATION_CLUSTER_LOCKED in resource.annotations
 
-    def crowd(self, group: str) -> float:
+    def batch_delay(self, group: str) -> float:
         """Seconds by which a look at a whole machine set or cluster is put off.
 
         So big ones are not looked at for every event of every machine.
         """
-        return self._crowds[group] * SECONDS_PER_MEMBER
+        return self._members[group] * SECONDS_PER_MEMBER
 
     def tear_down(self, resource_type: ResourceType, resource_id: str) -> Resource | None:
         """Begin to remove a resource, whoever owns it; None when there is none."""
@@ -236,7 +234,7 @@ class World:
             return True
         if not resource.tearing_down:
             self.tear_down(resource_type, resource_id)
-            self.after(self.story.destroy, lambda: self._dispose_step(resource_type, resource_id))
+            self.after(self.timings.destroy, lambda: self._dispose_step(resource_type, resource_id))
         return False
 
     def _dispose_step(self, resource_type: ResourceType, resource_id: str) -> None:
@@ -247,7 +245,7 @@ class World:
             self.store.destroy(resource_type, resource_id, owner=resource.owner)
             return
         self.release(resource, resource.finalizers[0])
-        self.after(self.story.destroy, lambda: self._dispose_step(resource_type, resource_id))
+        self.after(self.timings.destroy, lambda: self._dispose_step(resource_type, resource_id))
 
     def destroy(self, resource: Resource) -> None:
         """Remove a resource that nobody holds."""

@@ -24,7 +24,7 @@ from ksail_pulumi.omni.resources import (
 from ksail_pulumi.simulator.controllers.engine import Controller, Keys
 from ksail_pulumi.simulator.store import Event
 
-HOLDERS: Mapping[ResourceType, tuple[str, ...]] = {
+FINALIZERS: Mapping[ResourceType, tuple[str, ...]] = {
     CLUSTER: (
         "BackupDataController",
         "ClusterWorkloadProxyStatusController",
@@ -66,47 +66,44 @@ HOLDERS: Mapping[ResourceType, tuple[str, ...]] = {
     MACHINE_SET_STATUS: ("ClusterStatusController",),
     EXTENSIONS_CONFIGURATION: ("MachineExtensionsController",),
 }
-CONTROL_PLANE_HOLDERS = ("MachineSetEtcdAuditController", "ClusterBootstrapStatusController")
+CONTROL_PLANE_FINALIZERS = ("MachineSetEtcdAuditController", "ClusterBootstrapStatusController")
 """Those that hold a machine set of control planes in addition."""
 
 
-def holders(resource: Resource) -> tuple[str, ...]:
+def finalizers_of(resource: Resource) -> tuple[str, ...]:
     """Who wants to hold a resource, in the order in which they come."""
-    wanted = HOLDERS[resource.type]
+    wanted = FINALIZERS[resource.type]
     if resource.type == MACHINE_SET and LABEL_CONTROL_PLANE in resource.labels:
-        return (*wanted, *CONTROL_PLANE_HOLDERS)
+        return (*wanted, *CONTROL_PLANE_FINALIZERS)
     return wanted
 
 
-class Holders(Controller):
+class Finalizers(Controller):
     """Puts the finalizers on, one after the other."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """All types that are held by controllers."""
-        return dict.fromkeys(HOLDERS, _name)
+        return dict.fromkeys(FINALIZERS, _name)
 
-    def lag(self, key: str) -> float:
-        """A node is taken note of a little later than the rest."""
-        return self.world.story.node if key.startswith(MACHINE_SET_NODE.name) else self.world.story.finalizer
+    def delay(self, key: str) -> float:
+        return self.runtime.timings.node if key.startswith(MACHINE_SET_NODE.name) else self.runtime.timings.finalizer
 
     def reconcile(self, key: str) -> None:
-        """Put the next finalizer on a resource; the event of that brings the one after."""
         type_name, _, resource_id = key.partition("/")
-        resource = self.world.find(_TYPES[type_name], resource_id)
+        resource = self.runtime.find(_TYPES[type_name], resource_id)
         if resource is None or resource.tearing_down:
             return
-        for holder in holders(resource):
+        for holder in finalizers_of(resource):
             if holder not in resource.finalizers:
-                self.world.hold(resource, holder)
+                self.runtime.hold(resource, holder)
                 return
 
 
-_TYPES = {resource_type.name: resource_type for resource_type in HOLDERS}
+_TYPES = {resource_type.name: resource_type for resource_type in FINALIZERS}
 
 
 def _name(event: Event) -> Iterable[str]:
     if event.kind == "destroyed" or event.resource.tearing_down:
         return ()
-    if all(holder in event.resource.finalizers for holder in holders(event.resource)):
+    if all(holder in event.resource.finalizers for holder in finalizers_of(event.resource)):
         return ()
     return (f"{event.resource.type.name}/{event.resource.id}",)

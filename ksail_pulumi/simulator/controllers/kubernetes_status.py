@@ -17,46 +17,41 @@ from ksail_pulumi.omni.resources import (
 )
 from ksail_pulumi.simulator.controllers.config import CONTROL_PLANE_COMPONENTS, KUBELET
 from ksail_pulumi.simulator.controllers.control_plane import control_plane_ready
-from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, its_cluster, own_id
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys, Runtime, its_cluster, own_id
 from ksail_pulumi.simulator.machines import EmulatedMachine
 
 STEPS = 4
 """In how many steps the nodes of a new cluster become known, when there are more of them."""
 
 
-def nodes_of(world: World, cluster: str) -> dict[str, EmulatedMachine]:
+def nodes_of(runtime: Runtime, cluster: str) -> dict[str, EmulatedMachine]:
     """The machines that are nodes of a cluster, by the name of the node."""
-    members = world.store.list(CLUSTER_MACHINE, {LABEL_CLUSTER: cluster})
-    machines = (world.machines[member.id] for member in members if not member.tearing_down)
+    members = runtime.store.list(CLUSTER_MACHINE, {LABEL_CLUSTER: cluster})
+    machines = (runtime.machines[member.id] for member in members if not member.tearing_down)
     return {machine.name: machine for machine in machines if machine.config is not None and not machine.maintenance}
 
 
 class KubernetesStatus(Controller):
     """Keeps KubernetesStatuses: there is one some time after the first control plane is ready."""
 
-    def __init__(self, world: World) -> None:
-        """Know of no Kubernetes."""
-        super().__init__(world)
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime)
         self._up: dict[str, bool] = {}
         self._loading: set[str] = set()
         self._adding: set[str] = set()
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """Who is a node."""
         members = dict.fromkeys((CLUSTER_MACHINE, CLUSTER_MACHINE_IDENTITY), its_cluster)
         return {CLUSTER: own_id, CLUSTER_STATUS: own_id, **members}
 
-    def lag(self, key: str) -> float:
-        """A moment; longer for big clusters."""
-        return self.world.story.cluster_status + self.world.crowd(key)
+    def delay(self, key: str) -> float:
+        return self.runtime.timings.cluster_status + self.runtime.batch_delay(key)
 
     def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
-        """The cluster that the machine is a node of."""
         return (machine.config.cluster,) if machine.config is not None and not machine.maintenance else ()
 
     def reconcile(self, key: str) -> None:
-        """Tell of the Kubernetes of one cluster, of a few more nodes than the last time."""
-        cluster = self.world.find(CLUSTER, key)
+        cluster = self.runtime.find(CLUSTER, key)
         if cluster is None or cluster.tearing_down:
             self._up.pop(key, None)
             self._loading.discard(key)
@@ -64,8 +59,8 @@ class KubernetesStatus(Controller):
         if not self._up.get(key):
             self._wait(key)
             return
-        current = self.world.find(KUBERNETES_STATUS, key)
-        nodes = nodes_of(self.world, key)
+        current = self.runtime.find(KUBERNETES_STATUS, key)
+        nodes = nodes_of(self.runtime, key)
         known = {node.nodename for node in current.spec.nodes} if current is not None else set()
         ready = {name: machine for name, machine in nodes.items() if name in known or machine.ready}
         new = sorted(set(ready) - known, key=lambda name: (not self._is_control_plane(nodes[name]), name))
@@ -81,30 +76,30 @@ class KubernetesStatus(Controller):
                     version = nodes[name].running_components.get(app, "")
                     pods.static_pods.add(app=app, version=version, ready=nodes[name].ready)
         owner = "KubernetesStatusController"
-        self.world.store.put(Resource(KUBERNETES_STATUS, key, spec, {LABEL_CLUSTER: key}, owner=owner))
+        self.runtime.store.put(Resource(KUBERNETES_STATUS, key, spec, {LABEL_CLUSTER: key}, owner=owner))
         if new and take:
             self._adding.add(key)
-            self.world.after(self.world.story.node_ready, lambda: self._add_more(key))
+            self.runtime.after(self.runtime.timings.node_ready, lambda: self._add_more(key))
 
     def _add_more(self, key: str) -> None:
         self._adding.discard(key)
-        self.touch(key, 0)
+        self.enqueue(key, 0)
 
     def _wait(self, key: str) -> None:
         """Have Kubernetes come up some time after its nodes, which first load all that they need."""
-        status = self.world.find(CLUSTER_STATUS, key)
-        if key not in self._up and control_plane_ready(self.world, key):
+        status = self.runtime.find(CLUSTER_STATUS, key)
+        if key not in self._up and control_plane_ready(self.runtime, key):
             self._up[key] = False
-            self.world.after(self.world.story.kubernetes_alone, lambda: self._come_up(key))
+            self.runtime.after(self.runtime.timings.kubernetes_alone, lambda: self._come_up(key))
         if status is not None and status.spec.ready and key not in self._loading:
             self._loading.add(key)
-            self.world.after(self.world.story.kubernetes, lambda: self._come_up(key))
+            self.runtime.after(self.runtime.timings.kubernetes, lambda: self._come_up(key))
 
     def _come_up(self, key: str) -> None:
         self._loading.discard(key)
         if self._up.get(key) is False:
             self._up[key] = True
-            self.touch(key, 0)
+            self.enqueue(key, 0)
 
     def _is_control_plane(self, machine: EmulatedMachine) -> bool:
         return machine.config is not None and machine.config.control_plane

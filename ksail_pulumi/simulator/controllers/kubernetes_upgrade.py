@@ -23,7 +23,7 @@ from ksail_pulumi.omni.resources import (
 )
 from ksail_pulumi.simulator.controllers.cluster_machine import machine_locked
 from ksail_pulumi.simulator.controllers.config import CONTROL_PLANE_COMPONENTS, KUBELET
-from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, its_cluster, own_id
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys, Runtime, its_cluster, own_id
 from ksail_pulumi.simulator.controllers.kubernetes_status import nodes_of
 from ksail_pulumi.simulator.controllers.versions import kubernetes_upgrades, parts
 from ksail_pulumi.simulator.machines import EmulatedMachine
@@ -49,33 +49,28 @@ class _Pull:
 class KubernetesUpgrade(Controller):
     """Brings every component of every node to the cluster's version, and keeps KubernetesUpgradeStatuses."""
 
-    def __init__(self, world: World) -> None:
-        """Pull no images yet."""
-        super().__init__(world)
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime)
         self._pulls: dict[str, _Pull] = {}
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """The cluster, how it is, and what its Kubernetes says."""
         types = (CLUSTER, CLUSTER_STATUS, KUBERNETES_STATUS, TALOS_UPGRADE_STATUS)
         members = (MACHINE_PENDING_UPDATES, MACHINE_SET_NODE)
         return {**dict.fromkeys(types, own_id), **dict.fromkeys(members, its_cluster)}
 
-    def lag(self, key: str) -> float:
-        """The moment for which the old status stands."""
-        return self.world.story.kubernetes_upgrade + self.world.crowd(key)
+    def delay(self, key: str) -> float:
+        return self.runtime.timings.kubernetes_upgrade + self.runtime.batch_delay(key)
 
     def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
-        """The cluster that the machine is a node of."""
         return (machine.config.cluster,) if machine.config is not None and not machine.maintenance else ()
 
     def reconcile(self, key: str) -> None:
-        """Tell of one cluster, and go one step further."""
-        cluster = self.world.find(CLUSTER, key)
-        status = self.world.find(KUBERNETES_STATUS, key)
+        cluster = self.runtime.find(CLUSTER, key)
+        status = self.runtime.find(KUBERNETES_STATUS, key)
         if cluster is None or cluster.tearing_down or status is None or OWNER not in cluster.finalizers:
             return
-        current = self.world.find(KUBERNETES_UPGRADE_STATUS, key)
-        nodes = nodes_of(self.world, key)
+        current = self.runtime.find(KUBERNETES_UPGRADE_STATUS, key)
+        nodes = nodes_of(self.runtime, key)
         target = cluster.spec.kubernetes_version
         last = current.spec.last_upgrade_version if current is not None else ""
         missing = self._missing(status, nodes)
@@ -84,19 +79,19 @@ class KubernetesUpgrade(Controller):
             spec = Spec(phase=UPGRADING, current_upgrade_version=target, status=missing)  # type: ignore[arg-type]
             if not missing:
                 spec = self._done(key, self._oldest(nodes) or target)
-                self.touch(key, self.world.story.kubernetes_upgrade)
+                self.enqueue(key, self.runtime.timings.kubernetes_upgrade)
         elif not behind and not self._patched_to_other(nodes, target):
             spec = self._done(key, target)
             spec.status = self._unrest(key, nodes)
         else:
             spec = self._upgrade(key, last, target, nodes)
         labels = {LABEL_CLUSTER: key}
-        self.world.store.put(Resource(KUBERNETES_UPGRADE_STATUS, key, spec, labels, owner=OWNER))
+        self.runtime.store.put(Resource(KUBERNETES_UPGRADE_STATUS, key, spec, labels, owner=OWNER))
 
     def _done(self, key: str, version: str) -> Spec:
         self._pulls.pop(key, None)
         spec = Spec(phase=DONE, last_upgrade_version=version)  # type: ignore[arg-type]
-        spec.upgrade_versions.extend(kubernetes_upgrades(self.world, key, version))
+        spec.upgrade_versions.extend(kubernetes_upgrades(self.runtime, key, version))
         return spec
 
     def _oldest(self, nodes: Mapping[str, EmulatedMachine]) -> str:
@@ -112,7 +107,7 @@ class KubernetesUpgrade(Controller):
 
     def _unrest(self, key: str, nodes: Mapping[str, EmulatedMachine]) -> str:
         """What is said of the static pods while the cluster is not ready, whatever the reason."""
-        status = self.world.find(CLUSTER_STATUS, key)
+        status = self.runtime.find(CLUSTER_STATUS, key)
         if status is None or status.spec.ready:
             return ""
         names = sorted(name for name, machine in nodes.items() if machine.config and machine.config.control_plane)
@@ -141,10 +136,10 @@ class KubernetesUpgrade(Controller):
         """Have one component of one node changed, if it is time; what it waits for."""
         if machine.config is not None and machine.config.components.get(component) == target:
             return RESTART
-        patch = self.world.find(CONFIG_PATCH, patch_id(machine.id))
+        patch = self.runtime.find(CONFIG_PATCH, patch_id(machine.id))
         if patch is not None and dict(_images(patch)).get(component) == target:
             return NOT_READY
-        if machine_locked(self.world, machine.id):
+        if machine_locked(self.runtime, machine.id):
             return f"waiting for a machine from [{name}] to be unlocked"
         if not self._settled(key):
             return NOT_READY
@@ -153,19 +148,19 @@ class KubernetesUpgrade(Controller):
 
     def _settled(self, key: str) -> bool:
         """Whether the cluster is well and no Talos upgrade is on its way."""
-        talos = self.world.find(TALOS_UPGRADE_STATUS, key)
-        status = self.world.find(CLUSTER_STATUS, key)
+        talos = self.runtime.find(TALOS_UPGRADE_STATUS, key)
+        status = self.runtime.find(CLUSTER_STATUS, key)
         return talos is not None and talos.spec.phase == DONE and status is not None and bool(status.spec.ready)
 
     def _pull(self, key: str, last: str, target: str, nodes: Mapping[str, EmulatedMachine]) -> Spec | None:
         """Pull the images on all nodes; None when that is done."""
         pull = self._pulls.get(key)
         first = Spec(phase=UPGRADING, last_upgrade_version=last, current_upgrade_version=target)  # type: ignore[arg-type]
-        first.upgrade_versions.extend(kubernetes_upgrades(self.world, key, last))
+        first.upgrade_versions.extend(kubernetes_upgrades(self.runtime, key, last))
         if pull is None or pull.version != target:
             images = [_image(component, target) for _, _, component in _order(nodes)]
             self._pulls[key] = _Pull(target, images)
-            self.world.after(self.world.story.image, lambda: self._pulled(key, target))
+            self.runtime.after(self.runtime.timings.image, lambda: self._pulled(key, target))
             return first
         if pull.done >= len(pull.images):
             return None
@@ -179,20 +174,20 @@ class KubernetesUpgrade(Controller):
         if pull is None or pull.version != target or pull.done >= len(pull.images):
             return
         pull.done = min(len(pull.images), pull.done + -(-len(pull.images) // PULLS) * 2)
-        self.touch(key)
-        self.world.after(self.world.story.image, lambda: self._pulled(key, target))
+        self.enqueue(key)
+        self.runtime.after(self.runtime.timings.image, lambda: self._pulled(key, target))
 
     def _patch(self, key: str, machine: EmulatedMachine, component: str, target: str) -> None:
-        current = self.world.find(CONFIG_PATCH, patch_id(machine.id))
+        current = self.runtime.find(CONFIG_PATCH, patch_id(machine.id))
         images = dict(_images(current)) if current is not None else {}
         labels = {LABEL_CLUSTER: key, LABEL_CLUSTER_MACHINE: machine.id, LABEL_SYSTEM_PATCH: ""}
         spec = specs_pb2.ConfigPatchSpec(data=patch_text({**images, component: target}))
-        self.world.store.put(Resource(CONFIG_PATCH, patch_id(machine.id), spec, labels, owner=OWNER))
+        self.runtime.store.put(Resource(CONFIG_PATCH, patch_id(machine.id), spec, labels, owner=OWNER))
 
     def _patched_to_other(self, nodes: Mapping[str, EmulatedMachine], target: str) -> bool:
         """Whether a patch of an upgrade that was called off still asks for something else."""
         for machine in nodes.values():
-            patch = self.world.find(CONFIG_PATCH, patch_id(machine.id))
+            patch = self.runtime.find(CONFIG_PATCH, patch_id(machine.id))
             if patch is not None and any(version != target for _, version in _images(patch)):
                 return True
         return False

@@ -42,7 +42,6 @@ class MachineSetNodes(Controller):
     """Allocates the machines of sets that have a machine class, and gives them back."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """Sets with a class, their nodes, their classes and the free machines."""
         return {
             MACHINE_SET: own_id,
             MACHINE_SET_NODE: its(LABEL_MACHINE_SET),
@@ -50,25 +49,23 @@ class MachineSetNodes(Controller):
             MACHINE_STATUS: self._hungry_sets,
         }
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """A moment."""
-        return self.world.story.machine_class
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.machine_class
 
     def reconcile(self, key: str) -> None:
-        """Give one set as many machines as it asks for, as far as there are any."""
-        machine_set = self.world.find(MACHINE_SET, key)
+        machine_set = self.runtime.find(MACHINE_SET, key)
         if machine_set is None:
             return
         allocation = machine_class_of(machine_set)
-        nodes = members_of(self.world, MACHINE_SET_NODE, machine_set)
+        nodes = members_of(self.runtime, MACHINE_SET_NODE, machine_set)
         if machine_set.tearing_down:
             # A set that has lost its class is not looked at any more: it keeps the finalizer (Omni v1.10).
             if allocation.name and not nodes:
-                self.world.release(machine_set, OWNER)
+                self.runtime.release(machine_set, OWNER)
             return
         if not allocation.name:
             return
-        self.world.hold(machine_set, OWNER)
+        self.runtime.hold(machine_set, OWNER)
         living = [node for node in nodes if not node.tearing_down]
         wanted = None if allocation.allocation_type == UNLIMITED else allocation.machine_count
         if wanted is not None and len(living) > wanted:
@@ -77,23 +74,23 @@ class MachineSetNodes(Controller):
             self._allocate(machine_set, allocation.name, None if wanted is None else wanted - len(living))
 
     def _allocate(self, machine_set: Resource, class_name: str, most: int | None) -> None:
-        machine_class = self.world.find(MACHINE_CLASS, class_name)
-        cluster = self.world.find(CLUSTER, machine_set.cluster)
+        machine_class = self.runtime.find(MACHINE_CLASS, class_name)
+        cluster = self.runtime.find(CLUSTER, machine_set.cluster)
         if machine_class is None or machine_class.tearing_down or cluster is None or cluster.tearing_down:
             return
         role = LABEL_CONTROL_PLANE if is_control_plane(machine_set) else LABEL_WORKER
         labels = {LABEL_CLUSTER: cluster.id, LABEL_MACHINE_SET: machine_set.id, role: "", LABEL_MANAGED_NODE: ""}
         taken = 0
-        for status in self.world.store.list(MACHINE_STATUS):
+        for status in self.runtime.store.list(MACHINE_STATUS):
             if most is not None and taken >= most:
                 return
             if not _fits(status, machine_class, cluster.spec.talos_version):
                 continue
-            if self.world.find(MACHINE_SET_NODE, status.id) is not None:
+            if self.runtime.find(MACHINE_SET_NODE, status.id) is not None:
                 continue
             node = Resource(MACHINE_SET_NODE, status.id, specs_pb2.MachineSetNodeSpec(), labels, finalizers=(OWNER,))
             try:
-                self.world.store.create(node)
+                self.runtime.store.create(node)
             except StoreError:
                 continue
             taken += 1
@@ -102,15 +99,15 @@ class MachineSetNodes(Controller):
         """Let the oldest go, those first whose machine is lost."""
 
         def order(node: Resource) -> tuple[bool, bool, object, str]:
-            status = self.world.find(MACHINE_STATUS, node.id)
+            status = self.runtime.find(MACHINE_STATUS, node.id)
             here = status is not None and not status.tearing_down
             return (here, here and bool(status and status.spec.connected), node.created, node.id)
 
         for node in sorted(nodes, key=order)[:number]:
-            self.world.tear_down(MACHINE_SET_NODE, node.id)
+            self.runtime.tear_down(MACHINE_SET_NODE, node.id)
 
     def _sets_of_class(self, event: Event) -> Iterable[str]:
-        sets = self.world.store.list(MACHINE_SET)
+        sets = self.runtime.store.list(MACHINE_SET)
         return [item.id for item in sets if machine_class_of(item).name == event.resource.id]
 
     def _hungry_sets(self, event: Event) -> Iterable[str]:
@@ -119,7 +116,7 @@ class MachineSetNodes(Controller):
             return ()
         if event.old is not None and event.old.labels == event.resource.labels:
             return ()
-        return [item.id for item in self.world.store.list(MACHINE_SET) if machine_class_of(item).name]
+        return [item.id for item in self.runtime.store.list(MACHINE_SET) if machine_class_of(item).name]
 
 
 def _fits(status: Resource, machine_class: Resource, talos_version: str) -> bool:

@@ -26,7 +26,7 @@ from ksail_pulumi.omni.resources import (
 from ksail_pulumi.simulator.allocation import MachineAllocation, allocation_of
 from ksail_pulumi.simulator.controllers.cluster import counted
 from ksail_pulumi.simulator.controllers.destroy import CLUSTER_CHILDREN
-from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, its, own_id
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys, Runtime, its, own_id
 from ksail_pulumi.simulator.machines import EmulatedMachine
 from ksail_pulumi.simulator.store import Event
 
@@ -34,9 +34,9 @@ NODE_HOLDER = "MachineSetStatusController"
 ROLLING = specs_pb2.MachineSetSpec.Rolling
 
 
-def members_of(world: World, resource_type: ResourceType, machine_set: Resource) -> list[Resource]:
+def members_of(runtime: Runtime, resource_type: ResourceType, machine_set: Resource) -> list[Resource]:
     """The resources of a type that belong to a machine set, by ID."""
-    return world.store.list(resource_type, {LABEL_CLUSTER: machine_set.cluster, LABEL_MACHINE_SET: machine_set.id})
+    return runtime.store.list(resource_type, {LABEL_CLUSTER: machine_set.cluster, LABEL_MACHINE_SET: machine_set.id})
 
 
 def machine_class_of(machine_set: Resource) -> MachineAllocation:
@@ -53,7 +53,6 @@ class MachineSets(Controller):
     """Makes a ClusterMachine of every node, and tears down the ClusterMachines whose node is gone."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """Sets, their nodes and machines, and the machines that nodes wait for."""
         return {
             MACHINE_SET: own_id,
             MACHINE_SET_NODE: its(LABEL_MACHINE_SET),
@@ -61,21 +60,18 @@ class MachineSets(Controller):
             MACHINE_STATUS: self._waiting_set,
         }
 
-    def lag(self, key: str) -> float:
-        """A moment, in which a set's nodes come together; longer for big sets."""
-        return self.world.story.finalizer + self.world.crowd(key)
+    def delay(self, key: str) -> float:
+        return self.runtime.timings.finalizer + self.runtime.batch_delay(key)
 
     def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
-        """The set of a machine that was taken out of Omni."""
         return self._set_of_node(machine.id) if machine.removed else ()
 
     def reconcile(self, key: str) -> None:
-        """Bring the members of one set in line with its nodes."""
-        machine_set = self.world.find(MACHINE_SET, key)
+        machine_set = self.runtime.find(MACHINE_SET, key)
         if machine_set is None:
             return
-        nodes = {node.id: node for node in members_of(self.world, MACHINE_SET_NODE, machine_set)}
-        members = members_of(self.world, CLUSTER_MACHINE, machine_set)
+        nodes = {node.id: node for node in members_of(self.runtime, MACHINE_SET_NODE, machine_set)}
+        members = members_of(self.runtime, CLUSTER_MACHINE, machine_set)
         for node in nodes.values():
             if node.tearing_down:
                 self._let_go(node)
@@ -85,27 +81,27 @@ class MachineSets(Controller):
         here = {member.id for member in members}
         for node in nodes.values():
             if not node.tearing_down and node.id not in here and NODE_HOLDER in node.finalizers:
-                self.world.after(self.world.story.cluster_machine, lambda node=node: self._join(node))  # type: ignore[misc]
-        leaving = [member for member in members if member.id not in nodes or self.world.machines[member.id].removed]
+                self.runtime.after(self.runtime.timings.cluster_machine, lambda node=node: self._join(node))  # type: ignore[misc]
+        leaving = [member for member in members if member.id not in nodes or self.runtime.machines[member.id].removed]
         self._remove(machine_set, leaving)
 
     def _let_go(self, node: Resource) -> None:
         for finalizer in ("MachineSetNodeController", NODE_HOLDER):
-            self.world.release(node, finalizer)
+            self.runtime.release(node, finalizer)
 
     def _join(self, node: Resource) -> None:
-        current = self.world.find(MACHINE_SET_NODE, node.id)
-        cluster = self.world.find(CLUSTER, node.cluster)
+        current = self.runtime.find(MACHINE_SET_NODE, node.id)
+        cluster = self.runtime.find(CLUSTER, node.cluster)
         if current is None or current.tearing_down or current.created != node.created or cluster is None:
             return
-        if cluster.tearing_down or self.world.find(CLUSTER_MACHINE, node.id) is not None:
+        if cluster.tearing_down or self.runtime.find(CLUSTER_MACHINE, node.id) is not None:
             return
-        if self.world.find(MACHINE_STATUS, node.id) is None:
+        if self.runtime.find(MACHINE_STATUS, node.id) is None:
             return
         role = LABEL_CONTROL_PLANE if is_control_plane(node) else LABEL_WORKER
         labels = {LABEL_CLUSTER: node.cluster, LABEL_MACHINE_SET: node.labels[LABEL_MACHINE_SET], role: ""}
         spec = specs_pb2.ClusterMachineSpec(kubernetes_version=cluster.spec.kubernetes_version)
-        self.world.store.put(Resource(CLUSTER_MACHINE, node.id, spec, labels, owner=NODE_HOLDER))
+        self.runtime.store.put(Resource(CLUSTER_MACHINE, node.id, spec, labels, owner=NODE_HOLDER))
 
     def _remove(self, machine_set: Resource, leaving: list[Resource]) -> None:
         """Tear down members without a node: control planes one at a time, workers as the delete strategy says."""
@@ -118,14 +114,14 @@ class MachineSets(Controller):
         for member in leaving:
             if not member.tearing_down and quota > 0:
                 quota -= 1
-                self.world.tear_down(CLUSTER_MACHINE, member.id)
+                self.runtime.tear_down(CLUSTER_MACHINE, member.id)
 
     def _tear_down(self, nodes: Mapping[str, Resource], members: list[Resource]) -> None:
         for node in nodes.values():
-            self.world.tear_down(MACHINE_SET_NODE, node.id)
+            self.runtime.tear_down(MACHINE_SET_NODE, node.id)
         for member in members:
             if member.id not in nodes:
-                self.world.tear_down(CLUSTER_MACHINE, member.id)
+                self.runtime.tear_down(CLUSTER_MACHINE, member.id)
 
     def _its_set_and_the_next(self, event: Event) -> list[str]:
         """The set that a machine belongs to; when it leaves, also the one that its new node is in."""
@@ -139,7 +135,7 @@ class MachineSets(Controller):
         return [] if event.kind == "updated" else self._set_of_node(event.resource.id)
 
     def _set_of_node(self, machine: str) -> list[str]:
-        node = self.world.find(MACHINE_SET_NODE, machine)
+        node = self.runtime.find(MACHINE_SET_NODE, machine)
         return [node.labels[LABEL_MACHINE_SET]] if node is not None and LABEL_MACHINE_SET in node.labels else []
 
 
@@ -147,7 +143,6 @@ class MachineSetTeardown(Controller):
     """Lets a machine set go once it is torn down and empty."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """The set and what it waits for."""
         return {
             MACHINE_SET: own_id,
             MACHINE_SET_NODE: its(LABEL_MACHINE_SET),
@@ -157,13 +152,11 @@ class MachineSetTeardown(Controller):
             CONTROL_PLANE_STATUS: own_id,
         }
 
-    def lag(self, key: str) -> float:
-        """As quick as any finalizer."""
-        return self.world.story.finalizer + self.world.crowd(key)
+    def delay(self, key: str) -> float:
+        return self.runtime.timings.finalizer + self.runtime.batch_delay(key)
 
     def reconcile(self, key: str) -> None:
-        """Go one step further."""
-        machine_set = self.world.find(MACHINE_SET, key)
+        machine_set = self.runtime.find(MACHINE_SET, key)
         if machine_set is None or not machine_set.tearing_down:
             return
         for finalizer in (
@@ -177,22 +170,22 @@ class MachineSetTeardown(Controller):
         ):
             if finalizer in machine_set.finalizers:
                 if self._over(finalizer, machine_set):
-                    self.world.release(machine_set, finalizer)
+                    self.runtime.release(machine_set, finalizer)
                 return
 
     def _over(self, finalizer: str, machine_set: Resource) -> bool:
         """Whether a controller needs a set no more."""
         match finalizer:
             case "ControlPlaneStatusController":
-                return self.world.dispose(CONTROL_PLANE_STATUS, machine_set.id)
+                return self.runtime.dispose(CONTROL_PLANE_STATUS, machine_set.id)
             case "MachineSetController":
-                return self._unused(machine_set) and not members_of(self.world, MACHINE_SET_NODE, machine_set)
+                return self._unused(machine_set) and not members_of(self.runtime, MACHINE_SET_NODE, machine_set)
             case "MachineSetStatusController":
-                if members_of(self.world, CLUSTER_MACHINE, machine_set) or not self._without_children(machine_set):
+                if members_of(self.runtime, CLUSTER_MACHINE, machine_set) or not self._without_children(machine_set):
                     return False
-                return self.world.dispose(MACHINE_SET_STATUS, machine_set.id)
+                return self.runtime.dispose(MACHINE_SET_STATUS, machine_set.id)
             case "MachineSetDestroyStatusController":
-                return self.world.dispose(MACHINE_SET_DESTROY_STATUS, machine_set.id)
+                return self.runtime.dispose(MACHINE_SET_DESTROY_STATUS, machine_set.id)
         return True
 
     def _unused(self, machine_set: Resource) -> bool:
@@ -207,13 +200,13 @@ class MachineSetTeardown(Controller):
         children = [
             child
             for resource_type in CLUSTER_CHILDREN
-            for child in members_of(self.world, resource_type, machine_set)
+            for child in members_of(self.runtime, resource_type, machine_set)
             if LABEL_CLUSTER_MACHINE not in child.labels and not child.owner
         ]
         for child in children:
-            self.world.tear_down(child.type, child.id)
+            self.runtime.tear_down(child.type, child.id)
         if children:
-            self.touch(machine_set.id, self.world.story.destroy * 2)
+            self.enqueue(machine_set.id, self.runtime.timings.destroy * 2)
         return not children
 
 
@@ -221,22 +214,19 @@ class MachineSetDestroyStatus(Controller):
     """Says how far the end of a machine set has come."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """What is counted."""
         return {MACHINE_SET: own_id, CLUSTER_MACHINE_STATUS: its(LABEL_MACHINE_SET)}
 
-    def lag(self, key: str) -> float:
-        """Quicker than the first finalizer."""
-        return self.world.story.destroy + self.world.crowd(key)
+    def delay(self, key: str) -> float:
+        return self.runtime.timings.destroy + self.runtime.batch_delay(key)
 
     def reconcile(self, key: str) -> None:
-        """Count."""
-        machine_set = self.world.find(MACHINE_SET, key)
+        machine_set = self.runtime.find(MACHINE_SET, key)
         owner = "MachineSetDestroyStatusController"
         if machine_set is None or not machine_set.tearing_down or owner not in machine_set.finalizers:
             return
-        current = self.world.find(MACHINE_SET_DESTROY_STATUS, key)
+        current = self.runtime.find(MACHINE_SET_DESTROY_STATUS, key)
         if current is not None and current.tearing_down:
             return
-        machines = len(members_of(self.world, CLUSTER_MACHINE_STATUS, machine_set))
+        machines = len(members_of(self.runtime, CLUSTER_MACHINE_STATUS, machine_set))
         spec = specs_pb2.DestroyStatusSpec(phase=f"Destroying: {counted(machines, 'machine')}")
-        self.world.store.put(Resource(MACHINE_SET_DESTROY_STATUS, key, spec, owner=owner))
+        self.runtime.store.put(Resource(MACHINE_SET_DESTROY_STATUS, key, spec, owner=owner))

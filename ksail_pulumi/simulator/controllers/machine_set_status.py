@@ -37,30 +37,27 @@ class MachineSetStatus(Controller):
     """Keeps MachineSetStatuses."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """The set and all that is told of its machines."""
         members = (MACHINE_SET_NODE, CLUSTER_MACHINE, CLUSTER_MACHINE_STATUS, MACHINE_PENDING_UPDATES)
         return {MACHINE_SET: own_id, **dict.fromkeys(members, its(LABEL_MACHINE_SET))}
 
-    def lag(self, key: str) -> float:
-        """A moment, in which the changes of a set come together; longer for big sets."""
-        return self.world.story.machine_set_status + self.world.crowd(key)
+    def delay(self, key: str) -> float:
+        return self.runtime.timings.machine_set_status + self.runtime.batch_delay(key)
 
     def reconcile(self, key: str) -> None:
-        """Tell of one set."""
-        machine_set = self.world.find(MACHINE_SET, key)
+        machine_set = self.runtime.find(MACHINE_SET, key)
         if machine_set is None or "MachineSetStatusController" not in machine_set.finalizers:
             return
-        current = self.world.find(MACHINE_SET_STATUS, key)
+        current = self.runtime.find(MACHINE_SET_STATUS, key)
         if current is not None and current.tearing_down:
             return
-        nodes = [node for node in members_of(self.world, MACHINE_SET_NODE, machine_set) if _is_noted(node)]
-        members = members_of(self.world, CLUSTER_MACHINE, machine_set)
-        statuses = members_of(self.world, CLUSTER_MACHINE_STATUS, machine_set)
-        pending = members_of(self.world, MACHINE_PENDING_UPDATES, machine_set)
+        nodes = [node for node in members_of(self.runtime, MACHINE_SET_NODE, machine_set) if _is_noted(node)]
+        members = members_of(self.runtime, CLUSTER_MACHINE, machine_set)
+        statuses = members_of(self.runtime, CLUSTER_MACHINE_STATUS, machine_set)
+        pending = members_of(self.runtime, MACHINE_PENDING_UPDATES, machine_set)
         spec = specs_pb2.MachineSetStatusSpec(config_hash=_hash(machine_set, nodes))
         if (allocation := machine_class_of(machine_set)).name:
             spec.machine_allocation.CopyFrom(allocation)
-        spec.locked_updates = sum(machine_locked(self.world, update.id) for update in pending)
+        spec.locked_updates = sum(machine_locked(self.runtime, update.id) for update in pending)
         counts = spec.machines
         counts.total = len(members)
         counts.requested = _requested(machine_set, nodes)
@@ -74,7 +71,7 @@ class MachineSetStatus(Controller):
         spec.ready = spec.phase == RUNNING and counts.healthy == counts.connected == counts.total == counts.requested
         role = LABEL_CONTROL_PLANE if is_control_plane(machine_set) else LABEL_WORKER
         labels = {LABEL_CLUSTER: machine_set.cluster, role: ""}
-        self.world.store.put(Resource(MACHINE_SET_STATUS, key, spec, labels, owner="MachineSetStatusController"))
+        self.runtime.store.put(Resource(MACHINE_SET_STATUS, key, spec, labels, owner="MachineSetStatusController"))
 
     def _phase(
         self,
@@ -100,7 +97,7 @@ class MachineSetStatus(Controller):
 
     def _held_back(self, update: Resource) -> bool:
         """Whether the cluster's lock keeps an update waiting: then the set reads as if it had none."""
-        return self.world.cluster_locked(update.cluster)
+        return self.runtime.cluster_locked(update.cluster)
 
 
 def _requested(machine_set: Resource, nodes: Sequence[Resource]) -> int:

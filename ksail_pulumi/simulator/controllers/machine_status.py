@@ -29,7 +29,7 @@ from ksail_pulumi.omni.resources import (
     Resource,
     ResourceType,
 )
-from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, own_id
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys, Runtime, own_id
 from ksail_pulumi.simulator.machines import LINK_PREFIX, EmulatedMachine
 
 LINK_HOLDERS = (
@@ -65,35 +65,35 @@ CONNECTION = (
 POWER_ON = 2
 
 
-def register(world: World) -> None:
+def register(runtime: Runtime) -> None:
     """Have every emulated machine come to Omni."""
-    for machine in world.machines:
+    for machine in runtime.machines:
         if machine.setup.labels:
             user_labels = Resource(
                 MACHINE_LABELS, machine.id, specs_pb2.MachineLabelsSpec(), dict(machine.setup.labels)
             )
-            world.store.create(user_labels)
-        _join(world, machine)
+            runtime.store.create(user_labels)
+        _join(runtime, machine)
 
 
-def _join(world: World, machine: EmulatedMachine) -> None:
+def _join(runtime: Runtime, machine: EmulatedMachine) -> None:
     """Have one machine come to Omni."""
     link = siderolink_pb2.SiderolinkSpec(node_subnet=f"{machine.address}/64", connected=True)
-    world.store.create(Resource(LINK, machine.id, link, finalizers=LINK_HOLDERS))
-    spec = specs_pb2.MachineSpec(management_address=machine.address, connected=world.connected(machine))
+    runtime.store.create(Resource(LINK, machine.id, link, finalizers=LINK_HOLDERS))
+    spec = specs_pb2.MachineSpec(management_address=machine.address, connected=runtime.connected(machine))
     labels = {PREFIX + "address": machine.address}
     known = Resource(MACHINE, machine.id, spec, labels, finalizers=MACHINE_HOLDERS)
-    world.store.create(known, owner="MachineController")
-    status = machine_status(world, machine)
-    world.store.create(status, owner=status.owner)
+    runtime.store.create(known, owner="MachineController")
+    status = machine_status(runtime, machine)
+    runtime.store.create(status, owner=status.owner)
 
 
-def machine_status(world: World, machine: EmulatedMachine) -> Resource:
+def machine_status(runtime: Runtime, machine: EmulatedMachine) -> Resource:
     """All that Omni knows of a machine."""
-    membership = _membership(world, machine.id)
+    membership = _membership(runtime, machine.id)
     # A machine that holds the configuration of a cluster which has given it up lets Omni in no more.
     strange = membership is None and machine.config is not None
-    labels = _labels(world, machine, strange=strange)
+    labels = _labels(runtime, machine, strange=strange)
     spec = specs_pb2.MachineStatusSpec(management_address=machine.address) if strange else _spec(machine)
     if membership is None:
         labels[LABEL_AVAILABLE] = ""
@@ -103,8 +103,8 @@ def machine_status(world: World, machine: EmulatedMachine) -> Resource:
         labels[LABEL_MACHINE_SET] = membership.labels.get(LABEL_MACHINE_SET, "")
         labels[LABEL_CONTROL_PLANE if control_plane else LABEL_WORKER] = ""
         spec.role = 1 if control_plane else 2  # type: ignore[assignment]
-    spec.connected = world.connected(machine)
-    user = world.find(MACHINE_LABELS, machine.id)
+    spec.connected = runtime.connected(machine)
+    user = runtime.find(MACHINE_LABELS, machine.id)
     if user is not None and not user.tearing_down:
         labels = {**user.labels, **labels}
     return Resource(
@@ -118,18 +118,18 @@ def machine_status(world: World, machine: EmulatedMachine) -> Resource:
     )
 
 
-def _membership(world: World, machine_id: str) -> Resource | None:
+def _membership(runtime: Runtime, machine_id: str) -> Resource | None:
     """By what a machine belongs to a cluster: its ClusterMachine, until that is as good as gone, or its node."""
-    member = world.find(CLUSTER_MACHINE, machine_id)
+    member = runtime.find(CLUSTER_MACHINE, machine_id)
     if member is not None and (not member.tearing_down or "ClusterMachineStatusController" in member.finalizers):
         return member
-    node = world.find(MACHINE_SET_NODE, machine_id)
+    node = runtime.find(MACHINE_SET_NODE, machine_id)
     return None if node is None or node.tearing_down or not node.cluster else node
 
 
-def _labels(world: World, machine: EmulatedMachine, *, strange: bool) -> dict[str, str]:
+def _labels(runtime: Runtime, machine: EmulatedMachine, *, strange: bool) -> dict[str, str]:
     setup = machine.setup
-    connection = LABEL_CONNECTED if world.connected(machine) else LABEL_DISCONNECTED
+    connection = LABEL_CONNECTED if runtime.connected(machine) else LABEL_DISCONNECTED
     if strange:
         return {LABEL_READY_TO_USE: "", connection: ""}
     labels = {
@@ -216,74 +216,66 @@ class MachineStatus(Controller):
     """Keeps Machines and MachineStatuses, with the labels by which machines are chosen."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """What a machine belongs to, and what its owner calls it."""
         return dict.fromkeys((MACHINE_SET_NODE, CLUSTER_MACHINE, MACHINE_LABELS), own_id)
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """A moment, so that a node comes before the labels of its machine."""
-        return self.world.story.allocation
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.allocation
 
     def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
-        """The machine itself."""
         return (machine.id,)
 
     def reconcile(self, key: str) -> None:
-        """Tell of one machine."""
-        machine = self.world.machines.find(key)
-        current = self.world.find(MACHINE_STATUS, key)
+        machine = self.runtime.machines.find(key)
+        current = self.runtime.find(MACHINE_STATUS, key)
         if machine is None or current is None or current.tearing_down:
             return
-        wanted = machine_status(self.world, machine)
+        wanted = machine_status(self.runtime, machine)
         wanted.spec.initial_talos_version = current.spec.initial_talos_version
         wanted.spec.schematic.initial_schematic = current.spec.schematic.initial_schematic
-        self.world.store.put(wanted)
+        self.runtime.store.put(wanted)
         spec = specs_pb2.MachineSpec(management_address=machine.address, connected=wanted.spec.connected)
-        known = self.world.find(MACHINE, key)
+        known = self.runtime.find(MACHINE, key)
         if known is not None and not known.tearing_down:
-            self.world.store.put(Resource(MACHINE, key, spec, known.labels, known.annotations, owner=known.owner))
+            self.runtime.store.put(Resource(MACHINE, key, spec, known.labels, known.annotations, owner=known.owner))
 
 
 class MachineRemoval(Controller):
     """Takes a machine out of Omni when its Link is torn down; if it can be reached, it comes back after a while."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """Links, and the membership that ends with them."""
         return {LINK: own_id, CLUSTER_MACHINE: own_id}
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """As quick as any finalizer."""
-        return self.world.story.finalizer
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.finalizer
 
     def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
-        """The machine, if it is not with Omni."""
         return (machine.id,) if machine.removed else ()
 
     def reconcile(self, key: str) -> None:
-        """Forget one machine, or take it up again."""
-        link = self.world.find(LINK, key)
-        machine = self.world.machines.find(key)
+        link = self.runtime.find(LINK, key)
+        machine = self.runtime.machines.find(key)
         if machine is None:
             return
-        if link is None and machine.removed and self.world.reaches(machine):
-            self.world.after(self.world.story.rejoin, lambda: self._rejoin(machine))
+        if link is None and machine.removed and self.runtime.reaches(machine):
+            self.runtime.after(self.runtime.timings.rejoin, lambda: self._rejoin(machine))
         if link is None or not link.tearing_down:
             return
         if not machine.removed:
             machine.removed = True
-            self.world.machine_changed(machine)
-        if self.world.find(CLUSTER_MACHINE, key) is not None:
+            self.runtime.machine_changed(machine)
+        if self.runtime.find(CLUSTER_MACHINE, key) is not None:
             return
         for resource_type in (MACHINE_STATUS, MACHINE):
-            if not self.world.dispose(resource_type, key):
-                self.touch(key, self.world.story.link)
+            if not self.runtime.dispose(resource_type, key):
+                self.enqueue(key, self.runtime.timings.link)
                 return
         if link.finalizers:
-            self.world.release(link, link.finalizers[0])
+            self.runtime.release(link, link.finalizers[0])
         else:
-            self.world.destroy(link)
+            self.runtime.destroy(link)
 
     def _rejoin(self, machine: EmulatedMachine) -> None:
-        if machine.removed and self.world.find(LINK, machine.id) is None and self.world.reaches(machine):
+        if machine.removed and self.runtime.find(LINK, machine.id) is None and self.runtime.reaches(machine):
             machine.removed = False
-            _join(self.world, machine)
-            self.world.machine_changed(machine)
+            _join(self.runtime, machine)
+            self.runtime.machine_changed(machine)

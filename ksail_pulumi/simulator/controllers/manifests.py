@@ -93,22 +93,19 @@ class ManifestsStatus(Controller):
     """Applies manifest groups in a cluster's Kubernetes, and keeps ClusterKubernetesManifestsStatuses."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """Groups, and the Kubernetes that they are applied to."""
         return {KUBERNETES_MANIFEST_GROUP: its_cluster, KUBERNETES_STATUS: own_id}
 
-    def lag(self, key: str) -> float:
-        """From one look to the next; the first is soon after Kubernetes has come up."""
-        status = self.world.find(CLUSTER_KUBERNETES_MANIFESTS_STATUS, key)
-        return self.world.story.manifests if status is not None else self.world.story.part
+    def delay(self, key: str) -> float:
+        status = self.runtime.find(CLUSTER_KUBERNETES_MANIFESTS_STATUS, key)
+        return self.runtime.timings.manifests if status is not None else self.runtime.timings.part
 
     def reconcile(self, key: str) -> None:
-        """Look at all groups of one cluster, and go one step further with each."""
-        cluster = self.world.find(CLUSTER, key)
+        cluster = self.runtime.find(CLUSTER, key)
         if cluster is None or cluster.tearing_down or OWNER not in cluster.finalizers:
             return
-        if self.world.find(KUBERNETES_STATUS, key) is None:
+        if self.runtime.find(KUBERNETES_STATUS, key) is None:
             return
-        current = self.world.find(CLUSTER_KUBERNETES_MANIFESTS_STATUS, key)
+        current = self.runtime.find(CLUSTER_KUBERNETES_MANIFESTS_STATUS, key)
         before = specs_pb2.ClusterKubernetesManifestsStatusSpec() if current is None else current.spec
         spec = specs_pb2.ClusterKubernetesManifestsStatusSpec()
         groups = self._groups(key) if current is not None else {}
@@ -127,12 +124,12 @@ class ManifestsStatus(Controller):
                     item.phase = DELETING  # type: ignore[assignment]
         phases = [item.phase for group in spec.groups.values() for item in group.manifests.values()]
         spec.total, spec.out_of_sync = len(phases), sum(phase != APPLIED for phase in phases)
-        self.world.store.put(Resource(CLUSTER_KUBERNETES_MANIFESTS_STATUS, key, spec, owner=OWNER))
+        self.runtime.store.put(Resource(CLUSTER_KUBERNETES_MANIFESTS_STATUS, key, spec, owner=OWNER))
         if spec != before:
-            self.touch(key, self.world.story.manifests)
+            self.enqueue(key, self.runtime.timings.manifests)
 
     def _groups(self, key: str) -> dict[str, tuple[Resource, list[_Object]]]:
-        groups = self.world.store.list(KUBERNETES_MANIFEST_GROUP, {LABEL_CLUSTER: key})
+        groups = self.runtime.store.list(KUBERNETES_MANIFEST_GROUP, {LABEL_CLUSTER: key})
         return {group.id: (group, list(_objects(group.spec.data))) for group in groups if not group.tearing_down}
 
     def _apply(

@@ -30,7 +30,6 @@ class Scopes:
     """The patches and extensions lists that are in force, by what they apply to."""
 
     def __init__(self) -> None:
-        """Know of none."""
         self._members: dict[tuple[str, Scope], dict[str, Resource]] = {}
 
     def take(self, event: Event) -> None:

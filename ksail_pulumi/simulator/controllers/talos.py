@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ksail_pulumi.omni.resources import CLUSTER_BOOTSTRAP_STATUS
-from ksail_pulumi.simulator.controllers.engine import World
+from ksail_pulumi.simulator.controllers.engine import Runtime
 from ksail_pulumi.simulator.machines import EmulatedMachine, MachineConfig, Stage
 
 REBOOT_ERROR = (
@@ -22,48 +22,47 @@ _NAME_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 class Talos:
     """Moves the machines. Every machine does one thing at a time; a new one ends the one before."""
 
-    def __init__(self, world: World) -> None:
-        """Run Talos on the machines of a world."""
-        self.world = world
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
 
     def configure(self, machine: EmulatedMachine, config: MachineConfig) -> None:
         """Give a machine in maintenance its first configuration: it installs Talos if it must, and boots into it."""
         machine.doing, machine.stage, machine.ready = "configure", Stage.CONFIGURING, True
-        self._then(machine, self.world.story.configure, lambda: self._install(machine, config))
+        self._then(machine, self.runtime.timings.configure, lambda: self._install(machine, config))
 
     def apply(self, machine: EmulatedMachine, config: MachineConfig) -> None:
         """Give a running machine another configuration, which it takes without a reboot."""
         machine.doing = "apply"
-        self._then(machine, self.world.story.apply, lambda: self._applied(machine, config))
+        self._then(machine, self.runtime.timings.apply, lambda: self._applied(machine, config))
 
     def upgrade(self, machine: EmulatedMachine, config: MachineConfig) -> None:
         """Have a running machine write another image and boot into it, and then take its configuration."""
-        story = self.world.story
+        timings = self.runtime.timings
         machine.doing = "upgrade"
         self._changed(machine)
 
         def written() -> None:
             machine.talos_version, machine.schematic = config.talos_version, config.schematic
-            self._then(machine, story.reboot / 3, rebooting)
+            self._then(machine, timings.reboot / 3, rebooting)
 
         def rebooting() -> None:
             machine.stage = Stage.REBOOTING
-            self._then(machine, story.running, going_down)
+            self._then(machine, timings.running, going_down)
 
         def going_down() -> None:
             machine.ready = False
             machine.boots += 1
-            self._then(machine, story.reboot, booted)
+            self._then(machine, timings.reboot, booted)
 
         def booted() -> None:
             machine.stage = Stage.RUNNING
-            self._then(machine, story.running, ready)
+            self._then(machine, timings.running, ready)
 
         def ready() -> None:
             machine.ready = True
-            self._then(machine, story.settle, lambda: self._applied(machine, config))
+            self._then(machine, timings.settle, lambda: self._applied(machine, config))
 
-        self._then(machine, story.upgrade, written)
+        self._then(machine, timings.upgrade, written)
 
     def reset(self, machine: EmulatedMachine, done: Callable[[], None]) -> None:
         """Wipe a machine; it comes back in maintenance a moment after it is done."""
@@ -72,14 +71,14 @@ class Talos:
         def wiped() -> None:
             machine.config, machine.error, machine.running_components = None, "", {}
             machine.boots += 1
-            self._then(machine, self.world.story.maintenance, back)
+            self._then(machine, self.runtime.timings.maintenance, back)
             done()
 
         def back() -> None:
             machine.maintenance, machine.stage, machine.ready, machine.doing = True, Stage.CONFIGURING, True, ""
             self._changed(machine)
 
-        self._then(machine, self.world.story.reset, wiped)
+        self._then(machine, self.runtime.timings.reset, wiped)
 
     def stop(self, machine: EmulatedMachine) -> None:
         """End what a machine does, in the middle."""
@@ -93,7 +92,9 @@ class Talos:
         """Let a control plane go on that was waiting for etcd."""
         if machine.stage == Stage.RUNNING and not machine.ready and machine.doing == "etcd":
             machine.doing = "services"
-            self._then(machine, self._some(machine, "services", self.world.story.services), lambda: self._well(machine))
+            self._then(
+                machine, self._some(machine, "services", self.runtime.timings.services), lambda: self._well(machine)
+            )
 
     def _install(self, machine: EmulatedMachine, config: MachineConfig) -> None:
         work = "install" if not machine.installed else ""
@@ -110,18 +111,20 @@ class Talos:
             machine.stage = Stage.REBOOTING
             machine.installed = True
             machine.talos_version, machine.schematic = config.talos_version, config.schematic
-            self._then(machine, self.world.story.reboot, lambda: self._boot(machine, config))
+            self._then(machine, self.runtime.timings.reboot, lambda: self._boot(machine, config))
 
-        self._then(machine, self._some(machine, "install", self.world.story.install), written)
+        self._then(machine, self._some(machine, "install", self.runtime.timings.install), written)
 
     def _boot(self, machine: EmulatedMachine, config: MachineConfig) -> None:
         machine.stage = Stage.BOOTING
         machine.boots += 1
-        self._then(machine, self._some(machine, "boot", self.world.story.boot), lambda: self._booted(machine, config))
+        self._then(
+            machine, self._some(machine, "boot", self.runtime.timings.boot), lambda: self._booted(machine, config)
+        )
 
     def _booted(self, machine: EmulatedMachine, config: MachineConfig) -> None:
-        if self.world.has_fault(machine, "never_join"):
-            self._then(machine, self.world.story.retry, lambda: self._booted(machine, config))
+        if self.runtime.has_fault(machine, "never_join"):
+            self._then(machine, self.runtime.timings.retry, lambda: self._booted(machine, config))
             return
         machine.stage, machine.ready, machine.maintenance = Stage.RUNNING, not config.control_plane, False
         machine.node_name = _node_name(machine, config.cluster)
@@ -134,10 +137,10 @@ class Talos:
             if config.control_plane and self._has_etcd(config.cluster):
                 self.bootstrapped(machine)
 
-        self._then(machine, self.world.story.running, configured)
+        self._then(machine, self.runtime.timings.running, configured)
 
     def _has_etcd(self, cluster: str) -> bool:
-        status = self.world.find(CLUSTER_BOOTSTRAP_STATUS, cluster)
+        status = self.runtime.find(CLUSTER_BOOTSTRAP_STATUS, cluster)
         return status is not None and bool(status.spec.bootstrapped)
 
     def _well(self, machine: EmulatedMachine) -> None:
@@ -145,14 +148,14 @@ class Talos:
         self._changed(machine)
 
     def _applied(self, machine: EmulatedMachine, config: MachineConfig) -> None:
-        if self.world.has_fault(machine, "reject_config"):
+        if self.runtime.has_fault(machine, "reject_config"):
             machine.error = REJECTED
-            self._then(machine, self.world.story.retry, lambda: self._idle(machine))
+            self._then(machine, self.runtime.timings.retry, lambda: self._idle(machine))
             return
         machine.config, machine.error, machine.doing = config, "", ""
         self._changed(machine)
         if machine.running_components != config.components:
-            self.world.after(self.world.story.component, lambda: self._restarted(machine, config))
+            self.runtime.after(self.runtime.timings.component, lambda: self._restarted(machine, config))
 
     def _restarted(self, machine: EmulatedMachine, config: MachineConfig) -> None:
         if machine.config is config:
@@ -175,11 +178,11 @@ class Talos:
             machine.timer = None
             callback()
 
-        machine.timer = self.world.after(delay, run)
+        machine.timer = self.runtime.after(delay, run)
         self._changed(machine)
 
     def _changed(self, machine: EmulatedMachine) -> None:
-        self.world.machine_changed(machine)
+        self.runtime.machine_changed(machine)
 
 
 def _node_name(machine: EmulatedMachine, cluster: str) -> str:

@@ -21,7 +21,7 @@ from ksail_pulumi.omni.resources import (
 )
 from ksail_pulumi.simulator.controllers.cluster_machine import machine_locked, needs_upgrade
 from ksail_pulumi.simulator.controllers.config import desired_config
-from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, its_cluster, own_id
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys, Runtime, its_cluster, own_id
 from ksail_pulumi.simulator.controllers.machine_set import is_control_plane
 from ksail_pulumi.simulator.controllers.talos import Talos
 from ksail_pulumi.simulator.controllers.versions import talos_upgrades
@@ -60,35 +60,30 @@ class _Member:
 class TalosUpgrade(Controller):
     """Sends another Talos image to one machine after the other, and keeps TalosUpgradeStatuses."""
 
-    def __init__(self, world: World, talos: Talos) -> None:
-        """Work through the machines' Talos."""
-        super().__init__(world)
+    def __init__(self, runtime: Runtime, talos: Talos) -> None:
+        super().__init__(runtime)
         self.talos = talos
         self._checked: dict[str, int] = {}
         self._checking: set[str] = set()
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """Clusters, what is pending on their machines, and what may hold an upgrade back."""
         members = (CLUSTER_MACHINE, MACHINE_PENDING_UPDATES, MACHINE_SET_NODE, MACHINE_SET, KUBERNETES_HEALTH_CHECK)
         return {CLUSTER: own_id, **dict.fromkeys(members, its_cluster)}
 
-    def lag(self, key: str) -> float:
-        """Longer after a change of the cluster than while an upgrade runs: so long the old status stands."""
-        status = self.world.find(TALOS_UPGRADE_STATUS, key)
+    def delay(self, key: str) -> float:
+        status = self.runtime.find(TALOS_UPGRADE_STATUS, key)
         if status is None or status.spec.phase != DONE:
-            return self.world.story.part + self.world.crowd(key)
-        return self.world.story.talos_upgrade + self.world.crowd(key)
+            return self.runtime.timings.part + self.runtime.batch_delay(key)
+        return self.runtime.timings.talos_upgrade + self.runtime.batch_delay(key)
 
     def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
-        """The cluster whose upgrade the machine is in."""
         return (machine.config.cluster,) if machine.config is not None and not machine.maintenance else ()
 
     def reconcile(self, key: str) -> None:
-        """Tell of one cluster's upgrade, and start the next machines if it is time."""
-        cluster = self.world.find(CLUSTER, key)
+        cluster = self.runtime.find(CLUSTER, key)
         if cluster is None or cluster.tearing_down or OWNER not in cluster.finalizers:
             return
-        current = self.world.find(TALOS_UPGRADE_STATUS, key)
+        current = self.runtime.find(TALOS_UPGRADE_STATUS, key)
         members = self._members(cluster)
         finished = current is not None and current.spec.step.startswith(CURRENT)
         if current is None or not any(member.outdated or member.current for member in members):
@@ -97,7 +92,7 @@ class TalosUpgrade(Controller):
                 return
             self._checked.pop(key, None)
             spec = specs_pb2.TalosUpgradeStatusSpec(phase=DONE, last_upgrade_version=cluster.spec.talos_version)  # type: ignore[arg-type]
-            spec.upgrade_versions.extend(talos_upgrades(self.world, cluster))
+            spec.upgrade_versions.extend(talos_upgrades(self.runtime, cluster))
             self._tell(key, spec)
             return
         spec = self._progress(cluster, current, members)
@@ -106,13 +101,13 @@ class TalosUpgrade(Controller):
             spec.step = NOBODY
             spec.status = "updating" if spec.phase == UPGRADING else f"reverting update {len(members)}/{len(members)}"
             spec.phase = spec.phase if spec.phase == UPGRADING else REVERTING  # type: ignore[assignment]
-            self.touch(key, self.world.story.revert)
+            self.enqueue(key, self.runtime.timings.revert)
         elif finished and not any(member.current for member in members):
             self._tell_nobody(current)
             return
         elif current.spec.step == NOBODY and current.spec.status != spec.status:
             spec.step = NOBODY
-            self.touch(key, self.world.story.revert)
+            self.enqueue(key, self.runtime.timings.revert)
         elif self._start(cluster, members, spec):
             spec = self._progress(cluster, current, members)
         self._tell(key, spec)
@@ -123,17 +118,17 @@ class TalosUpgrade(Controller):
         spec.CopyFrom(status.spec)
         spec.step = NOBODY
         self._tell(status.id, spec)
-        self.touch(status.id, self.world.story.revert)
+        self.enqueue(status.id, self.runtime.timings.revert)
 
     def _members(self, cluster: Resource) -> list[_Member]:
         found = []
-        for resource in self.world.store.list(CLUSTER_MACHINE, {LABEL_CLUSTER: cluster.id}):
-            machine = self.world.machines[resource.id]
+        for resource in self.runtime.store.list(CLUSTER_MACHINE, {LABEL_CLUSTER: cluster.id}):
+            machine = self.runtime.machines[resource.id]
             if resource.tearing_down or machine.maintenance or machine.config is None:
                 continue
-            config = desired_config(self.world, resource, machine)
+            config = desired_config(self.runtime, resource, machine)
             if config is not None:
-                found.append(_Member(resource, machine, config, machine_locked(self.world, resource.id)))
+                found.append(_Member(resource, machine, config, machine_locked(self.runtime, resource.id)))
         return sorted(found, key=lambda member: (not is_control_plane(member.resource), member.machine.id))
 
     def _progress(
@@ -163,7 +158,7 @@ class TalosUpgrade(Controller):
 
     def _start(self, cluster: Resource, members: Sequence[_Member], spec: specs_pb2.TalosUpgradeStatusSpec) -> bool:
         """Start what may start now, and note in `spec` what holds the rest back; whether anything was started."""
-        if self.world.cluster_locked(cluster.id):
+        if self.runtime.cluster_locked(cluster.id):
             return False
         outdated = [member for member in members if member.outdated and not member.current]
         free = [member for member in outdated if not member.locked]
@@ -176,7 +171,7 @@ class TalosUpgrade(Controller):
             free = [member for member in free if is_control_plane(member.resource)]
         started = False
         for member in free:
-            if self._quota(member, members) > 0 and self.world.reaches(member.machine) and not member.machine.doing:
+            if self._quota(member, members) > 0 and self.runtime.reaches(member.machine) and not member.machine.doing:
                 if not self._checks_pass(cluster, members, spec):
                     break
                 self.talos.upgrade(member.machine, member.config)
@@ -188,7 +183,7 @@ class TalosUpgrade(Controller):
     def _quota(self, member: _Member, members: Sequence[_Member]) -> int:
         """How many more machines of a set may be away at the same time."""
         set_id = member.resource.labels.get(LABEL_MACHINE_SET, "")
-        machine_set = self.world.find(MACHINE_SET, set_id)
+        machine_set = self.runtime.find(MACHINE_SET, set_id)
         siblings = [other for other in members if other.resource.labels.get(LABEL_MACHINE_SET) == set_id]
         most = machine_set.spec.upgrade_strategy_config.rolling.max_parallelism if machine_set is not None else 0
         return (most or 1) - sum(other.current or not other.healthy for other in siblings)
@@ -197,22 +192,22 @@ class TalosUpgrade(Controller):
         self, cluster: Resource, members: Sequence[_Member], spec: specs_pb2.TalosUpgradeStatusSpec
     ) -> bool:
         """Whether the cluster's health checks have passed since the last machine was upgraded."""
-        checks = self.world.store.list(KUBERNETES_HEALTH_CHECK, {LABEL_CLUSTER: cluster.id})
+        checks = self.runtime.store.list(KUBERNETES_HEALTH_CHECK, {LABEL_CLUSTER: cluster.id})
         names = [check.id for check in checks if not check.tearing_down]
         done = sum(not member.outdated for member in members)
-        if not names or (self._checked.get(cluster.id) == done and not self.world.faults.stuck_health_checks):
+        if not names or (self._checked.get(cluster.id) == done and not self.runtime.faults.stuck_health_checks):
             return True
         waiting = ", ".join(f'"{name}": waiting to complete' for name in names)
         spec.step, spec.status = f"waiting for healthchecks to pass: {waiting}", "updating"
         if cluster.id not in self._checking:
             self._checking.add(cluster.id)
-            self.world.after(self.world.story.health_check, lambda: self._passed(cluster.id, done))
+            self.runtime.after(self.runtime.timings.health_check, lambda: self._passed(cluster.id, done))
         return False
 
     def _passed(self, cluster: str, done: int) -> None:
         self._checking.discard(cluster)
         self._checked[cluster] = done
-        self.touch(cluster)
+        self.enqueue(cluster)
 
     def _tell(self, key: str, spec: specs_pb2.TalosUpgradeStatusSpec) -> None:
-        self.world.store.put(Resource(TALOS_UPGRADE_STATUS, key, spec, owner=OWNER))
+        self.runtime.store.put(Resource(TALOS_UPGRADE_STATUS, key, spec, owner=OWNER))

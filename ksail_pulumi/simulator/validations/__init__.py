@@ -21,12 +21,12 @@ from ksail_pulumi.simulator.validations import (
     metadata,
     workloads,
 )
+from ksail_pulumi.simulator.validations.context import Context, Named
 from ksail_pulumi.simulator.validations.refusal import listed
-from ksail_pulumi.simulator.validations.situation import Named, Situation
 
 Rule = TypeVar("Rule")
-_Create = Callable[[Situation, Resource], Iterator[str]]
-_Update = Callable[[Situation, Resource, Resource], Iterator[str]]
+_Create = Callable[[Context, Resource], Iterator[str]]
+_Update = Callable[[Context, Resource, Resource], Iterator[str]]
 
 _CREATE: Mapping[ResourceType, _Create] = {
     resources.CLUSTER: clusters.on_create,
@@ -56,7 +56,7 @@ _DESTROY: Mapping[ResourceType, _Create] = {
 }
 
 
-def check_create(situation: Situation, resource: Resource) -> None:
+def check_create(context: Context, resource: Resource) -> None:
     """Judge a new resource.
 
     Raises:
@@ -65,11 +65,11 @@ def check_create(situation: Situation, resource: Resource) -> None:
     faults = [*metadata.faults(resource)]
     rule = _rule(_CREATE, resource.type)
     if rule is not None:
-        faults += rule(situation, resource)
+        faults += rule(context, resource)
     _refuse(faults)
 
 
-def check_update(situation: Situation, old: Resource, new: Resource) -> None:
+def check_update(context: Context, old: Resource, new: Resource) -> None:
     """Judge a change.
 
     Raises:
@@ -79,13 +79,13 @@ def check_update(situation: Situation, old: Resource, new: Resource) -> None:
     update = _rule(_UPDATE, new.type)
     create = _rule(_CREATE, new.type)
     if update is not None:
-        faults += update(situation, old, new)
+        faults += update(context, old, new)
     elif create is not None:
-        faults += create(situation, new)
+        faults += create(context, new)
     _refuse(faults)
 
 
-def check_destroy(situation: Situation, resource: Resource) -> None:
+def check_destroy(context: Context, resource: Resource) -> None:
     """Judge the removal of a resource.
 
     Raises:
@@ -93,7 +93,7 @@ def check_destroy(situation: Situation, resource: Resource) -> None:
     """
     rule = _rule(_DESTROY, resource.type)
     if rule is not None:
-        _refuse([*rule(situation, resource)])
+        _refuse([*rule(context, resource)])
 
 
 def _rule(rules: Mapping[ResourceType, Rule], kind: ResourceType) -> Rule | None:
@@ -106,4 +106,4 @@ def _refuse(faults: Sequence[str]) -> None:
         raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, f"failed to validate: {listed(faults)}")
 
 
-__all__ = ["Named", "Situation", "check_create", "check_destroy", "check_update"]
+__all__ = ["Context", "Named", "check_create", "check_destroy", "check_update"]

@@ -9,34 +9,34 @@ import yaml
 
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_MACHINE, Resource
 from ksail_pulumi.simulator import goyaml
+from ksail_pulumi.simulator.validations.context import Context
 from ksail_pulumi.simulator.validations.refusal import listed
-from ksail_pulumi.simulator.validations.situation import Situation
 
 BACKUP_SKEW = timedelta(minutes=1)
 """How far from now a manual backup may be asked for."""
 
 
-def manual_backup_on_create(situation: Situation, backup: Resource) -> Iterator[str]:
+def manual_backup_on_create(context: Context, backup: Resource) -> Iterator[str]:
     """What is wrong with the wish for a backup; whether its cluster exists is not asked."""
     wanted = backup.spec.backup_at.ToDatetime(UTC)
-    if wanted < situation.now() - BACKUP_SKEW:
+    if wanted < context.now() - BACKUP_SKEW:
         yield "backup time must not be more than 1 minute in the past"
-    elif wanted > situation.now() + BACKUP_SKEW:
+    elif wanted > context.now() + BACKUP_SKEW:
         yield "backup time must not be more than 1 minute in the future"
 
 
-def force_destroy_on_create(situation: Situation, request: Resource) -> Iterator[str]:
+def force_destroy_on_create(context: Context, request: Resource) -> Iterator[str]:
     """What is wrong with the wish to remove a node by force."""
-    if situation.find(CLUSTER_MACHINE, request.id) is None:
+    if context.find(CLUSTER_MACHINE, request.id) is None:
         yield (
             f'cannot create/update a NodeForceDestroyRequest for node "{request.id}", '
             "as there is no matching cluster machine"
         )
 
 
-def imported_secrets_on_create(situation: Situation, secrets: Resource) -> Iterator[str]:
+def imported_secrets_on_create(context: Context, secrets: Resource) -> Iterator[str]:
     """What is wrong with the secrets of a cluster that is to be imported."""
-    if situation.find(CLUSTER, secrets.id) is not None:
+    if context.find(CLUSTER, secrets.id) is not None:
         yield (
             "cannot create an ImportedClusterSecrets, as there is already an existing cluster "
             f'with name: "{secrets.id}"'

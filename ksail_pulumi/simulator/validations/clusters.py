@@ -15,32 +15,32 @@ from ksail_pulumi.omni.resources import (
     Resource,
 )
 from ksail_pulumi.simulator.validations import versions
+from ksail_pulumi.simulator.validations.context import Context
 from ksail_pulumi.simulator.validations.refusal import Refused, listed
-from ksail_pulumi.simulator.validations.situation import Situation
 
 
-def on_create(situation: Situation, cluster: Resource) -> Iterator[str]:
+def on_create(context: Context, cluster: Resource) -> Iterator[str]:
     """What is wrong with a new cluster."""
     yield from _spec(cluster)
-    yield from _features(situation, cluster, cluster.spec.talos_version)
+    yield from _features(context, cluster, cluster.spec.talos_version)
     try:
-        _check_versions(situation, cluster.spec.talos_version, cluster.spec.kubernetes_version, None)
+        _check_versions(context, cluster.spec.talos_version, cluster.spec.kubernetes_version, None)
     except Refused as refusal:
         yield str(refusal)
 
 
-def on_update(situation: Situation, old: Resource, new: Resource) -> Iterator[str]:
+def on_update(context: Context, old: Resource, new: Resource) -> Iterator[str]:
     """What is wrong with a change of a cluster."""
     yield from _spec(new)
-    initial = situation.find(CLUSTER_CONFIG_VERSION, new.id)
+    initial = context.find(CLUSTER_CONFIG_VERSION, new.id)
     contract = initial.spec.version.removeprefix("v") if initial else old.spec.talos_version
-    yield from _features(situation, new, contract)
+    yield from _features(context, new, contract)
     if (old.spec.talos_version, old.spec.kubernetes_version) != (
         new.spec.talos_version,
         new.spec.kubernetes_version,
     ):
         try:
-            _check_versions(situation, new.spec.talos_version, new.spec.kubernetes_version, old)
+            _check_versions(context, new.spec.talos_version, new.spec.kubernetes_version, old)
         except Refused as refusal:
             yield str(refusal)
     if ANNOTATION_CLUSTER_LOCKED in old.annotations and ANNOTATION_CLUSTER_LOCKED in new.annotations:
@@ -49,9 +49,9 @@ def on_update(situation: Situation, old: Resource, new: Resource) -> Iterator[st
         yield "updating disk encryption settings is not allowed"
 
 
-def on_destroy(situation: Situation, cluster: Resource) -> Iterator[str]:
+def on_destroy(context: Context, cluster: Resource) -> Iterator[str]:
     """Why a cluster must stay. Omni looks at the lock only once the cluster has a status."""
-    if ANNOTATION_CLUSTER_LOCKED in cluster.annotations and situation.find(CLUSTER_STATUS, cluster.id):
+    if ANNOTATION_CLUSTER_LOCKED in cluster.annotations and context.find(CLUSTER_STATUS, cluster.id):
         yield f'deletion is not allowed: the cluster "{cluster.id}" is locked'
 
 
@@ -113,8 +113,8 @@ def _version(text: str) -> str:
     return ""
 
 
-def _features(situation: Situation, cluster: Resource, contract: str) -> Iterator[str]:
-    settings = situation.find(FEATURES_CONFIG, "features-config")
+def _features(context: Context, cluster: Resource, contract: str) -> Iterator[str]:
+    settings = context.find(FEATURES_CONFIG, "features-config")
     if cluster.spec.HasField("backup_configuration") and settings is not None:
         interval = cluster.spec.backup_configuration.interval.ToTimedelta()
         shortest = settings.spec.etcd_backup_settings.min_interval.ToTimedelta()
@@ -145,24 +145,24 @@ def _public_discovery(cluster: Resource, contract: str) -> Iterator[str]:
         )
 
 
-def _check_versions(situation: Situation, talos: str, kubernetes: str, old: Resource | None) -> None:
+def _check_versions(context: Context, talos: str, kubernetes: str, old: Resource | None) -> None:
     """Both versions together, stopping at the first fault."""
-    known = situation.find(TALOS_VERSION, talos)
+    known = context.find(TALOS_VERSION, talos)
     if known is None:
-        raise Refused(f'invalid talos version "{talos}": {situation.missing(TALOS_VERSION, talos)}')
-    before = situation.find(TALOS_VERSION, old.spec.talos_version) if old else None
+        raise Refused(f'invalid talos version "{talos}": {context.missing(TALOS_VERSION, talos)}')
+    before = context.find(TALOS_VERSION, old.spec.talos_version) if old else None
     if known.spec.deprecated and not (before and before.spec.deprecated):
         raise Refused(f'talos version "{talos}" is no longer supported')
     if known.spec.unsupported and not (before and before.spec.unsupported):
         raise Refused(f'talos version "{talos}" is not supported by this Omni release')
     if old is not None:
-        _check_step(situation, old, talos, kubernetes)
+        _check_step(context, old, talos, kubernetes)
     if kubernetes not in known.spec.compatible_kubernetes_versions:
         raise Refused(f'invalid kubernetes version "{kubernetes}": is not compatible with talos version "{talos}"')
 
 
-def _check_step(situation: Situation, old: Resource, talos: str, kubernetes: str) -> None:
-    initial = situation.find(CLUSTER_CONFIG_VERSION, old.id)
+def _check_step(context: Context, old: Resource, talos: str, kubernetes: str) -> None:
+    initial = context.find(CLUSTER_CONFIG_VERSION, old.id)
     if initial is not None:
         first, then = versions.tolerant(initial.spec.version), versions.tolerant(talos)
         if (then.major, then.minor) < (first.major, first.minor):
@@ -170,7 +170,7 @@ def _check_step(situation: Situation, old: Resource, talos: str, kubernetes: str
             raise Refused(f'downgrading from version "{shown}" to "{talos}" is not supported')
     if kubernetes == old.spec.kubernetes_version:
         return
-    status = situation.find(KUBERNETES_UPGRADE_STATUS, old.id)
+    status = context.find(KUBERNETES_UPGRADE_STATUS, old.id)
     if status is not None and status.spec.last_upgrade_version == kubernetes:
         return  # giving up an upgrade that has begun
     if upgrade_path(old.spec.kubernetes_version, kubernetes):

@@ -6,23 +6,23 @@ from collections.abc import Iterator
 
 from ksail_pulumi.omni.resources import CLUSTER, LABEL_MACHINE_SET, MACHINE_SET, Resource
 from ksail_pulumi.simulator.validations import talos_config
-from ksail_pulumi.simulator.validations.situation import Situation
+from ksail_pulumi.simulator.validations.context import Context
 
 
-def on_create(situation: Situation, patch: Resource) -> Iterator[str]:
+def on_create(context: Context, patch: Resource) -> Iterator[str]:
     """What is wrong with a new patch; a cluster or set that does not exist is no fault."""
-    cluster = situation.find(CLUSTER, patch.cluster)
+    cluster = context.find(CLUSTER, patch.cluster)
     if cluster is not None and cluster.tearing_down:
         yield f'cluster "{cluster.id}" is tearing down'
         return
-    machine_set = situation.find(MACHINE_SET, patch.labels.get(LABEL_MACHINE_SET, ""))
+    machine_set = context.find(MACHINE_SET, patch.labels.get(LABEL_MACHINE_SET, ""))
     if machine_set is not None and machine_set.tearing_down:
         yield f'machine set "{machine_set.id}" is tearing down'
         return
     yield from _data(patch)
 
 
-def on_update(_situation: Situation, old: Resource, new: Resource) -> Iterator[str]:
+def on_update(_situation: Context, old: Resource, new: Resource) -> Iterator[str]:
     """What is wrong with a change of a patch; what stays as it is is not judged again."""
     if old.spec != new.spec:
         yield from _data(new)

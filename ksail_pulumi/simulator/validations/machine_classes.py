@@ -8,7 +8,7 @@ from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import LABEL_NO_MANUAL_ALLOCATION, MACHINE_SET, Resource, ResourceType
 from ksail_pulumi.simulator import selectors
 from ksail_pulumi.simulator.allocation import allocation_of
-from ksail_pulumi.simulator.validations.situation import Situation
+from ksail_pulumi.simulator.validations.context import Context
 
 INFRA_PROVIDER_STATUS = ResourceType(
     "InfraProviderStatuses.omni.sidero.dev", "infra-provider", specs_pb2.InfraProviderCombinedStatusSpec
@@ -16,7 +16,7 @@ INFRA_PROVIDER_STATUS = ResourceType(
 """Nobody can write it, so no provider is ever there; the type is here for its name."""
 
 
-def on_create(situation: Situation, machine_class: Resource) -> Iterator[str]:
+def on_create(context: Context, machine_class: Resource) -> Iterator[str]:
     """What is wrong with a machine class, new or changed."""
     spec = machine_class.spec
     if spec.HasField("auto_provision") and spec.match_labels:
@@ -25,19 +25,19 @@ def on_create(situation: Situation, machine_class: Resource) -> Iterator[str]:
         provider = spec.auto_provision.provider_id
         if not provider:
             yield "providerID can not be empty"
-        elif situation.find(INFRA_PROVIDER_STATUS, provider) is None:
-            yield f"failed to get provider: {situation.missing(INFRA_PROVIDER_STATUS, provider)}"
+        elif context.find(INFRA_PROVIDER_STATUS, provider) is None:
+            yield f"failed to get provider: {context.missing(INFRA_PROVIDER_STATUS, provider)}"
     elif spec.match_labels:
         yield from _selectors(spec.match_labels)
     else:
         yield "machine class should either have auto provision or match labels set"
 
 
-def on_destroy(situation: Situation, machine_class: Resource) -> Iterator[str]:
+def on_destroy(context: Context, machine_class: Resource) -> Iterator[str]:
     """Why a machine class must stay."""
     users = [
         machine_set.id
-        for machine_set in situation.store.list(MACHINE_SET)
+        for machine_set in context.store.list(MACHINE_SET)
         if (allocation := allocation_of(machine_set)) is not None and allocation.name == machine_class.id
     ]
     if users:

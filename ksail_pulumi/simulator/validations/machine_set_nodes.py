@@ -19,60 +19,60 @@ from ksail_pulumi.omni.resources import (
 )
 from ksail_pulumi.simulator.allocation import allocation_of
 from ksail_pulumi.simulator.validations import relations, versions
-from ksail_pulumi.simulator.validations.situation import Situation
+from ksail_pulumi.simulator.validations.context import Context
 
 _LABELS = (LABEL_CLUSTER, LABEL_MACHINE_SET)
 
 
-def on_create(situation: Situation, node: Resource) -> Iterator[str]:
+def on_create(context: Context, node: Resource) -> Iterator[str]:
     """What is wrong with a new node."""
     yield from relations.present(node, _LABELS)
     set_id = node.labels.get(LABEL_MACHINE_SET, "")
-    reason = _reason_against(situation, set_id, node.cluster)
+    reason = _reason_against(context, set_id, node.cluster)
     if reason:
         yield f'adding machine set node to the machine set "{set_id}" is not allowed: {reason}'
-    elif (cluster := situation.find(CLUSTER, node.cluster)) is not None:
-        yield from _talos_version(situation, node.id, cluster.spec.talos_version)
+    elif (cluster := context.find(CLUSTER, node.cluster)) is not None:
+        yield from _talos_version(context, node.id, cluster.spec.talos_version)
     yield from _lock(node)
 
 
-def on_update(situation: Situation, old: Resource, new: Resource) -> Iterator[str]:
+def on_update(context: Context, old: Resource, new: Resource) -> Iterator[str]:
     """What is wrong with a change of a node."""
     yield from relations.unchanged(old, new, _LABELS)
     set_id = new.labels.get(LABEL_MACHINE_SET, "")
     if not set_id:
         yield "missing machine set label"
     elif set_id == old.labels.get(LABEL_MACHINE_SET):
-        reason = _reason_against(situation, set_id, old.cluster)
+        reason = _reason_against(context, set_id, old.cluster)
         if reason:
             yield f'updating machine set node on the machine set "{set_id}" is not allowed: {reason}'
     yield from _lock(new)
 
 
-def on_destroy(situation: Situation, node: Resource) -> Iterator[str]:
+def on_destroy(context: Context, node: Resource) -> Iterator[str]:
     """Why a node must stay. A class' nodes can be taken away by users like all others."""
     set_id = node.labels.get(LABEL_MACHINE_SET, "")
-    machine_set = situation.find(MACHINE_SET, set_id)
+    machine_set = context.find(MACHINE_SET, set_id)
     if machine_set is None or machine_set.tearing_down:
         return
     prefix = f'removing machine set node from the machine set "{set_id}" is not allowed'
     if ANNOTATION_LOCKED in node.annotations:
         yield f"{prefix}: machine set node is locked"
         return
-    cluster = situation.find(CLUSTER, node.cluster)
+    cluster = context.find(CLUSTER, node.cluster)
     if cluster is not None and not cluster.tearing_down and ANNOTATION_CLUSTER_LOCKED in cluster.annotations:
         yield f'{prefix}: the cluster "{cluster.id}" is locked'
 
 
-def _reason_against(situation: Situation, set_id: str, cluster_id: str) -> str:
-    machine_set = situation.find(MACHINE_SET, set_id)
+def _reason_against(context: Context, set_id: str, cluster_id: str) -> str:
+    machine_set = context.find(MACHINE_SET, set_id)
     if machine_set is None:
         return "the machine set does not exist"
     if machine_set.tearing_down:
         return "the machine set is tearing down"
     if allocation_of(machine_set) is not None:
         return "the machine set is using automated machine allocation"
-    cluster = situation.find(CLUSTER, cluster_id)
+    cluster = context.find(CLUSTER, cluster_id)
     if cluster is None:
         return f'the cluster "{cluster_id}" does not exist'
     if ANNOTATION_CLUSTER_LOCKED in cluster.annotations:
@@ -87,9 +87,9 @@ def _lock(node: Resource) -> Iterator[str]:
         yield "locking controlplanes is not allowed"
 
 
-def _talos_version(situation: Situation, machine_id: str, wanted: str) -> Iterator[str]:
+def _talos_version(context: Context, machine_id: str, wanted: str) -> Iterator[str]:
     """Whether a machine's Talos can become the cluster's; a machine that is not known yet can be put in a set."""
-    status = situation.find(MACHINE_STATUS, machine_id)
+    status = context.find(MACHINE_STATUS, machine_id)
     if status is None:
         return
     text = status.labels.get(LABEL_TALOS_VERSION, "")

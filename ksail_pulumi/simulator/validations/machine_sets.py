@@ -21,16 +21,16 @@ from ksail_pulumi.omni.resources import (
 )
 from ksail_pulumi.simulator.allocation import MachineAllocation, allocation_of
 from ksail_pulumi.simulator.validations import relations
-from ksail_pulumi.simulator.validations.situation import Situation
+from ksail_pulumi.simulator.validations.context import Context
 
 LONGEST_SNAPSHOT_PATH = 4096
 """Bytes in the path of a backup."""
 
 
-def on_create(situation: Situation, machine_set: Resource) -> Iterator[str]:
+def on_create(context: Context, machine_set: Resource) -> Iterator[str]:
     """What is wrong with a new machine set."""
     yield from relations.present(machine_set, (LABEL_CLUSTER,))
-    cluster = situation.find(CLUSTER, machine_set.cluster)
+    cluster = context.find(CLUSTER, machine_set.cluster)
     if cluster is None:
         yield f'the cluster "{machine_set.cluster}" does not exist'
         return
@@ -43,16 +43,16 @@ def on_create(situation: Situation, machine_set: Resource) -> Iterator[str]:
         )
         return
     yield from _placed(machine_set)
-    if _is_control_plane_of(machine_set, cluster) and _bootstrapped(situation, cluster.id):
+    if _is_control_plane_of(machine_set, cluster) and _bootstrapped(context, cluster.id):
         yield "adding control plane machine set to an already bootstrapped cluster is not allowed"
-    yield from _allocation(situation, machine_set)
-    yield from _bootstrap_on_create(situation, machine_set)
+    yield from _allocation(context, machine_set)
+    yield from _bootstrap_on_create(context, machine_set)
 
 
-def on_update(situation: Situation, old: Resource, new: Resource) -> Iterator[str]:
+def on_update(context: Context, old: Resource, new: Resource) -> Iterator[str]:
     """What is wrong with a change of a machine set."""
     yield from relations.unchanged(old, new, (LABEL_CLUSTER,))
-    cluster = situation.find(CLUSTER, new.cluster)
+    cluster = context.find(CLUSTER, new.cluster)
     if cluster is None:
         yield f'the cluster "{new.cluster}" does not exist'
         return
@@ -62,15 +62,15 @@ def on_update(situation: Situation, old: Resource, new: Resource) -> Iterator[st
     yield from _placed(new)
     before, after = allocation_of(old), allocation_of(new)
     if (before is None) != (after is None):
-        yield from _switched(situation, new, to_class=after is not None)
+        yield from _switched(context, new, to_class=after is not None)
     else:
-        yield from _allocation(situation, new)
-    yield from _bootstrap_on_update(situation, old, new)
+        yield from _allocation(context, new)
+    yield from _bootstrap_on_update(context, old, new)
 
 
-def on_destroy(situation: Situation, machine_set: Resource) -> Iterator[str]:
+def on_destroy(context: Context, machine_set: Resource) -> Iterator[str]:
     """Why a machine set must stay."""
-    cluster = situation.find(CLUSTER, machine_set.cluster)
+    cluster = context.find(CLUSTER, machine_set.cluster)
     if cluster is not None and not cluster.tearing_down and ANNOTATION_CLUSTER_LOCKED in cluster.annotations:
         yield (
             f'removing machine set "{machine_set.id}" from the cluster "{cluster.id}" is not allowed: '
@@ -96,12 +96,12 @@ def _is_control_plane_of(machine_set: Resource, cluster: Resource) -> bool:
     return LABEL_CONTROL_PLANE in machine_set.labels and machine_set.id == f"{cluster.id}-control-planes"
 
 
-def _bootstrapped(situation: Situation, cluster: str) -> bool:
-    status = situation.find(CLUSTER_BOOTSTRAP_STATUS, cluster)
+def _bootstrapped(context: Context, cluster: str) -> bool:
+    status = context.find(CLUSTER_BOOTSTRAP_STATUS, cluster)
     return status is not None and bool(status.spec.bootstrapped)
 
 
-def _allocation(situation: Situation, machine_set: Resource) -> Iterator[str]:
+def _allocation(context: Context, machine_set: Resource) -> Iterator[str]:
     allocation = allocation_of(machine_set)
     if allocation is None:
         return
@@ -112,7 +112,7 @@ def _allocation(situation: Situation, machine_set: Resource) -> Iterator[str]:
     if unlimited and allocation.machine_count:
         yield "machine count can be set only if static allocation type is used"
         return
-    machine_class = situation.find(MACHINE_CLASS, allocation.name)
+    machine_class = context.find(MACHINE_CLASS, allocation.name)
     if machine_class is None:
         yield f'machine class with name "{allocation.name}" doesn\'t exist'
     elif unlimited and machine_class.spec.HasField("auto_provision"):
@@ -122,9 +122,9 @@ def _allocation(situation: Situation, machine_set: Resource) -> Iterator[str]:
         )
 
 
-def _switched(situation: Situation, machine_set: Resource, *, to_class: bool) -> Iterator[str]:
+def _switched(context: Context, machine_set: Resource, *, to_class: bool) -> Iterator[str]:
     """A set may go from machines by hand to a class, or back, only while it is empty; the class is not looked up."""
-    if not situation.store.list(MACHINE_SET_NODE, {LABEL_MACHINE_SET: machine_set.id}):
+    if not context.store.list(MACHINE_SET_NODE, {LABEL_MACHINE_SET: machine_set.id}):
         return
     now, then = (
         ("manual nodes management", "machine class mode")
@@ -134,7 +134,7 @@ def _switched(situation: Situation, machine_set: Resource, *, to_class: bool) ->
     yield f"machine set is not empty and is using {now}, updating to {then} is not allowed"
 
 
-def _bootstrap_on_create(situation: Situation, machine_set: Resource) -> Iterator[str]:
+def _bootstrap_on_create(context: Context, machine_set: Resource) -> Iterator[str]:
     if not machine_set.spec.HasField("bootstrap_spec"):
         return
     if LABEL_WORKER in machine_set.labels:
@@ -146,9 +146,9 @@ def _bootstrap_on_create(situation: Situation, machine_set: Resource) -> Iterato
         yield f"bootstrap snapshot path is too long: {size} bytes (max {LONGEST_SNAPSHOT_PATH})"
     elif wanted.snapshot.startswith("/") or ".." in wanted.snapshot.split("/"):
         yield "bootstrap snapshot must be a relative path without parent-directory references"
-    elif not (clusters := situation.store.list(CLUSTER_UUID, {LABEL_CLUSTER_UUID: wanted.cluster_uuid})):
+    elif not (clusters := context.store.list(CLUSTER_UUID, {LABEL_CLUSTER_UUID: wanted.cluster_uuid})):
         yield f'invalid cluster UUID "{wanted.cluster_uuid}"'
-    elif not _has_backup(situation, clusters[0].id, wanted.snapshot):
+    elif not _has_backup(context, clusters[0].id, wanted.snapshot):
         path = f"backups/{wanted.cluster_uuid}/{wanted.snapshot}"
         yield (
             "failed to get backup: failed to download backup: failed to open file: "
@@ -156,16 +156,16 @@ def _bootstrap_on_create(situation: Situation, machine_set: Resource) -> Iterato
         )
 
 
-def _has_backup(situation: Situation, cluster: str, snapshot: str) -> bool:
-    backups = situation.store.list(ETCD_BACKUP, {LABEL_CLUSTER: cluster})
+def _has_backup(context: Context, cluster: str, snapshot: str) -> bool:
+    backups = context.store.list(ETCD_BACKUP, {LABEL_CLUSTER: cluster})
     return any(backup.spec.snapshot == snapshot for backup in backups)
 
 
-def _bootstrap_on_update(situation: Situation, old: Resource, new: Resource) -> Iterator[str]:
+def _bootstrap_on_update(context: Context, old: Resource, new: Resource) -> Iterator[str]:
     if new.spec.HasField("bootstrap_spec") and LABEL_WORKER in new.labels:
         yield "bootstrap spec is not allowed for worker machine sets"
     elif old.spec.HasField("bootstrap_spec") and not new.spec.HasField("bootstrap_spec"):
-        if not _bootstrapped(situation, new.cluster):
+        if not _bootstrapped(context, new.cluster):
             yield "bootstrap spec can only be removed after the cluster is bootstrapped"
     elif old.spec.bootstrap_spec != new.spec.bootstrap_spec:
         yield "bootstrap spec is immutable after creation"

@@ -11,8 +11,8 @@ import yaml
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, PREFIX, TALOS_EXTENSIONS, Resource
 from ksail_pulumi.simulator import goyaml
+from ksail_pulumi.simulator.validations.context import Context
 from ksail_pulumi.simulator.validations.metadata import has_control_characters
-from ksail_pulumi.simulator.validations.situation import Situation
 
 MOST_EXTENSIONS = 256
 MOST_KERNEL_ARGS = 64
@@ -22,7 +22,7 @@ SHORTEST_HEALTH_CHECK = timedelta(seconds=5)
 LABEL_SYSTEM_MANIFEST = PREFIX + "system-manifest"
 
 
-def extensions_on_create(situation: Situation, configuration: Resource) -> Iterator[str]:
+def extensions_on_create(context: Context, configuration: Resource) -> Iterator[str]:
     """What is wrong with a list of system extensions, new or changed."""
     wanted = configuration.spec.extensions
     if not wanted:
@@ -30,7 +30,7 @@ def extensions_on_create(situation: Situation, configuration: Resource) -> Itera
     if not configuration.cluster:
         yield ("extensions configuration with a non-empty extensions list must target a cluster via the cluster label")
         return
-    cluster = situation.find(CLUSTER, configuration.cluster)
+    cluster = context.find(CLUSTER, configuration.cluster)
     if cluster is None:
         yield f'cluster "{configuration.cluster}" does not exist'
         return
@@ -38,7 +38,7 @@ def extensions_on_create(situation: Situation, configuration: Resource) -> Itera
         yield f"extensions list has {len(wanted)} entries, exceeds maximum of {MOST_EXTENSIONS}"
         return
     talos = cluster.spec.talos_version
-    offered = situation.find(TALOS_EXTENSIONS, talos)
+    offered = context.find(TALOS_EXTENSIONS, talos)
     known = {item.name for item in offered.spec.items} if offered else set()
     seen: set[str] = set()
     for number, name in enumerate(wanted):
@@ -52,7 +52,7 @@ def extensions_on_create(situation: Situation, configuration: Resource) -> Itera
             return
 
 
-def kernel_args_on_create(_situation: Situation, kernel_args: Resource) -> Iterator[str]:
+def kernel_args_on_create(_situation: Context, kernel_args: Resource) -> Iterator[str]:
     """What is wrong with kernel arguments, new or changed."""
     args = kernel_args.spec.args
     if len(args) > MOST_KERNEL_ARGS:
@@ -66,7 +66,7 @@ def kernel_args_on_create(_situation: Situation, kernel_args: Resource) -> Itera
             yield f"args[{number}] contains a control character"
 
 
-def manifest_group_on_create(_situation: Situation, group: Resource) -> Iterator[str]:
+def manifest_group_on_create(_situation: Context, group: Resource) -> Iterator[str]:
     """What is wrong with a group of manifests, new or changed."""
     if LABEL_SYSTEM_MANIFEST in group.labels:
         yield "system manifests can't be created by the user"
@@ -84,7 +84,7 @@ def manifest_group_on_create(_situation: Situation, group: Resource) -> Iterator
         yield f"error converting manifest to JSON: yaml: line {line}: {error.problem}"
 
 
-def health_check_on_create(_situation: Situation, check: Resource) -> Iterator[str]:
+def health_check_on_create(_situation: Context, check: Resource) -> Iterator[str]:
     """What is wrong with a health check, new or changed. Omni does not look whether it is a Job."""
     if not check.spec.job:
         yield "healthcheck job manifest must be set"

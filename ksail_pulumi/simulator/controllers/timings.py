@@ -16,7 +16,7 @@ def _work(seconds: float) -> float:
 
 
 @dataclass(frozen=True)
-class Story:
+class Timings:
     """Durations in seconds. First the reactions of controllers, then the work of machines."""
 
     finalizer: float = 0.012
@@ -93,7 +93,7 @@ class Story:
     link: float = _work(2.0)
     """A machine that is being removed from Omni lets go."""
 
-    def at(self, pace: float) -> Story:
-        """The same story with machines that work `pace` times as quickly."""
+    def at(self, pace: float) -> Timings:
+        """The same timings with machines that work `pace` times as quickly."""
         work = {item.name: getattr(self, item.name) / pace for item in fields(self) if item.metadata.get("work")}
         return replace(self, **work)

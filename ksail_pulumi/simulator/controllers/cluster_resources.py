@@ -22,7 +22,7 @@ from ksail_pulumi.omni.resources import (
     Resource,
     ResourceType,
 )
-from ksail_pulumi.simulator.controllers.engine import Controller, Keys, World, its_cluster, own_id
+from ksail_pulumi.simulator.controllers.engine import Controller, Keys, Runtime, its_cluster, own_id
 from ksail_pulumi.simulator.machines import LINK_PREFIX
 
 DISCOVERY_ENDPOINT = f"http://[{LINK_PREFIX}::1]:8093"
@@ -30,90 +30,83 @@ DISCOVERY_ENDPOINT = f"http://[{LINK_PREFIX}::1]:8093"
 
 
 @dataclass(frozen=True)
-class Part:
+class ClusterResource:
     """A resource that exists once for every cluster, and whose finalizer on the cluster announces it."""
 
     owner: str
     type: ResourceType
-    build: Callable[[World, Resource], Resource]
+    build: Callable[[Runtime, Resource], Resource]
 
 
-def _uuid(world: World, cluster: Resource) -> Resource:
+def _uuid(runtime: Runtime, cluster: Resource) -> Resource:
     # Another one for every cluster, also of the same name; and the same in every run with the same machines.
-    value = str(uuid.UUID(int=world.random(cluster.id).getrandbits(128), version=4))
+    value = str(uuid.UUID(int=runtime.random(cluster.id).getrandbits(128), version=4))
     spec = specs_pb2.ClusterUUID(uuid=value)
     return Resource(CLUSTER_UUID, cluster.id, spec, {LABEL_CLUSTER_UUID: value}, owner="ClusterUUIDController")
 
 
-def _config_version(world: World, cluster: Resource) -> Resource:  # noqa: ARG001
+def _config_version(runtime: Runtime, cluster: Resource) -> Resource:  # noqa: ARG001
     spec = specs_pb2.ClusterConfigVersionSpec(version=f"v{cluster.spec.talos_version}")
     return Resource(CLUSTER_CONFIG_VERSION, cluster.id, spec, owner="ClusterConfigVersionController")
 
 
-def endpoint(world: World, cluster: Resource) -> Resource:
+def endpoint(runtime: Runtime, cluster: Resource) -> Resource:
     """Where the control planes of a cluster are reached."""
-    members = world.store.list(CLUSTER_MACHINE, {LABEL_CLUSTER: cluster.id, LABEL_CONTROL_PLANE: None})
-    addresses = [world.machines[member.id].address for member in members if not member.tearing_down]
+    members = runtime.store.list(CLUSTER_MACHINE, {LABEL_CLUSTER: cluster.id, LABEL_CONTROL_PLANE: None})
+    addresses = [runtime.machines[member.id].address for member in members if not member.tearing_down]
     spec = specs_pb2.ClusterEndpointSpec(management_addresses=addresses)
     return Resource(CLUSTER_ENDPOINT, cluster.id, spec, owner="ClusterEndpointController")
 
 
-PARTS = (
-    Part("ClusterUUIDController", CLUSTER_UUID, _uuid),
-    Part("ClusterConfigVersionController", CLUSTER_CONFIG_VERSION, _config_version),
-    Part("ClusterEndpointController", CLUSTER_ENDPOINT, endpoint),
+CLUSTER_RESOURCES = (
+    ClusterResource("ClusterUUIDController", CLUSTER_UUID, _uuid),
+    ClusterResource("ClusterConfigVersionController", CLUSTER_CONFIG_VERSION, _config_version),
+    ClusterResource("ClusterEndpointController", CLUSTER_ENDPOINT, endpoint),
 )
 
 
-class ClusterPart(Controller):
+class ClusterResources(Controller):
     """Makes one part for every cluster; the cluster's own controller takes it away again."""
 
-    def __init__(self, world: World, part: Part) -> None:
-        """Be the controller of one part."""
-        super().__init__(world)
+    def __init__(self, runtime: Runtime, part: ClusterResource) -> None:
+        super().__init__(runtime)
         self.part = part
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """Clusters, and their machines for the endpoint."""
         members = {CLUSTER_MACHINE: its_cluster} if self.part.type == CLUSTER_ENDPOINT else {}
         return {CLUSTER: own_id, **members}
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """A moment after the finalizer."""
-        return self.world.story.part
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.part
 
     def reconcile(self, key: str) -> None:
-        """Make it, as soon as the finalizer is on."""
-        cluster = self.world.find(CLUSTER, key)
+        cluster = self.runtime.find(CLUSTER, key)
         if cluster is None or cluster.tearing_down or self.part.owner not in cluster.finalizers:
             return
-        current = self.world.find(self.part.type, key)
+        current = self.runtime.find(self.part.type, key)
         if current is None or (self.part.type == CLUSTER_ENDPOINT and not current.tearing_down):
-            self.world.store.put(self.part.build(self.world, cluster))
+            self.runtime.store.put(self.part.build(self.runtime, cluster))
 
 
 class DiscoveryPatch(Controller):
     """Points the machines of a cluster at Omni's discovery service, where the cluster asks for it."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """Clusters' statuses, whose feature flags it follows."""
         return {CLUSTER_STATUS: own_id}
 
-    def lag(self, key: str) -> float:  # noqa: ARG002
-        """A moment after the status."""
-        return self.world.story.part
+    def delay(self, key: str) -> float:  # noqa: ARG002
+        return self.runtime.timings.part
 
     def reconcile(self, key: str) -> None:
-        """Make the patch or take it away."""
-        status = self.world.find(CLUSTER_STATUS, key)
+        status = self.runtime.find(CLUSTER_STATUS, key)
         patch = f"950-discovery-service-{key}"
         if status is None or status.tearing_down or not status.spec.use_embedded_discovery_service:
-            self.world.dispose(CONFIG_PATCH, patch)
-        elif (current := self.world.find(CONFIG_PATCH, patch)) is None or not current.tearing_down:
+            self.runtime.dispose(CONFIG_PATCH, patch)
+        elif (current := self.runtime.find(CONFIG_PATCH, patch)) is None or not current.tearing_down:
             labels = {LABEL_CLUSTER: key, LABEL_SYSTEM_PATCH: ""}
             spec = specs_pb2.ConfigPatchSpec(data=_DISCOVERY.format(DISCOVERY_ENDPOINT))
             owner = "DiscoveryServiceConfigPatchController"
-            self.world.store.put(Resource(CONFIG_PATCH, patch, spec, labels, owner=owner))
+            self.runtime.store.put(Resource(CONFIG_PATCH, patch, spec, labels, owner=owner))
 
 
 _DISCOVERY = """\

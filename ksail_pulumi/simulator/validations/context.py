@@ -20,7 +20,7 @@ class Named(Protocol):
 
 
 @dataclass(frozen=True)
-class Situation:
+class Context:
     """What there is now.
 
     Attributes:
