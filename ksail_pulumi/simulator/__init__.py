@@ -1,5 +1,5 @@
-"""An Omni in this process: the real wire, real signatures, Omni's own rules, and machines that are only emulated.
+"""An Omni in this process: the real protocol, real signatures, Omni's own rules, and emulated machines.
 
-It shares nothing with the client but the generated messages and the resource types, so that no mistake can agree
-with itself; it never calls out, and lets nobody in without a valid signature.
+It shares only the generated messages and the resource types with the client, so a mistake in one is not hidden by the
+same mistake in the other. It opens no outgoing connection, and accepts no call without a valid signature.
 """

@@ -1,6 +1,6 @@
-"""What may be read and written at all: Omni's resource types, and what each role may do with them.
+"""Omni's resource types, and what each role may do with them.
 
-The table follows the access rules of Omni v1.10.4; a type that is not in it is closed, whether it exists or not.
+The table follows the access rules of Omni v1.10.4; a type that is not in it is denied, whether it exists or not.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Action = Literal["read", "create", "update", "destroy"]
 
 @dataclass(frozen=True)
 class Access:
-    """What can be done with resources of a type.
+    """The access rules of a type.
 
     Attributes:
         type: The type.
-        actions: What a caller may do.
-        refusal: The words for everything else.
-        reader: The role that reading takes.
-        writer: The role that writing takes.
+        actions: The allowed actions.
+        refusal: The text for all other actions.
+        reader: The role that reading needs.
+        writer: The role that writing needs.
     """
 
     type: ResourceType
@@ -42,7 +42,6 @@ class Access:
 NAMESPACES = frozenset(
     ("default", "ephemeral", "metrics", "virtual", "external", "infra-provider", "infra-provider-ephemeral")
 )
-"""The namespaces that an Omni has."""
 
 IMPORTED_CLUSTER_SECRETS = ResourceType(
     "ImportedClusterSecrets.omni.sidero.dev", "default", specs_pb2.ImportedClusterSecretsSpec
@@ -53,9 +52,9 @@ ADVERTISED_ENDPOINTS = ResourceType(
     "AdvertisedEndpoints.omni.sidero.dev", "virtual", virtual_pb2.AdvertisedEndpointsSpec
 )
 VERSION_CONTRACTS = ResourceType("VersionContracts.omni.sidero.dev", "virtual", virtual_pb2.PermissionsSpec)
-"""Omni knows the name but can give none, so that its spec never shows."""
+"""Omni knows this type but returns no resource of it, so its spec is never used."""
 VIRTUAL = frozenset((resources.CURRENT_USER, PERMISSIONS, CLUSTER_PERMISSIONS, ADVERTISED_ENDPOINTS, VERSION_CONTRACTS))
-"""Types whose resources are made for the caller when asked for."""
+"""Types whose resources are made for each call."""
 
 USER_MANAGED = frozenset((
     resources.CLUSTER, resources.MACHINE_SET, resources.MACHINE_SET_NODE, resources.CONFIG_PATCH,
@@ -67,7 +66,7 @@ USER_MANAGED = frozenset((
     ResourceType("RotateTalosCAs.omni.sidero.dev", "default", specs_pb2.RotateTalosCASpec),
     ResourceType("RotateKubernetesCAs.omni.sidero.dev", "default", specs_pb2.RotateKubernetesCASpec),
 ))  # fmt: skip
-"""Types that users own: everything is allowed to an Operator."""
+"""Types that users own; an Operator may do everything."""
 
 _READ_ONLY = (
     ("MachineExtensions", specs_pb2.MachineExtensionsSpec, "default"),
@@ -99,7 +98,7 @@ def _table() -> Mapping[str, Access]:
             *resources.TYPES.values(),
             *(ResourceType(f"{name}.omni.sidero.dev", namespace, spec) for name, spec, namespace in _READ_ONLY),
         )
-        # API version 3 of Omni brings this type; version 2 does not know it.
+        # Added by API version 3 of Omni; this is version 2.
         if kind is not resources.MACHINE_INSTALL_DISK_CONFIG
     }
     table |= {kind.name: Access(kind, read, "only read access is permitted", reader="None") for kind in open_to_all}
@@ -113,7 +112,7 @@ TABLE = _table()
 
 
 def check(identity: Identity, action: Action, type_name: str) -> Access:
-    """What may be done with a type, for a caller that wants to do something.
+    """Check an action of a caller on a type.
 
     Raises:
         StoreError: `PERMISSION_DENIED`, for an unknown or closed type too.
@@ -130,7 +129,7 @@ def check(identity: Identity, action: Action, type_name: str) -> Access:
 
 
 def insufficient_role(identity: Identity) -> str:
-    """Omni's words for a role that is too low."""
+    """Omni's text for a role that is too low."""
     return f'unauthorized: access denied: insufficient role: "{identity.role}"'
 
 

@@ -1,4 +1,4 @@
-"""From which machine class a machine set takes its machines."""
+"""The machine class of a machine set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MachineAllocation = specs_pb2.MachineSetSpec.MachineAllocation
 
 
 def allocation_of(machine_set: Resource) -> MachineAllocation | None:
-    """What a set says of its machine class, if it says anything. Omni reads the deprecated field first."""
+    """The machine class allocation of a set, if any. Omni reads the deprecated field first."""
     for field in ("machine_class", "machine_allocation"):
         if machine_set.spec.HasField(field):
             found: MachineAllocation = getattr(machine_set.spec, field)

@@ -1,7 +1,7 @@
-"""The manifests in the configuration of a cluster's machines, and what Kubernetes has of them.
+"""The manifests in the configuration of a cluster's machines, and their objects in Kubernetes.
 
-Talos creates what is missing and leaves the rest alone; only a sync through Omni changes objects. Nothing is downloaded
-here: a manifest by URL counts as one object, and the same one if only the numbers in the URL differ.
+Talos creates missing objects and never changes them; only a sync through Omni does. Nothing is downloaded here: a
+manifest by URL counts as one object, and as the same object if only the numbers in the URL differ.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Response = management_pb2.KubernetesSyncManifestResponse
 
 
 class BootstrapManifests:
-    """Remembers, for every cluster, in which form its objects were created or last synced."""
+    """The content with which the objects of each cluster were created or last synced."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -32,7 +32,7 @@ class BootstrapManifests:
         store.subscribe(self._saw)
 
     def sync(self, cluster: str, *, dry_run: bool, prune: bool) -> Iterator[Response]:
-        """Change the objects that are not as configured, and tell of each object; those that changed roll out last."""
+        """Change the objects that differ, and report each object; changed ones are rolled out last."""
         objects = self._created(cluster)
         patches = self._store.list(CONFIG_PATCH, {LABEL_CLUSTER: cluster})
         configured = {path: text for patch in patches for path, text in manifests_in(patch.spec.data)}
@@ -57,7 +57,7 @@ class BootstrapManifests:
             yield from (Response(response_type=Response.ROLLOUT, path=path) for path in changed)
 
     def _saw(self, event: Event) -> None:
-        """Keep what may hold manifests; it is read when somebody asks."""
+        """Keep patches that may hold manifests; they are parsed when needed."""
         resource = event.resource
         if resource.type == CLUSTER and event.kind == "destroyed":
             with self._lock:
@@ -68,7 +68,7 @@ class BootstrapManifests:
                 self._written.setdefault(resource.cluster, []).append(resource.spec.data)
 
     def _created(self, cluster: str) -> dict[str, str]:
-        """The objects of a cluster, with those that Talos created since the last time."""
+        """The objects of a cluster, including those that Talos created since the last call."""
         with self._lock:
             objects = self._objects.setdefault(cluster, {})
             written = self._written.pop(cluster, [])
@@ -79,7 +79,7 @@ class BootstrapManifests:
 
 
 def manifests_in(patch: str) -> Iterator[tuple[str, str]]:
-    """The objects in a patch: a path that says which, and the content."""
+    """The objects in a patch: path and content."""
     for document in goyaml.load_all(patch):
         cluster = (document or {}).get("cluster") or {}
         for url in cluster.get("extraManifests") or ():
@@ -95,7 +95,7 @@ def _objects_in(name: str, contents: str) -> Iterator[tuple[str, str]]:
             place = (each["apiVersion"], each["kind"], metadata.get("namespace", ""), metadata["name"])
             yield "/".join(filter(None, place)), yaml.safe_dump(each)
     except (yaml.YAMLError, AttributeError, TypeError, KeyError):
-        yield name, contents  # not objects, which Talos would report and leave alone
+        yield name, contents  # not objects: Talos reports and ignores them
 
 
 def _digest(text: str) -> str:

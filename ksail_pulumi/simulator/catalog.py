@@ -1,4 +1,4 @@
-"""What this Omni has on offer: Talos and Kubernetes versions, system extensions, features, and who it is.
+"""The Talos and Kubernetes versions, system extensions and features of the simulated Omni.
 
 The versions and features are those of an Omni v1.10.4 in the autumn of 2026.
 """
@@ -24,12 +24,12 @@ TALOS_VERSIONS = ("1.12.10", "1.12.11", "1.13.6", "1.13.7", "1.13.8")
 KUBERNETES_VERSIONS = ("1.33.9", "1.34.8", "1.35.6", "1.35.7", "1.36.2", "1.36.3")
 EXTENSIONS = ("gvisor", "hello-runtime-service", "intel-ucode", "iscsi-tools", "qemu-guest-agent", "util-linux-tools")
 NEWEST_KUBERNETES_MINOR = {12: 35, 13: 36}
-"""The newest Kubernetes 1.x that each Talos 1.x runs."""
+"""The newest Kubernetes 1.x that each Talos 1.x supports."""
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """What one simulated Omni offers.
+    """The catalog of one simulated Omni.
 
     Attributes:
         talos: Talos versions, without `v`, oldest first.
@@ -55,16 +55,16 @@ class Catalog:
     newest_kubernetes_minor: dict[int, int] = field(default_factory=lambda: dict(NEWEST_KUBERNETES_MINOR))
 
     def compatible_kubernetes(self, talos: str) -> list[str]:
-        """The Kubernetes versions that a Talos version runs."""
+        """The Kubernetes versions that a Talos version supports."""
         newest = self.newest_kubernetes_minor[minor(talos)]
         return [version for version in self.kubernetes if minor(version) <= newest]
 
     def upgradable_talos(self, talos: str) -> list[str]:
-        """The Talos versions that can follow one: any but itself at most one minor away."""
+        """The Talos versions that can replace one: all others at most one minor version away."""
         return [other for other in self.talos if other != talos and abs(minor(other) - minor(talos)) <= 1]
 
     def populate(self, store: Store) -> None:
-        """Put it all into a store, as Omni's own resources."""
+        """Write the catalog into a store, as Omni's own resources."""
         for talos in self.talos:
             version = specs_pb2.TalosVersionSpec(
                 version=talos,
@@ -115,5 +115,5 @@ class Catalog:
 
 
 def minor(version: str) -> int:
-    """The second number of a version."""
+    """The minor version."""
     return int(version.split(".")[1])

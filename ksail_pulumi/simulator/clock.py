@@ -1,7 +1,7 @@
-"""The time that a simulated Omni lives in: real, quicker than real, or moved by hand.
+"""The clocks of a simulated Omni: real, fast, or moved by hand.
 
-All callbacks of one clock run one after another, in the order in which they are due; what is due at the same moment
-runs in the order in which it was asked for.
+All callbacks of a clock run one after another, in the order of their due times; callbacks with the same due time run
+in the order in which they were scheduled.
 """
 
 from __future__ import annotations
@@ -19,30 +19,29 @@ from typing import Protocol
 Callback = Callable[[], None]
 
 FAST_PACE = 15.0
-"""How many seconds of machine work a fast clock puts into one: a cluster of three machines is ready in about 3 s."""
+"""How much faster machines work with a fast clock: a cluster of three machines is ready in about 3 s."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(order=True)
 class Handle:
-    """A callback that is due at some time; `cancel()` makes sure that it does not start any more."""
+    """A scheduled callback; after `cancel()` it does not start."""
 
     due: float
     order: int
     callback: Callback | None = field(compare=False)
 
     def cancel(self) -> None:
-        """Forget the callback; nothing happens if it has run already."""
+        """Cancel the callback; no effect if it has run already."""
         self.callback = None
 
 
 class Clock(Protocol):
-    """What controllers know about time.
+    """The interface of all clocks.
 
     Attributes:
-        pace: How much quicker the emulated machines work than the stories of the controllers say (see
-            `controllers.timings`).
+        pace: By how much the work of machines is faster than in `controllers.timings`.
     """
 
     pace: float
@@ -51,14 +50,14 @@ class Clock(Protocol):
         """The time of day, with time zone UTC."""
 
     def call_later(self, delay: float, callback: Callback) -> Handle:
-        """Have a callback run once, `delay` seconds from now. Thread-safe."""
+        """Run a callback once, `delay` seconds from now. Thread-safe."""
 
     def close(self) -> None:
-        """Run no further callback; returns when the one that is running has ended."""
+        """Run no further callback; returns when the running one has ended."""
 
 
 class RealClock:
-    """Time as it is. Callbacks run in a thread of the clock's own, which starts with the first one."""
+    """Real time. Callbacks run in a thread of this clock, which starts with the first one."""
 
     pace = 1.0
 
@@ -100,11 +99,11 @@ class RealClock:
             try:
                 callback()
             except Exception:
-                # One broken callback must not stop the time of everybody else.
+                # One broken callback must not stop the clock.
                 _log.exception("a callback of the simulator failed")
 
     def _next(self) -> Callback | None:
-        """Sleep until a callback is due and take it; None when the clock is closed."""
+        """Wait until a callback is due and take it; None when the clock is closed."""
         with self._changed:
             while not self._closed:
                 if not self._due:
@@ -121,7 +120,7 @@ class RealClock:
 
 
 class FastClock(RealClock):
-    """Real time in which machines work quicker; what takes a moment anyway takes the same moment."""
+    """Real time in which machines work faster; the reactions of controllers keep their duration."""
 
     pace = FAST_PACE
 
@@ -158,7 +157,7 @@ class ManualClock:
         return handle
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, running all that is due on the way, each at its own time."""
+        """Advance the time, and run all callbacks that become due, each at its own time."""
         with self._advancing:
             until = self._elapsed + seconds
             while (callback := self._next(until)) is not None:

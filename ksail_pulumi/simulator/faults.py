@@ -1,4 +1,4 @@
-"""What can be made to go wrong in a simulated Omni, at any time while it runs."""
+"""Faults of a simulated Omni, which can be set at any time while it runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Listener = Callable[[], None]
 
 @dataclass(frozen=True)
 class Write:
-    """A write that a client asks for: `Create`, `Update`, `Teardown`, `TeardownAndDestroy` or `Destroy` of a resource.
+    """A write request: `Create`, `Update`, `Teardown`, `TeardownAndDestroy` or `Destroy` of a resource.
 
     Attributes:
         verb: The method's name.
@@ -30,10 +30,9 @@ WriteListener = Callable[[Literal["before", "after"], Write], None]
 
 
 class MachineSelection(MutableSet[str | int]):
-    """Some of the emulated machines, each by its ID or by its number (from 0); tells its listeners when it changes."""
+    """A set of emulated machines, each by ID or by number (from 0). Listeners are called when it changes."""
 
     def __init__(self, machines: Iterable[str | int] = ()) -> None:
-        """Select some machines."""
         self._machines = set(machines)
         self._listeners: list[Listener] = []
 
@@ -47,19 +46,17 @@ class MachineSelection(MutableSet[str | int]):
         return len(self._machines)
 
     def add(self, value: str | int) -> None:
-        """Select one more."""
         if value not in self._machines:
             self._machines.add(value)
             self._tell()
 
     def discard(self, value: str | int) -> None:
-        """Select one less."""
         if value in self._machines:
             self._machines.discard(value)
             self._tell()
 
     def listen(self, listener: Listener) -> None:
-        """Have a function called after every change, in the thread that made it."""
+        """Call a function after every change, in the thread that made it."""
         self._listeners.append(listener)
 
     def _tell(self) -> None:
@@ -68,17 +65,17 @@ class MachineSelection(MutableSet[str | int]):
 
 
 class Faults:
-    """What goes wrong. All of it can be changed while the simulator runs.
+    """The faults of a simulator. All can be changed while it runs.
 
     Attributes:
-        never_join: Machines which, once they have a cluster's configuration, never come up.
-        disconnected: Machines that Omni has lost: label `disconnected`, nothing reaches them.
-        unreachable: Machines that nothing reaches although Omni still takes them for connected.
+        never_join: Machines that never become ready after they get the configuration of a cluster.
+        disconnected: Machines without a connection to Omni: they have the label `disconnected`.
+        unreachable: Machines that cannot be reached although Omni shows them as connected.
         reject_config: Machines that refuse every new configuration.
         stuck_health_checks: Whether the health checks of clusters never pass.
-        failing_backups: Whether etcd cannot be backed up.
+        failing_backups: Whether backups of etcd fail.
         unavailable: How many of the next calls are answered with UNAVAILABLE; the server counts down.
-        round_trip: Seconds that every call takes longer, as over a slow link.
+        round_trip: Extra duration of every call in seconds, as over a slow link.
     """
 
     def __init__(
@@ -93,7 +90,6 @@ class Faults:
         unavailable: int = 0,
         round_trip: float = 0.0,
     ) -> None:
-        """Start with these faults."""
         self.never_join = MachineSelection(never_join)
         self.disconnected = MachineSelection(disconnected)
         self.unreachable = MachineSelection(unreachable)
@@ -107,7 +103,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def take_unavailable(self) -> bool:
-        """Whether this call is to be answered with UNAVAILABLE; counts it."""
+        """Whether this call is answered with UNAVAILABLE; counts it."""
         with self._lock:
             if self.unavailable <= 0:
                 return False
@@ -115,29 +111,29 @@ class Faults:
             return True
 
     def break_watches(self) -> None:
-        """Break every watch that is open now, as a dropped connection does."""
+        """Break every open watch, as a lost connection does."""
         with self._lock:
             breakers = tuple(self._breakers)
         for breaker in breakers:
             breaker()
 
     def on_break(self, callback: Listener) -> None:
-        """Have a function called by every `break_watches()`."""
+        """Call a function at every `break_watches()`."""
         with self._lock:
             self._breakers.append(callback)
 
     def on_write(self, listener: WriteListener) -> None:
-        """Have a function called in the server's thread just before and just after every write of a client.
+        """Call a function right before and right after every write of a client, in the server's thread.
 
-        A write is not made if the function raises `StoreError` before it; after it, the client has no answer yet. It is
-        not called after a write that was refused.
+        If the function raises `StoreError` before a write, the write is not made. After a write, the client has no
+        answer yet. After a refused write it is not called.
         """
         with self._lock:
             self._write_listeners.append(listener)
 
     @contextmanager
     def around(self, write: Write) -> Iterator[None]:
-        """Tell the listeners of a write, which the block makes."""
+        """Call the listeners before and after the block, which makes the write."""
         with self._lock:
             listeners = tuple(self._write_listeners)
         for listener in listeners:
@@ -147,6 +143,6 @@ class Faults:
             listener("after", write)
 
     def listen(self, listener: Listener) -> None:
-        """Have a function called whenever the faults of machines change."""
+        """Call a function whenever the faults of machines change."""
         for selection in (self.never_join, self.disconnected, self.unreachable, self.reject_config):
             selection.listen(listener)

@@ -1,4 +1,4 @@
-"""Reads and writes YAML the way Go's YAML library does, which Omni and Talos use."""
+"""Reads and writes YAML like Go's YAML library, which Omni and Talos use."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any
 import yaml
 
 INDENT = 4
-"""Spaces; what is nested starts at the next column that they divide."""
+"""Spaces; nested content starts at the next multiple."""
 
 DEEPEST = 100
-"""How deep a document may be nested: libyaml recurses into it, and past the end of the stack if it is let."""
+"""The maximum nesting: libyaml is recursive, and its stack is limited."""
 
 
 def load_all(text: str) -> list[Any]:
     """All documents of a text.
 
     Raises:
-        yaml.YAMLError: It is no YAML, or is nested too deep.
+        yaml.YAMLError: The text is not valid YAML, or is nested too deep.
     """
     check_depth(text)
     return list(yaml.load_all(text, Loader=yaml.CSafeLoader))
 
 
 def check_depth(text: str) -> None:
-    """Refuse what is nested too deep before anything recurses into it.
+    """Refuse documents that are nested too deep.
 
     Raises:
-        yaml.YAMLError: It is, or it is no YAML.
+        yaml.YAMLError: It is nested too deep, or not valid YAML.
     """
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
@@ -38,7 +38,7 @@ def check_depth(text: str) -> None:
 
 
 def dump(data: Any) -> str:
-    """Data as YAML text, its keys in the order that they have."""
+    """Data as YAML text, keys in their own order."""
     return "".join(f"{' ' * column}{text}\n" for column, text in _lines(data, 0))
 
 

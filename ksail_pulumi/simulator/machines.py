@@ -1,4 +1,4 @@
-"""The emulated machines: what hardware each one is, and what it does at the moment. They do nothing by themselves."""
+"""The emulated machines: hardware and current state. The controllers change them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import yaml
 from ksail_pulumi.simulator.clock import Handle
 
 LINK_PREFIX = "fdae:41e4:649b:9303"
-"""The network in which this Omni reaches its machines (SideroLink)."""
+"""The network that connects Omni and its machines (SideroLink)."""
 
 
 class Stage(IntEnum):
-    """What a machine does, numbered as in ClusterMachineStatus."""
+    """The stages of a machine, numbered as in ClusterMachineStatus."""
 
     UNKNOWN = 0
     BOOTING = 1
@@ -33,19 +33,19 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True)
 class MachineSetup:
-    """What one emulated machine is to be like; what is left out is made up from the seed.
+    """The properties of one emulated machine; those left out are generated from the seed.
 
     Attributes:
-        id: Its UUID.
-        talos_version: The Talos version that it starts with, without `v`.
-        installed: Whether Talos is on its disk already.
+        id: The UUID.
+        talos_version: The Talos version at the start, without `v`.
+        installed: Whether Talos is installed on the disk.
         cores: Processor cores.
         memory_gib: Memory in GiB.
-        disk_gb: The size of its disk in GB (10^9 bytes).
+        disk_gb: Disk size in GB (10^9 bytes).
         arch: `amd64` or `arm64`.
-        platform: Talos' name of the platform.
+        platform: The Talos platform name.
         extensions: The system extensions in the image that it booted from.
-        labels: Labels that its owner gave it (`MachineLabels`).
+        labels: Labels that a user gave it (`MachineLabels`).
     """
 
     id: str = ""
@@ -62,18 +62,18 @@ class MachineSetup:
 
 @dataclass(frozen=True)
 class Schematic:
-    """What a Talos image is made of beyond Talos: system extensions and kernel arguments, both of the user's choice."""
+    """The user's additions to a Talos image: system extensions and kernel arguments."""
 
     extensions: tuple[str, ...] = ()
     kernel_args: tuple[str, ...] = ()
 
     def raw(self, connection: Sequence[str]) -> str:
-        """The YAML from which the image factory makes the image; `connection` are Omni's own kernel arguments."""
+        """The YAML of the schematic as the image factory gets it; `connection` are Omni's own kernel arguments."""
         return _schematic_text(self, tuple(connection))
 
     @property
     def id(self) -> str:
-        """The image factory's name for it: a hash of its content."""
+        """The schematic ID: a hash of the content."""
         return _schematic_id(self)
 
 
@@ -112,22 +112,22 @@ class MachineConfig:
 
 @dataclass
 class EmulatedMachine:
-    """One machine: its hardware, which stays, and its state, which the controllers move.
+    """One machine: its hardware, which is constant, and its state, which the controllers change.
 
     Attributes:
-        index: Its number, from 0.
-        address: Where Omni reaches it.
-        installed: Whether Talos is on its disk.
+        index: The number, from 0.
+        address: The SideroLink address.
+        installed: Whether Talos is installed on the disk.
         maintenance: Whether it waits for a configuration.
-        stage: What it does.
-        ready: Whether all its services are well.
+        stage: The current stage.
+        ready: Whether all services are healthy.
         config: The configuration that it runs.
-        error: Why the last configuration was not taken; `""` for no reason.
-        doing: The long action that it is in, `""` for none: `configure`, `apply`, `upgrade`, `reset`; a new control
-            plane waits for `etcd` and then for its `services`.
-        boots: How often it has booted.
-        node_name: What it calls itself as a node.
-        removed: Whether it was taken out of Omni.
+        error: Why the last configuration was refused; `""` if it was not.
+        doing: The current action, `""` for none: `configure`, `apply`, `upgrade`, `reset`; a new control plane waits
+            for `etcd` and then for its `services`.
+        boots: The number of boots.
+        node_name: The name of the Kubernetes node.
+        removed: Whether it was removed from Omni.
     """
 
     setup: MachineSetup
@@ -154,12 +154,12 @@ class EmulatedMachine:
     running_components: Mapping[str, str] = field(default_factory=dict)
 
     def random(self, purpose: str) -> random.Random:
-        """Randomness that is always the same for this machine and purpose."""
+        """A random generator that is always the same for this machine and purpose."""
         return random.Random(f"{self.secret}/{purpose}")  # noqa: S311
 
     @property
     def name(self) -> str:
-        """Its host name: its UUID in maintenance, a name of its own as a node."""
+        """The host name: the UUID in maintenance, the node name in a cluster."""
         return self.id if self.maintenance else self.node_name
 
 
@@ -170,9 +170,9 @@ class Machines:
         """Make the machines.
 
         Args:
-            machines: How many, or what each one is like.
+            machines: The number of machines, or the setup of each one.
             seed: The same seed makes the same machines.
-            talos_version: What they run unless their set-up says otherwise, without `v`.
+            talos_version: The Talos version of machines whose setup has none, without `v`.
 
         Raises:
             ValueError: Two of them have the same ID.
@@ -210,7 +210,7 @@ def _make(setup: MachineSetup, index: int, seed: int, talos_version: str) -> Emu
         address=f"{LINK_PREFIX}:{groups}",
         talos_version=setup.talos_version or talos_version,
         schematic=Schematic(extensions=setup.extensions),
-        # As in a real pool: some have been in a cluster before, some have just booted from an ISO image.
+        # As in a real account: some were in a cluster before, some just booted from an ISO image.
         installed=setup.installed if setup.installed is not None else index % 3 != 2,
         cores=setup.cores or cores,
         memory_gib=setup.memory_gib or memory,

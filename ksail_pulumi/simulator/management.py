@@ -27,7 +27,7 @@ from ksail_pulumi.simulator.validations.refusal import Refused, listed
 from ksail_pulumi.simulator.verification import Identity, Verifier
 
 KUBERNETES_PROXY = "https://localhost:8095"
-"""Where this Omni would serve the Kubernetes API of its clusters. Nobody listens there."""
+"""The address of the Kubernetes API in kubeconfigs. Nothing listens there."""
 LONGEST_TTL = timedelta(days=3650)
 GRANT_TYPES = ("", "auto", "authcode", "authcode-keyboard")
 
@@ -65,7 +65,7 @@ users:
 
 
 class Management:
-    """What `management.ManagementService` answers; every method raises `StoreError` where Omni would refuse.
+    """The methods of `management.ManagementService`; they raise `StoreError` where Omni refuses.
 
     Attributes:
         methods: The unary methods by name, each with the type of its request. They take who calls, the request, and
@@ -97,7 +97,7 @@ class Management:
     def kubeconfig(
         self, identity: Identity, request: management_pb2.KubeconfigRequest, cluster: str
     ) -> management_pb2.KubeconfigResponse:
-        """A kubeconfig with a static token for a service account, or one that logs a person in."""
+        """A kubeconfig with a static token for a service account, or one with an interactive login."""
         if not cluster:
             raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, "cluster name is not in context")
         if request.break_glass:
@@ -111,7 +111,7 @@ class Management:
     def talosconfig(
         self, identity: Identity, request: management_pb2.TalosconfigRequest, cluster: str
     ) -> management_pb2.TalosconfigResponse:
-        """A talosconfig that reaches a cluster, or all of them, through Omni; the cluster need not exist."""
+        """A talosconfig for one cluster, which need not exist, or for all clusters."""
         _require(identity, "Reader")
         if request.raw or request.break_glass:
             raise StoreError(grpc.StatusCode.PERMISSION_DENIED, "not allowed")
@@ -127,7 +127,7 @@ class Management:
         )
 
     def omniconfig(self, identity: Identity, _request: Empty, _cluster: str) -> management_pb2.OmniconfigResponse:
-        """The configuration of Omni's own command line."""
+        """The configuration of omnictl."""
         account = {"url": self._url(), "auth": {"siderov1": {"identity": identity.email}}}
         config = {"contexts": {self._catalog.account: account}, "context": self._catalog.account}
         return management_pb2.OmniconfigResponse(omniconfig=goyaml.dump(config).encode())
@@ -135,7 +135,7 @@ class Management:
     def validate_config(
         self, identity: Identity, request: management_pb2.ValidateConfigRequest, _cluster: str
     ) -> Empty:
-        """Say of a config patch what creating it would say."""
+        """Validate a config patch as its creation does."""
         _require(identity, "Reader")
         faults = talos_config.faults(request.config)
         if faults:
@@ -145,7 +145,7 @@ class Management:
     def kubernetes_upgrade_pre_checks(
         self, identity: Identity, request: management_pb2.KubernetesUpgradePreChecksRequest, cluster: str
     ) -> management_pb2.KubernetesUpgradePreChecksResponse:
-        """Say whether Kubernetes can go to a version."""
+        """Check whether Kubernetes can be upgraded to a version."""
         _require(identity, "Operator")
         status = self._store.find(KUBERNETES_UPGRADE_STATUS, cluster)
         if status is None:
@@ -177,7 +177,7 @@ class Management:
     def read_audit_log(
         self, identity: Identity, request: management_pb2.ReadAuditLogRequest, _cluster: str
     ) -> Iterator[management_pb2.ReadAuditLogResponse]:
-        """What users wrote, one JSON object a line; the end date itself is left out."""
+        """The writes of users, one JSON object a line; the end date is exclusive."""
         _require(identity, "Auditor")
         start, end = _day("start", request.start_time), _day("end", request.end_time)
         for number, entry in enumerate(tuple(self._store.audit), 1):
@@ -196,7 +196,7 @@ class Management:
     def kubernetes_sync_manifests(
         self, identity: Identity, request: management_pb2.KubernetesSyncManifestRequest, cluster: str
     ) -> Iterator[management_pb2.KubernetesSyncManifestResponse]:
-        """Bring the objects in Kubernetes to the manifests that are configured."""
+        """Apply the configured manifests to the objects in Kubernetes."""
         _require(identity, "Operator")
         if not cluster:
             raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, "unable to extract request context")
@@ -261,7 +261,7 @@ class Management:
         )
 
     def _token(self, claims: Mapping[str, Any], ttl: timedelta) -> str:
-        """A JSON web token (RFC 7519) that holds until `ttl` from now, signed by nobody who could be asked."""
+        """A JSON web token (RFC 7519) that expires `ttl` from now. Its signature cannot be verified."""
         now = int(time.time())
         times = {"iat": now, "nbf": now, "exp": now + int(ttl.total_seconds()), "iss": "omni"}
         parts = [{"alg": "HS256", "typ": "JWT"}, {**claims, **times}]

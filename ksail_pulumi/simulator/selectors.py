@@ -1,6 +1,6 @@
 """Omni's label selectors: `a, !b, zone in (x, y), omni.sidero.dev/cores >= 4` (machine classes, queries).
 
-Grammar: https://omni.siderolabs.com/docs, "Machine Classes"; refusals as Omni v1.10.4 words them.
+Grammar: https://omni.siderolabs.com/docs, "Machine Classes"; error texts of Omni v1.10.4.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OPERATORS = ("==", "=", "!=", ">=", ">", "in", "notin", "<=", "<")
 
 
 class SelectorError(Exception):
-    """The text is no selector; the message is Omni's."""
+    """The text is not a valid selector; the message is Omni's."""
 
 
 @dataclass(frozen=True)
@@ -46,25 +46,24 @@ class _Term:
 
 @dataclass(frozen=True)
 class Selector:
-    """What a label selector asks for: all of its terms."""
+    """A label selector; all of its terms must match."""
 
     terms: tuple[_Term, ...]
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether a resource with these labels is selected."""
         return all(term.matches(labels) for term in self.terms)
 
     @property
     def keys(self) -> frozenset[str]:
-        """The labels that it looks at."""
+        """The labels in its terms."""
         return frozenset(term.key for term in self.terms)
 
 
 def matches_any(selectors: Sequence[str], labels: Mapping[str, str]) -> bool:
-    """Whether one of a machine class' selectors fits: its list is read with OR.
+    """Whether one of the selectors of a machine class matches.
 
     Raises:
-        SelectorError: One of them is no selector.
+        SelectorError: One of them is not valid.
     """
     return any(parse(text).matches(labels) for text in selectors)
 
@@ -73,7 +72,7 @@ def parse(text: str) -> Selector:
     """Parse a selector; an empty text selects everything.
 
     Raises:
-        SelectorError: It is none.
+        SelectorError: The text is not a valid selector.
     """
     tokens = _tokens(text)
     terms: list[_Term] = []
@@ -130,7 +129,7 @@ def _set(tokens: list[str]) -> tuple[str, ...]:
 
 
 def _numbers(left: str, right: str) -> tuple[float, float]:
-    """Both as numbers, units like `GiB` left out; what is no number compares with nothing."""
+    """Compare as numbers, without units such as `GiB`; anything else does not match."""
     found = [re.match(r"\s*-?\d+(?:\.\d+)?", text) for text in (left, right)]
     if found[0] is None or found[1] is None:
         return (float("nan"), float("nan"))

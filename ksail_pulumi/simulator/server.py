@@ -1,4 +1,4 @@
-"""A simulated Omni as a whole: the gRPC server, its resources, its machines, and the keys that open it."""
+"""A simulated Omni: gRPC server, resources, machines and service accounts."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import grpc.aio
 from ksail_pulumi.simulator import controllers
 from ksail_pulumi.simulator.catalog import Catalog
 from ksail_pulumi.simulator.clock import Clock, FastClock, ManualClock, RealClock
+from ksail_pulumi.simulator.controllers.engine import Runtime
 from ksail_pulumi.simulator.faults import Faults
 from ksail_pulumi.simulator.machines import Machines, MachineSetup
 from ksail_pulumi.simulator.management import Management
@@ -38,18 +39,18 @@ _CLOCKS = {"real": RealClock, "fast": FastClock, "manual": ManualClock}
 
 
 class Simulator:
-    """An Omni in this process. Use it as a context manager, or call `start` and `stop`.
+    """An Omni in this process: a context manager, or `start` and `stop`.
 
-    It runs in threads of its own; any number of them can run at once.
+    It runs in its own threads; several simulators can run at the same time.
 
     Attributes:
-        endpoint: Where clients reach it, `grpc://127.0.0.1:PORT`, or `https://localhost:PORT` with TLS.
+        endpoint: The URL for clients, `grpc://127.0.0.1:PORT`, or `https://localhost:PORT` with TLS.
         service_account_key: The key of an Admin, as in `OMNI_SERVICE_ACCOUNT_KEY`.
         store: All resources, and the audit log of what users wrote.
-        clock: The time that the machines live in.
-        faults: What goes wrong; can be changed at any time.
+        clock: The clock of the machines.
+        faults: Its faults; can be changed at any time.
         machines: The emulated machines.
-        catalog: The versions, extensions and features on offer.
+        catalog: The available versions, extensions and features.
         ca_file: With TLS, the certificate to trust.
     """
 
@@ -63,15 +64,15 @@ class Simulator:
         faults: Faults | None = None,
         seed: int = 0,
     ) -> None:
-        """Prepare an Omni; nothing runs before `start`.
+        """Create a simulator; nothing runs before `start`.
 
         Args:
-            machines: How many machines have joined, or what each of them is.
-            speed: How time goes by: as it does, quicker, or only when `clock.advance` is called.
+            machines: The number of machines, or the setup of each one.
+            speed: `real` time, `fast` machines, or `manual`: time moves only by `clock.advance`.
             port: Where to listen on 127.0.0.1; 0 for any free port.
             certificate: Files with the certificate and the private key (PEM) for TLS; None for plain text.
-            faults: What goes wrong from the start.
-            seed: Makes the machines' IDs and addresses; the same seed gives the same machines.
+            faults: The faults at the start.
+            seed: The same seed gives the same machines.
         """
         self.clock: Clock = _CLOCKS[speed]()
         self.faults = faults or Faults()
@@ -87,14 +88,14 @@ class Simulator:
         state = State(self.store, Context(self.store, lambda: datetime.now(UTC)), virtual)
         management = Management(self.store, self.catalog, self._verifier, lambda: self.endpoint)
         self._services = Services(state, management, self.store, self._verifier, self.faults)
-        self._controllers: controllers.Controllers | None = None
+        self._runtime: Runtime | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stopping: asyncio.Event | None = None
 
     @property
     def endpoint(self) -> str:
-        """Where clients reach it."""
+        """The URL for clients."""
         return f"https://localhost:{self._port}" if self._certificate else f"grpc://127.0.0.1:{self._port}"
 
     def issue_key(self, name: str = "automation", role: str = "Operator", lifetime: timedelta = YEAR) -> str:
@@ -102,11 +103,11 @@ class Simulator:
         return self._verifier.issue(name, role, lifetime)
 
     def revoke_key(self, key: str) -> None:
-        """Let a key open nothing any more."""
+        """Revoke a key."""
         self._verifier.revoke(key)
 
     def start(self) -> None:
-        """Listen, and let the machines join. A simulator that was stopped stays so: its clock has ended.
+        """Listen, and register the machines. A stopped simulator cannot be started again.
 
         Raises:
             OSError: The port is taken, or the certificate cannot be used.
@@ -124,13 +125,13 @@ class Simulator:
             self._thread.join()
             self._thread = None
             raise failure[0]
-        self._controllers = controllers.start(self.store, self.clock, self.machines, self.faults, self.catalog)
+        self._runtime = controllers.start(self.store, self.clock, self.machines, self.faults, self.catalog)
 
     def stop(self) -> None:
-        """End all calls and all threads."""
-        if self._controllers is not None:
-            self._controllers.stop()
-            self._controllers = None
+        """End all calls and threads."""
+        if self._runtime is not None:
+            self._runtime.stop()
+            self._runtime = None
         self.clock.close()
         if self._thread is not None and self._loop is not None and self._stopping is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
@@ -156,12 +157,12 @@ class Simulator:
                 ("grpc.max_receive_message_length", LARGEST_MESSAGE),
                 ("grpc.max_send_message_length", LARGEST_MESSAGE),
                 ("grpc.so_reuseport", 0),
-                # Python takes calls on one after the other; gRPC would drop some of a thousand that wait for it, and
-                # cancel those that have waited for 30 seconds.
+                # Python accepts calls one by one. With its defaults gRPC drops some of a thousand waiting calls, and
+                # cancels those that wait longer than 30 seconds.
                 ("grpc.server.max_pending_requests", MOST_WAITING_CALLS),
                 ("grpc.server.max_pending_requests_hard_limit", MOST_WAITING_CALLS),
                 ("grpc.server_max_unrequested_time_in_server", LONGEST_WAIT_SECONDS),
-                # Omni lets clients ping as often as they like.
+                # Omni does not limit how often clients ping.
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
             ]
@@ -182,7 +183,7 @@ class Simulator:
 
     def _listen(self, server: grpc.aio.Server) -> int:
         if not 0 <= self._port <= 65535:
-            raise OSError("there is no such port")  # gRPC would take another one
+            raise OSError("there is no such port")  # gRPC would use another port
         address = f"127.0.0.1:{self._port}"
         if self._certificate is None:
             return server.add_insecure_port(address)

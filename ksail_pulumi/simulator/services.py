@@ -1,7 +1,6 @@
-"""The calls that the server answers: who may come in, how long it takes, how refusals and broken links look.
+"""The gRPC methods: authentication, latency, errors and broken connections.
 
-Everything runs in one event loop, so that a thousand calls at once, each as slow as a bad link makes it, cost no more
-threads than one.
+Everything runs in one event loop, so a thousand slow calls at once need only one thread.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class _Signal:
 
 
 class Services(grpc.GenericRpcHandler):
-    """All methods of the server, each behind the check of the caller's signature."""
+    """All methods of the server; each first checks the signature of the caller."""
 
     def __init__(self, state: State, management: Management, store: Store, verifier: Verifier, faults: Faults) -> None:
         self._state = state
@@ -55,20 +54,20 @@ class Services(grpc.GenericRpcHandler):
         self._unsubscribe: Callable[[], None] = lambda: None
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start to follow the store, in the loop that the calls run in."""
+        """Subscribe to the store. Called in the event loop of the calls."""
         self._loop = loop
         self._unsubscribe = self._store.subscribe(self._note)
         self._faults.on_break(self._break)
 
     def end(self) -> None:
-        """End what waits; in the loop."""
+        """End all waiting calls. Called in the event loop."""
         self._unsubscribe()
         self._ended = True
         self._wake_all()
         self._loop = None
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
-        """The handler of a call; an unknown method has one that says so."""
+        """The handler of a call; for an unknown method, one that reports it."""
         handler = self._handlers.get(details.method)
         if handler is not None:
             return handler
@@ -150,7 +149,7 @@ class Services(grpc.GenericRpcHandler):
         )
 
     def _written(self, name: str, request: Any) -> AbstractContextManager[None]:
-        """Around a call: whoever wants to know of writes is told."""
+        """Call the write listeners before and after a call."""
         resource: Any
         match request:
             case state_pb2.CreateRequest():
@@ -164,7 +163,7 @@ class Services(grpc.GenericRpcHandler):
         return self._faults.around(Write(name.removeprefix(_STATE), resource.type, resource.id))
 
     def _extra(self, name: str, context: Context) -> tuple[str, ...]:
-        """Management calls are told which cluster the metadata names."""
+        """Management calls get the cluster that the metadata names."""
         if not name.startswith(_MANAGEMENT):
             return ()
         given = _metadata(context)
@@ -204,7 +203,7 @@ class Services(grpc.GenericRpcHandler):
 
     @contextlib.contextmanager
     def _listening(self, request: state_pb2.WatchRequest | state_pb2.TeardownAndDestroyRequest) -> Iterator[_Signal]:
-        """A signal for every change of resources of the type and namespace that a request is about."""
+        """A signal for every change in the type and namespace of a request."""
         signal, key = _Signal(), (request.type, request.namespace)
         listeners = self._signals.setdefault(key, set())
         listeners.add(signal)
@@ -215,7 +214,7 @@ class Services(grpc.GenericRpcHandler):
             if not listeners:
                 del self._signals[key]
 
-    # -- coming in and going out
+    # -- authentication and answers
 
     async def _admit(self, method: str, context: Context) -> Identity:
         await self._travel()
@@ -235,14 +234,14 @@ class Services(grpc.GenericRpcHandler):
         await context.abort(error.code, error.text)
 
     async def _travel(self) -> None:
-        """Half a round trip on the link between the client and here."""
+        """Wait for half a round trip."""
         if self._faults.round_trip:
             await asyncio.sleep(self._faults.round_trip / 2)
 
     # -- waking watches
 
     def _note(self, event: Event) -> None:
-        """Take note of a change, in whichever thread made it; many changes make one wake-up."""
+        """Record a change, in the thread that made it; many changes cause one wake-up."""
         with self._lock:
             first = not self._changed
             self._changed.add((event.resource.type.name, event.resource.type.namespace))
@@ -260,7 +259,7 @@ class Services(grpc.GenericRpcHandler):
         self._in_loop(self._wake_all, True)
 
     def _in_loop(self, callback: Callable[..., None], *arguments: Any) -> None:
-        loop = self._loop  # another thread may end it right now
+        loop = self._loop  # another thread may end it at the same time
         if loop is not None:
             loop.call_soon_threadsafe(callback, *arguments)
 
@@ -283,7 +282,7 @@ def _metadata(context: Context) -> list[tuple[str, Any]]:
 
 
 async def _refuse_proxied(given: dict[str, Any], context: Context) -> None:
-    """Omni's router hands such calls to the Talos API of a node, which emulated machines do not have."""
+    """Refuse calls that Omni's router forwards to the Talos API of a node: emulated machines have none."""
     if given.get("runtime") == "Talos":
         text = "at least one of cluster, node, or nodes must be specified"
         await context.abort(grpc.StatusCode.INVALID_ARGUMENT, text)

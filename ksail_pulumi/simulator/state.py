@@ -1,4 +1,4 @@
-"""The State service: who may do what, Omni's validations, then the store."""
+"""The State service: access rules, then Omni's validations, then the store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ksail_pulumi.simulator.watches import Watch
 
 
 class State:
-    """What `cosi.resource.State` answers; every method raises `StoreError` where Omni would refuse."""
+    """The methods of `cosi.resource.State`; they raise `StoreError` where Omni refuses."""
 
     def __init__(self, store: Store, context: Context, virtual_types: virtual.Virtual) -> None:
         self._store = store
@@ -24,14 +24,13 @@ class State:
         self._virtual = virtual_types
 
     def get(self, identity: Identity, request: state_pb2.GetRequest) -> state_pb2.GetResponse:
-        """Read one resource."""
         kind = access.check(identity, "read", request.type).type
         if kind in access.VIRTUAL:
             return state_pb2.GetResponse(resource=envelope.encode(self._virtual.get(identity, kind, request.id)))
         return state_pb2.GetResponse(resource=envelope.encode(self._existing(request)))
 
     def list(self, identity: Identity, request: state_pb2.ListRequest) -> Iterator[state_pb2.ListResponse]:
-        """Read all resources that a query asks for, by ID."""
+        """Read all resources that match a query, ordered by ID."""
         kind = access.check(identity, "read", request.type).type
         if kind in access.VIRTUAL:
             for resource in self._virtual.list(identity, kind):
@@ -47,7 +46,6 @@ class State:
                 yield state_pb2.ListResponse(resource=envelope.encode(resource))
 
     def create(self, identity: Identity, request: state_pb2.CreateRequest) -> state_pb2.CreateResponse:
-        """Store a new resource."""
         envelope.check(request.HasField("resource"), request.resource)
         kind = access.check(identity, "create", request.resource.metadata.type).type
         resource = envelope.decode(request.resource, kind)
@@ -60,14 +58,13 @@ class State:
         return state_pb2.CreateResponse(resource=envelope.encode(stored))
 
     def update(self, identity: Identity, request: state_pb2.UpdateRequest) -> state_pb2.UpdateResponse:
-        """Replace a resource."""
         envelope.check(request.HasField("new_resource"), request.new_resource)
         metadata = request.new_resource.metadata
         kind = access.check(identity, "update", metadata.type).type
         current = self._existing(metadata)
         resource = envelope.decode(request.new_resource, kind)
         if resource.phase == TEARING_DOWN or current.tearing_down:
-            # Omni takes a change of what is going away for a part of its going.
+            # Omni treats a change of a resource that is torn down as a part of its destruction.
             validations.check_destroy(self._situation, current)
         else:
             validations.check_update(self._situation, current, resource)
@@ -83,14 +80,14 @@ class State:
         return state_pb2.TeardownResponse(destroy_ready=ready)
 
     def start_destruction(self, identity: Identity, request: state_pb2.TeardownAndDestroyRequest) -> bool:
-        """The first half of TeardownAndDestroy; whether the second can follow at once."""
+        """The first half of TeardownAndDestroy; returns whether the second can follow at once."""
         return self._tear_down(identity, request, request.options.owner)
 
     def is_held(self, request: state_pb2.TeardownAndDestroyRequest) -> bool:
-        """Whether a resource that goes away still has finalizers.
+        """Whether a resource that is torn down still has finalizers.
 
         Raises:
-            StoreError: It is gone: Omni's own controller was quicker.
+            StoreError: It is gone: Omni's own controller destroyed it first.
         """
         try:
             return bool(self._store.get(request.type, request.namespace, request.id).finalizers)
@@ -104,7 +101,7 @@ class State:
         return state_pb2.TeardownAndDestroyResponse()
 
     def destroy(self, identity: Identity, request: state_pb2.DestroyRequest) -> state_pb2.DestroyResponse:
-        """Remove a resource that nobody holds."""
+        """Remove a resource that has no finalizers."""
         access.check(identity, "destroy", request.type)
         resource = self._existing(request)
         validations.check_destroy(self._situation, resource)
@@ -113,7 +110,7 @@ class State:
         return state_pb2.DestroyResponse()
 
     def watch(self, identity: Identity, request: state_pb2.WatchRequest) -> Watch:
-        """Begin to follow a resource or a type."""
+        """Start a watch on a resource or a type."""
         kind = access.check(identity, "read", request.type).type
         if kind in access.VIRTUAL:
             text = f'unsupported resource type for watch "{request.type}"'

@@ -26,7 +26,7 @@ Resources = list[Resource]
 
 
 class StoreError(Exception):
-    """The store refused, in the words that Omni answers with."""
+    """The store refused a request; the text is Omni's."""
 
     def __init__(self, code: grpc.StatusCode, text: str) -> None:
         self.code = code
@@ -40,12 +40,12 @@ class HistoryLostError(Exception):
 
 @dataclass(frozen=True)
 class Event:
-    """One change of one resource.
+    """A change of a resource.
 
     Attributes:
-        resource: The resource after the change; for `destroyed` the way it last was.
+        resource: The resource after the change; for `destroyed`, its last state.
         old: The resource before an update.
-        sequence: The place of the change in the order of all changes; bookmarks hold it.
+        sequence: The position of the change in the history; bookmarks hold it.
     """
 
     kind: Kind
@@ -56,7 +56,7 @@ class Event:
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """A write of a user that was accepted."""
+    """An accepted write of a user."""
 
     verb: Verb
     type: str
@@ -68,7 +68,7 @@ class AuditEntry:
 
 @dataclass
 class _Collection:
-    """All resources of one type in one namespace, and what lately happened to them."""
+    """All resources of one type in one namespace, and their latest events."""
 
     items: dict[str, Resource] = field(default_factory=dict)
     by_cluster: dict[str, dict[str, Resource]] = field(default_factory=dict)
@@ -97,12 +97,12 @@ class _Collection:
 
 
 def named(type_name: str, namespace: str, resource_id: str, version: int = 0) -> str:
-    """The way COSI names a resource in its messages."""
+    """The name of a resource in COSI's messages."""
     return f"{type_name}({namespace}/{resource_id}@{version or 'undefined'})"
 
 
 def not_found(type_name: str, namespace: str, resource_id: str, prefix: str = "") -> StoreError:
-    """The error for a resource that is not there."""
+    """The error for a resource that does not exist."""
     text = f"{prefix}resource {named(type_name, namespace, resource_id)} doesn't exist"
     return StoreError(grpc.StatusCode.NOT_FOUND, text)
 
@@ -110,7 +110,7 @@ def not_found(type_name: str, namespace: str, resource_id: str, prefix: str = ""
 class Store:
     """The resources of one simulated Omni. Thread-safe; every write is one event.
 
-    Resources are immutable and shared with the callers: whoever changes one makes a new one, specs included.
+    Resources are immutable and shared with the callers; a change makes a new resource and a new spec.
 
     Attributes:
         audit: Every write of a user that was accepted, in order.
@@ -121,16 +121,16 @@ class Store:
         self._now = now
         self._lock = threading.RLock()
         self._collections: dict[tuple[str, str], _Collection] = {}
-        self._nothing = _Collection()  # what was never written is not kept: clients may ask for any namespace
+        self._nothing = _Collection()  # no entry for reads: clients may ask for any namespace
         self._subscribers: list[Callable[[Event], None]] = []
-        # Bookmarks of another store must not fit this one, so each starts counting at a place of its own.
+        # Each store starts at another position, so bookmarks of one store are not valid in another.
         self._origin = secrets.randbits(30) << 32
         self._sequence = self._origin
 
     # -- reading
 
     def get(self, type_name: str, namespace: str, resource_id: str) -> Resource:
-        """The resource as it is now.
+        """Read a resource.
 
         Raises:
             StoreError: `NOT_FOUND`.
@@ -142,19 +142,19 @@ class Store:
         return resource
 
     def find(self, resource_type: ResourceType, resource_id: str) -> Resource | None:
-        """The resource as it is now, or None."""
+        """Read a resource; None if it does not exist."""
         with self._lock:
             return self._collection(resource_type.name, resource_type.namespace).items.get(resource_id)
 
     def list(self, resource_type: ResourceType, labels: Mapping[str, str | None] | None = None) -> Resources:
-        """The resources that carry all these labels (None: with any value), by ID."""
+        """The resources that have all these labels (None: any value), ordered by ID."""
         wanted = dict(labels or {})
         cluster = wanted.pop(LABEL_CLUSTER, None) if wanted.get(LABEL_CLUSTER) else None
         items = self.members(resource_type.name, resource_type.namespace, cluster)
         return [item for item in items if all(_has(item, key, value) for key, value in wanted.items())]
 
     def snapshot(self, type_name: str, namespace: str, resource_id: str | None = None) -> tuple[Resources, int]:
-        """All resources of a type, by ID, or the one asked for, and the position at which that was so."""
+        """All resources of a type, ordered by ID, or the requested one, with the position of this snapshot."""
         with self._lock:
             if resource_id is None:
                 return self.members(type_name, namespace), self._sequence
@@ -162,19 +162,19 @@ class Store:
             return [] if found is None else [found], self._sequence
 
     def members(self, type_name: str, namespace: str, cluster: str | None = None) -> Resources:
-        """All resources of a type in a namespace, or those with a cluster's label, by ID."""
+        """All resources of a type in a namespace, or those of a cluster, ordered by ID."""
         with self._lock:
             collection = self._collection(type_name, namespace)
             found = collection.items if cluster is None else collection.by_cluster.get(cluster, {})
             return sorted(found.values(), key=lambda item: item.id)
 
     def knows(self, sequence: int) -> bool:
-        """Whether this store has ever been at a position."""
+        """Whether a position exists in the history of this store."""
         with self._lock:
             return self._origin <= sequence <= self._sequence
 
     def events_after(self, type_name: str, namespace: str, sequence: int) -> Sequence[Event]:
-        """What happened to resources of a type after a position.
+        """The events of a type after a position.
 
         Raises:
             HistoryLostError: The events are no longer all there.
@@ -194,7 +194,7 @@ class Store:
     # -- writing
 
     def create(self, resource: Resource, owner: str = "") -> Resource:
-        """Store a new resource as version 1, as it was created now.
+        """Store a new resource, as version 1.
 
         Raises:
             StoreError: `ALREADY_EXISTS`.
@@ -210,7 +210,7 @@ class Store:
             return stored
 
     def update(self, resource: Resource, owner: str = "", expected_phase: str | None = None) -> Resource:
-        """Replace a resource, if nobody changed it since the version that was read.
+        """Replace a resource if it still has the version that was read.
 
         Raises:
             StoreError: `NOT_FOUND`, another owner, another version, or another phase than expected.
@@ -230,7 +230,7 @@ class Store:
             return self._replace(collection, current, resource)
 
     def teardown(self, resource_type: ResourceType, resource_id: str, owner: str = "") -> bool:
-        """Mark a resource for destruction; whether nobody holds it any more.
+        """Mark a resource for destruction; returns whether it has no finalizers.
 
         Raises:
             StoreError: `NOT_FOUND` or another owner.
@@ -244,7 +244,7 @@ class Store:
             return not current.finalizers
 
     def destroy(self, resource_type: ResourceType, resource_id: str, owner: str = "") -> None:
-        """Remove a resource that nobody holds.
+        """Remove a resource that has no finalizers.
 
         Raises:
             StoreError: `NOT_FOUND`, another owner, or pending finalizers.
@@ -262,9 +262,9 @@ class Store:
     # -- writing, as controllers do
 
     def put(self, resource: Resource) -> Resource:
-        """Make a controller's resource read like this one: spec, labels and annotations.
+        """Set spec, labels and annotations of a controller's resource, or create it.
 
-        Phase and finalizers of an existing resource stay. Nothing happens where nothing differs.
+        Phase and finalizers of an existing resource stay. An equal resource is not written.
 
         Raises:
             StoreError: The resource belongs to another owner than `resource.owner`.
@@ -282,9 +282,9 @@ class Store:
     def edit(
         self, resource_type: ResourceType, resource_id: str, change: Callable[[Resource], Resource]
     ) -> Resource | None:
-        """Change a resource whoever owns it (finalizers, labels); None where there is none.
+        """Change a resource of any owner (finalizers, labels); None if it does not exist.
 
-        Nothing happens where `change` returns an equal resource. It is called under the store's lock.
+        An equal resource is not written. It is called under the store's lock.
         """
         with self._lock:
             collection = self._collection(resource_type.name, resource_type.namespace)
@@ -295,10 +295,10 @@ class Store:
             return current if wanted == current else self._replace(collection, current, wanted)
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
-        """Have every event passed to a callback; the function that is returned ends it.
+        """Pass every event to a callback; the returned function ends this.
 
         Callbacks run in the order of the changes, in the thread that made them and under the store's lock: they
-        must only take note.
+        must only record the event.
         """
         with self._lock:
             self._subscribers.append(callback)
@@ -316,7 +316,7 @@ class Store:
         with self._lock:
             self.audit.append(entry)
 
-    # -- beneath
+    # -- internals
 
     def _collection(self, type_name: str, namespace: str) -> _Collection:
         return self._collections.get((type_name, namespace), self._nothing)
@@ -364,7 +364,7 @@ def _name(resource: Resource, version: int | None = None) -> str:
 
 
 def _rune(version: int) -> str:
-    r"""A version the way Omni prints it in a conflict: as a quoted Go rune, so that 9 reads `'\t'`."""
+    r"""A version as Omni prints it in a conflict: as a quoted Go rune, so 9 becomes `'\t'`."""
     named_escapes = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 39: "'", 92: "\\"}
     if version in named_escapes:
         return f"'\\{named_escapes[version]}'"

@@ -1,7 +1,7 @@
-"""Who is calling: the server's own check of signed requests, and the service accounts that it knows.
+"""Authentication: the check of signed requests, and the service accounts.
 
 Written against Omni's rules (https://github.com/siderolabs/go-api-signature v0.3: headers, payload, order of the
-checks) and not against this package's client, so that a mistake of one cannot hide behind the other.
+checks) and not against this package's client, so a mistake in one is not hidden by the other.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from datetime import UTC, datetime, timedelta
 import pysequoia
 
 SKEW = timedelta(minutes=5)
-"""How far a request's timestamp may be from the server's clock, either way."""
+"""The maximum difference between the timestamp of a request and the clock."""
 
 LONGEST_LIFETIME = timedelta(days=365, minutes=1)
-"""The longest that a service account's key may live."""
+"""The maximum lifetime of a service account key."""
 
 ROLES = ("None", "InfraProvider", "Reader", "Auditor", "Operator", "Admin")
 """Omni's roles, ascending."""
@@ -33,12 +33,12 @@ _SIGNED_HEADERS = (
 
 
 class InvalidSignatureError(Exception):
-    """The caller did not prove who it is; why is told to nobody but tests, as Omni does not tell either."""
+    """The signature is missing or not valid. The reason is not sent to the caller, as in Omni."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who is calling.
+    """The authenticated caller.
 
     Attributes:
         name: The service account's name.
@@ -54,7 +54,7 @@ class Identity:
 
     @property
     def email(self) -> str:
-        """The identity that Omni shows."""
+        """The caller's email address in Omni."""
         return f"{self.name}@serviceaccount.omni.sidero.dev"
 
     def may(self, role: str) -> bool:
@@ -70,14 +70,14 @@ class _Account:
 
 
 class Verifier:
-    """The service accounts of one Omni, and the check of what they sign."""
+    """The service accounts of one Omni, and the check of their signatures."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
         self._accounts: dict[str, _Account] = {}
 
     def issue(self, name: str, role: str, lifetime: timedelta) -> str:
-        """Make a service account; its key in the form of `OMNI_SERVICE_ACCOUNT_KEY`.
+        """Create a service account; returns its key as in `OMNI_SERVICE_ACCOUNT_KEY`.
 
         Raises:
             ValueError: The role is unknown, the name has spaces, or the lifetime is longer than Omni allows.
@@ -96,13 +96,13 @@ class Verifier:
         return base64.b64encode(json.dumps({"name": name, "pgp_key": str(secret)}).encode()).decode()
 
     def revoke(self, key: str) -> None:
-        """Forget a key that `issue` gave."""
+        """Revoke a key that `issue` returned."""
         secret = pysequoia.Tsk.from_bytes(json.loads(base64.b64decode(key))["pgp_key"].encode())
         self._accounts.pop(secret.extract_certificate().fingerprint, None)
 
     def remove(self, name: str) -> bool:
-        """Forget all keys of an account; whether there was one."""
-        # Keys are issued and revoked from other threads meanwhile.
+        """Revoke all keys of an account; returns whether there was one."""
+        # Other threads issue and revoke keys at the same time.
         accounts = tuple(self._accounts.items())
         found = [fingerprint for fingerprint, account in accounts if account.identity.name == name]
         for fingerprint in found:
@@ -110,7 +110,7 @@ class Verifier:
         return bool(found)
 
     def verify(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> Identity:
-        """Who made a call.
+        """Authenticate a call.
 
         Args:
             method: The full gRPC method, `/cosi.resource.State/Get`.
@@ -160,7 +160,7 @@ def _only(headers: dict[str, list[str]], key: str) -> str:
 
 
 def _check_payload(text: str, method: str, headers: dict[str, list[str]]) -> None:
-    """What was signed must say the same as what was sent; a header that was not sent is absent or null in it."""
+    """The signed payload must match what was sent; a header that was not sent is absent or null in it."""
     try:
         payload = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -181,6 +181,6 @@ def _check_signature(payload: str, signature: bytes, certificate: pysequoia.Cert
         result = pysequoia.verify(bytes=payload.encode(), store=lambda _ids: [certificate], signature=made)
     except (RuntimeError, ValueError) as error:
         raise InvalidSignatureError("the signature does not fit") from error
-    # The library accepts text signatures too; Omni takes binary ones only.
+    # The library also accepts text signatures; Omni accepts only binary ones.
     if made.signature_type != pysequoia.packet.SignatureType.Binary or not result.valid_sigs:
         raise InvalidSignatureError("the signature does not fit")

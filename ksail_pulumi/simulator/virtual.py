@@ -1,4 +1,4 @@
-"""Resources that exist only for the one who asks: who am I, what may I do, where is the API."""
+"""Virtual resources, made for each caller: current user, permissions, API address."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Virtual:
         self._now = now
 
     def get(self, identity: Identity, kind: ResourceType, resource_id: str) -> Resource:
-        """One virtual resource as this caller sees it.
+        """Read one virtual resource.
 
         Raises:
-            StoreError: `NOT_FOUND`, or `UNIMPLEMENTED` for a type that cannot be got. A cluster's permissions are
-                there for any name.
+            StoreError: `NOT_FOUND`, or `UNIMPLEMENTED` for a type that cannot be read. Cluster permissions exist
+                for any name.
         """
         if kind == CLUSTER_PERMISSIONS:
             return self._resource(kind, resource_id, _allowed(virtual_pb2.ClusterPermissionsSpec(), identity))
@@ -60,7 +60,7 @@ class Virtual:
         raise not_found(kind.name, kind.namespace, resource_id)
 
     def list(self, identity: Identity, kind: ResourceType) -> Resources:
-        """All virtual resources of a type as this caller sees them.
+        """List the virtual resources of a type.
 
         Raises:
             StoreError: `UNIMPLEMENTED`: a type that cannot be listed.

@@ -1,7 +1,7 @@
-"""What a watch sends, in which order: bootstrap, bookmarks, live events, all as Omni's State API does it.
+"""Watches: bootstrap, bookmarks and live events, as in Omni's State API.
 
-A watch is a place in the store's history and reads on from there, so that an idle one costs nothing and a slow one
-cannot hold up the others.
+A watch is a position in the history of the store and reads from there: an idle one costs nothing, and a slow one does
+not delay the others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BOOKMARK = struct.Struct(">Q")
 
 
 class Watch:
-    """One watch that a client has asked for.
+    """A watch of a client.
 
     Attributes:
         type_name: The type that it looks at.
@@ -29,16 +29,16 @@ class Watch:
     """
 
     def __init__(self, store: Store, request: state_pb2.WatchRequest) -> None:
-        """Check what is asked for and take the place in history where it begins.
+        """Check the request and find the position where the watch starts.
 
         Raises:
-            StoreError: It asks for what Omni does not do, or with a bookmark that does not fit.
+            StoreError: Omni does not support the request, or the bookmark is not valid.
         """
         self.type_name, self.namespace = request.type, request.namespace
         self._store = store
         self._id = request.id if request.HasField("id") else None
         self._options = request.options
-        self._tells_all = request.api_version >= 1
+        self._new_events = request.api_version >= 1
         self._matches = queries.predicate(self._options.label_query, self._options.id_query)
         self._snapshot: list[Resource] = []
         if self._id is None:
@@ -67,7 +67,7 @@ class Watch:
                 for resource in self._snapshot
                 if self._matches(resource)
             ]
-            if self._tells_all:
+            if self._new_events:
                 events.append(self._marker(state_pb2.BOOTSTRAPPED))
         self._snapshot = []
         if events and self._options.aggregated:
@@ -76,7 +76,7 @@ class Watch:
             yield from ([event] for event in events)
 
     def news(self) -> list[state_pb2.Event]:
-        """What has happened since the last call.
+        """The events since the last call.
 
         Raises:
             HistoryLostError: More has happened than is remembered.
@@ -87,8 +87,8 @@ class Watch:
         return [told for event in happened if (told := self._tell(event)) is not None]
 
     def overrun(self) -> list[state_pb2.Event]:
-        """The last message of a watch that was too slow; an old client is not told."""
-        if not self._tells_all:
+        """The last message of a watch that was too slow; clients with API version 0 get none."""
+        if not self._new_events:
             return []
         where = f"{self.namespace}/{self.type_name}"
         return [state_pb2.Event(event_type=state_pb2.ERRORED, error=f'buffer overrun: namespace "{where}"')]
@@ -118,7 +118,7 @@ class Watch:
         return told
 
     def _present(self) -> state_pb2.Event:
-        """The one resource as it is, or that it is not there."""
+        """The current state of one resource, or that it does not exist."""
         found, self._snapshot = self._snapshot, []
         if not found:
             return self._marker(state_pb2.DESTROYED)

@@ -1,8 +1,8 @@
-"""What makes a simulated Omni live: controllers that carry users' wishes out on the emulated machines.
+"""The controllers of a simulated Omni. They apply what users write to the emulated machines.
 
-They are named like Omni's own, talk to each other only through the store, and keep time by the one table in `timings`.
+They have the names of Omni's own, communicate only through the store, and take all durations from `timings`.
 """
 
-from ksail_pulumi.simulator.controllers.manager import Controllers, start
+from ksail_pulumi.simulator.controllers.manager import start
 
-__all__ = ["Controllers", "start"]
+__all__ = ["start"]

@@ -1,4 +1,4 @@
-"""Backups of etcd: taken when a user asks for one, and every now and then where a cluster is set up so."""
+"""Backups of etcd, on request and at the interval of the cluster."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FAILURE = (
 
 
 class EtcdBackups(Controller):
-    """Takes the backups, and keeps EtcdBackupStatuses."""
+    """Takes the backups and writes EtcdBackupStatuses."""
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
@@ -86,7 +86,7 @@ class EtcdBackups(Controller):
         if cluster is None or cluster.tearing_down or identity is None:
             return
         now = self.runtime.clock.now()
-        # The newest comes first in an object store, which lists by name: so Omni counts seconds backwards.
+        # Omni counts seconds backwards: an object store lists by name, and the newest backup must come first.
         spec = specs_pb2.EtcdBackupSpec(snapshot=f"{2**64 - 1 - int(now.timestamp()):016X}.snapshot", size=2**21)
         spec.created_at.FromDatetime(now)
         labels = {LABEL_CLUSTER: key, LABEL_CLUSTER_UUID: identity.spec.uuid}

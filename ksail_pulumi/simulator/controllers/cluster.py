@@ -1,4 +1,4 @@
-"""The end of a cluster: workers first, then control planes, then all that was only there for them."""
+"""Deletion of a cluster: workers first, then control planes, then everything that belongs to them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ksail_pulumi.simulator.controllers.destroy import CLUSTER_CHILDREN
 from ksail_pulumi.simulator.controllers.engine import Controller, Keys, Runtime, its_cluster, own_id
 
 Step = Callable[[Runtime, str], bool]
-"""What must be over before a finalizer goes: does its part, and says whether it is."""
+"""Does the work that must end before a finalizer is removed; returns whether it has ended."""
 
 
 def _at_once(runtime: Runtime, cluster: str) -> bool:  # noqa: ARG001
@@ -85,11 +85,11 @@ RELEASES: tuple[tuple[str, Step], ...] = (
     ("ClusterDestroyStatusController", _without(CLUSTER_DESTROY_STATUS)),
     ("ClusterStatusController", _no_status),
 )
-"""The finalizers of a cluster in the order in which they go, each with what must be over by then."""
+"""The finalizers of a cluster in order of removal, each with the work that must end first."""
 
 
 class ClusterTeardown(Controller):
-    """Takes a cluster apart once it is torn down."""
+    """Removes the parts of a cluster that is being torn down."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         parts = (
@@ -128,7 +128,7 @@ class ClusterTeardown(Controller):
 
 
 class ClusterDestroyStatus(Controller):
-    """Says how far the end of a cluster has come."""
+    """Writes ClusterDestroyStatuses."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         return {CLUSTER: own_id, MACHINE_SET: its_cluster, CLUSTER_MACHINE_STATUS: its_cluster}
@@ -152,5 +152,5 @@ class ClusterDestroyStatus(Controller):
 
 
 def counted(number: int, what: str) -> str:
-    """A number of things in words."""
+    """A count with its noun, in singular or plural."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

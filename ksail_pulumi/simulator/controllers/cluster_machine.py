@@ -1,4 +1,4 @@
-"""What goes on between Omni and one machine of a cluster: its configuration, and in the end its release."""
+"""One machine of a cluster: its configuration, and its removal from the cluster."""
 
 from __future__ import annotations
 
@@ -35,33 +35,32 @@ from ksail_pulumi.simulator.store import Event
 
 
 def needs_upgrade(machine: EmulatedMachine, config: MachineConfig) -> bool:
-    """Whether a configuration needs another Talos image than the one that the machine runs."""
+    """Whether a configuration needs a Talos image that the machine does not run."""
     return (machine.talos_version, machine.schematic) != (config.talos_version, config.schematic)
 
 
 def is_locked(runtime: Runtime, member: Resource) -> bool:
-    """Whether a machine must not be changed: its own lock or its cluster's."""
+    """Whether a machine is locked, by its own lock or its cluster's."""
     return machine_locked(runtime, member.id) or runtime.cluster_locked(member.cluster)
 
 
 def machine_locked(runtime: Runtime, machine_id: str) -> bool:
-    """Whether the node of a machine is locked."""
     node = runtime.find(MACHINE_SET_NODE, machine_id)
     return node is not None and ANNOTATION_LOCKED in node.annotations
 
 
 @dataclass
 class _Queue:
-    """The machines of a set that take another configuration now, and those whose turn comes."""
+    """The machines of a set that are being updated, and those that wait for their turn."""
 
     busy: set[str] = field(default_factory=set)
     waiting: dict[str, None] = field(default_factory=dict)
 
 
 class ClusterMachineConfig(Controller):
-    """Brings every machine of a cluster to the configuration that it ought to have.
+    """Applies the desired configuration to every machine of a cluster.
 
-    Another Talos image is only noted here as pending: when which machine gets it is the Talos upgrade's decision.
+    A new Talos image is only recorded as pending here; TalosUpgrade decides when each machine gets it.
     """
 
     def __init__(self, runtime: Runtime, talos: Talos) -> None:
@@ -124,7 +123,7 @@ class ClusterMachineConfig(Controller):
             self.runtime.store.put(Resource(MACHINE_PENDING_UPDATES, member.id, spec, labels, owner=owner))
 
     def _may_apply(self, member: Resource) -> bool:
-        """Whether the machine set's update strategy lets one more machine change now; if not, it is next in line."""
+        """Whether the update strategy of the machine set allows one more machine now; if not, the machine is queued."""
         set_id = member.labels.get(LABEL_MACHINE_SET, "")
         machine_set = self.runtime.find(MACHINE_SET, set_id)
         if machine_set is None:
@@ -140,7 +139,7 @@ class ClusterMachineConfig(Controller):
         return False
 
     def _leave_queues(self, key: str) -> None:
-        """A machine is done: the next one of its set may go."""
+        """Remove a machine from its queue, and wake the next one of its set."""
         for set_id, queue in tuple(self._queues.items()):
             queue.waiting.pop(key, None)
             if key in queue.busy:
@@ -184,7 +183,7 @@ Step = Callable[[str], bool]
 
 
 class ClusterMachineTeardown(Controller):
-    """Takes a machine out of its cluster: wipes it, and lets the resources go that stood for its membership."""
+    """Removes a machine from its cluster: wipes it and deletes the resources of its membership."""
 
     def __init__(self, runtime: Runtime, talos: Talos) -> None:
         super().__init__(runtime)
@@ -244,7 +243,7 @@ class ClusterMachineTeardown(Controller):
         return False
 
     def _given_up(self, key: str) -> bool:
-        """Whether the machine need not be wiped: it was taken out of Omni, or cannot be reached and was given up."""
+        """Whether the machine is not wiped: it was removed from Omni, or is unreachable and was force-destroyed."""
         link = self.runtime.find(LINK, key)
         if link is None or link.tearing_down:
             return True

@@ -1,4 +1,4 @@
-"""What Omni tells of one machine of a cluster: its status, and who it is as a node."""
+"""Status and node identity of the machines of a cluster."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PENDING, APPLIED, FAILED = 1, 2, 3
 
 
 class ClusterMachineStatus(Controller):
-    """Keeps ClusterMachineStatuses."""
+    """Writes ClusterMachineStatuses."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         known = (MACHINE_STATUS, CLUSTER_MACHINE_IDENTITY, MACHINE_PENDING_UPDATES, LINK)
@@ -105,7 +105,7 @@ class ClusterMachineStatus(Controller):
 
 
 class ClusterMachineIdentity(Controller):
-    """Keeps ClusterMachineIdentities; a new one becomes known piece by piece."""
+    """Writes ClusterMachineIdentities; the fields of a new one appear one by one."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         return {CLUSTER_MACHINE: own_id, CLUSTER_MACHINE_IDENTITY: own_id}

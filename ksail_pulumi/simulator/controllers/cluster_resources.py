@@ -1,4 +1,4 @@
-"""The resources that Omni keeps one of for every cluster, each made by a controller of its own."""
+"""Resources that exist once per cluster, each made by its own controller."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from ksail_pulumi.simulator.controllers.engine import Controller, Keys, Runtime,
 from ksail_pulumi.simulator.machines import LINK_PREFIX
 
 DISCOVERY_ENDPOINT = f"http://[{LINK_PREFIX}::1]:8093"
-"""Where Omni's own discovery service listens."""
+"""The address of Omni's own discovery service."""
 
 
 @dataclass(frozen=True)
 class ClusterResource:
-    """A resource that exists once for every cluster, and whose finalizer on the cluster announces it."""
+    """A resource that exists once per cluster; its controller first puts a finalizer on the cluster."""
 
     owner: str
     type: ResourceType
@@ -39,7 +39,7 @@ class ClusterResource:
 
 
 def _uuid(runtime: Runtime, cluster: Resource) -> Resource:
-    # Another one for every cluster, also of the same name; and the same in every run with the same machines.
+    # Differs for each cluster, even with the same name, and is the same in every run with the same seed.
     value = str(uuid.UUID(int=runtime.random(cluster.id).getrandbits(128), version=4))
     spec = specs_pb2.ClusterUUID(uuid=value)
     return Resource(CLUSTER_UUID, cluster.id, spec, {LABEL_CLUSTER_UUID: value}, owner="ClusterUUIDController")
@@ -51,7 +51,7 @@ def _config_version(runtime: Runtime, cluster: Resource) -> Resource:  # noqa: A
 
 
 def endpoint(runtime: Runtime, cluster: Resource) -> Resource:
-    """Where the control planes of a cluster are reached."""
+    """The ClusterEndpoint: the addresses of the control plane machines."""
     members = runtime.store.list(CLUSTER_MACHINE, {LABEL_CLUSTER: cluster.id, LABEL_CONTROL_PLANE: None})
     addresses = [runtime.machines[member.id].address for member in members if not member.tearing_down]
     spec = specs_pb2.ClusterEndpointSpec(management_addresses=addresses)
@@ -66,36 +66,36 @@ CLUSTER_RESOURCES = (
 
 
 class ClusterResources(Controller):
-    """Makes one part for every cluster; the cluster's own controller takes it away again."""
+    """Makes the resources of one type; ClusterTeardown deletes them."""
 
-    def __init__(self, runtime: Runtime, part: ClusterResource) -> None:
+    def __init__(self, runtime: Runtime, kind: ClusterResource) -> None:
         super().__init__(runtime)
-        self.part = part
+        self.kind = kind
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        members = {CLUSTER_MACHINE: its_cluster} if self.part.type == CLUSTER_ENDPOINT else {}
+        members = {CLUSTER_MACHINE: its_cluster} if self.kind.type == CLUSTER_ENDPOINT else {}
         return {CLUSTER: own_id, **members}
 
     def delay(self, key: str) -> float:  # noqa: ARG002
-        return self.runtime.timings.part
+        return self.runtime.timings.cluster_resource
 
     def reconcile(self, key: str) -> None:
         cluster = self.runtime.find(CLUSTER, key)
-        if cluster is None or cluster.tearing_down or self.part.owner not in cluster.finalizers:
+        if cluster is None or cluster.tearing_down or self.kind.owner not in cluster.finalizers:
             return
-        current = self.runtime.find(self.part.type, key)
-        if current is None or (self.part.type == CLUSTER_ENDPOINT and not current.tearing_down):
-            self.runtime.store.put(self.part.build(self.runtime, cluster))
+        current = self.runtime.find(self.kind.type, key)
+        if current is None or (self.kind.type == CLUSTER_ENDPOINT and not current.tearing_down):
+            self.runtime.store.put(self.kind.build(self.runtime, cluster))
 
 
 class DiscoveryPatch(Controller):
-    """Points the machines of a cluster at Omni's discovery service, where the cluster asks for it."""
+    """Writes the config patch that makes a cluster use Omni's discovery service, if the cluster asks for it."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         return {CLUSTER_STATUS: own_id}
 
     def delay(self, key: str) -> float:  # noqa: ARG002
-        return self.runtime.timings.part
+        return self.runtime.timings.cluster_resource
 
     def reconcile(self, key: str) -> None:
         status = self.runtime.find(CLUSTER_STATUS, key)

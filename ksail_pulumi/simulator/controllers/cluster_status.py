@@ -1,4 +1,4 @@
-"""How clusters are: sums over their machine sets."""
+"""ClusterStatuses: sums over the machine sets of a cluster."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ UNKNOWN, SCALING_UP, SCALING_DOWN, RUNNING, DESTROYING = 0, 1, 2, 3, 4
 
 
 class ClusterStatus(Controller):
-    """Keeps ClusterStatuses.
+    """Writes ClusterStatuses.
 
-    Their versions are those that the cluster asks for, at once: they say nothing about what runs.
+    Their versions are those that the Cluster asks for; they say nothing about what runs.
     """
 
     def watches(self) -> Mapping[ResourceType, Keys]:

@@ -1,4 +1,4 @@
-"""What Omni wants on a machine of a cluster: the sum of versions, patches, extensions and kernel arguments."""
+"""The desired configuration of a machine: versions, patches, extensions and kernel arguments."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _IMAGE = re.compile(r"image: \S+/(kube-apiserver|kube-controller-manager|kube-sc
 
 
 def desired_config(runtime: Runtime, member: Resource, machine: EmulatedMachine) -> MachineConfig | None:
-    """The configuration of a machine, by its ClusterMachine; None when its cluster is gone."""
+    """The configuration of a ClusterMachine; None if its cluster is gone."""
     cluster = runtime.find(CLUSTER, member.cluster)
     if cluster is None:
         return None
@@ -74,9 +74,9 @@ def _assemble(cluster: Resource, member: Resource, schematic: Schematic, patches
 
 
 def desired_schematic(runtime: Runtime, cluster: str, machine_set: str, machine: EmulatedMachine) -> Schematic:
-    """What the machine's Talos image is to be made of.
+    """The schematic of the machine's Talos image.
 
-    The list of extensions nearest to the machine counts; without one the machine keeps those that it came with.
+    The most specific list of extensions applies; without a list the machine keeps the extensions it booted with.
     """
     layers = runtime.scopes.layers(EXTENSIONS_CONFIGURATION, cluster, machine_set, machine.id)
     lists = [item.spec.extensions for layer in layers for item in layer]
@@ -87,12 +87,12 @@ def desired_schematic(runtime: Runtime, cluster: str, machine_set: str, machine:
 
 
 def official(extension: str) -> str:
-    """The full name of a system extension: short ones are Sidero's."""
+    """The full name of a system extension; names without an owner are Sidero's."""
     return extension if "/" in extension else f"siderolabs/{extension}"
 
 
 def _images(patches: Sequence[Resource], components: dict[str, str]) -> dict[str, str]:
-    """The versions of Kubernetes components that patches set, as Omni's own patches of an upgrade do."""
+    """The versions of Kubernetes components that patches set, such as Omni's own upgrade patches."""
     found: dict[str, str] = {}
     for patch in patches:
         found.update(_IMAGE.findall(patch.spec.data))

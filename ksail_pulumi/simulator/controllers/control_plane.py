@@ -1,4 +1,4 @@
-"""The control plane of a cluster: etcd's first start, what is known of it, and the load balancer in front of it."""
+"""The control plane of a cluster: etcd bootstrap, status, and load balancer."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ READY = 1
 
 
 def control_planes(runtime: Runtime, cluster: str) -> list[EmulatedMachine]:
-    """The machines that are control planes of a cluster and stay so."""
+    """The control plane machines of a cluster that are not being torn down."""
     members = runtime.store.list(CLUSTER_MACHINE, {LABEL_CLUSTER: cluster, LABEL_CONTROL_PLANE: None})
     return [runtime.machines[member.id] for member in members if not member.tearing_down]
 
 
 def control_plane_ready(runtime: Runtime, cluster: str) -> bool:
-    """Whether one of the control planes of a cluster is well."""
+    """Whether a control plane machine of a cluster is ready."""
     return any(machine.config is not None and machine.ready for machine in control_planes(runtime, cluster))
 
 
 class ClusterBootstrap(Controller):
-    """Starts etcd on the first control plane of a cluster, and keeps ClusterBootstrapStatuses."""
+    """Starts etcd on the first control plane machine and writes ClusterBootstrapStatuses."""
 
     def __init__(self, runtime: Runtime, talos: Talos) -> None:
         super().__init__(runtime)
@@ -94,7 +94,7 @@ class ClusterBootstrap(Controller):
 
 
 class ControlPlaneStatus(Controller):
-    """Keeps ControlPlaneStatuses: there is one as soon as a control plane has etcd."""
+    """Writes ControlPlaneStatuses, from the moment a control plane machine runs etcd."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         return {CLUSTER_MACHINE_STATUS: its_cluster, CLUSTER_BOOTSTRAP_STATUS: own_id}
@@ -120,10 +120,10 @@ class ControlPlaneStatus(Controller):
 
 
 class LoadBalancer(Controller):
-    """Keeps LoadBalancerStatuses.
+    """Writes LoadBalancerStatuses.
 
-    A load balancer takes itself for healthy while it has not been asked yet; its first check proves it wrong, and it
-    takes the check after Kubernetes has come up to prove it right.
+    A load balancer is healthy before its first check, unhealthy after it, and healthy again at the first check
+    after Kubernetes has started.
     """
 
     def __init__(self, runtime: Runtime) -> None:

@@ -1,4 +1,4 @@
-"""The end of what users own: Omni itself destroys a resource that is torn down and that nobody holds any more."""
+"""Omni destroys a resource of a user once it is torn down and has no finalizers."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ USER_TYPES = (
     NODE_FORCE_DESTROY_REQUEST,
 )
 CLUSTER_CHILDREN = (CONFIG_PATCH, EXTENSIONS_CONFIGURATION, KUBERNETES_MANIFEST_GROUP, KUBERNETES_HEALTH_CHECK)
-"""What goes with its cluster, its machine set or its cluster machine."""
+"""Types that are deleted with their cluster, machine set or cluster machine."""
 CHILDREN: Mapping[ResourceType, tuple[tuple[ResourceType, ...], str]] = {
     CLUSTER: ((MACHINE_SET, *CLUSTER_CHILDREN), LABEL_CLUSTER),
     MACHINE_SET: ((MACHINE_SET_NODE, CLUSTER_MACHINE), LABEL_MACHINE_SET),
 }
-"""What must be gone before a resource, and the label by which it belongs there."""
+"""Types whose resources must be gone before a resource, with the label that connects them."""
 
 
 class Destroyer(Controller):
-    """Destroys users' resources in their last moment."""
+    """Destroys resources of users that are torn down and have no finalizers."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         return dict.fromkeys(USER_TYPES, _finished)
@@ -66,12 +66,12 @@ class Destroyer(Controller):
         if resource is None or not resource.tearing_down or resource.finalizers:
             return
         if self._has_children(resource):
-            self.enqueue(key, self.runtime.timings.part)
+            self.enqueue(key, self.runtime.timings.cluster_resource)
         else:
             self.runtime.destroy(resource)
 
     def _has_children(self, resource: Resource) -> bool:
-        """Whether something is left that goes first: so it is where a user was quicker than the first finalizer."""
+        """Whether a dependent resource is left: it is if the teardown came before the first finalizer."""
         types, label = CHILDREN.get(resource.type, ((), ""))
         found = [child for child_type in types for child in self.runtime.store.list(child_type, {label: resource.id})]
         for child in found:
@@ -81,7 +81,7 @@ class Destroyer(Controller):
 
 
 class ExtensionsFinalizer(Controller):
-    """Lets go of extensions lists that are torn down: nothing but the machines' next schematic follows from them."""
+    """Removes the finalizer from extension lists that are torn down; they affect only the machines' next schematic."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         return {EXTENSIONS_CONFIGURATION: lambda event: (event.resource.id,) if event.resource.tearing_down else ()}

@@ -1,4 +1,4 @@
-"""What drives all controllers, in one thread: events of the store wake whom they concern, and time passes between."""
+"""Runs all controllers, in one thread: events of the store queue the controllers that they concern."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ _log = logging.getLogger(__name__)
 
 
 def own_id(event: Event) -> Iterable[str]:
-    """The ID of the resource itself is the key."""
+    """Key: the ID of the resource."""
     return (event.resource.id,)
 
 
 def its_cluster(event: Event) -> Iterable[str]:
-    """The name of the cluster that the resource belongs to is the key."""
+    """Key: the cluster of the resource."""
     return _distinct(resource.cluster for resource in _both(event))
 
 
 def its(label: str) -> Keys:
-    """The value of a label is the key."""
+    """Key: the value of a label."""
     return lambda event: _distinct(resource.labels.get(label, "") for resource in _both(event))
 
 
@@ -54,43 +54,42 @@ def _distinct(keys: Iterable[str]) -> Iterable[str]:
 
 
 class Controller:
-    """Keeps one kind of thing as it ought to be: woken with the key of one of them, looks, and changes what differs.
+    """Reconciles one kind of object, by key.
 
-    A controller is woken a moment (`delay`) after the event that concerns it; what happens within the moment is one
-    wake-up. It holds nothing that it could not see again, so that any order of events ends in the same place.
+    `reconcile` runs `delay` seconds after an event; all events within the delay cause one call. A controller keeps no
+    state that it could not read again, so any order of events leads to the same result.
     """
 
     def __init__(self, runtime: Runtime) -> None:
-        """Belong to a runtime."""
         self.runtime = runtime
 
     def watches(self) -> Mapping[ResourceType, Keys]:
-        """The types whose events wake it, each with how to find the keys of those whom an event concerns."""
+        """The types whose events queue this controller, each with a function from an event to keys."""
         return {}
 
     def delay(self, key: str) -> float:  # noqa: ARG002
-        """Seconds from an event to the wake-up."""
+        """Seconds from an event to `reconcile`."""
         return 0.0
 
     def reconcile(self, key: str) -> None:
-        """Put one thing right."""
+        """Compare the actual with the desired state of one object, and change what differs."""
         raise NotImplementedError
 
     def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:  # noqa: ARG002
-        """The keys that a change inside an emulated machine concerns."""
+        """The keys to queue after a change of an emulated machine."""
         return ()
 
     def machine_delay(self, key: str) -> float:
-        """Seconds from a change inside a machine to the wake-up."""
+        """Seconds from a change of a machine to `reconcile`."""
         return self.delay(key)
 
     def enqueue(self, key: str, delay: float | None = None) -> None:
-        """Wake it for a key, unless that is about to happen anyway."""
+        """Queue a key, unless it is queued already."""
         self.runtime.enqueue(self, key, self.delay(key) if delay is None else delay)
 
 
 class Runtime:
-    """What controllers live in: the store, time, the machines, and each other's wake-ups."""
+    """What controllers share: the store, the clock, the machines and the queue."""
 
     def __init__(self, store: Store, clock: Clock, machines: Machines, faults: Faults, catalog: Catalog) -> None:
         self.store = store
@@ -113,7 +112,7 @@ class Runtime:
         self._unsubscribe: Callable[[], None] = lambda: None
 
     def start(self, controllers: Iterable[Controller]) -> None:
-        """Bring the controllers to life."""
+        """Subscribe the controllers to the store."""
         self.controllers = list(controllers)
         for controller in self.controllers:
             for resource_type, keys in controller.watches().items():
@@ -123,18 +122,18 @@ class Runtime:
         self._unsubscribe = self.store.subscribe(self._note)
 
     def stop(self) -> None:
-        """Let nothing more happen."""
+        """Run no further callback. The clock is closed by its owner."""
         self._stopped = True
         self._unsubscribe()
 
     # -- time
 
     def after(self, delay: float, callback: Callable[[], None]) -> Handle:
-        """Have something happen later, unless all has stopped by then."""
+        """Call something later, unless the runtime is stopped by then."""
         return self.clock.call_later(delay, lambda: None if self._stopped else self._guarded(callback))
 
     def enqueue(self, controller: Controller, key: str, delay: float) -> None:
-        """Wake a controller for a key after a moment, once however often it is asked for."""
+        """Reconcile a key after a delay; a key that is queued already is not queued again."""
         item = (id(controller), key)
         if item in self._queued:
             return
@@ -180,17 +179,16 @@ class Runtime:
         try:
             callback()
         except StoreError as error:
-            # A user was quicker: the event of what they did is on its way and wakes the controller again.
+            # A user wrote first. The event of that write queues the controller again.
             _log.debug("a controller lost a race: %s", error.text)
 
     # -- resources
 
     def find(self, resource_type: ResourceType, resource_id: str) -> Resource | None:
-        """The resource, or None."""
         return self.store.find(resource_type, resource_id)
 
     def hold(self, resource: Resource, finalizer: str) -> None:
-        """Put a finalizer on a resource that is not being torn down."""
+        """Add a finalizer, unless the resource is being torn down."""
 
         def change(current: Resource) -> Resource:
             if current.tearing_down or finalizer in current.finalizers:
@@ -200,7 +198,7 @@ class Runtime:
         self.store.edit(resource.type, resource.id, change)
 
     def release(self, resource: Resource, finalizer: str) -> None:
-        """Take a finalizer off a resource."""
+        """Remove a finalizer."""
 
         def change(current: Resource) -> Resource:
             return replace(current, finalizers=tuple(held for held in current.finalizers if held != finalizer))
@@ -208,19 +206,18 @@ class Runtime:
         self.store.edit(resource.type, resource.id, change)
 
     def cluster_locked(self, cluster: str) -> bool:
-        """Whether a cluster must not be changed."""
         resource = self.find(CLUSTER, cluster)
         return resource is not None and ANNOTATION_CLUSTER_LOCKED in resource.annotations
 
     def batch_delay(self, group: str) -> float:
-        """Seconds by which a look at a whole machine set or cluster is put off.
+        """Seconds by which work on a whole machine set or cluster is delayed, growing with its size.
 
-        So big ones are not looked at for every event of every machine.
+        This way a large one is not reconciled for every event of every machine.
         """
         return self._members[group] * SECONDS_PER_MEMBER
 
     def tear_down(self, resource_type: ResourceType, resource_id: str) -> Resource | None:
-        """Begin to remove a resource, whoever owns it; None when there is none."""
+        """Start to tear down a resource of any owner; None if there is none."""
         resource = self.find(resource_type, resource_id)
         if resource is not None and not resource.tearing_down:
             self.store.teardown(resource_type, resource_id, owner=resource.owner)
@@ -228,7 +225,7 @@ class Runtime:
         return resource
 
     def dispose(self, resource_type: ResourceType, resource_id: str) -> bool:
-        """Remove a controller's own resource, step by step; whether it is gone."""
+        """Delete a resource of a controller, one finalizer at a time; returns whether it is gone."""
         resource = self.find(resource_type, resource_id)
         if resource is None:
             return True
@@ -248,21 +245,20 @@ class Runtime:
         self.after(self.timings.destroy, lambda: self._dispose_step(resource_type, resource_id))
 
     def destroy(self, resource: Resource) -> None:
-        """Remove a resource that nobody holds."""
         self.store.destroy(resource.type, resource.id, owner=resource.owner)
 
     def random(self, purpose: str) -> random.Random:
-        """New randomness at every call, and the same in every run with the same machines."""
+        """A new random generator at every call, the same in every run with the same seed."""
         return random.Random(f"{self.machines.seed}/{purpose}/{next(self._draws)}")  # noqa: S311
 
     # -- machines
 
     def reaches(self, machine: EmulatedMachine) -> bool:
-        """Whether Omni can talk to a machine."""
+        """Whether Omni can reach a machine."""
         return not (self.has_fault(machine, "disconnected") or self.has_fault(machine, "unreachable"))
 
     def connected(self, machine: EmulatedMachine) -> bool:
-        """Whether Omni takes a machine for connected."""
+        """Whether Omni shows a machine as connected."""
         return not self.has_fault(machine, "disconnected")
 
     def has_fault(self, machine: EmulatedMachine, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What Kubernetes says of itself in a cluster: its nodes and the pods of its control plane."""
+"""The nodes and control plane pods of the Kubernetes in a cluster."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from ksail_pulumi.simulator.controllers.engine import Controller, Keys, Runtime,
 from ksail_pulumi.simulator.machines import EmulatedMachine
 
 STEPS = 4
-"""In how many steps the nodes of a new cluster become known, when there are more of them."""
+"""The most steps in which the nodes of a new cluster appear."""
 
 
 def nodes_of(runtime: Runtime, cluster: str) -> dict[str, EmulatedMachine]:
-    """The machines that are nodes of a cluster, by the name of the node."""
+    """The machines of a cluster by node name."""
     members = runtime.store.list(CLUSTER_MACHINE, {LABEL_CLUSTER: cluster})
     machines = (runtime.machines[member.id] for member in members if not member.tearing_down)
     return {machine.name: machine for machine in machines if machine.config is not None and not machine.maintenance}
 
 
 class KubernetesStatus(Controller):
-    """Keeps KubernetesStatuses: there is one some time after the first control plane is ready."""
+    """Writes KubernetesStatuses, starting some time after the first control plane machine is ready."""
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
@@ -86,7 +86,7 @@ class KubernetesStatus(Controller):
         self.enqueue(key, 0)
 
     def _wait(self, key: str) -> None:
-        """Have Kubernetes come up some time after its nodes, which first load all that they need."""
+        """Start Kubernetes some time after its nodes, which first pull their images."""
         status = self.runtime.find(CLUSTER_STATUS, key)
         if key not in self._up and control_plane_ready(self.runtime, key):
             self._up[key] = False

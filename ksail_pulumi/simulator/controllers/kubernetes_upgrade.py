@@ -1,4 +1,4 @@
-"""Kubernetes upgrades: one component after the other, node by node, by patches of Omni's own."""
+"""Kubernetes upgrades: one component after the other, node by node, through Omni's own patches."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ OWNER = "KubernetesUpgradeStatusController"
 NOT_READY = "waiting for the cluster to be ready"
 RESTART = "waiting for a restart"
 PULLS = 6
-"""In at most how many steps the images of an upgrade are pulled."""
+"""The most steps in which the images of an upgrade are pulled."""
 Spec = specs_pb2.KubernetesUpgradeStatusSpec
 
 
 @dataclass
 class _Pull:
-    """The images that are pulled ahead of an upgrade to a version."""
+    """The images that are pulled before an upgrade."""
 
     version: str
     images: list[str]
@@ -47,7 +47,7 @@ class _Pull:
 
 
 class KubernetesUpgrade(Controller):
-    """Brings every component of every node to the cluster's version, and keeps KubernetesUpgradeStatuses."""
+    """Upgrades every component of every node and writes KubernetesUpgradeStatuses."""
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
@@ -95,18 +95,18 @@ class KubernetesUpgrade(Controller):
         return spec
 
     def _oldest(self, nodes: Mapping[str, EmulatedMachine]) -> str:
-        """The oldest version that runs somewhere: another one may be asked for already while the cluster comes up."""
+        """The oldest version that runs. While the cluster starts, the desired version may already be newer."""
         versions = {version for machine in nodes.values() for version in machine.running_components.values()}
         return min(versions, key=parts, default="")
 
     def _missing(self, status: Resource, nodes: Mapping[str, EmulatedMachine]) -> str:
-        """Which nodes Kubernetes does not know as ready."""
+        """The nodes that are not ready."""
         ready = {node.nodename for node in status.spec.nodes if node.ready}
         missing = sorted(set(nodes) - ready)
         return f"nodes {_quoted(missing)} are not ready" if missing else ""
 
     def _unrest(self, key: str, nodes: Mapping[str, EmulatedMachine]) -> str:
-        """What is said of the static pods while the cluster is not ready, whatever the reason."""
+        """Omni's text about static pods while the cluster is not ready, for any reason."""
         status = self.runtime.find(CLUSTER_STATUS, key)
         if status is None or status.spec.ready:
             return ""
@@ -115,7 +115,7 @@ class KubernetesUpgrade(Controller):
         return f"static pods {_quoted(pods)} are not ready"
 
     def _upgrade(self, key: str, last: str, target: str, nodes: Mapping[str, EmulatedMachine]) -> Spec:
-        """Go one step further with an upgrade."""
+        """Do the next step of an upgrade."""
         spec = Spec(phase=UPGRADING, last_upgrade_version=last, current_upgrade_version=target)  # type: ignore[arg-type]
         if target == last:
             spec = Spec(phase=REVERTING, last_upgrade_version=last, step="reverting the change")  # type: ignore[arg-type]
@@ -133,7 +133,7 @@ class KubernetesUpgrade(Controller):
         return spec
 
     def _update(self, key: str, name: str, machine: EmulatedMachine, component: str, target: str) -> str:
-        """Have one component of one node changed, if it is time; what it waits for."""
+        """Upgrade one component of one node if possible; returns what it waits for."""
         if machine.config is not None and machine.config.components.get(component) == target:
             return RESTART
         patch = self.runtime.find(CONFIG_PATCH, patch_id(machine.id))
@@ -147,13 +147,13 @@ class KubernetesUpgrade(Controller):
         return RESTART
 
     def _settled(self, key: str) -> bool:
-        """Whether the cluster is well and no Talos upgrade is on its way."""
+        """Whether the cluster is ready and no Talos upgrade is running."""
         talos = self.runtime.find(TALOS_UPGRADE_STATUS, key)
         status = self.runtime.find(CLUSTER_STATUS, key)
         return talos is not None and talos.spec.phase == DONE and status is not None and bool(status.spec.ready)
 
     def _pull(self, key: str, last: str, target: str, nodes: Mapping[str, EmulatedMachine]) -> Spec | None:
-        """Pull the images on all nodes; None when that is done."""
+        """Pull the images on all nodes; None when done."""
         pull = self._pulls.get(key)
         first = Spec(phase=UPGRADING, last_upgrade_version=last, current_upgrade_version=target)  # type: ignore[arg-type]
         first.upgrade_versions.extend(kubernetes_upgrades(self.runtime, key, last))
@@ -185,7 +185,7 @@ class KubernetesUpgrade(Controller):
         self.runtime.store.put(Resource(CONFIG_PATCH, patch_id(machine.id), spec, labels, owner=OWNER))
 
     def _patched_to_other(self, nodes: Mapping[str, EmulatedMachine], target: str) -> bool:
-        """Whether a patch of an upgrade that was called off still asks for something else."""
+        """Whether a patch of a reverted upgrade still asks for another version."""
         for machine in nodes.values():
             patch = self.runtime.find(CONFIG_PATCH, patch_id(machine.id))
             if patch is not None and any(version != target for _, version in _images(patch)):
@@ -199,7 +199,7 @@ def patch_id(machine: str) -> str:
 
 
 def patch_text(images: Mapping[str, str]) -> str:
-    """The patch that sets the versions of components, written the way Omni writes it."""
+    """The patch that sets the versions of components, in the layout that Omni uses."""
     lines = ['version: ""']
     if KUBELET in images:
         lines += ["machine:", '    type: ""', '    token: ""', "    certSANs: []", "    kubelet:"]

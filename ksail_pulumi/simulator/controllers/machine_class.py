@@ -1,4 +1,4 @@
-"""Machine classes: sets that choose their machines themselves."""
+"""Machine classes: Omni chooses the machines of the sets that use one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ USABLE = (LABEL_AVAILABLE, LABEL_CONNECTED, LABEL_READY_TO_USE, LABEL_REPORTING_
 
 
 class MachineSetNodes(Controller):
-    """Allocates the machines of sets that have a machine class, and gives them back."""
+    """Allocates and releases the machines of sets that have a machine class."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         return {
@@ -59,7 +59,7 @@ class MachineSetNodes(Controller):
         allocation = machine_class_of(machine_set)
         nodes = members_of(self.runtime, MACHINE_SET_NODE, machine_set)
         if machine_set.tearing_down:
-            # A set that has lost its class is not looked at any more: it keeps the finalizer (Omni v1.10).
+            # Omni v1.10 no longer reconciles a set without a class, so the finalizer stays.
             if allocation.name and not nodes:
                 self.runtime.release(machine_set, OWNER)
             return
@@ -96,7 +96,7 @@ class MachineSetNodes(Controller):
             taken += 1
 
     def _give_back(self, nodes: list[Resource], number: int) -> None:
-        """Let the oldest go, those first whose machine is lost."""
+        """Release the oldest nodes, disconnected machines first."""
 
         def order(node: Resource) -> tuple[bool, bool, object, str]:
             status = self.runtime.find(MACHINE_STATUS, node.id)
@@ -111,7 +111,7 @@ class MachineSetNodes(Controller):
         return [item.id for item in sets if machine_class_of(item).name == event.resource.id]
 
     def _hungry_sets(self, event: Event) -> Iterable[str]:
-        """The sets that could take a machine which has just become free, or fits a class now."""
+        """The sets that can use a machine that became free or now matches their class."""
         if event.kind == "destroyed" or LABEL_AVAILABLE not in event.resource.labels:
             return ()
         if event.old is not None and event.old.labels == event.resource.labels:

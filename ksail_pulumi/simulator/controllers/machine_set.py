@@ -1,4 +1,4 @@
-"""Machine sets: a node becomes a machine of the cluster, and a machine without its node leaves."""
+"""Machine sets: a MachineSetNode becomes a ClusterMachine; a ClusterMachine without its node is removed."""
 
 from __future__ import annotations
 
@@ -40,17 +40,16 @@ def members_of(runtime: Runtime, resource_type: ResourceType, machine_set: Resou
 
 
 def machine_class_of(machine_set: Resource) -> MachineAllocation:
-    """The machine class of a set, and how many of its machines; it has no name where there is none."""
+    """The machine class of a set and the number of machines; the name is empty if there is no class."""
     return allocation_of(machine_set) or MachineAllocation()
 
 
 def is_control_plane(resource: Resource) -> bool:
-    """Whether a machine set or one of its members has the role of a control plane."""
     return LABEL_CONTROL_PLANE in resource.labels
 
 
 class MachineSets(Controller):
-    """Makes a ClusterMachine of every node, and tears down the ClusterMachines whose node is gone."""
+    """Creates a ClusterMachine for every node, and tears down those whose node is gone."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         return {
@@ -124,14 +123,13 @@ class MachineSets(Controller):
                 self.runtime.tear_down(CLUSTER_MACHINE, member.id)
 
     def _its_set_and_the_next(self, event: Event) -> list[str]:
-        """The set that a machine belongs to; when it leaves, also the one that its new node is in."""
+        """The set of a machine; while it leaves, also the set of its new node."""
         keys = [event.resource.labels.get(LABEL_MACHINE_SET, "")]
         if event.kind == "destroyed":
             keys += self._waiting_set(event)
         return [key for key in keys if key]
 
     def _waiting_set(self, event: Event) -> list[str]:
-        """The set whose node waits for this machine."""
         return [] if event.kind == "updated" else self._set_of_node(event.resource.id)
 
     def _set_of_node(self, machine: str) -> list[str]:
@@ -140,7 +138,7 @@ class MachineSets(Controller):
 
 
 class MachineSetTeardown(Controller):
-    """Lets a machine set go once it is torn down and empty."""
+    """Removes the finalizers of a machine set that is torn down and empty."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         return {
@@ -174,7 +172,7 @@ class MachineSetTeardown(Controller):
                 return
 
     def _over(self, finalizer: str, machine_set: Resource) -> bool:
-        """Whether a controller needs a set no more."""
+        """Whether a controller no longer needs a set."""
         match finalizer:
             case "ControlPlaneStatusController":
                 return self.runtime.dispose(CONTROL_PLANE_STATUS, machine_set.id)
@@ -189,14 +187,14 @@ class MachineSetTeardown(Controller):
         return True
 
     def _unused(self, machine_set: Resource) -> bool:
-        """Whether nodes can still be allocated; a set that went from a class back to manual never says so.
+        """Whether node allocation has ended; for a set that went from a class back to manual it never ends.
 
         In Omni v1.10 such a set stays until it is given a class again.
         """
         return "MachineSetNodeController" not in machine_set.finalizers
 
     def _without_children(self, machine_set: Resource) -> bool:
-        """Tear down the patches and extensions of the set; whether they are gone."""
+        """Tear down the patches and extensions of the set; returns whether they are gone."""
         children = [
             child
             for resource_type in CLUSTER_CHILDREN
@@ -211,7 +209,7 @@ class MachineSetTeardown(Controller):
 
 
 class MachineSetDestroyStatus(Controller):
-    """Says how far the end of a machine set has come."""
+    """Writes MachineSetDestroyStatuses."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         return {MACHINE_SET: own_id, CLUSTER_MACHINE_STATUS: its(LABEL_MACHINE_SET)}

@@ -1,4 +1,4 @@
-"""How machine sets and clusters are: sums over what is told of their machines."""
+"""MachineSetStatuses: sums over the ClusterMachineStatuses of a set."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NO_CONTROL_PLANES = "control plane machine set must have at least one node"
 
 
 class MachineSetStatus(Controller):
-    """Keeps MachineSetStatuses."""
+    """Writes MachineSetStatuses."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         members = (MACHINE_SET_NODE, CLUSTER_MACHINE, CLUSTER_MACHINE_STATUS, MACHINE_PENDING_UPDATES)
@@ -96,7 +96,7 @@ class MachineSetStatus(Controller):
         return RECONFIGURING if any(not self._held_back(update) for update in updates) else RUNNING
 
     def _held_back(self, update: Resource) -> bool:
-        """Whether the cluster's lock keeps an update waiting: then the set reads as if it had none."""
+        """Whether the lock of the cluster blocks an update; the set then shows no pending update."""
         return self.runtime.cluster_locked(update.cluster)
 
 
@@ -108,7 +108,7 @@ def _requested(machine_set: Resource, nodes: Sequence[Resource]) -> int:
 
 
 def _is_noted(node: Resource) -> bool:
-    """Whether a node counts: before it is taken note of, a new control plane set is one without nodes, and Failed."""
+    """Whether a node counts. Before it has its finalizer, a new control plane set has no nodes and is Failed."""
     return not node.tearing_down and NODE_HOLDER in node.finalizers
 
 

@@ -1,4 +1,4 @@
-"""What Omni knows of every machine, in a cluster or not: Links, Machines and MachineStatuses."""
+"""Links, Machines and MachineStatuses of all machines, in a cluster or not."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ POWER_ON = 2
 
 
 def register(runtime: Runtime) -> None:
-    """Have every emulated machine come to Omni."""
+    """Register every emulated machine with Omni."""
     for machine in runtime.machines:
         if machine.setup.labels:
             user_labels = Resource(
@@ -77,7 +77,7 @@ def register(runtime: Runtime) -> None:
 
 
 def _join(runtime: Runtime, machine: EmulatedMachine) -> None:
-    """Have one machine come to Omni."""
+    """Register one machine with Omni."""
     link = siderolink_pb2.SiderolinkSpec(node_subnet=f"{machine.address}/64", connected=True)
     runtime.store.create(Resource(LINK, machine.id, link, finalizers=LINK_HOLDERS))
     spec = specs_pb2.MachineSpec(management_address=machine.address, connected=runtime.connected(machine))
@@ -89,9 +89,9 @@ def _join(runtime: Runtime, machine: EmulatedMachine) -> None:
 
 
 def machine_status(runtime: Runtime, machine: EmulatedMachine) -> Resource:
-    """All that Omni knows of a machine."""
+    """The MachineStatus of a machine."""
     membership = _membership(runtime, machine.id)
-    # A machine that holds the configuration of a cluster which has given it up lets Omni in no more.
+    # A machine with the configuration of a cluster that has released it no longer accepts calls from Omni.
     strange = membership is None and machine.config is not None
     labels = _labels(runtime, machine, strange=strange)
     spec = specs_pb2.MachineStatusSpec(management_address=machine.address) if strange else _spec(machine)
@@ -119,7 +119,7 @@ def machine_status(runtime: Runtime, machine: EmulatedMachine) -> Resource:
 
 
 def _membership(runtime: Runtime, machine_id: str) -> Resource | None:
-    """By what a machine belongs to a cluster: its ClusterMachine, until that is as good as gone, or its node."""
+    """The resource that puts a machine into a cluster: its ClusterMachine, or its node once that is nearly gone."""
     member = runtime.find(CLUSTER_MACHINE, machine_id)
     if member is not None and (not member.tearing_down or "ClusterMachineStatusController" in member.finalizers):
         return member
@@ -150,7 +150,7 @@ def _labels(runtime: Runtime, machine: EmulatedMachine, *, strange: bool) -> dic
 
 
 def _spec(machine: EmulatedMachine) -> specs_pb2.MachineStatusSpec:
-    """What there is to know of a machine whether it belongs to a cluster or not."""
+    """The facts about a machine that do not depend on a cluster."""
     spec = specs_pb2.MachineStatusSpec(
         talos_version=f"v{machine.talos_version}",
         initial_talos_version=f"v{machine.talos_version}",
@@ -213,7 +213,7 @@ def _network(index: int, secret: str) -> specs_pb2.MachineStatusSpec.NetworkStat
 
 
 class MachineStatus(Controller):
-    """Keeps Machines and MachineStatuses, with the labels by which machines are chosen."""
+    """Writes Machines and MachineStatuses, with the labels that selectors use."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         return dict.fromkeys((MACHINE_SET_NODE, CLUSTER_MACHINE, MACHINE_LABELS), own_id)
@@ -240,7 +240,7 @@ class MachineStatus(Controller):
 
 
 class MachineRemoval(Controller):
-    """Takes a machine out of Omni when its Link is torn down; if it can be reached, it comes back after a while."""
+    """Removes a machine from Omni when its Link is torn down; a reachable machine joins again after a while."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         return {LINK: own_id, CLUSTER_MACHINE: own_id}

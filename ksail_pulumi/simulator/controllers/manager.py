@@ -28,25 +28,14 @@ from ksail_pulumi.simulator.machines import Machines
 from ksail_pulumi.simulator.store import Store
 
 
-class Controllers:
-    """The controllers of one simulator."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._world = runtime
-
-    def stop(self) -> None:
-        """Let nothing more happen; the clock is the caller's to close."""
-        self._world.stop()
-
-
-def start(store: Store, clock: Clock, machines: Machines, faults: Faults, catalog: Catalog) -> Controllers:
-    """Have the machines come to Omni, and everything live from then on."""
+def start(store: Store, clock: Clock, machines: Machines, faults: Faults, catalog: Catalog) -> Runtime:
+    """Register the machines with Omni and start all controllers."""
     runtime = Runtime(store, clock, machines, faults, catalog)
     talos = Talos(runtime)
     runtime.start(
         (
             Finalizers(runtime),
-            *(ClusterResources(runtime, part) for part in CLUSTER_RESOURCES),
+            *(ClusterResources(runtime, kind) for kind in CLUSTER_RESOURCES),
             DiscoveryPatch(runtime),
             ClusterTeardown(runtime),
             ClusterDestroyStatus(runtime),
@@ -76,12 +65,12 @@ def start(store: Store, clock: Clock, machines: Machines, faults: Faults, catalo
     )
     register(runtime)
 
-    def look_again() -> None:
+    def wake_all() -> None:
         for machine in machines:
             runtime.machine_changed(machine)
 
     def faults_changed() -> None:
-        runtime.after(0, look_again)
+        runtime.after(0, wake_all)
 
     faults.listen(faults_changed)
-    return Controllers(runtime)
+    return runtime

@@ -1,4 +1,4 @@
-"""The manifests that Omni keeps in clusters, in groups, and how far they are applied."""
+"""KubernetesManifestGroups and the status of their objects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ksail_pulumi.simulator.controllers.engine import Controller, Keys, its_clus
 OWNER = "ClusterKubernetesManifestsStatusController"
 APPLY_ERROR = "retryable error occurred while applying manifests"
 PENDING, APPLIED, DELETING = 1, 2, 3
-"""Phases of an object; those of a group are one more."""
+"""Phases of an object; the phase of a group is one higher."""
 FULL = specs_pb2.KubernetesManifestGroupSpec.FULL
 CLUSTER_SCOPED = frozenset(
     (
@@ -76,7 +76,7 @@ NAMESPACED = frozenset(
 
 @dataclass(frozen=True)
 class _Object:
-    """What a manifest says that its object is."""
+    """The identity of the object in a manifest."""
 
     kind: str
     name: str
@@ -90,14 +90,14 @@ class _Object:
 
 
 class ManifestsStatus(Controller):
-    """Applies manifest groups in a cluster's Kubernetes, and keeps ClusterKubernetesManifestsStatuses."""
+    """Applies manifest groups and writes ClusterKubernetesManifestsStatuses."""
 
     def watches(self) -> Mapping[ResourceType, Keys]:
         return {KUBERNETES_MANIFEST_GROUP: its_cluster, KUBERNETES_STATUS: own_id}
 
     def delay(self, key: str) -> float:
         status = self.runtime.find(CLUSTER_KUBERNETES_MANIFESTS_STATUS, key)
-        return self.runtime.timings.manifests if status is not None else self.runtime.timings.part
+        return self.runtime.timings.manifests if status is not None else self.runtime.timings.cluster_resource
 
     def reconcile(self, key: str) -> None:
         cluster = self.runtime.find(CLUSTER, key)
@@ -139,7 +139,7 @@ class ManifestsStatus(Controller):
         objects: list[_Object],
         applied: set[str],
     ) -> None:
-        """Note the objects of a group: pending the first time they are seen, applied the next, if they can be."""
+        """Set the phase of the objects of a group: pending at first, applied the next time if possible."""
         status = spec.groups[group.id]
         status.mode = group.spec.mode
         for item in objects:

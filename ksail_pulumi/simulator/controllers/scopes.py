@@ -1,4 +1,4 @@
-"""Which patches and extensions apply where: an index, so that a machine finds its own among many thousands."""
+"""An index of patches and extensions by what they apply to, for simulators with thousands of machines."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def scope_of(resource: Resource) -> Scope | None:
 
 
 class Scopes:
-    """The patches and extensions lists that are in force, by what they apply to."""
+    """The patches and extension lists that are not being torn down, by what they apply to."""
 
     def __init__(self) -> None:
         self._members: dict[tuple[str, Scope], dict[str, Resource]] = {}
 
     def take(self, event: Event) -> None:
-        """Learn from an event of the store."""
+        """Update the index from an event of the store."""
         if event.resource.type not in (CONFIG_PATCH, EXTENSIONS_CONFIGURATION):
             return
         if event.old is not None:
@@ -53,12 +53,12 @@ class Scopes:
             self._members.pop((resource.type.name, scope), None)
 
     def of(self, resource_type: ResourceType, label: str, value: str) -> list[Resource]:
-        """What applies to exactly one thing, by ID."""
+        """What applies to exactly this scope, ordered by ID."""
         members = self._members.get((resource_type.name, (label, value)), {})
         return [members[key] for key in sorted(members)]
 
     def layers(self, resource_type: ResourceType, cluster: str, machine_set: str, machine: str) -> list[list[Resource]]:
-        """What applies to a machine of a cluster, the most general first, each layer by ID."""
+        """What applies to a machine of a cluster, the most general scope first, each scope ordered by ID."""
         scopes = (
             (LABEL_CLUSTER, cluster),
             (LABEL_MACHINE_SET, machine_set),

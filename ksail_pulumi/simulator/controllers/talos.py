@@ -1,4 +1,4 @@
-"""Talos on the emulated machines: what takes time on one, and the stages that it goes through meanwhile."""
+"""Talos on the emulated machines: its actions, their duration and their stages."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _NAME_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class Talos:
-    """Moves the machines. Every machine does one thing at a time; a new one ends the one before."""
+    """Runs actions on machines, one at a time; a new action ends the previous one."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
 
     def configure(self, machine: EmulatedMachine, config: MachineConfig) -> None:
-        """Give a machine in maintenance its first configuration: it installs Talos if it must, and boots into it."""
+        """Apply the first configuration to a machine in maintenance: it installs Talos if needed, and boots."""
         machine.doing, machine.stage, machine.ready = "configure", Stage.CONFIGURING, True
         self._then(machine, self.runtime.timings.configure, lambda: self._install(machine, config))
 
     def apply(self, machine: EmulatedMachine, config: MachineConfig) -> None:
-        """Give a running machine another configuration, which it takes without a reboot."""
+        """Apply a new configuration to a running machine without a reboot."""
         machine.doing = "apply"
         self._then(machine, self.runtime.timings.apply, lambda: self._applied(machine, config))
 
     def upgrade(self, machine: EmulatedMachine, config: MachineConfig) -> None:
-        """Have a running machine write another image and boot into it, and then take its configuration."""
+        """Install a new image on a running machine, reboot, then apply its configuration."""
         timings = self.runtime.timings
         machine.doing = "upgrade"
         self._changed(machine)
@@ -65,7 +65,7 @@ class Talos:
         self._then(machine, timings.upgrade, written)
 
     def reset(self, machine: EmulatedMachine, done: Callable[[], None]) -> None:
-        """Wipe a machine; it comes back in maintenance a moment after it is done."""
+        """Wipe a machine; it returns to maintenance shortly after."""
         machine.doing = "reset"
 
         def wiped() -> None:
@@ -81,7 +81,7 @@ class Talos:
         self._then(machine, self.runtime.timings.reset, wiped)
 
     def stop(self, machine: EmulatedMachine) -> None:
-        """End what a machine does, in the middle."""
+        """End the current action of a machine."""
         if machine.timer is not None:
             machine.timer.cancel()
         machine.timer, machine.doing = None, ""
@@ -89,7 +89,7 @@ class Talos:
             machine.stage, machine.ready, machine.error = Stage.CONFIGURING, True, ""
 
     def bootstrapped(self, machine: EmulatedMachine) -> None:
-        """Let a control plane go on that was waiting for etcd."""
+        """Continue on a control plane machine that waits for etcd."""
         if machine.stage == Stage.RUNNING and not machine.ready and machine.doing == "etcd":
             machine.doing = "services"
             self._then(
@@ -106,7 +106,7 @@ class Talos:
         machine.stage = Stage.INSTALLING
 
         def written() -> None:
-            # Omni sees the connection break when the machine goes down, and takes that for a failure until it is back.
+            # Omni sees the connection break when the machine goes down, and reports a failure until it is back.
             machine.error = REBOOT_ERROR.format(work)
             machine.stage = Stage.REBOOTING
             machine.installed = True
@@ -186,7 +186,7 @@ class Talos:
 
 
 def _node_name(machine: EmulatedMachine, cluster: str) -> str:
-    """The name that Talos makes up for a node when it is installed."""
+    """The node name that Talos generates at install."""
     draw = machine.random(f"hostname {cluster} {machine.boots}")
     first, second = ("".join(draw.choices(_NAME_CHARACTERS, k=3)) for _ in range(2))
     return f"talos-{first}-{second}"

@@ -1,4 +1,4 @@
-"""Talos upgrades: which machine of a cluster gets another Talos image when, and how far that has come."""
+"""Talos upgrades: when each machine of a cluster gets its new image, and the progress."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OWNER = "TalosUpgradeStatusController"
 
 @dataclass(frozen=True)
 class _Member:
-    """A machine of the cluster, and what it ought to run."""
+    """A machine of the cluster and the image it should run."""
 
     resource: Resource
     machine: EmulatedMachine
@@ -49,7 +49,6 @@ class _Member:
 
     @property
     def current(self) -> bool:
-        """Whether it is being upgraded now."""
         return self.machine.doing == "upgrade"
 
     @property
@@ -58,7 +57,7 @@ class _Member:
 
 
 class TalosUpgrade(Controller):
-    """Sends another Talos image to one machine after the other, and keeps TalosUpgradeStatuses."""
+    """Upgrades one machine after the other and writes TalosUpgradeStatuses."""
 
     def __init__(self, runtime: Runtime, talos: Talos) -> None:
         super().__init__(runtime)
@@ -73,7 +72,7 @@ class TalosUpgrade(Controller):
     def delay(self, key: str) -> float:
         status = self.runtime.find(TALOS_UPGRADE_STATUS, key)
         if status is None or status.spec.phase != DONE:
-            return self.runtime.timings.part + self.runtime.batch_delay(key)
+            return self.runtime.timings.cluster_resource + self.runtime.batch_delay(key)
         return self.runtime.timings.talos_upgrade + self.runtime.batch_delay(key)
 
     def machine_changed(self, machine: EmulatedMachine) -> Iterable[str]:
@@ -96,7 +95,7 @@ class TalosUpgrade(Controller):
             self._tell(key, spec)
             return
         spec = self._progress(cluster, current, members)
-        # An upgrade announces itself before it counts its machines, and counts them before it takes the first one.
+        # Omni first sets the phase, then counts the machines, then starts the first one: three separate updates.
         if current.spec.phase == DONE:
             spec.step = NOBODY
             spec.status = "updating" if spec.phase == UPGRADING else f"reverting update {len(members)}/{len(members)}"
@@ -113,7 +112,7 @@ class TalosUpgrade(Controller):
         self._tell(key, spec)
 
     def _tell_nobody(self, status: Resource) -> None:
-        """Between two machines, and after the last one, there is a moment in which none is being upgraded."""
+        """Between two machines, and after the last one, none is being upgraded for a moment."""
         spec = specs_pb2.TalosUpgradeStatusSpec()
         spec.CopyFrom(status.spec)
         spec.step = NOBODY
@@ -134,7 +133,7 @@ class TalosUpgrade(Controller):
     def _progress(
         self, cluster: Resource, status: Resource, members: Sequence[_Member]
     ) -> specs_pb2.TalosUpgradeStatusSpec:
-        """How far an upgrade that is not over has come."""
+        """The progress of a running upgrade."""
         last, target = status.spec.last_upgrade_version, cluster.spec.talos_version
         outdated = [member for member in members if member.outdated]
         running = [member for member in members if member.current]
@@ -157,7 +156,7 @@ class TalosUpgrade(Controller):
         return spec
 
     def _start(self, cluster: Resource, members: Sequence[_Member], spec: specs_pb2.TalosUpgradeStatusSpec) -> bool:
-        """Start what may start now, and note in `spec` what holds the rest back; whether anything was started."""
+        """Start the upgrades that may start, write what blocks the others to `spec`; returns whether one started."""
         if self.runtime.cluster_locked(cluster.id):
             return False
         outdated = [member for member in members if member.outdated and not member.current]
@@ -181,7 +180,7 @@ class TalosUpgrade(Controller):
         return started
 
     def _quota(self, member: _Member, members: Sequence[_Member]) -> int:
-        """How many more machines of a set may be away at the same time."""
+        """How many more machines of a set may be upgraded at the same time."""
         set_id = member.resource.labels.get(LABEL_MACHINE_SET, "")
         machine_set = self.runtime.find(MACHINE_SET, set_id)
         siblings = [other for other in members if other.resource.labels.get(LABEL_MACHINE_SET) == set_id]

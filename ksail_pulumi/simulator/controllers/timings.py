@@ -1,8 +1,8 @@
-"""How long everything takes: the one table that the controllers and the emulated machines keep time by.
+"""All durations of the controllers and the emulated machines.
 
-The order of events is Omni v1.10's. Reactions of controllers are as quick as there; the work of machines is that of
-small hardware made about ten times quicker, so that a cluster of three is ready in 40 to 60 s and can be watched. A
-clock's `pace` divides the work, never the reactions: what is a moment stays a moment at every speed.
+The order of events and the reactions of controllers are those of Omni v1.10. The work of machines takes about a tenth
+of what it takes on small hardware: a cluster of three is ready in 40 to 60 s. A clock's `pace` divides the work, not
+the reactions, which keep their length at every speed.
 """
 
 from __future__ import annotations
@@ -17,65 +17,65 @@ def _work(seconds: float) -> float:
 
 @dataclass(frozen=True)
 class Timings:
-    """Durations in seconds. First the reactions of controllers, then the work of machines."""
+    """Durations in seconds: first the reactions of controllers, then the work of machines."""
 
     finalizer: float = 0.012
-    """Between one controller's finalizer and the next one's, put on or taken off."""
-    part: float = 0.03
-    """From a controller's finalizer on a cluster to the resource that it makes for it."""
+    """Between two finalizers that are added or removed."""
+    cluster_resource: float = 0.03
+    """From a controller's finalizer on a cluster to the resource that the controller makes."""
     allocation: float = 0.04
     """From a MachineSetNode to the labels of its machine."""
     node: float = 0.09
-    """From a MachineSetNode to the finalizer on it, or off it."""
+    """From a MachineSetNode to its finalizer."""
     cluster_machine: float = 0.1
     """From a node with its finalizer to the ClusterMachine."""
     machine_class: float = 0.03
     """From a change of a machine set with a class to its nodes."""
     machine_status: float = 0.01
     running: float = 0.05
-    """From a machine that runs to its configuration being found applied, or to its being ready."""
+    """From a running machine to an applied configuration, or to ready."""
     cluster_machine_status: float = 0.02
     machine_set_status: float = 0.03
     cluster_status: float = 0.02
     pending: float = 0.1
-    """From a wish for another configuration to the MachinePendingUpdates that says so."""
+    """From a new desired configuration to the MachinePendingUpdates."""
     load_balancer: float = 0.1
     control_plane: float = 0.05
     talos_upgrade: float = 0.15
-    """From a change of a cluster to its TalosUpgradeStatus: so long the old one stands."""
+    """From a change of a cluster to its TalosUpgradeStatus, which is stale until then."""
     kubernetes_upgrade: float = 0.02
     identity: float = 0.015
-    """Between the pieces that become known of a new node."""
+    """Between the fields of a new identity."""
     destroy: float = 0.004
-    """From the last finalizer to the end of a resource."""
+    """From the last finalizer to the deletion of a resource."""
     maintenance: float = 0.3
     """From the label `available` to the moment when a machine is seen in maintenance again."""
     revert: float = 0.06
     """How long a schematic change looks like a revert."""
 
     configure: float = _work(1.5)
-    """A machine in maintenance takes its first configuration."""
+    """A machine in maintenance accepts its first configuration."""
     install: float = _work(14.0)
     reboot: float = _work(3.0)
     boot: float = _work(9.0)
     bootstrap: float = _work(3.0)
     """etcd of the first control plane."""
     services: float = _work(2.0)
-    """From a running control plane with etcd to one that is ready."""
+    """From a running control plane with etcd to ready."""
     apply: float = _work(2.0)
-    """A running machine takes another configuration without a reboot."""
+    """A running machine applies a new configuration without a reboot."""
     upgrade: float = _work(8.0)
-    """Another Talos image is written, before the reboot."""
+    """A new Talos image is written, before the reboot."""
     settle: float = _work(4.0)
-    """From a machine that is ready after an upgrade to its configuration being applied."""
+    """From a machine that is ready after an upgrade to an applied configuration."""
     kubernetes: float = _work(5.0)
     """From a cluster that is ready to a Kubernetes API that answers with its first node."""
     kubernetes_alone: float = _work(30.0)
-    """The same from a ready control plane whose workers do not come."""
+    """The same if the workers do not become ready."""
     node_ready: float = _work(0.5)
-    """Between the nodes that Kubernetes sees become ready."""
+    """Between two nodes that become ready in Kubernetes."""
     image: float = _work(1.0)
-    """An image is pulled ahead of a Kubernetes upgrade."""
+    """An image is pulled before a Kubernetes upgrade."""
     component: float = _work(4.0)
     """A Kubernetes component restarts."""
     health_check: float = _work(6.0)
@@ -83,17 +83,17 @@ class Timings:
     reset: float = _work(4.0)
     """A machine is wiped."""
     manifests: float = _work(3.0)
-    """Between two looks at the manifests of a cluster."""
+    """Between two checks of the manifests of a cluster."""
     backup: float = _work(2.0)
     """A snapshot of etcd is taken."""
     retry: float = _work(5.0)
-    """Until a machine that refused a configuration is asked again."""
+    """Until a machine that refused a configuration gets it again."""
     rejoin: float = _work(60.0)
-    """Until a machine that was taken out of Omni comes back by itself."""
+    """Until a machine that was removed from Omni joins again."""
     link: float = _work(2.0)
-    """A machine that is being removed from Omni lets go."""
+    """A machine is removed from Omni."""
 
     def at(self, pace: float) -> Timings:
-        """The same timings with machines that work `pace` times as quickly."""
+        """The timings with machines that work `pace` times as fast."""
         work = {item.name: getattr(self, item.name) / pace for item in fields(self) if item.metadata.get("work")}
         return replace(self, **work)

@@ -1,4 +1,4 @@
-"""Which versions a cluster can go to next."""
+"""The versions that a cluster can be upgraded to."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ksail_pulumi.simulator.controllers.engine import Runtime
 
 
 def parts(version: str) -> tuple[int, ...]:
-    """A version as numbers, so that it can be compared; what follows a hyphen is left out."""
+    """A version as comparable numbers, without what follows a hyphen."""
     return tuple(int(part) for part in version.removeprefix("v").split("-")[0].split("."))
 
 
 def talos_upgrades(runtime: Runtime, cluster: Resource) -> list[str]:
-    """The Talos versions that a cluster can go to: not below the minor that it was made with."""
+    """The Talos versions for an upgrade: not below the minor version that the cluster was created with."""
     current = runtime.find(TALOS_VERSION, cluster.spec.talos_version)
     initial = runtime.find(CLUSTER_CONFIG_VERSION, cluster.id)
     floor = parts(initial.spec.version)[:2] if initial is not None else parts(cluster.spec.talos_version)[:2]
@@ -27,7 +27,7 @@ def talos_upgrades(runtime: Runtime, cluster: Resource) -> list[str]:
 
 
 def kubernetes_upgrades(runtime: Runtime, cluster_name: str, current: str) -> list[str]:
-    """The Kubernetes versions that a cluster can go to: in its minor or the next one, if its Talos runs them."""
+    """The Kubernetes versions for an upgrade: the same or next minor version, if its Talos supports it."""
     cluster = runtime.find(CLUSTER, cluster_name)
     talos = None if cluster is None else runtime.find(TALOS_VERSION, cluster.spec.talos_version)
     if talos is None:

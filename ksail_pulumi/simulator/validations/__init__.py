@@ -1,4 +1,4 @@
-"""What Omni refuses, in its own words: the rules of Omni v1.10.4 for everything that a user can write."""
+"""The validations of Omni v1.10.4 for everything that a user can write, with its texts."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ _DESTROY: Mapping[ResourceType, _Create] = {
 
 
 def check_create(context: Context, resource: Resource) -> None:
-    """Judge a new resource.
+    """Validate a new resource.
 
     Raises:
-        StoreError: `INVALID_ARGUMENT` with all that is wrong with it.
+        StoreError: `INVALID_ARGUMENT` with all errors.
     """
     faults = [*metadata.faults(resource)]
     rule = _rule(_CREATE, resource.type)
@@ -70,10 +70,10 @@ def check_create(context: Context, resource: Resource) -> None:
 
 
 def check_update(context: Context, old: Resource, new: Resource) -> None:
-    """Judge a change.
+    """Validate a change.
 
     Raises:
-        StoreError: `INVALID_ARGUMENT` with all that is wrong with it.
+        StoreError: `INVALID_ARGUMENT` with all errors.
     """
     faults = [*metadata.faults(new)]
     update = _rule(_UPDATE, new.type)
@@ -86,10 +86,10 @@ def check_update(context: Context, old: Resource, new: Resource) -> None:
 
 
 def check_destroy(context: Context, resource: Resource) -> None:
-    """Judge the removal of a resource.
+    """Validate the deletion of a resource.
 
     Raises:
-        StoreError: `INVALID_ARGUMENT` with why it must stay.
+        StoreError: `INVALID_ARGUMENT` with the reasons.
     """
     rule = _rule(_DESTROY, resource.type)
     if rule is not None:
@@ -97,7 +97,7 @@ def check_destroy(context: Context, resource: Resource) -> None:
 
 
 def _rule(rules: Mapping[ResourceType, Rule], kind: ResourceType) -> Rule | None:
-    # The rules hold in whichever namespace a client puts a resource.
+    # The rules apply in every namespace.
     return next((rule for known, rule in rules.items() if known.name == kind.name), None)
 
 

@@ -1,4 +1,4 @@
-"""What Omni refuses of manual backups, forced removals and imported clusters."""
+"""Validation of manual backups, force-destroy requests and imported clusters."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ksail_pulumi.simulator.validations.context import Context
 from ksail_pulumi.simulator.validations.refusal import listed
 
 BACKUP_SKEW = timedelta(minutes=1)
-"""How far from now a manual backup may be asked for."""
+"""The maximum difference between now and the time of a manual backup."""
 
 
 def manual_backup_on_create(context: Context, backup: Resource) -> Iterator[str]:
-    """What is wrong with the wish for a backup; whether its cluster exists is not asked."""
+    """The cluster need not exist."""
     wanted = backup.spec.backup_at.ToDatetime(UTC)
     if wanted < context.now() - BACKUP_SKEW:
         yield "backup time must not be more than 1 minute in the past"
@@ -26,7 +26,6 @@ def manual_backup_on_create(context: Context, backup: Resource) -> Iterator[str]
 
 
 def force_destroy_on_create(context: Context, request: Resource) -> Iterator[str]:
-    """What is wrong with the wish to remove a node by force."""
     if context.find(CLUSTER_MACHINE, request.id) is None:
         yield (
             f'cannot create/update a NodeForceDestroyRequest for node "{request.id}", '
@@ -35,7 +34,6 @@ def force_destroy_on_create(context: Context, request: Resource) -> Iterator[str
 
 
 def imported_secrets_on_create(context: Context, secrets: Resource) -> Iterator[str]:
-    """What is wrong with the secrets of a cluster that is to be imported."""
     if context.find(CLUSTER, secrets.id) is not None:
         yield (
             "cannot create an ImportedClusterSecrets, as there is already an existing cluster "

@@ -1,4 +1,4 @@
-"""What Omni refuses of clusters: names, versions and how they may change, features, backups, locks."""
+"""Validation of clusters: names, versions and their changes, features, backups, locks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from ksail_pulumi.simulator.validations.refusal import Refused, listed
 
 
 def on_create(context: Context, cluster: Resource) -> Iterator[str]:
-    """What is wrong with a new cluster."""
     yield from _spec(cluster)
     yield from _features(context, cluster, cluster.spec.talos_version)
     try:
@@ -30,7 +29,6 @@ def on_create(context: Context, cluster: Resource) -> Iterator[str]:
 
 
 def on_update(context: Context, old: Resource, new: Resource) -> Iterator[str]:
-    """What is wrong with a change of a cluster."""
     yield from _spec(new)
     initial = context.find(CLUSTER_CONFIG_VERSION, new.id)
     contract = initial.spec.version.removeprefix("v") if initial else old.spec.talos_version
@@ -50,13 +48,13 @@ def on_update(context: Context, old: Resource, new: Resource) -> Iterator[str]:
 
 
 def on_destroy(context: Context, cluster: Resource) -> Iterator[str]:
-    """Why a cluster must stay. Omni looks at the lock only once the cluster has a status."""
+    """Omni checks the lock only once the cluster has a status."""
     if ANNOTATION_CLUSTER_LOCKED in cluster.annotations and context.find(CLUSTER_STATUS, cluster.id):
         yield f'deletion is not allowed: the cluster "{cluster.id}" is locked'
 
 
 def duration(value: timedelta) -> str:
-    """A time span as Go prints it: `1h0m0s`, `30m0s`, `0s`."""
+    """A duration as Go prints it: `1h0m0s`, `30m0s`, `0s`."""
     seconds = int(value.total_seconds())
     sign = "-" if seconds < 0 else ""
     hours, rest = divmod(abs(seconds), 3600)
@@ -67,10 +65,10 @@ def duration(value: timedelta) -> str:
 
 
 def upgrade_path(old: str, new: str) -> str:
-    """Why Kubernetes cannot go from one version to another; empty if it can: any patch, or one minor up.
+    """Why an upgrade of Kubernetes is not possible; empty if it is: any patch version, or one minor version up.
 
     Raises:
-        Refused: One of them is no version.
+        Refused: One of them is not a version.
     """
     try:
         before = versions.tolerant(old)
@@ -146,7 +144,7 @@ def _public_discovery(cluster: Resource, contract: str) -> Iterator[str]:
 
 
 def _check_versions(context: Context, talos: str, kubernetes: str, old: Resource | None) -> None:
-    """Both versions together, stopping at the first fault."""
+    """Both versions, up to the first error."""
     known = context.find(TALOS_VERSION, talos)
     if known is None:
         raise Refused(f'invalid talos version "{talos}": {context.missing(TALOS_VERSION, talos)}')
@@ -172,7 +170,7 @@ def _check_step(context: Context, old: Resource, talos: str, kubernetes: str) ->
         return
     status = context.find(KUBERNETES_UPGRADE_STATUS, old.id)
     if status is not None and status.spec.last_upgrade_version == kubernetes:
-        return  # giving up an upgrade that has begun
+        return  # reverts an upgrade that has started
     if upgrade_path(old.spec.kubernetes_version, kubernetes):
         raise Refused(
             f'kubernetes version is not supported for upgrade to "{kubernetes}" from "{old.spec.kubernetes_version}"'

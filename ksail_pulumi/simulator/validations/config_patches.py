@@ -1,4 +1,4 @@
-"""What Omni refuses of config patches."""
+"""Validation of config patches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ksail_pulumi.simulator.validations.context import Context
 
 
 def on_create(context: Context, patch: Resource) -> Iterator[str]:
-    """What is wrong with a new patch; a cluster or set that does not exist is no fault."""
+    """The cluster or machine set need not exist."""
     cluster = context.find(CLUSTER, patch.cluster)
     if cluster is not None and cluster.tearing_down:
         yield f'cluster "{cluster.id}" is tearing down'
@@ -23,14 +23,14 @@ def on_create(context: Context, patch: Resource) -> Iterator[str]:
 
 
 def on_update(_situation: Context, old: Resource, new: Resource) -> Iterator[str]:
-    """What is wrong with a change of a patch; what stays as it is is not judged again."""
+    """Unchanged content is not validated again."""
     if old.spec != new.spec:
         yield from _data(new)
 
 
 def _data(patch: Resource) -> Iterator[str]:
     if patch.spec.compressed_data and not patch.spec.data:
-        # Omni compresses with a dictionary of its own, which is not at hand here.
+        # Omni's own compression dictionary is not available here.
         yield "unexpected EOF"
         return
     yield from talos_config.faults(patch.spec.data)

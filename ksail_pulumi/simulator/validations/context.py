@@ -1,4 +1,4 @@
-"""What Omni looks at when it judges a write: everything else that there is."""
+"""The context of a validation: all other resources, and the time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ksail_pulumi.simulator.store import Store, named
 
 
 class Named(Protocol):
-    """What names a resource: a request, or its metadata."""
+    """A request or metadata that names a resource."""
 
     namespace: str
     type: str
@@ -21,7 +21,7 @@ class Named(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """What there is now.
+    """The context of a validation.
 
     Attributes:
         store: All resources.
@@ -32,10 +32,10 @@ class Context:
     now: Callable[[], datetime]
 
     def find(self, kind: ResourceType, resource_id: str) -> Resource | None:
-        """A resource that may be there."""
+        """Read a resource; None if it does not exist."""
         return self.store.find(kind, resource_id)
 
     @staticmethod
     def missing(kind: ResourceType, resource_id: str) -> str:
-        """The text for a resource that had to be there."""
+        """Omni's text for a required resource that does not exist."""
         return f"failed to get: resource {named(kind.name, kind.namespace, resource_id)} doesn't exist"

@@ -1,4 +1,4 @@
-"""What Omni refuses of machine classes."""
+"""Validation of machine classes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from ksail_pulumi.simulator.validations.context import Context
 INFRA_PROVIDER_STATUS = ResourceType(
     "InfraProviderStatuses.omni.sidero.dev", "infra-provider", specs_pb2.InfraProviderCombinedStatusSpec
 )
-"""Nobody can write it, so no provider is ever there; the type is here for its name."""
+"""Infra providers do not exist here; only the name of the type is used."""
 
 
 def on_create(context: Context, machine_class: Resource) -> Iterator[str]:
-    """What is wrong with a machine class, new or changed."""
     spec = machine_class.spec
     if spec.HasField("auto_provision") and spec.match_labels:
         yield "can't set both auto provision and match labels at the same time"
@@ -34,7 +33,6 @@ def on_create(context: Context, machine_class: Resource) -> Iterator[str]:
 
 
 def on_destroy(context: Context, machine_class: Resource) -> Iterator[str]:
-    """Why a machine class must stay."""
     users = [
         machine_set.id
         for machine_set in context.store.list(MACHINE_SET)

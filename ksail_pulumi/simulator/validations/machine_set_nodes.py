@@ -1,4 +1,4 @@
-"""What Omni refuses of machine set nodes: where a machine may go, locks, and Talos versions that do not fit."""
+"""Validation of machine set nodes: machine sets, locks and Talos versions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ _LABELS = (LABEL_CLUSTER, LABEL_MACHINE_SET)
 
 
 def on_create(context: Context, node: Resource) -> Iterator[str]:
-    """What is wrong with a new node."""
     yield from relations.present(node, _LABELS)
     set_id = node.labels.get(LABEL_MACHINE_SET, "")
     reason = _reason_against(context, set_id, node.cluster)
@@ -37,7 +36,6 @@ def on_create(context: Context, node: Resource) -> Iterator[str]:
 
 
 def on_update(context: Context, old: Resource, new: Resource) -> Iterator[str]:
-    """What is wrong with a change of a node."""
     yield from relations.unchanged(old, new, _LABELS)
     set_id = new.labels.get(LABEL_MACHINE_SET, "")
     if not set_id:
@@ -50,7 +48,7 @@ def on_update(context: Context, old: Resource, new: Resource) -> Iterator[str]:
 
 
 def on_destroy(context: Context, node: Resource) -> Iterator[str]:
-    """Why a node must stay. A class' nodes can be taken away by users like all others."""
+    """Users can also delete the nodes of a machine class."""
     set_id = node.labels.get(LABEL_MACHINE_SET, "")
     machine_set = context.find(MACHINE_SET, set_id)
     if machine_set is None or machine_set.tearing_down:
@@ -88,7 +86,7 @@ def _lock(node: Resource) -> Iterator[str]:
 
 
 def _talos_version(context: Context, machine_id: str, wanted: str) -> Iterator[str]:
-    """Whether a machine's Talos can become the cluster's; a machine that is not known yet can be put in a set."""
+    """Check the Talos version of a machine; a machine that is not registered yet is accepted."""
     status = context.find(MACHINE_STATUS, machine_id)
     if status is None:
         return
@@ -110,6 +108,6 @@ def _talos_version(context: Context, machine_id: str, wanted: str) -> Iterator[s
 
 
 def _installs_itself(machine: versions.Version, cluster: versions.Version) -> bool:
-    """From Talos 1.13 on, a machine that runs from an ISO installs whatever version it is told to."""
+    """From Talos 1.13 on, a machine that runs from an ISO can install any version."""
     newest = versions.Version(1, 13, 0)
     return (machine >= newest and cluster >= newest) or machine.minor == cluster.minor

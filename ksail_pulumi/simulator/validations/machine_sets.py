@@ -1,4 +1,4 @@
-"""What Omni refuses of machine sets: their cluster, ID and role, classes, restoring from a backup."""
+"""Validation of machine sets: cluster, ID and role, machine class, restore from a backup."""
 
 from __future__ import annotations
 
@@ -24,11 +24,10 @@ from ksail_pulumi.simulator.validations import relations
 from ksail_pulumi.simulator.validations.context import Context
 
 LONGEST_SNAPSHOT_PATH = 4096
-"""Bytes in the path of a backup."""
+"""The maximum length of a backup path, in bytes."""
 
 
 def on_create(context: Context, machine_set: Resource) -> Iterator[str]:
-    """What is wrong with a new machine set."""
     yield from relations.present(machine_set, (LABEL_CLUSTER,))
     cluster = context.find(CLUSTER, machine_set.cluster)
     if cluster is None:
@@ -50,7 +49,6 @@ def on_create(context: Context, machine_set: Resource) -> Iterator[str]:
 
 
 def on_update(context: Context, old: Resource, new: Resource) -> Iterator[str]:
-    """What is wrong with a change of a machine set."""
     yield from relations.unchanged(old, new, (LABEL_CLUSTER,))
     cluster = context.find(CLUSTER, new.cluster)
     if cluster is None:
@@ -69,7 +67,6 @@ def on_update(context: Context, old: Resource, new: Resource) -> Iterator[str]:
 
 
 def on_destroy(context: Context, machine_set: Resource) -> Iterator[str]:
-    """Why a machine set must stay."""
     cluster = context.find(CLUSTER, machine_set.cluster)
     if cluster is not None and not cluster.tearing_down and ANNOTATION_CLUSTER_LOCKED in cluster.annotations:
         yield (
@@ -123,7 +120,7 @@ def _allocation(context: Context, machine_set: Resource) -> Iterator[str]:
 
 
 def _switched(context: Context, machine_set: Resource, *, to_class: bool) -> Iterator[str]:
-    """A set may go from machines by hand to a class, or back, only while it is empty; the class is not looked up."""
+    """A set may switch between manual machines and a class only while it is empty; the class need not exist."""
     if not context.store.list(MACHINE_SET_NODE, {LABEL_MACHINE_SET: machine_set.id}):
         return
     now, then = (

@@ -1,4 +1,4 @@
-"""Limits on IDs, labels and annotations, which hold for every type."""
+"""Limits on IDs, labels and annotations of all types."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping
 from ksail_pulumi.omni.resources import Resource
 
 LONGEST_NAME = 1024
-"""Bytes in an ID or in the key of a label or annotation."""
+"""The maximum length of an ID or a key of a label or annotation, in bytes."""
 LONGEST_VALUE = 16 * 1024
-"""Bytes in the value of a label or annotation."""
+"""The maximum length of a value of a label or annotation, in bytes."""
 MOST_ENTRIES = 256
-"""How many labels, and how many annotations, a resource may have."""
+"""The maximum number of labels, and of annotations."""
 
 
 def faults(resource: Resource) -> Iterator[str]:
-    """What is wrong with a resource's metadata."""
+    """The errors in the metadata of a resource."""
     size = len(resource.id.encode())
     if not size:
         yield "resource ID must not be empty"
@@ -47,5 +47,5 @@ def _entries(what: str, entries: Mapping[str, str]) -> Iterator[str]:
 
 
 def has_control_characters(text: str) -> bool:
-    """Whether there is a character of Unicode's category Cc in a text, tabs and newlines included."""
+    """Whether a text contains control characters (Unicode category Cc), including tabs and newlines."""
     return any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in text)

@@ -1,4 +1,4 @@
-"""Labels that say which cluster and machine set a resource belongs to: they must be there and stay what they are."""
+"""Labels that connect a resource with its cluster and machine set: they are required and immutable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ksail_pulumi.omni.resources import Resource
 
 
 def present(resource: Resource, keys: Sequence[str]) -> Iterator[str]:
-    """Faults of labels that must be there."""
+    """Errors in required labels."""
     for key in keys:
         if key not in resource.labels:
             yield f'label "{key}" does not exist'
@@ -17,7 +17,7 @@ def present(resource: Resource, keys: Sequence[str]) -> Iterator[str]:
 
 
 def unchanged(old: Resource, new: Resource, keys: Sequence[str]) -> Iterator[str]:
-    """Faults of labels that must be there and must not change."""
+    """Errors in required, immutable labels."""
     for key in keys:
         yield from present(new, (key,))
         before, after = old.labels.get(key, ""), new.labels.get(key, "")

@@ -1,7 +1,7 @@
-"""Reads a Talos machine configuration the way Omni does before it takes it as a config patch.
+"""Validates a Talos machine configuration as Omni validates a config patch.
 
-What Talos' loader refuses (https://github.com/siderolabs/talos, `pkg/machinery/config/configloader`) and what Omni does
-not let patches touch. How deep the check of fields goes is written in `talos_schema`.
+It refuses what Talos' loader refuses (https://github.com/siderolabs/talos, `pkg/machinery/config/configloader`) and the
+fields that Omni sets itself. `talos_schema` limits how deep fields are checked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FORBIDDEN_FIELDS = (
     "cluster.serviceAccount", "machine.token", "machine.ca", "machine.type", "machine.install.extensions",
     "machine.acceptedCAs",
 )  # fmt: skip
-"""What Omni itself sets; sorted the way in which it names them."""
+"""The fields that Omni sets itself, in the order of its messages."""
 
 FORBIDDEN_DOCUMENTS = frozenset((
     "UnattendedInstallConfig", "DiscoveryIdentityConfig", "KubeClusterConfig", "KubeEtcdEncryptionConfig",
@@ -30,14 +30,14 @@ FORBIDDEN_DOCUMENTS = frozenset((
 ))  # fmt: skip
 
 MOST_NODES = 100_000
-"""How many values a document may have once its aliases are written out."""
+"""The maximum number of values in a document after its aliases are expanded."""
 
 _TALOS_API_ROLES = "machine.features.kubernetesTalosAPIAccess.allowedRoles"
 
 
 @dataclass(frozen=True)
 class _Document:
-    """One document of a configuration; `api_version` and `kind` are empty for the old form with `machine:`."""
+    """One document of a configuration; `api_version` and `kind` are empty for v1alpha1 (`machine:`)."""
 
     line: int
     api_version: str
@@ -51,7 +51,7 @@ class _Document:
 
 
 def faults(text: str) -> list[str]:
-    """All that is wrong with a configuration as a config patch; what cannot be read is named alone."""
+    """All errors of a config patch; if it cannot be parsed, only that."""
     try:
         documents = _load(text)
         if not documents:
@@ -87,7 +87,7 @@ def _load(text: str) -> list[_Document]:
 
 
 def _says_nothing(node: yaml.MappingNode) -> bool:
-    """Whether Talos passes over a document: nothing is in it but scalars that say what it is."""
+    """Whether Talos ignores a document: it has only its header."""
     return all(
         key.value in ("version", "kind", "name") and isinstance(value, yaml.ScalarNode) for key, value in node.value
     )
@@ -105,7 +105,7 @@ def _document(node: yaml.MappingNode) -> _Document:
 
 
 def _without_deletions(document: yaml.MappingNode) -> yaml.MappingNode:
-    """A document with its aliases written out, without what it only names to delete it: `$patch: delete`."""
+    """A document with expanded aliases, without the parts that have `$patch: delete`."""
     size = 0
 
     def copy(node: Any, above: tuple[int, ...]) -> Any:

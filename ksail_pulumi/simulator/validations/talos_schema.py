@@ -1,4 +1,4 @@
-"""Which fields a Talos machine configuration has, and of which type (`talos_schema.yaml`)."""
+"""The fields of a Talos machine configuration and their types (`talos_schema.yaml`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 V1ALPHA1 = "v1alpha1.Config"
-"""The type of the configuration with `machine:` and `cluster:`."""
+"""The Go type of the v1alpha1 configuration (`machine:`, `cluster:`)."""
 
 _SCALARS = {"string": frozenset(("str", "int", "bool", "float", "timestamp")), "bool": frozenset(("bool",)),
             "int": frozenset(("int",))}  # fmt: skip
@@ -27,7 +27,7 @@ def _schema() -> Mapping[str, Any]:
 
 
 def document(kind: str) -> tuple[str, Fields | None] | None:
-    """The Go type of a document's kind and its fields (None: not known); None for a kind that does not exist."""
+    """The Go type of a document kind and its fields (None: not known); None for an unknown kind."""
     known = _schema()["documents"].get(kind)
     if known is None:
         return None
@@ -37,20 +37,20 @@ def document(kind: str) -> tuple[str, Fields | None] | None:
 
 
 def fields_of(type_name: str) -> Fields | None:
-    """The fields of a structure; None for what is none."""
+    """The fields of a structure; None for other types."""
     fields: Fields | None = _schema()["types"].get(type_name)
     return fields
 
 
 def type_faults(node: yaml.MappingNode, fields: Fields) -> Iterator[str]:
-    """Values that cannot be what their field is, in Go's words. The document is a tree, without aliases."""
+    """Values of the wrong type, with Go's texts. The document must not contain aliases."""
     for key, value in node.value:
         if isinstance(key, yaml.ScalarNode) and key.value in fields:
             yield from _value_faults(value, fields[key.value])
 
 
 def unknown_keys(node: yaml.MappingNode, fields: Fields) -> dict[str, Any]:
-    """The part of a document that has no field, as data; empty if there is none."""
+    """The part of a document with unknown fields, as data; empty if there is none."""
     unknown: dict[str, Any] = {}
     for key, value in node.value:
         if key.value not in fields:

@@ -1,4 +1,4 @@
-"""Version numbers as Omni reads them, with the texts of the parser that it uses (https://github.com/blang/semver)."""
+"""Version numbers as in Omni, with the texts of its parser (https://github.com/blang/semver)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ksail_pulumi.simulator.validations.refusal import Refused
 
 @dataclass(frozen=True, order=True)
 class Version:
-    """A version number; pre-releases are not told apart."""
+    """A version number, without its pre-release."""
 
     major: int
     minor: int
@@ -21,12 +21,12 @@ def tolerant(text: str) -> Version:
     """Read `1.36.3`, `v1.36.3` or `1.36`.
 
     Raises:
-        Refused: It is no version, with the parser's own text.
+        Refused: It is not a version; the text is the parser's.
     """
     text = text.strip().removeprefix("v")
     parts = text.split(".", 2)
     numbers = [part.lstrip("0") or "0" for part in parts[:-1]] + [parts[-1]]
-    # The parser strips leading zeros from the last part too, and fills what is missing: `abc` is read as `0abc`.
+    # The parser also strips leading zeros of the last part, and adds missing parts: `abc` is read as `0abc`.
     last = re.match(r"0*(\d.*)?", numbers[-1], re.DOTALL)
     numbers[-1] = (last[1] if last and last[1] else numbers[-1]) if numbers[-1] else ""
     numbers += ["0"] * (3 - len(numbers))

@@ -1,4 +1,4 @@
-"""What Omni refuses of system extensions, kernel arguments, Kubernetes manifests and health checks."""
+"""Validation of system extensions, kernel arguments, manifests and health checks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ LABEL_SYSTEM_MANIFEST = PREFIX + "system-manifest"
 
 
 def extensions_on_create(context: Context, configuration: Resource) -> Iterator[str]:
-    """What is wrong with a list of system extensions, new or changed."""
     wanted = configuration.spec.extensions
     if not wanted:
         return
@@ -53,7 +52,6 @@ def extensions_on_create(context: Context, configuration: Resource) -> Iterator[
 
 
 def kernel_args_on_create(_situation: Context, kernel_args: Resource) -> Iterator[str]:
-    """What is wrong with kernel arguments, new or changed."""
     args = kernel_args.spec.args
     if len(args) > MOST_KERNEL_ARGS:
         yield f"args has too many entries: {len(args)} (max {MOST_KERNEL_ARGS})"
@@ -67,7 +65,6 @@ def kernel_args_on_create(_situation: Context, kernel_args: Resource) -> Iterato
 
 
 def manifest_group_on_create(_situation: Context, group: Resource) -> Iterator[str]:
-    """What is wrong with a group of manifests, new or changed."""
     if LABEL_SYSTEM_MANIFEST in group.labels:
         yield "system manifests can't be created by the user"
         return
@@ -85,7 +82,7 @@ def manifest_group_on_create(_situation: Context, group: Resource) -> Iterator[s
 
 
 def health_check_on_create(_situation: Context, check: Resource) -> Iterator[str]:
-    """What is wrong with a health check, new or changed. Omni does not look whether it is a Job."""
+    """Omni does not check that the manifest is a Job."""
     if not check.spec.job:
         yield "healthcheck job manifest must be set"
         return
