@@ -152,7 +152,7 @@ class NotEnoughMachinesError(LifecycleError):
         self.excluded = tuple(excluded)
         message = f"not enough available machines in Omni for the requested node count: need {needed}, got {available}"
         if excluded:
-            message += f" (others do not count: {'; '.join(excluded)})"
+            message += f" (unavailable: {'; '.join(excluded)})"
         super().__init__(message)
 
 

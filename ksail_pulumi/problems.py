@@ -44,7 +44,7 @@ def field_path(parts: Sequence[str | int]) -> str:
 def unknown_field(name: str, known: Sequence[str]) -> str:
     """The reason for a field that does not exist, where there are these."""
     close = get_close_matches(name, known, n=1)
-    return f"unknown field; did you mean {close[0]}?" if close else f"unknown field; known are {', '.join(known)}"
+    return f"unknown field; did you mean {close[0]}?" if close else f"unknown field; known fields: {', '.join(known)}"
 
 
 def is_private(path: Sequence[str | int]) -> bool:

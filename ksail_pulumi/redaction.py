@@ -75,7 +75,7 @@ _LONGEST_NUMBER = 10**15
 def no_variable(name: str) -> str | None:
     """Why a text cannot be the name of an environment variable that holds a key; None if it can."""
     if (what := looks_like(name)) is not None:
-        return f"should be the name of an environment variable, and looks like {what}. {KEY_BELONGS}"
+        return f"should be the name of an environment variable, but looks like {what}. {KEY_BELONGS}"
     if not _VARIABLE.fullmatch(name):
         return "should be the name of an environment variable, like OMNI_SERVICE_ACCOUNT_KEY"
     return None
@@ -94,7 +94,13 @@ def kind_of(value: Any) -> str:
         return "true or false"
     if isinstance(value, int | float):
         return "a number"
-    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list | tuple) else "that"
+    return (
+        "a mapping"
+        if isinstance(value, dict)
+        else "a list"
+        if isinstance(value, list | tuple)
+        else "an unsupported value"
+    )
 
 
 def short(text: str) -> str:

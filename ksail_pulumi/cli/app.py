@@ -56,15 +56,15 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments[:end])
     options.program = arguments[end + 1 :]
     if end < len(arguments) and options.command != "simulate":
-        parser.error(f"{options.command} takes no command after --")
+        parser.error(f"{options.command} does not accept a command after --")
     if end < len(arguments) and not options.program:
-        parser.error("a command is expected after --")
+        parser.error("missing command after --")
     return options
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="ksail-pulumi", description="Talos Kubernetes clusters on Sidero Omni, beside `pulumi up`."
+        prog="ksail-pulumi", description="Inspect, export and simulate Omni clusters; a companion to `pulumi up`."
     )
     parser.add_argument("--version", action="version", version=metadata.version("ksail-pulumi"))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -77,36 +77,40 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-_ENVIRONMENT = "Omni is found by OMNI_ENDPOINT and OMNI_SERVICE_ACCOUNT_KEY (and OMNI_CA_FILE)."
+_ENVIRONMENT = "Reads OMNI_ENDPOINT, OMNI_SERVICE_ACCOUNT_KEY and OMNI_CA_FILE."
 
 
 def _add_init(commands: Any) -> None:
     command = commands.add_parser(
         "init",
-        help="a new project: Pulumi program, ksail.yaml and talos/",
-        description="Write a Pulumi project with one Omni cluster. Existing files are kept.",
+        help="create a project: Pulumi program, ksail.yaml and talos/",
+        description="Create a Pulumi project with one Omni cluster. Existing files are kept.",
     )
     command.add_argument("--name", default="", help="the cluster's name (default: the folder's)")
     command.add_argument(
-        "--distribution", choices=("Talos",), default="Talos", help="as for KSail; Talos is the only one"
+        "--distribution", choices=("Talos",), default="Talos", help="for compatibility with KSail; only Talos"
     )
-    command.add_argument("--provider", choices=("Omni",), default="Omni", help="as for KSail; Omni is the only one")
+    command.add_argument(
+        "--provider", choices=("Omni",), default="Omni", help="for compatibility with KSail; only Omni"
+    )
     command.add_argument(
         "--control-planes", type=_positive, default=1, metavar="N", help="control plane nodes (default: 1)"
     )
     command.add_argument("--workers", type=_count, default=0, metavar="N", help="workers (default: 0)")
-    command.add_argument("--endpoint", default="", metavar="URL", help="your Omni (default: OMNI_ENDPOINT decides)")
-    command.add_argument("--output", default=".", metavar="FOLDER", help="where to write (default: here)")
-    command.add_argument("--force", action="store_true", help="write over existing files")
+    command.add_argument(
+        "--endpoint", default="", metavar="URL", help="URL of your Omni (default: read from OMNI_ENDPOINT)"
+    )
+    command.add_argument("--output", default=".", metavar="FOLDER", help="output folder (default: the current one)")
+    command.add_argument("--force", action="store_true", help="overwrite existing files")
 
 
 def _add_list(commands: Any) -> None:
-    command = commands.add_parser("list", help="all clusters of the account", epilog=_ENVIRONMENT)
+    command = commands.add_parser("list", help="list all clusters of the account", epilog=_ENVIRONMENT)
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def _add_info(commands: Any) -> None:
-    command = commands.add_parser("info", help="one cluster and its nodes", epilog=_ENVIRONMENT)
+    command = commands.add_parser("info", help="show one cluster and its nodes", epilog=_ENVIRONMENT)
     command.add_argument("name", metavar="NAME", help="the cluster's name")
     command.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
@@ -114,8 +118,9 @@ def _add_info(commands: Any) -> None:
 def _add_export(commands: Any) -> None:
     command = commands.add_parser(
         "export",
-        help="a cluster as a cluster template, a Pulumi program or a KSail project",
-        description="Write down a cluster as it is in Omni, whoever made it. Stderr tells what the form cannot say.",
+        help="export a cluster as a cluster template, a Pulumi program or a KSail project",
+        description="Export a cluster from Omni in one of three formats. What the format cannot express is listed on "
+        "stderr.",
         epilog=_ENVIRONMENT,
     )
     command.add_argument("name", metavar="NAME", help="the cluster's name")
@@ -124,18 +129,18 @@ def _add_export(commands: Any) -> None:
         dest="form",
         default="template",
         choices=("template", "python", "ksail"),
-        help="template: of omnictl (the default); python: a program that takes the cluster over; "
+        help="template: a cluster template for omnictl (default); python: a program that takes the cluster over; "
         "ksail: ksail.yaml and talos/",
     )
-    command.add_argument("--output", default="", metavar="FILE", help="where to write (default: print it)")
-    command.add_argument("--force", action="store_true", help="write over existing files")
+    command.add_argument("--output", default="", metavar="FILE", help="output file (default: print to stdout)")
+    command.add_argument("--force", action="store_true", help="overwrite existing files")
 
 
 def _add_schema(commands: Any) -> None:
     command = commands.add_parser(
         "schema",
-        help="the JSON schema of what you write, for your editor",
-        description="Print a JSON schema. Editors check YAML files with it, for instance by a first line "
+        help="print a JSON schema for your editor",
+        description="Print a JSON schema. To use it in an editor, start a YAML file with "
         "`# yaml-language-server: $schema=ksail.schema.json`.",
     )
     command.add_argument(
@@ -148,12 +153,12 @@ def _add_schema(commands: Any) -> None:
 def _add_simulate(commands: Any) -> None:
     command = commands.add_parser(
         "simulate",
-        help="an Omni with emulated machines on this computer, no account needed",
-        description="Run an Omni with emulated machines until Ctrl-C, or for as long as COMMAND runs. The command "
-        "finds it by OMNI_ENDPOINT and OMNI_SERVICE_ACCOUNT_KEY.",
+        help="run an Omni with emulated machines on this computer; no account needed",
+        description="Run an Omni with emulated machines until Ctrl-C, or while COMMAND runs. OMNI_ENDPOINT and "
+        "OMNI_SERVICE_ACCOUNT_KEY are set for the command.",
         usage="ksail-pulumi simulate [-h] [--machines N] [--speed real|fast] [--port PORT] [-- COMMAND ...]",
     )
-    command.add_argument("--machines", type=_positive, default=6, metavar="N", help="how many machines (default: 6)")
+    command.add_argument("--machines", type=_positive, default=6, metavar="N", help="number of machines (default: 6)")
     command.add_argument(
         "--speed",
         choices=("real", "fast"),
@@ -161,23 +166,23 @@ def _add_simulate(commands: Any) -> None:
         help="fast: a cluster is ready in seconds; real: as long as with virtual machines (default: fast)",
     )
     command.add_argument(
-        "--port", type=_port, default=0, metavar="PORT", help="the port on 127.0.0.1 (default: a free one)"
+        "--port", type=_port, default=0, metavar="PORT", help="port on 127.0.0.1 (default: any free port)"
     )
 
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a number of at least 1 is expected, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a number of at least 1, not {text!r}")
     return int(text)
 
 
 def _count(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"a number is expected, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}")
     return int(text)
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"a port is expected, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a port number, not {text!r}")
     return int(text)

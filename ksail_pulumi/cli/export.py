@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     files, remarks = _written(inputs, options.form, client.endpoint, output.name if output else "")
     if output is None:
         print(files.pop(""), end="")
-        remarks += [f"{name} is not printed: --output writes it beside ksail.yaml" for name in files]
+        remarks += [f"{name} is not printed; use --output to write it next to ksail.yaml" for name in files]
     else:
         _write(files, output.parent, force=options.force)
     for remark in remarks:
@@ -40,7 +40,7 @@ def _read(client: Client, name: str) -> dict[str, Any]:
     """All of a cluster as inputs, whoever made which part of it."""
     found = snapshot.read(client, name)
     if found.cluster is None or found.cluster.tearing_down:
-        raise NotFoundError(f'cluster not found: {name} ("ksail-pulumi list" shows those of this account)')
+        raise NotFoundError(f"cluster not found: {name} (run `ksail-pulumi list` to see all clusters)")
     return inputs_of(found.resources)
 
 
@@ -57,6 +57,6 @@ def _written(inputs: dict[str, Any], form: str, endpoint: str, main: str) -> tup
 def _write(files: dict[str, str], folder: Path, *, force: bool) -> None:
     for name in files:
         if (folder / name).exists() and not force:
-            raise InputError(str(folder / name), "the file exists; --force writes over it")
+            raise InputError(str(folder / name), "the file exists; use --force to overwrite it")
     for name in write_files(files, folder, force=True):
         print(f"wrote {folder / name}", file=sys.stderr)

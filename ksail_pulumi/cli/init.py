@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
         if new:
             print(f"wrote {folder / name}")
         else:
-            print(f"kept  {folder / name} (--force writes over it)", file=sys.stderr)
+            print(f"kept  {folder / name} (--force overwrites it)", file=sys.stderr)
     print(_next_steps(project, folder))
     return 0
 

@@ -27,7 +27,7 @@ REFRESH_SECONDS = 0.25
 def run(options: argparse.Namespace) -> int:
     program: list[str] = options.program
     if program and shutil.which(program[0]) is None:
-        raise InputError("", f"{program[0]}: there is no such command")
+        raise InputError("", f"{program[0]}: command not found")
     with _started(options) as omni:
         environment = {"OMNI_ENDPOINT": omni.endpoint, "OMNI_SERVICE_ACCOUNT_KEY": omni.service_account_key}
         if program:
@@ -44,7 +44,7 @@ def _started(options: argparse.Namespace) -> Iterator[Simulator]:
     try:
         omni.start()
     except OSError as error:
-        raise SettingsError(f"port {options.port} of 127.0.0.1 cannot be used: is it taken?") from error
+        raise SettingsError(f"port {options.port} on 127.0.0.1 is not available; is it in use?") from error
     try:
         yield omni
     finally:

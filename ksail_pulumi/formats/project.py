@@ -30,14 +30,14 @@ pulumi.export("kubeconfig", cluster.kubeconfig)
 '''
 
 _STACK = """\
-# What differs between stacks: `pulumi config set` writes it here.
+# The settings of this stack, written by `pulumi config set`.
 config: {}
 #  omni:endpoint: https://<account>.omni.siderolabs.io:443
 #  omni:serviceAccountKey: pulumi config set --secret omni:serviceAccountKey
 """
 
 _ALLOW_SCHEDULING = """\
-# There are no workers: let workloads onto the control plane nodes.
+# No workers: allow workloads on the control plane nodes.
 cluster:
   allowSchedulingOnControlPlanes: true
 """
@@ -138,7 +138,7 @@ def write_files(files: Mapping[str, str], folder: Path, *, force: bool = False) 
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         except OSError as error:
-            raise InputError(str(path), f"the file cannot be written: {error.strerror}") from None
+            raise InputError(str(path), f"cannot write the file: {error.strerror}") from None
     return written
 
 
@@ -168,9 +168,9 @@ spec:
     distribution: Talos
     provider: Omni
     omni:
-      # Your Omni. The environment variable OMNI_ENDPOINT wins over it.
+      # The URL of your Omni. The environment variable OMNI_ENDPOINT takes precedence.
       {comment}endpoint: {endpoint}
-      # Which environment variable holds the service account key.
+      # The environment variable that holds the service account key.
       # serviceAccountKeyEnvVar: "OMNI_SERVICE_ACCOUNT_KEY"
     talos:
       controlPlanes: {project.control_planes}

@@ -39,9 +39,9 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _INT_64 = range(-(2**63), 2**64)
 _TAG = "tag:yaml.org,2002:"
 
-# What follows the sign is not told: a password may begin with it.
-_UNKNOWN_TAG = "a value that begins with ! names a tag that is not supported; if it is text, quote it"
-_ALIAS = "a value that begins with * is text only if it is quoted, and refers to an anchor"
+# The text after the sign is not shown: a password may begin with it.
+_UNKNOWN_TAG = "a value that begins with ! is an unsupported tag; if it is text, quote it"
+_ALIAS = "a value that begins with * refers to an anchor"
 _QUOTED = re.compile(r"(['\"`])(.*?)\1")
 
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -121,9 +121,9 @@ def read_text(path: Path, shown: str | None = None) -> str:
             raise ConfigFileError(name, 0, "", f"the file is larger than {MAX_BYTES} bytes")
         return content.decode("utf-8-sig")
     except FileNotFoundError:
-        raise ConfigFileError(name, 0, "", "there is no such file") from None
+        raise ConfigFileError(name, 0, "", "file not found") from None
     except OSError as error:
-        raise ConfigFileError(name, 0, "", f"the file cannot be read: {error.strerror}") from None
+        raise ConfigFileError(name, 0, "", f"cannot read the file: {error.strerror}") from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigFileError(name, line, "", "the file is not UTF-8 text") from None
@@ -131,7 +131,7 @@ def read_text(path: Path, shown: str | None = None) -> str:
 
 def what_is_wrong(error: yaml.MarkedYAMLError) -> str:
     """What the YAML library says, without what it quotes of the text, which may be a secret."""
-    said = error.problem or error.context or "it cannot be read"
+    said = error.problem or error.context or "syntax error"
     return _QUOTED.sub(lambda found: found[0] if len(found[2]) <= 1 else HIDDEN, said)
 
 
@@ -168,15 +168,15 @@ class _Composer:
             yield from yaml.parse(text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            self._fail(mark, f"this is not YAML: {what_is_wrong(error)}")
+            self._fail(mark, f"invalid YAML: {what_is_wrong(error)}")
         except UnicodeEncodeError:
-            raise ConfigFileError(self.path, 0, "", "the text holds halves of characters") from None
+            raise ConfigFileError(self.path, 0, "", "invalid UTF-16 surrogate in the text") from None
         except yaml.YAMLError as error:
             # A character that YAML forbids: the reader knows its position only as an offset.
             position = getattr(error, "position", None)
             line = text.count("\n", 0, position) + 1 if isinstance(position, int) else 0
             reason = getattr(error, "reason", str(error))
-            raise ConfigFileError(self.path, line, "", f"this is not YAML: {reason}") from None
+            raise ConfigFileError(self.path, line, "", f"invalid YAML: {reason}") from None
 
     def _fail(self, mark: Any, reason: str) -> NoReturn:
         raise ConfigFileError(self.path, mark.line + 1 if mark else 0, "", _short(reason)) from None
@@ -189,7 +189,7 @@ class _Composer:
 
     def _node(self, event: Any, depth: int) -> Node:
         if depth > MAX_DEPTH:
-            self._fail(event.start_mark, f"values are nested more than {MAX_DEPTH} deep")
+            self._fail(event.start_mark, f"values are nested more than {MAX_DEPTH} levels deep")
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         anchor = event.anchor
@@ -202,17 +202,17 @@ class _Composer:
         else:
             node = self._sequence(event, depth)
         if node.size > MAX_VALUES:
-            self._fail(event.start_mark, f"with its aliases followed the file holds more than {MAX_VALUES} values")
+            self._fail(event.start_mark, f"the file has more than {MAX_VALUES} values after its aliases are expanded")
         if anchor is not None:
             self.anchors[anchor] = node
         return node
 
     def _alias(self, event: Any) -> Node:
         if event.anchor not in self.anchors:
-            self._fail(event.start_mark, f"{_ALIAS} that is not defined above it")
+            self._fail(event.start_mark, f"{_ALIAS} that is not defined before it; if it is text, quote it")
         node = self.anchors[event.anchor]
         if node is None:
-            self._fail(event.start_mark, f"{_ALIAS} that contains it")
+            self._fail(event.start_mark, f"{_ALIAS} that contains the value itself")
         return node
 
     def _mapping(self, event: Any, depth: int) -> Node:
@@ -229,13 +229,15 @@ class _Composer:
                 merged += self._merge_sources(value, key_event)
                 continue
             if key in lines:
-                self._fail(key_event.start_mark, f"the key {short(key)} stands twice, first in line {lines[key]}")
+                self._fail(key_event.start_mark, f"duplicate key {short(key)} (first on line {lines[key]})")
             lines[key] = key_event.start_mark.line + 1
             # The key's line, not the value's: that is where people look for the field.
             children[key] = Node(lines[key], value.value, value.text, value.children, value.size)
         self.merged += sum(len(source.children) for source in merged)
         if self.merged > MAX_VALUES:
-            self._fail(event.start_mark, f"with its merge keys followed the file holds more than {MAX_VALUES} values")
+            self._fail(
+                event.start_mark, f"the file has more than {MAX_VALUES} values after its merge keys are expanded"
+            )
         for source in merged:
             for name, child in source.children.items():
                 children.setdefault(name, child)
@@ -245,15 +247,15 @@ class _Composer:
     def _merge_sources(self, node: Node, event: Any) -> list[Node]:
         sources = list(node.children.values()) if isinstance(node.value, list) else [node]
         if not all(isinstance(source.value, dict) for source in sources):
-            self._fail(event.start_mark, "<< takes a mapping or a list of mappings")
+            self._fail(event.start_mark, "<< must be a mapping or a list of mappings")
         return sources
 
     def _key(self, event: Any, depth: int) -> str:
         if not isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
-            self._fail(event.start_mark, "a key must be text")
+            self._fail(event.start_mark, "a key must be a string")
         node = self._node(event, depth + 1)
         if node.text is None:
-            self._fail(event.start_mark, "a key must be text")
+            self._fail(event.start_mark, "a key must be a string")
         return node.text
 
     def _sequence(self, event: Any, depth: int) -> Node:
@@ -287,7 +289,7 @@ class _Composer:
         if kind not in kinds:
             self._fail(event.start_mark, _UNKNOWN_TAG)
         if not isinstance(value, kinds[kind]):  # type: ignore[arg-type]
-            self._fail(event.start_mark, "the value is not one of its tag")
+            self._fail(event.start_mark, "the value is not valid for its tag")
         return Node(line, value, text, {})
 
     def _plain_value(self, text: str, event: Any) -> Any:
@@ -296,7 +298,7 @@ class _Composer:
         if text in _BOOL:
             return _BOOL[text]
         if _NOT_FINITE.fullmatch(text):
-            self._fail(event.start_mark, f"{text} is not a number that a setting can have")
+            self._fail(event.start_mark, f"{text} is not a supported number")
         # Numbers longer than this are no settings, and turning them into digits costs time.
         if len(text) > 400:
             return text

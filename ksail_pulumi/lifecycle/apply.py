@@ -112,7 +112,7 @@ def _create(resources: Sequence[Resource], session: Session, mark: OwnershipMark
             applied.lost.add(resource.id)
         elif resource.type == CLUSTER:
             owner = mark.owner_of(actual) if actual is not None else None
-            who = f"the Pulumi resource {owner}" if owner else "somebody else"
+            who = f"the Pulumi resource {owner}" if owner else "someone else"
             raise ForeignClusterError(f"cluster {resource.id!r} was created by {who} just now") from refusal
         else:
             failures.append((resource, refusal))

@@ -94,7 +94,9 @@ def converge(
         shrinks |= bool(leaving) or _class_shrinks(planned.plan)
         outdated |= outdates_manifests(planned.plan.changed)
         if applied.lost:
-            session.progress(f"another cluster took {', '.join(sorted(applied.lost))} meanwhile, choosing again")
+            session.progress(
+                f"another cluster took {', '.join(sorted(applied.lost))} in the meantime; choosing other machines"
+            )
             lost |= applied.lost
             applied.lost = set()
         elif planned.plan.deferred:

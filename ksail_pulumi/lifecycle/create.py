@@ -96,7 +96,7 @@ def _without_the_old(name: str, session: Session, claim: Claim) -> Snapshot:
     reading = snapshot.read(session.client, name)
     if reading.cluster is None or not reading.cluster.tearing_down:
         return reading
-    session.progress(f"waiting for the old cluster {name} to be gone")
+    session.progress(f"waiting for the deletion of the old cluster {name}")
     wait_until_gone([reading.cluster], session, name)
     claim.reading()
     return snapshot.read(session.client, name)

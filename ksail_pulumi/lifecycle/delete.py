@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 OnDisconnected = Literal["wait", "fail", "remove"]
 
 _NEXT_STEP = (
-    "Omni goes on deleting what it has begun to delete. Run `pulumi destroy` again to wait for it, or `pulumi refresh` "
+    "Omni continues the deletion. Run `pulumi destroy` again to wait for it, or `pulumi refresh` "
     "before the next `pulumi up`"
 )
 _WATCHED = (CLUSTER, CLUSTER_DESTROY_STATUS, CLUSTER_MACHINE_STATUS, MACHINE_STATUS)
@@ -128,7 +128,9 @@ def _wait_until_deleted(name: str, session: Session, on_disconnected: OnDisconne
         react=react,
     )
     if judge.replaced:
-        session.warn(f"cluster {name!r} is deleted, and somebody has created another one of that name meanwhile")
+        session.warn(
+            f"cluster {name!r} was deleted, and someone has created another cluster with the same name in the meantime"
+        )
 
 
 class _Deletion:
@@ -225,7 +227,7 @@ def _named(machines: Iterable[Resource]) -> str:
 
 def _cut_off_text(cluster: str, machines: Iterable[Resource]) -> str:
     return (
-        f"cluster {cluster!r} cannot be deleted while Omni has no connection to machines of it, because it cannot wipe "
-        f"them: {_named(machines)}. Connect them again, or set onDelete.disconnectedMachines to 'wait' to wait for "
-        f"that, or to 'remove' to take them out of Omni as they are"
+        f"cluster {cluster!r} cannot be deleted: Omni cannot wipe machines that are not connected: {_named(machines)}. "
+        "Connect them, or set onDelete.disconnectedMachines to 'wait' to wait for them, or to 'remove' to remove them "
+        "from Omni without a wipe"
     )

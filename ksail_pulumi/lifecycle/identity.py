@@ -48,14 +48,14 @@ class Identity:
         if not self.omni or not another_omni(self.omni, endpoint):
             return False
         raise LifecycleError(
-            f"cluster {self.name!r} was last seen in Omni at {self.omni}, and Omni at {endpoint} does not have it"
-            f"{self._another(cluster)}: set `omni:endpoint` or OMNI_ENDPOINT to the former endpoint again. If the "
-            "cluster is gone together with that Omni, remove it from the stack with `pulumi state delete`"
+            f"cluster {self.name!r} was last seen in Omni at {self.omni} and does not exist in Omni at {endpoint}"
+            f"{self._another(cluster)}: set `omni:endpoint` or OMNI_ENDPOINT back to the former endpoint. If that Omni "
+            "no longer exists, remove the cluster from the stack with `pulumi state delete`"
         )
 
     def missing(self, cluster: Resource | None) -> str:
         """What to say of a cluster that is gone from its Omni, given the cluster that has its name now."""
-        return f"cluster {self.name!r} does not exist in this Omni any more{self._another(cluster)}"
+        return f"cluster {self.name!r} no longer exists in Omni{self._another(cluster)}"
 
     def _is(self, cluster: Resource, uuid: Resource | None) -> bool:
         if not self.uuid:
@@ -68,5 +68,5 @@ class Identity:
     def _another(self, cluster: Resource | None) -> str:
         if cluster is None:
             return ""
-        ours = f"with the UUID {self.uuid}" if self.uuid else "that this resource began to create"
-        return f" (the cluster of this name is another one, not the one {ours})"
+        ours = f"with the UUID {self.uuid}" if self.uuid else "that this resource started to create"
+        return f" (a cluster of this name exists, but it is not the one {ours})"

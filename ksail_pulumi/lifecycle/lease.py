@@ -119,21 +119,20 @@ def refuse_running(cluster: Resource, found: Creation, *, create_first: bool) ->
     since = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
     if create_first:
         raise ForeignClusterError(
-            f"cluster {cluster.id!r} exists, and its creation by {found.by} has not finished. Remove "
-            "`delete_before_replace=False` to continue it: a replacement that creates first would then delete it"
+            f"cluster {cluster.id!r} exists, and its creation by {found.by} has not finished. To continue it, remove "
+            "`delete_before_replace=False`: a replacement that creates first would delete the cluster afterwards"
         )
     if found.done and here:
         return
     if found.done:
         raise ForeignClusterError(
-            f"cluster {cluster.id!r} was created by {found.by} until {since}, and it is not known whether a Pulumi "
-            f"stack has it in its state. If none has, import it: "
-            f"opts=pulumi.ResourceOptions(import_={cluster.id!r})"
+            f"cluster {cluster.id!r} was created by {found.by}, last seen at {since}. It is not known whether a stack "
+            f"has it in its state. If no stack has it, import it: opts=pulumi.ResourceOptions(import_={cluster.id!r})"
         )
     if age < FRESH and not (here and not _runs(found.process, me.process)):
         raise ForeignClusterError(
-            f"cluster {cluster.id!r} is being created by {found.by}, last seen at {since}. If that process does not "
-            f"run any more, run `pulumi up` again {int(FRESH.total_seconds())} seconds after that time"
+            f"cluster {cluster.id!r} is being created by {found.by}, last seen at {since}. If that process no longer "
+            f"runs, run `pulumi up` again {int(FRESH.total_seconds())} seconds after that time"
         )
 
 

@@ -41,4 +41,4 @@ def sync_manifests(cluster: str, session: Session) -> None:
         session.check_cancelled(f"the sync of manifests (`{sync_command(cluster)}` does the same)")
         thread.join(0.05)
     if failures:
-        session.warn(f"{failures[0]} Once that is mended: `{sync_command(cluster)}`")
+        session.warn(f"{failures[0]} After you fix this, run `{sync_command(cluster)}`")

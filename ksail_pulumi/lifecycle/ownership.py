@@ -49,18 +49,18 @@ def refuse_existing(
         refuse_running(cluster, found, create_first=create_first)
         return
     take_over = f"opts=pulumi.ResourceOptions(import_={cluster.id!r})"
-    since = f" since {cluster.created:%Y-%m-%d %H:%M:%S} UTC" if cluster.created else ""
+    since = f" (since {cluster.created:%Y-%m-%d %H:%M:%S} UTC)" if cluster.created else ""
     if mark.names(mark.owner_of(cluster)):
         first = " A replacement under the same name needs `delete_before_replace`." if create_first else ""
         raise ForeignClusterError(
-            f"cluster {cluster.id!r} exists in this Omni{since}, and this resource ({mark.owner}) has created it "
-            f"already.{first} If the state was lost, or the resource was removed from it, import the cluster: "
-            f"{take_over}. If another stack of the same name has it, choose another name"
+            f"cluster {cluster.id!r} already exists in Omni{since} and was created by this resource ({mark.owner})."
+            f"{first} If the state was lost, or the resource was removed from it, import the cluster: {take_over}. If "
+            "another stack of the same name manages it, choose another name"
         )
     owner = owner_in_words(cluster)
-    whose = f"is managed by {owner}" if owner else "was made by hand or in Omni's UI"
+    whose = f"is managed by {owner}" if owner else "was created manually or in Omni's UI"
     raise ForeignClusterError(
-        f"cluster {cluster.id!r} exists in this Omni{since} and {whose}. To take it over as it is, import it: "
+        f"cluster {cluster.id!r} already exists in Omni{since} and {whose}. To take it over as it is, import it: "
         f"{take_over}. Otherwise choose another name"
     )
 
@@ -76,8 +76,8 @@ def refuse_lost(cluster: Resource, mark: OwnershipMark, verb: str) -> None:
     owner = owner_in_words(cluster)
     if not mark.names(mark.owner_of(cluster)) and owner:
         raise ForeignClusterError(
-            f"cluster {cluster.id!r} is managed by {owner} now, and this resource must not {verb} it. To let go of "
-            f"it here, run `pulumi state delete`; to take it back, import it: "
+            f"cluster {cluster.id!r} is now managed by {owner}, so this resource does not {verb} it. To remove it from "
+            f"this stack, run `pulumi state delete`. To take it over again, import it: "
             f"opts=pulumi.ResourceOptions(import_={cluster.id!r})"
         )
 
@@ -107,5 +107,5 @@ def refuse_locked_deletion(cluster: Resource) -> None:
 def _locked(cluster: Resource, verb: str) -> str:
     return (
         f"cluster {cluster.id!r} is locked and cannot be {verb}. Unlock it first (with `locked: false`, or "
-        f"`omnictl cluster unlock {cluster.id}`); ksail-pulumi does not unlock it by itself"
+        f"`omnictl cluster unlock {cluster.id}`); It is never unlocked automatically"
     )

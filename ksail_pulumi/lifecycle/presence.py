@@ -12,7 +12,7 @@ from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource
 
-_NEXT = "Run `pulumi refresh` to take note of that; the next `pulumi up` creates the cluster again"
+_NEXT = "Run `pulumi refresh` to update the state; the next `pulumi up` creates the cluster again"
 
 
 class Presence:
@@ -45,14 +45,14 @@ class Presence:
             ClusterGoneError: It is gone, is being deleted, or is another one under the same name.
         """
         if cluster is None:
-            raise ClusterGoneError(f"cluster {self.name!r} was deleted by somebody else meanwhile. {_NEXT}")
+            raise ClusterGoneError(f"cluster {self.name!r} was deleted by someone else in the meantime. {_NEXT}")
         if (uuid is not None and self._uuid not in ("", uuid.spec.uuid)) or not self._ours(cluster):
             raise ClusterGoneError(
-                f"cluster {self.name!r} was deleted by somebody else meanwhile, and another one has its name now. "
-                "Run `pulumi refresh` to take note of that"
+                f"cluster {self.name!r} was deleted by someone else in the meantime, and another cluster has its name "
+                "now. Run `pulumi refresh` to update the state"
             )
         if cluster.tearing_down:
-            raise ClusterGoneError(f"cluster {self.name!r} is being deleted by somebody else. {_NEXT}")
+            raise ClusterGoneError(f"cluster {self.name!r} is being deleted by someone else. {_NEXT}")
         if uuid is not None:
             self._uuid = uuid.spec.uuid
 

@@ -128,7 +128,7 @@ def _replaces(replaced: Replacement, reading: Snapshot, mark: OwnershipMark, *, 
     otherwise = (
         "the cluster is taken over as it is"
         if adopt
-        else "the state was lost, and `pulumi up` refuses: import the cluster with "
+        else "the state was lost and `pulumi up` will fail: import the cluster with "
         f"opts=pulumi.ResourceOptions(import_={replaced.cluster!r})"
     )
     return (

@@ -72,4 +72,4 @@ class Session:
     def check_cancelled(self, what: str) -> None:
         """Raise `CancelledError` if the user has interrupted; `what` says what was under way."""
         if self.cancelled.is_set():
-            raise CancelledError(f"{what} was interrupted; what was written to Omni stays")
+            raise CancelledError(f"{what} was interrupted; changes already written to Omni are kept")

@@ -93,5 +93,5 @@ def _present(identity: Identity, reading: Snapshot, endpoint: str) -> Resource:
     else:
         return cluster
     raise LifecycleError(
-        f"{missing}. Run `pulumi refresh` to take note of that; the next `pulumi up` creates the cluster again"
+        f"{missing}. Run `pulumi refresh` to update the state; the next `pulumi up` creates the cluster again"
     )

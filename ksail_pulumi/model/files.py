@@ -108,7 +108,7 @@ _EXCLUSIVE = {
 def _reason(error: Exception, base: Path) -> str:
     """What is wrong with a file, without its name: what stands there by mistake may be what the file should hold."""
     if isinstance(error, OSError):
-        return f"{error.strerror} (a relative path is taken from {short(str(base.absolute()))})"
+        return f"{error.strerror} (the path is relative to {short(str(base.absolute()))})"
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8 text"
-    return f"it is larger than {MAX_BYTES} bytes" if isinstance(error, _TooLargeError) else "it has no valid name"
+    return f"it is larger than {MAX_BYTES} bytes" if isinstance(error, _TooLargeError) else "the file name is not valid"

@@ -137,7 +137,7 @@ def load_documents(text: str, loader: type[yaml.CBaseLoader | yaml.CSafeLoader])
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise _TooDeepError(f"values are nested more than {MAX_DEPTH} deep")
+                raise _TooDeepError(f"values are nested more than {MAX_DEPTH} levels deep")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
     documents = yaml.load_all(text, Loader=loader)
@@ -155,7 +155,7 @@ def yaml_reason(error: Exception) -> str:
         return line + what_is_wrong(error)
     if isinstance(error, _TooDeepError):
         return str(error)
-    return "it holds a value or a character that YAML does not know"
+    return "it contains a value or a character that is not valid in YAML"
 
 
 def patch_problems(field: FieldPath, inline: Inline) -> list[Problem]:
@@ -174,7 +174,9 @@ def patch_problems(field: FieldPath, inline: Inline) -> list[Problem]:
         key = (str(document.get("apiVersion", "")), str(document.get("kind", "")), str(document.get("name", "")))
         if key in seen:
             problems.append(
-                Problem(path, "duplicate document is not allowed: another one has its apiVersion, kind and name")
+                Problem(
+                    path, "duplicate document is not allowed: another document has the same apiVersion, kind and name"
+                )
             )
         seen.add(key)
     if not documents:
@@ -225,7 +227,7 @@ def _document_problems(path: FieldPath, document: Mapping[str, Any], *, text: bo
         yield Problem(path, _not_a_document(document))
         return
     if kind is not None and not isinstance(kind, str):
-        yield Problem(at("kind"), "kind should be the name of a kind of document")
+        yield Problem(at("kind"), "kind should be the name of a document kind")
         return
     if kind in _FORBIDDEN_DOCUMENTS:
         yield Problem(path, f'the "{kind}" document is not allowed in the config patch')

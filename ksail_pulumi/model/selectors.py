@@ -81,7 +81,7 @@ def parse_selector(text: str) -> Selector:
         found = _TERM.match(text, position)
         if not found:
             rest = text[position:].strip()
-            raise ValueError(f"cannot read it from character {position + 1} on" if rest else "a term is missing")
+            raise ValueError(f"syntax error at character {position + 1}" if rest else "a term is missing")
         terms.append(_term(found))
         position = found.end()
         if not found["end"]:

@@ -65,7 +65,7 @@ def _rules(spec: ClusterSpec) -> Iterator[Problem]:
     if spec.features.disk_encryption and spec.talos_version and _minor(spec.talos_version) < _ENCRYPTION_SINCE:
         yield Problem(("features", "diskEncryption"), "disk encryption is supported only for Talos version >= 1.5.0")
     if spec.backup is not None and duration(spec.backup.interval).total_seconds() <= 0:
-        yield Problem(("backup", "interval"), "should be longer than 0; leave backup out for no backups")
+        yield Problem(("backup", "interval"), "should be longer than 0; omit backup for no backups")
 
 
 def _minor(version: str) -> tuple[int, int]:
@@ -79,13 +79,13 @@ def _name(spec: ClusterSpec) -> Iterator[Problem]:
     elif not all(character.isalpha() or character.isdecimal() or character in "-_" for character in spec.name):
         yield Problem(("name",), "name should only contain letters, digits, dashes and underscores")
     elif (what := looks_like(spec.name)) is not None:
-        yield Problem(("name",), f"looks like {what}, and should be the name of a cluster")
+        yield Problem(("name",), f"should be the name of a cluster, but looks like {what}")
 
 
 def _omni(spec: ClusterSpec) -> Iterator[Problem]:
     """Where a key may have been pasted by mistake; whether the endpoint is an address is the client's to say."""
     if spec.endpoint is not None and (what := looks_like(spec.endpoint)) is not None:
-        yield Problem(("endpoint",), f"looks like {what}, and should be the URL of an Omni. {KEY_BELONGS}")
+        yield Problem(("endpoint",), f"should be the URL of an Omni, but looks like {what}. {KEY_BELONGS}")
     variable = spec.service_account_key_env_var
     if variable and (reason := no_variable(variable)) is not None:
         yield Problem(("serviceAccountKeyEnvVar",), reason)
@@ -110,7 +110,7 @@ def _metadata(
                     f'{kind} "{short(key)}" is invalid: prefix "{prefix}" is reserved for internal use',
                 )
             elif _has_controls(key + value):
-                yield Problem((*path, f"{kind}s", key), "cannot hold control characters, also no line breaks")
+                yield Problem((*path, f"{kind}s", key), "cannot contain control characters or line breaks")
 
 
 def _has_controls(text: str) -> bool:
@@ -122,7 +122,7 @@ def _patches(path: FieldPath, patches: Sequence[Patch] | None) -> Iterator[Probl
         field = (*path, index)
         yield from _metadata(field, patch.labels, patch.annotations)
         if patch.inline is None:
-            yield Problem(field, "path or inline is required: give the patch as inline or as file")
+            yield Problem(field, "path or inline is required: set inline or file")
             continue
         if not patch.name and not patch.id_override:
             yield Problem(field, "either name or idOverride is required for inline patches")
@@ -161,7 +161,7 @@ def _machine_set(path: FieldPath, machine_set: MachineSet) -> Iterator[Problem]:
         other = "machines" if machine_set.machines is not None else "machineClass"
         yield Problem((*path, "count"), f"count and {other} are mutually exclusive: keep one of them")
     if machine_set.selector is not None and machine_set.wanted is None:
-        yield Problem((*path, "selector"), "selector chooses among free machines, so it goes with count only")
+        yield Problem((*path, "selector"), "selector can only be used with count")
     elif machine_set.selector is not None:
         try:
             parse_selector(machine_set.selector)
@@ -202,7 +202,7 @@ def _worker_names(spec: ClusterSpec) -> Iterator[Problem]:
         if name == "control-planes":
             yield Problem(path, 'name "control-planes" cannot be used in workers')
         elif not name:
-            yield Problem(path, "cannot be empty; leave it out for the default set")
+            yield Problem(path, "cannot be empty; omit it for the default set")
         elif name in seen:
             yield Problem(path, "duplicate workers with name {name}", name=name)
         seen.add(name)
@@ -219,7 +219,7 @@ def _machine_use(spec: ClusterSpec) -> Iterator[Problem]:
             if first == path:
                 continue
             if machine in repeated and first[:-2] == spec.set_path(index):
-                yield Problem(path, "machine {id} is named twice", id=machine)
+                yield Problem(path, "machine {id} is listed twice", id=machine)
             elif first[0] == "controlPlane":
                 yield Problem(path, "machine {id} is used in both controlplane and workers", id=machine)
             else:
@@ -265,10 +265,10 @@ def _not_balanced(expression: str) -> str | None:
         if character in closing:
             expected.append(closing[character])
         elif character in ")]}" and (not expected or expected.pop() != character):
-            return f"{character!r} closes nothing"
+            return f"{character!r} is unexpected"
         elif character in "\"'":
-            return "a string does not end"
-    return f"{expected[-1]!r} is missing" if expected else None
+            return "unterminated string"
+    return f"missing {expected[-1]!r}" if expected else None
 
 
 def _patch_ids(spec: ClusterSpec) -> Iterator[Problem]:
@@ -282,7 +282,7 @@ def _patch_ids(spec: ClusterSpec) -> Iterator[Problem]:
             field, resource = (*path, "patches", index), patch_id(patch, index, weight, scope)
             if (other := seen.setdefault(resource, field)) != field:
                 at = "idOverride" if patch.id_override else "name"
-                yield Problem((*field, at), f"resource ID duplicate: {field_path(other)} has it too")
+                yield Problem((*field, at), f"resource ID duplicate: {field_path(other)} has the same ID")
 
 
 def _kubeconfig(spec: ClusterSpec) -> Iterator[Problem]:

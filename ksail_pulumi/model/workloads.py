@@ -36,12 +36,12 @@ def _manifest(path: FieldPath, manifest: Manifest, seen: set[str]) -> Iterator[P
     if not name:
         yield Problem(path, "kubernetes manifest name is empty")
     elif name in seen:
-        yield Problem((*path, "name"), "duplicate manifest name: another manifest has it too")
+        yield Problem((*path, "name"), "duplicate manifest name: another manifest has the same name")
     seen.add(name or "")
     if manifest.mode is None:
-        yield Problem((*path, "mode"), "kubernetes manifest mode is not set: it is full or one-time")
+        yield Problem((*path, "mode"), "kubernetes manifest mode is not set: it must be full or one-time")
     if manifest.inline is None:
-        yield Problem(path, "path or inline is required: give the manifest as inline or as file")
+        yield Problem(path, "path or inline is required: set inline or file")
     elif reason := _unreadable(manifest.inline):
         yield Problem((*path, "inline"), f"error converting manifest to JSON: {reason}")
 
@@ -51,7 +51,7 @@ def _health_check(path: FieldPath, check: HealthCheck, seen: set[str]) -> Iterat
     if not name:
         yield Problem(path, "either name or idOverride is required for a healthcheck")
     elif name in seen:
-        yield Problem(path, "duplicate healthcheck: another one has its name or idOverride")
+        yield Problem(path, "duplicate healthcheck: another health check has the same name or idOverride")
     seen.add(name)
     if check.job is None or check.job == "":
         yield Problem((*path, "job"), "job or file is required")

@@ -58,7 +58,7 @@ def normalise_endpoint(text: str) -> Endpoint:
     if (what := looks_like(written)) is not None:
         raise SettingsError(f"omni endpoint is not valid: it looks like {what}. {KEY_BELONGS}. {_EXAMPLE}")
     if "@" in written.partition("://")[2].partition("/")[0] or "@" in written.partition("/")[0]:
-        raise SettingsError("omni endpoint is not valid: it may not hold a user name or password")
+        raise SettingsError("omni endpoint is not valid: it must not contain a user name or password")
     try:
         parts = urlsplit(written if "://" in written else f"https://{written}")
         scheme, host = parts.scheme, parts.hostname or ""
@@ -74,7 +74,7 @@ def normalise_endpoint(text: str) -> Endpoint:
         raise _invalid(written, "the port should be a number from 1 to 65535")
     host = _checked_host(written, host)
     if parts.path.strip("/") or parts.query or parts.fragment:
-        reason = "it has a path, a query or a fragment, and Omni's API is at the root of its host: leave that out"
+        reason = "it has a path, a query or a fragment, but Omni's API is at the root of its host: remove it"
         raise _invalid(written, reason)
     netloc = f"[{host}]" if ":" in host else host
     shown = f"{netloc}:{port}" if port else netloc
@@ -101,7 +101,7 @@ def _checked_host(written: str, host: str) -> str:
     return host
 
 
-_EXAMPLE = "It looks like https://<account>.omni.siderolabs.io:443"
+_EXAMPLE = "Example: https://<account>.omni.siderolabs.io:443"
 
 
 def _invalid(written: str, reason: str) -> SettingsError:

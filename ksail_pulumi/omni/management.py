@@ -66,7 +66,7 @@ class Management:
             "Kubeconfig",
             request,
             lambda response: str(response.kubeconfig.decode()),
-            doing=f"make a kubeconfig for cluster {cluster!r}",
+            doing=f"create a kubeconfig for cluster {cluster!r}",
             metadata=_of(cluster),
         )
 
@@ -77,7 +77,7 @@ class Management:
             "Talosconfig",
             management_pb2.TalosconfigRequest(),
             lambda response: str(response.talosconfig.decode()),
-            doing=f"make a talosconfig for cluster {cluster!r}",
+            doing=f"create a talosconfig for cluster {cluster!r}",
             metadata=_of(cluster),
         )
 

@@ -49,5 +49,5 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
         tunnel.connect()
     except http.client.HTTPException as error:
         tunnel.close()
-        raise OSError(f"the proxy {proxy.hostname} does not answer as one: {error}") from error
+        raise OSError(f"the proxy {proxy.hostname} did not open a tunnel: {error}") from error
     return tunnel.sock

@@ -117,7 +117,7 @@ class ServiceAccountKey:
             raise _InvalidKeyError(f"its `name` looks like {what}: are `name` and `pgp_key` swapped?")
         if not name.isascii() or not name.isprintable() or " " in name:
             quoted = f" {name!r}" if len(name) <= MAX_SHOWN else ""
-            raise _InvalidKeyError(f"its `name`{quoted} may not have spaces or other than printable ASCII characters")
+            raise _InvalidKeyError(f"its `name`{quoted} must consist of printable ASCII characters without spaces")
         if not isinstance(key, str) or not key:
             raise _InvalidKeyError("it has no `pgp_key`")
         return cls(name, _OpenPGPSigner(name, key))
@@ -212,9 +212,9 @@ def _decode(text: str) -> dict[str, Any]:
     try:
         document = json.loads(decoded)
     except ValueError:  # also what is not UTF-8
-        raise _InvalidKeyError("it is base64, but not of JSON") from None
+        raise _InvalidKeyError("it is base64, but does not contain JSON") from None
     if not isinstance(document, dict):
-        raise _InvalidKeyError("it is base64 of JSON, but not of an object")
+        raise _InvalidKeyError("it is base64-encoded JSON, but not an object")
     return document
 
 

@@ -59,13 +59,13 @@ _CLOSED = re.compile("Socket closed|[Cc]onnection reset|[Bb]roken pipe")
 _REASONS = (
     (
         re.compile("WRONG_VERSION_NUMBER"),
-        "it does not speak TLS",
-        "Does it listen without TLS? Then write http://{host}:{port}.",
+        "it does not use TLS",
+        "If it listens without TLS, use http://{host}:{port}.",
     ),
     (
         re.compile(r"CERTIFICATE_VERIFY_FAILED(?:: (?P<what>[\w ,.'-]+))?"),
         "its TLS certificate is not trusted ({what})",
-        "Where Omni has a certificate of your own authority, name its file: omni:caFile or OMNI_CA_FILE.",
+        "If Omni uses a private certificate authority, set omni:caFile or OMNI_CA_FILE to its file.",
     ),
     (re.compile("Hostname Verification|not in peer certificate"), "its TLS certificate is for another host name", ""),
     (re.compile("[Hh]andshake failed"), "the TLS handshake failed", ""),
@@ -136,9 +136,11 @@ def _errors_in(details: str) -> list[str]:
 def _unreachable(code: grpc.StatusCode, details: str, doing: str, endpoint: Endpoint) -> str:
     hints: list[str] = []
     if answer := _PROXY_ANSWER.search(details):
-        reason = f"what answers there is not Omni's API, or a proxy in front of it (HTTP status {answer[1]})"
+        reason = (
+            f"the answer did not come from Omni's API, but from a proxy or another server (HTTP status {answer[1]})"
+        )
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        reason = "there was no answer in time"
+        reason = "no answer in time"
     else:
         reason = details
         for pattern, meaning, hint in _REASONS:
@@ -147,7 +149,7 @@ def _unreachable(code: grpc.StatusCode, details: str, doing: str, endpoint: Endp
                 reason, hints = meaning.format(**facts), [hint.format(**facts)]
                 break
         if not endpoint.secure and _CLOSED.search(details):
-            hints.append(f"Does it speak TLS? Then write https://{endpoint.host}:{endpoint.port}.")
+            hints.append(f"If it uses TLS, use https://{endpoint.host}:{endpoint.port}.")
     hints.append(_address_hint(endpoint))
     return " ".join(filter(None, (f"cannot connect to Omni at {endpoint.url} to {doing}: {reason}.", *hints)))
 

@@ -65,7 +65,7 @@ def file_roots(path: str) -> bytes:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem.decode("ascii"))
     except (ssl.SSLError, ValueError):
-        raise SettingsError(f"omni CA file {short(path)!r} holds no certificate in PEM form") from None
+        raise SettingsError(f"omni CA file {short(path)!r} contains no PEM certificate") from None
     return pem
 
 

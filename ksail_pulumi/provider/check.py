@@ -146,5 +146,5 @@ def _asked_twice(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> l
     other = this_run.other_asking(call.urn, settings.endpoint_for(inputs), name)
     if other is None:
         return []
-    reason = f"the resource {other!r} of this stack has cluster {name!r} already: choose another name"
+    reason = f"the resource {other!r} of this stack already manages cluster {name!r}: choose another name"
     return [_failure(call, Problem(("name",), reason))]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _KEY, _ENDPOINT = "omni:serviceAccountKey", "omni:endpoint"
-_IN_PLAIN_TEXT = "stands in plain text in the state and its history"
+_IN_PLAIN_TEXT = "is stored in plain text in the state and its history"
 _warned: WeakSet[Any] = WeakSet()
 
 
@@ -39,8 +39,8 @@ async def look_at_settings(resource: pulumi.Resource, inputs: Mapping[str, Any])
         return
     if "endpoint" not in inputs and pulumi.runtime.is_config_secret(_ENDPOINT):
         raise SettingsError(
-            f"{_ENDPOINT} is set as a secret, and cannot be: Pulumi keeps the address of a cluster's Omni in plain "
-            f"text. Set it with `pulumi config set --plaintext {_ENDPOINT} https://<account>.omni.siderolabs.io:443`"
+            f"{_ENDPOINT} is set as a secret, but cannot be one: Pulumi stores the address of a cluster's Omni in "
+            f"plain text. Set it with `pulumi config set --plaintext {_ENDPOINT} https://<account>.omni.siderolabs.io:443`"
         )
     if pulumi.runtime.get_config(_KEY) and not pulumi.runtime.is_config_secret(_KEY):
         _warn_once(
@@ -80,5 +80,5 @@ def unknown_settings(names: Iterable[str]) -> Iterator[str]:
     for name in sorted(names):
         if name.startswith("omni:") and name not in known:
             close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-            yield f"{name} is no setting of an OmniCluster; {hint}"
+            hint = f"did you mean {close[0]}?" if close else f"known settings: {', '.join(known)}"
+            yield f"{name} is not a setting of an OmniCluster; {hint}"

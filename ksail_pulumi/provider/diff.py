@@ -41,7 +41,7 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
     old, new = _without_pins(olds, news), inputs_in(news)
     if not _differ(old, new):
         if form_of(olds) != SCHEMA:
-            call.info("the state was written by an earlier release and is written anew; the cluster does not change")
+            call.info("the state was written by an earlier release and will be updated; the cluster does not change")
         return DiffResult(changes=_has_work(olds, news) or newly_marked(call.urn, olds))
     replaces = []
     if _known_and_other(old.get("name"), new.get("name")):

@@ -68,15 +68,15 @@ def read(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]
         client = _client(settings, properties)
         outputs = read_cluster(id_, client)
         if outputs is None:
-            raise NotFoundError(f"there is no cluster {id_!r} in Omni at {client.endpoint}")
+            raise NotFoundError(f"cluster {id_!r} not found in Omni at {client.endpoint}")
         return ReadResult(id_, found(outputs))
     identity = identity_of(id_, properties, mark_of(properties, call.urn))
     client = _client(settings, properties)
     outputs = read_cluster(id_, client, identity=identity, old=properties)
     if outputs is None:
         call.warning(
-            f"cluster {id_!r} is gone from Omni at {client.endpoint}, or is being deleted: it is removed from the "
-            "state, and the next `pulumi up` creates it again"
+            f"cluster {id_!r} no longer exists in Omni at {client.endpoint}, or is being deleted: it is removed from "
+            "the state, and the next `pulumi up` creates it again"
         )
         return ReadResult("", {})
     outs, inputs = refreshed(outputs, properties, client.endpoint)

@@ -291,7 +291,7 @@ def test_a_lock_is_told_where_a_template_cannot_hold_it(client, shop, capsys):
 
     client.state.modify(CLUSTER, shop, lock)
     assert main(["export", shop, "--as", "template"]) == 0
-    assert capsys.readouterr().err == "ksail-pulumi: the cluster is locked, which a template cannot say\n"
+    assert capsys.readouterr().err == "ksail-pulumi: the cluster is locked, which a template cannot express\n"
     assert main(["export", shop, "--as", "python"]) == 0
     assert "    locked=True,\n" in capsys.readouterr().out
 
@@ -307,7 +307,7 @@ def test_a_ksail_project_is_written_with_its_patches(shop, tmp_path, capsys):
     assert main(["export", shop, "--as", "ksail"]) == 0
     captured = capsys.readouterr()
     assert captured.out == path.read_text()
-    assert "talos/cluster/01-last.yaml is not printed: --output writes it beside ksail.yaml" in captured.err
+    assert "talos/cluster/01-last.yaml is not printed; use --output to write it next to ksail.yaml" in captured.err
 
 
 def test_an_unknown_cluster_is_a_message(capsys):
@@ -319,7 +319,7 @@ def test_no_file_is_written_over_without_being_told_to(shop, tmp_path, capsys):
     path = tmp_path / "cluster.yaml"
     path.write_text("mine\n")
     assert main(["export", shop, "--as", "template", "--output", str(path)]) == 1
-    assert capsys.readouterr().err == f"ksail-pulumi: {path}: the file exists; --force writes over it\n"
+    assert capsys.readouterr().err == f"ksail-pulumi: {path}: the file exists; use --force to overwrite it\n"
     assert path.read_text() == "mine\n"
     assert main(["export", shop, "--as", "template", "--output", str(path), "--force"]) == 0
     assert path.read_text().startswith("kind: Cluster\n")

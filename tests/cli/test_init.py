@@ -98,4 +98,4 @@ def test_a_folder_that_cannot_be_written_is_a_message(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["init", *SEED, "--output", str(tmp_path / "file")]) == 1
     message = capsys.readouterr().err
-    assert "cannot be written: Not a directory" in message or "cannot be written: File exists" in message
+    assert "cannot write the file: Not a directory" in message or "cannot write the file: File exists" in message

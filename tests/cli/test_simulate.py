@@ -57,7 +57,7 @@ def test_a_command_that_dies_of_a_signal_ends_like_in_a_shell():
 
 def test_a_command_that_does_not_exist_is_named():
     done = simulate("--", "no-such-command")
-    assert (done.returncode, done.stderr) == (1, "ksail-pulumi: no-such-command: there is no such command\n")
+    assert (done.returncode, done.stderr) == (1, "ksail-pulumi: no-such-command: command not found\n")
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def test_a_port_that_is_taken_is_a_message():
     done = simulate("--port", port, "--", "sh", "-c", nested)
     assert done.returncode == 1
     # gRPC adds a line of its own.
-    assert done.stderr.splitlines()[-1] == f"ksail-pulumi: port {port} of 127.0.0.1 cannot be used: is it taken?"
+    assert done.stderr.splitlines()[-1] == f"ksail-pulumi: port {port} on 127.0.0.1 is not available; is it in use?"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -163,10 +163,10 @@ def test_a_key_in_plain_text_and_one_that_expires_and_unknown_settings_are_warne
     program.run("config", "set", "omni:endpont", "https://other.example")
     program.clusters({"main": {}})
     told = " ".join(program.preview().output.split())
-    assert "warning: omni:serviceAccountKey stands in plain text in the state and its history" in told
+    assert "warning: omni:serviceAccountKey is stored in plain text in the state and its history" in told
     assert "`pulumi config set --secret omni:serviceAccountKey`" in told
     assert "warning: the key of omni service account 'short' expires in 9 days, on 20" in told
-    assert "warning: omni:endpont is no setting of an OmniCluster; did you mean omni:endpoint?" in told
+    assert "warning: omni:endpont is not a setting of an OmniCluster; did you mean omni:endpoint?" in told
     assert key not in told
 
 
@@ -245,7 +245,7 @@ def test_an_endpoint_that_is_set_as_a_secret_is_refused(program: Project) -> Non
     program.run("config", "set", "--secret", "omni:endpoint", f"https://{value}.example")
     program.clusters({"main": {}})
     run = program.up(fails=True)
-    assert "error: omni:endpoint is set as a secret, and cannot be" in run.output
+    assert "error: omni:endpoint is set as a secret, but cannot be one" in run.output
     assert "pulumi config set --plaintext omni:endpoint" in run.output
     assert stands_in(written(program), [value]) == []
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.simulator.store import Event
     from tests.e2e.project import Project
 
-REFRESH = "Run `pulumi refresh` to take note of that"
+REFRESH = "Run `pulumi refresh` to update the state"
 
 
 def test_a_wait_ends_when_somebody_deletes_the_cluster_and_refresh_and_up_make_it_again(
@@ -54,7 +54,7 @@ def test_a_wait_ends_when_somebody_deletes_the_cluster_and_refresh_and_up_make_i
     failed = project.finish(process, fails=True)
     for cluster in ("grown", "fresh"):
         assert f"cluster '{cluster}' " in failed.told[cluster]
-        assert "deleted by somebody else" in failed.told[cluster]
+        assert "deleted by someone else" in failed.told[cluster]
         assert REFRESH in failed.told[cluster]
     assert "fresh" not in project.resources()
 
@@ -71,8 +71,8 @@ def test_a_wait_ends_when_somebody_deletes_the_cluster_and_refresh_and_up_make_i
 @pytest.mark.parametrize(
     ("owner", "refusal"),
     [
-        ("organization/test/dev/main", "cluster 'main' does not exist in this Omni any more "),
-        ("organization/elsewhere/dev/main", "is managed by the Pulumi resource organization/elsewhere/dev/main now"),
+        ("organization/test/dev/main", "cluster 'main' no longer exists in Omni "),
+        ("organization/elsewhere/dev/main", "is now managed by the Pulumi resource organization/elsewhere/dev/main"),
     ],
 )
 def test_another_cluster_under_the_old_name_is_never_touched(

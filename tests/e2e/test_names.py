@@ -37,7 +37,7 @@ def test_a_resource_renamed_with_an_alias_keeps_its_cluster_and_its_old_name_get
 
     project.clusters({"renamed": renamed, "main": {}})
     refused = project.preview(fails=True)
-    assert "cluster 'main' exists in this Omni since " in refused.told["main"]
+    assert "cluster 'main' already exists in Omni (since " in refused.told["main"]
     assert "and is managed by the Pulumi resource organization/test/dev/renamed" in refused.told["main"]
     assert "Otherwise choose another name" in refused.told["main"]
 
@@ -90,7 +90,7 @@ def test_two_resources_of_one_stack_cannot_have_one_cluster(project: Project, om
     refused = project.preview(fails=True)
     told = " ".join(refused.told.values())
     assert "has a problem: name: the resource 'urn:pulumi:dev::test::" in told
-    assert "of this stack has cluster 'main' already: choose another name" in told
+    assert "of this stack already manages cluster 'main': choose another name" in told
     assert "Traceback" not in refused.output
 
 
@@ -101,7 +101,7 @@ def test_children_of_the_same_name_in_two_components_are_two_clusters(project: P
     project.clusters({"shop": {}, "bank": {}})
     refused = project.preview(fails=True)
     assert (
-        "$pulumi-python:dynamic/ksail:OmniCluster::cluster' of this stack has cluster 'cluster' already"
+        "$pulumi-python:dynamic/ksail:OmniCluster::cluster' of this stack already manages cluster 'cluster'"
         in refused.output
     )
 

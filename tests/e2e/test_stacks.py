@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.simulator.store import Event
 
 MARK = "organization/test/dev/main"
-REFUSED = f"and this resource ({MARK}) has created it already."
+REFUSED = f"and was created by this resource ({MARK})."
 IMPORT = "opts=pulumi.ResourceOptions(import_='main')"
 
 

@@ -134,7 +134,7 @@ def test_a_cluster_that_a_state_has_let_go_of_stays_and_comes_back_by_import(pro
     project.clusters({"kept": {}, "dropped": {}})
     refused = project.up("--continue-on-error", fails=True)
     for name in before:
-        assert f"cluster '{name}' exists in this Omni since " in refused.told[name]
+        assert f"cluster '{name}' already exists in Omni (since " in refused.told[name]
         assert f"import the cluster: opts=pulumi.ResourceOptions(import_='{name}')" in refused.told[name]
     assert server.uuids(omni) == before
 

@@ -49,7 +49,7 @@ def test_the_patches_of_a_cluster_that_ksail_made_are_the_programs_from_then_on(
         f"{sysctls}, 400-{name}-workers-labels"
     ) in preview
     assert 'what stays goes with ownership="exclusive", or when it is deleted in Omni' in preview
-    assert "left out, because metricsServer brings an approver of its own; a cluster that KSail made keeps" in preview
+    assert "skipped, because metricsServer installs its own approver; a cluster that KSail made keeps" in preview
     assert "is changed" not in preview
     assert "reboot where" not in preview, "nothing about the patches changes"
 

@@ -64,7 +64,7 @@ def test_a_cluster_in_another_omni_is_never_touched(
     for verb in (project.destroy, project.refresh, project.up):
         told = verb(environment=elsewhere, fails=True).told["main"]
         assert f"cluster 'main' was last seen in Omni at {simulator.endpoint}, " in told
-        assert f"and Omni at {other.endpoint} does not have it" in told
+        assert f"and does not exist in Omni at {other.endpoint}" in told
         assert "set `omni:endpoint` or OMNI_ENDPOINT to the former endpoint again" in told
     assert (server.uuids(omni), server.uuids(other_omni)) == (here, there)
     assert len(other.store.audit) == audit
@@ -111,7 +111,7 @@ def test_an_endpoint_of_another_omni_that_has_such_a_cluster_is_refused_before_a
     here, there = server.uuids(omni), server.uuids(other_omni)
     moves_there(project, other)
     for refused in (project.preview(fails=True), project.up(fails=True)):
-        assert "cluster 'main' exists in this Omni since " in refused.told["main"]
+        assert "cluster 'main' already exists in Omni (since " in refused.told["main"]
     assert (server.uuids(omni), server.uuids(other_omni)) == (here, there)
     assert project.uuids() == here
 

@@ -16,7 +16,7 @@ ONE, TWO, THREE = (f"{number}0000000-0000-4000-8000-00000000000{number}" for num
 VERSIONS = {"talosVersion": "1.13.8", "kubernetesVersion": "1.36.3"}
 ENDPOINT = "https://acme.omni.siderolabs.io"
 WHICH_MACHINES = (
-    "which machines the cluster has is left out: KSail has one list of machines, or one machine class of a "
+    "the machines of the cluster are left out: ksail.yaml has one list of machines, or one machine class of a "
     "fixed size, for control plane and workers together"
 )
 DATA = {"machine": {"sysctls": {"a.b": "1"}}}
@@ -97,20 +97,20 @@ def test_data_is_written_as_omni_holds_it(tmp_path):
             {"patches": [{"name": "a", "idOverride": "x", "inline": DATA}]},
             "patches[0].idOverride is left out: ksail.yaml has no field for it",
         ),
-        ({"patches": [{"name": "dir/a.yaml", "inline": DATA}]}, "patches[0] gets another name: dir-a"),
-        ({"patches": [{"name": "../../a", "inline": DATA}]}, "patches[0] gets another name: -..-a"),
-        ({"patches": [{"name": "cluster-name", "inline": DATA}]}, "patches[0] gets another name: cluster-name-patch"),
+        ({"patches": [{"name": "dir/a.yaml", "inline": DATA}]}, "patches[0] is renamed to dir-a"),
+        ({"patches": [{"name": "../../a", "inline": DATA}]}, "patches[0] is renamed to -..-a"),
+        ({"patches": [{"name": "cluster-name", "inline": DATA}]}, "patches[0] is renamed to cluster-name-patch"),
         (
             {"patches": [{"name": "b", "inline": DATA}, {"name": "a", "inline": DATA}]},
-            "patches[0] gets another name: 00-b\npatches[1] gets another name: 01-a",
+            "patches[0] is renamed to 00-b\npatches[1] is renamed to 01-a",
         ),
         (
             {"patches": [{"name": "a", "inline": DATA}, {"name": "a", "inline": DATA}]},
-            "patches[0] gets another name: 00-a\npatches[1] gets another name: 01-a",
+            "patches[0] is renamed to 00-a\npatches[1] is renamed to 01-a",
         ),
         (
             {"patches": [{"name": "a", "inline": "machine: {sysctls: {a: '${HOME:-x}'}}\n"}]},
-            "patches[0] holds ${…}, in whose place KSail puts environment variables",
+            "patches[0] holds ${…}, which KSail replaces with environment variables",
         ),
     ],
 )

@@ -101,7 +101,7 @@ def test_patches_that_omni_would_refuse_are_left_out(tmp_path):
     patch(tmp_path, "talos/cluster/empty.yaml", "# nothing yet\n---\n")
     config = load_ksail(write(tmp_path, SEED), {})
     assert "patches" not in config.spec
-    assert config.warnings == (f"{tmp_path}/talos/cluster/empty.yaml: the patch is empty and left out",)
+    assert config.warnings == (f"{tmp_path}/talos/cluster/empty.yaml: the patch is empty and is skipped",)
 
 
 def test_machines_in_capitals_are_those_in_small_letters(tmp_path):
@@ -163,8 +163,8 @@ def test_a_variable_in_a_comment_need_not_be_set(tmp_path, text, lines):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [\n", "talos/workers/p.yaml:2: this is not YAML: did not find expected node content"),
-        ("- op: add\n", "talos/workers/p.yaml:1: this is a list (a JSON patch), which Omni does not take"),
+        ("a: [\n", "talos/workers/p.yaml:2: invalid YAML: did not find expected node content"),
+        ("- op: add\n", "talos/workers/p.yaml:1: JSON patches (lists) are not accepted by Omni"),
         ("a: 1\n---\ntext\n", "talos/workers/p.yaml:3: a Talos patch must be a mapping"),
     ],
 )
@@ -226,14 +226,14 @@ MISTAKES = {
         "my-omni-cluster", "My_cluster"
     ),
     "4: metadata.name: cluster name is too long:": SEED.replace("my-omni-cluster", "a" * 64),
-    "17: the key workers stands twice, first in line 16": SEED + "      workers: 3\n",
+    "17: duplicate key workers (first on line 16)": SEED + "      workers: 3\n",
     "16: spec.cluster.talos.workers: spec.cluster.talos.workers=2 conflicts with spec.cluster.workers=3": (
         SEED + "    workers: 3\n"
     ),
     "9: spec.cluster.omni: spec.cluster.omni and spec.provider.omni are both set": (
         SEED + "  provider:\n    omni: {endpoint: x}\n"
     ),
-    "17: spec.cluster.distributionConfig: there is no folder tallos": SEED + "    distributionConfig: tallos\n",
+    "17: spec.cluster.distributionConfig: folder tallos not found": SEED + "    distributionConfig: tallos\n",
     "5: spec.cluster.omni.machines: MachineClass and Machines are mutually exclusive": (
         cluster("omni:\n  machineClass: a\n  machines: [b]")
     ),
@@ -244,9 +244,9 @@ MISTAKES = {
     ),
     '3: spec.cluster.omni: should be a mapping, not "text"': cluster("omni: text"),
     "1: should be a mapping, not a list": "- a\n",
-    " one document is expected, not 0": "",
-    " one document is expected, not 2": "a: 1\n---\nb: 2\n",
-    "2: this is not YAML: did not find expected ',' or '}'": "a: {b\n",
+    " expected one document, not 0": "",
+    " expected one document, not 2": "a: 1\n---\nb: 2\n",
+    "2: invalid YAML: did not find expected ',' or '}'": "a: {b\n",
 }
 
 
@@ -263,7 +263,7 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
 
 
 def test_a_missing_file_is_a_clear_error(tmp_path):
-    with pytest.raises(ConfigFileError, match=r"nowhere\.yaml: there is no such file"):
+    with pytest.raises(ConfigFileError, match=r"nowhere\.yaml: file not found"):
         load_ksail(tmp_path / "nowhere.yaml", {})
 
 
@@ -302,8 +302,8 @@ def test_the_placeholder_of_the_documentation_is_no_endpoint(tmp_path):
     config = load_ksail(path, {})
     assert config.endpoint == ""
     assert config.warnings == (
-        f"{path}:11: spec.cluster.omni.endpoint still holds the placeholder <account>: "
-        "put the name of your Omni account there, or set OMNI_ENDPOINT",
+        f"{path}:11: spec.cluster.omni.endpoint still has the placeholder <account>: "
+        "replace it with the name of your Omni account, or set OMNI_ENDPOINT",
     )
     assert load_ksail(path, {"OMNI_ENDPOINT": "https://mine"}).warnings == ()
 

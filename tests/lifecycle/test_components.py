@@ -103,7 +103,9 @@ def test_a_sync_that_fails_is_told_and_the_update_stands(simulator: Simulator, o
     session = replace(lab.session(), warn=warnings.append)
     assert lab.update(first, session=session, components={"certManager": {"version": "1.20.2"}}).ready
     (warning,) = warnings
-    assert warning.endswith("Once that is mended: `omnictl cluster kubernetes manifest-sync unsynced --dry-run=false`")
+    assert warning.endswith(
+        "After you fix this, run `omnictl cluster kubernetes manifest-sync unsynced --dry-run=false`"
+    )
 
 
 def test_a_version_left_out_stays_what_the_cluster_has(lab: Lab, needs: Needs) -> None:

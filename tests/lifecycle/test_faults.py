@@ -81,7 +81,7 @@ def test_a_locked_machine_that_holds_an_update_back_ends_the_wait_with_its_name(
     lab.client.state.modify(MACHINE_SET_NODE, worker, lock)
     patch = {"name": "sysctl", "inline": {"machine": {"sysctls": {"a": "1"}}}}
     with pytest.raises(
-        ClusterFailedError, match=rf"machine \S+ \({worker}\) is locked and holds its update back"
+        ClusterFailedError, match=rf"machine \S+ \({worker}\) is locked and waits with its update"
     ) as raised:
         lab.update(outputs, workers=2, patches=[patch], session=lab.session(grace=0.5))
     assert "Unlock" in str(raised.value)

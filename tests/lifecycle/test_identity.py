@@ -42,7 +42,7 @@ def test_a_cluster_without_a_uuid_has_come_after_ours_unless_it_is_going() -> No
 
 @pytest.mark.parametrize("found", [(None, None), (cluster(), uuid("another"))])
 def test_what_is_missing_in_another_omni_is_not_gone(found: tuple[Resource | None, Resource | None]) -> None:
-    with pytest.raises(LifecycleError, match=f"last seen in Omni at {HERE}, and Omni at {ELSEWHERE} does not have it"):
+    with pytest.raises(LifecycleError, match=f"last seen in Omni at {HERE} and does not exist in Omni at {ELSEWHERE}"):
         OURS.is_in(*found, ELSEWHERE)
 
 

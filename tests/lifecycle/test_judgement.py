@@ -189,7 +189,7 @@ def test_a_locked_machine_is_a_failure_once_only_it_holds_the_update_up() -> Non
     assert judgement.failed_at() is None, "the other machine is still being updated"
     view.apply(CLUSTER_MACHINE_STATUS, machine("m2"))
     judgement.observe(200.0)
-    assert judgement.final_failures(260.0) == ["machine m1 is locked and holds its update back"]
+    assert judgement.final_failures(260.0) == ["machine m1 is locked and waits with its update"]
     view.apply(CLUSTER_MACHINE_STATUS, machine("m1"))
     judgement.observe(250.0)
     assert judgement.failed_at() is None

@@ -31,7 +31,7 @@ def cluster(**annotations: str) -> Resource:
 @pytest.mark.parametrize(
     ("annotations", "whose"),
     [
-        ({}, "made by hand or in Omni's UI"),
+        ({}, "created manually or in Omni's UI"),
         (OTHER.annotations(), "the Pulumi resource org/shop/prod/west"),
         (TEMPLATE, "an omnictl cluster template"),
         (TERRAFORM, "Terraform"),
@@ -64,7 +64,7 @@ def test_create_continues_what_this_resource_has_begun() -> None:
 
 
 def test_create_refuses_what_this_resource_has_finished() -> None:
-    with pytest.raises(ForeignClusterError, match=r"this resource .* has created it already.*import_='west'"):
+    with pytest.raises(ForeignClusterError, match=r"was created by this resource .*import_='west'"):
         refuse_existing(cluster(**MARK.annotations()), MARK)
 
 
@@ -102,7 +102,7 @@ def test_what_was_ours_stays_ours_as_long_as_nobody_else_claims_it(annotations: 
 
 @pytest.mark.parametrize("annotations", [OTHER.annotations(), TEMPLATE, TERRAFORM])
 def test_what_somebody_else_has_taken_over_is_left_alone(annotations: dict[str, str]) -> None:
-    with pytest.raises(ForeignClusterError, match="must not delete it"):
+    with pytest.raises(ForeignClusterError, match="does not delete it"):
         refuse_lost(cluster(**annotations), MARK, "delete")
 
 

@@ -49,9 +49,9 @@ def once(lab: Lab, happens: Callable[[Lab], None], when: str) -> Callable[[str],
 
 
 EVENTS: list[Any] = [
-    (vanish, "was deleted by somebody else|is being deleted by somebody else"),
-    (begin_to_go, "is being deleted by somebody else"),
-    (be_replaced, "is being deleted by somebody else|another one has its name now"),
+    (vanish, "was deleted by someone else|is being deleted by someone else"),
+    (begin_to_go, "is being deleted by someone else"),
+    (be_replaced, "is being deleted by someone else|another cluster has its name now"),
 ]
 
 
@@ -82,7 +82,7 @@ def test_an_update_that_waits_for_machines_to_leave_ends(lab: Lab, simulator: Si
     (machine,) = lab.machines("a")
     simulator.faults.unreachable.add(machine)  # it cannot leave its set, and has to before it joins another one
     lab.on_progress = once(lab, begin_to_go, "resources to be removed")
-    with pytest.raises(ClusterGoneError, match="is being deleted by somebody else"):
+    with pytest.raises(ClusterGoneError, match="is being deleted by someone else"):
         lab.update(outputs, workers=[{"name": "b", "machines": [machine]}])
 
 

@@ -335,7 +335,7 @@ def test_a_renamed_patch_is_another_and_one_with_an_id_of_its_own_moves(lab: Lab
 def test_an_interrupt_between_two_writes_leaves_something_to_go_on_with(lab: Lab, needs: Needs) -> None:
     needs(2)
     lab.on_progress = lambda line: lab.cancelled.set() if "machine sets" in line else None
-    with pytest.raises(CancelledError, match="what was written to Omni stays") as raised:
+    with pytest.raises(CancelledError, match="changes already written to Omni are kept") as raised:
         lab.create(workers=1)
     assert not lab.of(MACHINE_SET_NODE)
     lab.on_progress = None

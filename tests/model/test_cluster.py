@@ -147,7 +147,7 @@ def test_every_field_that_is_wrong_is_told_at_once_with_its_path() -> None:
 
 def test_an_unknown_field_without_a_likely_meaning_lists_the_known_ones() -> None:
     assert problems({"machines": {ONE: {"zzz": 1}}})[f"machines.{ONE}.zzz"].startswith(
-        "unknown field; known are annotat"
+        "unknown field; known fields: annotat"
     )
 
 
@@ -174,7 +174,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
         'workers[0].annotations["omni.sidero.dev/x"]',
         'annotation "omni.sidero.dev/x" is invalid: prefix "omni.sidero.dev/" is reserved for internal use',
     ),
-    ({"labels": {"a": "b\nc"}}, "labels.a", "cannot hold control characters, also no line breaks"),
+    ({"labels": {"a": "b\nc"}}, "labels.a", "cannot contain control characters or line breaks"),
     (
         {"controlPlane": {"machines": []}},
         "controlPlane.machines",
@@ -198,17 +198,17 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"workers": [{"machines": [ONE], "selector": "a"}]},
         "workers[0].selector",
-        "selector chooses among free machines, so it goes with count only",
+        "selector can only be used with count",
     ),
     (
         {"workers": [{"selector": "a in"}]},
         "workers[0].selector",
-        "not a label selector: cannot read it from character 1 on",
+        "not a label selector: syntax error at character 1",
     ),
     ({"controlPlane": {"machines": ["x"]}}, "controlPlane.machines[0]", 'invalid machine ID "x": it should be a UUID'),
     ({"machines": {"x y": {}}}, 'machines["x y"]', 'invalid machine ID "x y": it should be a UUID'),
     ({"workers": [{"name": "control-planes"}]}, "workers[0].name", 'name "control-planes" cannot be used in workers'),
-    ({"workers": [{"name": ""}]}, "workers[0].name", "cannot be empty; leave it out for the default set"),
+    ({"workers": [{"name": ""}]}, "workers[0].name", "cannot be empty; omit it for the default set"),
     ({"workers": [{}, {"name": "workers"}]}, "workers[1].name", 'duplicate workers with name "workers"'),
     (
         {"workers": [{"machines": [ONE]}, {"name": "b", "machines": [ONE]}]},
@@ -220,7 +220,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
         "workers[0].machines[0]",
         f'machine "{ONE}" is used in both controlplane and workers',
     ),
-    ({"controlPlane": {"machines": [ONE, ONE]}}, "controlPlane.machines[1]", f'machine "{ONE}" is named twice'),
+    ({"controlPlane": {"machines": [ONE, ONE]}}, "controlPlane.machines[1]", f'machine "{ONE}" is listed twice'),
     (
         {"controlPlane": {"machines": [ONE]}, "machines": {TWO: {}}},
         f"machines.{TWO}",
@@ -305,24 +305,24 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"machines": {ONE: {"install": {"diskSelector": "size(disk.name"}}}},
         f"machines.{ONE}.install.diskSelector",
-        "install.diskSelector is not a valid boolean disk expression: ')' is missing",
+        "install.diskSelector is not a valid boolean disk expression: missing ')'",
     ),
     (
         {"machines": {ONE: {"install": {"diskSelector": "disk.name == 'a"}}}},
         f"machines.{ONE}.install.diskSelector",
-        "install.diskSelector is not a valid boolean disk expression: a string does not end",
+        "install.diskSelector is not a valid boolean disk expression: unterminated string",
     ),
     (
         {"talosVersion": "1.4.8", "features": {"diskEncryption": True}},
         "features.diskEncryption",
         "disk encryption is supported only for Talos version >= 1.5.0",
     ),
-    ({"backup": {"interval": "0s"}}, "backup.interval", "should be longer than 0; leave backup out for no backups"),
+    ({"backup": {"interval": "0s"}}, "backup.interval", "should be longer than 0; omit backup for no backups"),
     ({"manifests": [{"mode": "full", "inline": []}]}, "manifests[0]", "kubernetes manifest name is empty"),
     (
         {"manifests": [{"name": "a", "inline": []}]},
         "manifests[0].mode",
-        "kubernetes manifest mode is not set: it is full or one-time",
+        "kubernetes manifest mode is not set: it must be full or one-time",
     ),
     (
         {"manifests": [{"name": "a", "inline": [], "mode": "twice"}]},
@@ -332,12 +332,12 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"manifests": [{"name": "a", "mode": "full"}]},
         "manifests[0]",
-        "path or inline is required: give the manifest as inline or as file",
+        "path or inline is required: set inline or file",
     ),
     (
         {"manifests": [{"name": "a", "mode": "full", "inline": []}] * 2},
         "manifests[1].name",
-        "duplicate manifest name: another manifest has it too",
+        "duplicate manifest name: another manifest has the same name",
     ),
     (
         {"manifests": [{"name": "a", "mode": "full", "inline": "a: [\n"}]},
@@ -359,7 +359,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"healthChecks": [{"name": "a", "job": {}}] * 2},
         "healthChecks[1]",
-        "duplicate healthcheck: another one has its name or idOverride",
+        "duplicate healthcheck: another health check has the same name or idOverride",
     ),
     (
         {"healthChecks": [{"name": "a", "job": {}, "interval": "4s"}]},
@@ -372,7 +372,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
             "workers": [{"patches": [{"idOverride": "x", "inline": "machine: {a: b}"}]}],
         },
         "workers[0].patches[0].idOverride",
-        "resource ID duplicate: patches[0] has it too",
+        "resource ID duplicate: patches[0] has the same ID",
     ),
     ({"kubeconfig": {"ttl": "0s"}}, "kubeconfig.ttl", "should be longer than 0"),
     ({"kubeconfig": {"ttl": "87601h"}}, "kubeconfig.ttl", "is too long (max allowed: 87600h0m0s)"),
@@ -399,7 +399,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
             "workers": [{"patches": [{"name": "b", "inline": {"cluster": {"discovery": {}}}}]}],
         },
         "workers[0].patches[0].name",
-        "resource ID duplicate: patches[0] has it too",
+        "resource ID duplicate: patches[0] has the same ID",
     ),
     ({"workers": 10**12}, "workers[0].count", "should be 4294967295 or less"),
     ({"controlPlane": {"count": 1e300}}, "controlPlane.count", "should be a whole number, not the number 1e+300"),
@@ -493,7 +493,7 @@ def test_what_is_no_uuid_keeps_its_spelling() -> None:
     [
         (
             {"controlPlane": {"machines": [SMALL, CAPITALS]}},
-            f'controlPlane.machines[1]: machine "{SMALL}" is named twice',
+            f'controlPlane.machines[1]: machine "{SMALL}" is listed twice',
         ),
         (
             {"controlPlane": {"machines": [SMALL]}, "machines": {SMALL: {"locked": True}, CAPITALS: {}}},

@@ -118,8 +118,8 @@ REFUSED: list[tuple[Any, str, str]] = [
     ("hello\n", "inline", "expected a YAML document, a mapping of Talos configuration"),
     ("- a\n", "inline", "expected a YAML document, a mapping of Talos configuration"),
     ("machine: [\n", "inline", "not valid YAML: line 2: did not find expected node content"),
-    ("kind: {a: b}\n", "inline", "kind should be the name of a kind of document"),
-    ({"kind": ["a"]}, "inline.kind", "kind should be the name of a kind of document"),
+    ("kind: {a: b}\n", "inline", "kind should be the name of a document kind"),
+    ({"kind": ["a"]}, "inline.kind", "kind should be the name of a document kind"),
     ("machine:\n\tsysctls: {}\n", "inline", "not valid YAML: line 2: found character that cannot start any token"),
     (
         "- op: add\n  path: /machine\n",
@@ -171,12 +171,12 @@ REFUSED: list[tuple[Any, str, str]] = [
     (
         "machine: {sysctls: {a: b}}\n---\nmachine: {sysctls: {c: d}}\n",
         "inline",
-        "duplicate document is not allowed: another one has its apiVersion, kind and name",
+        "duplicate document is not allowed: another document has the same apiVersion, kind and name",
     ),
     (
         [{"apiVersion": "v1alpha1", "kind": "HostnameConfig", "hostname": name} for name in "ab"],
         "inline[1]",
-        "duplicate document is not allowed: another one has its apiVersion, kind and name",
+        "duplicate document is not allowed: another document has the same apiVersion, kind and name",
     ),
 ]
 
@@ -266,7 +266,7 @@ def test_a_patch_needs_content_and_a_name() -> None:
         parse_cluster({"name": "c", "controlPlane": {"patches": [{"name": "a"}, {"inline": DATA}]}})
 
     assert [str(problem) for problem in caught.value.problems] == [
-        "controlPlane.patches[0]: path or inline is required: give the patch as inline or as file",
+        "controlPlane.patches[0]: path or inline is required: set inline or file",
         "controlPlane.patches[1]: either name or idOverride is required for inline patches",
     ]
 
@@ -294,7 +294,7 @@ def test_a_missing_file_is_told_along_with_everything_else(tmp_path: Path) -> No
 
     assert [str(problem) for problem in caught.value.problems] == [
         "patches[0].file: failed to access the file: No such file or directory "
-        f"(a relative path is taken from {short(str(tmp_path))})",
+        f"(the path is relative to {short(str(tmp_path))})",
         "name: name should only contain letters, digits, dashes and underscores",
     ]
 
@@ -346,7 +346,7 @@ def test_what_is_not_known_yet_is_left_alone_when_files_are_read(tmp_path: Path)
 def test_text_that_would_end_the_process_is_a_problem(text: str) -> None:
     """libyaml calls itself for every level of nesting, in C."""
     (problem,) = patch_problems(("patches", 0, "inline"), text)
-    assert problem.reason == "not valid YAML: values are nested more than 100 deep"
+    assert problem.reason == "not valid YAML: values are nested more than 100 levels deep"
     assert inline_of(text) == text
 
 
@@ -356,5 +356,5 @@ def test_a_file_is_taken_as_it_is_and_not_beyond_all_measure(tmp_path: Path) -> 
     assert read["patches"] == [{"name": "a.yaml", "inline": "machine: {}\r\n"}]
     with pytest.raises(InvalidCluster, match="failed to access the file: it is larger than 4194304 bytes"):
         with_files({"patches": [{"file": "/dev/zero"}]}, tmp_path)
-    with pytest.raises(InvalidCluster, match="failed to access the file: it has no valid name"):
+    with pytest.raises(InvalidCluster, match="failed to access the file: the file name is not valid"):
         with_files({"patches": [{"file": "~nobody-has-this-name/a"}]}, tmp_path)

@@ -112,9 +112,9 @@ def test_without_verification_a_server_that_is_not_there_is_explained(call, free
     [
         ("missing.pem", "cannot be read: No such file or directory"),
         ("", "cannot be read: Is a directory"),
-        ("../state_get.json", "holds no certificate in PEM form"),
-        ("../state_get.sig", "holds no certificate in PEM form"),
-        ("localhost.key", "holds no certificate in PEM form"),
+        ("../state_get.json", "contains no PEM certificate"),
+        ("../state_get.sig", "contains no PEM certificate"),
+        ("localhost.key", "contains no PEM certificate"),
     ],
 )
 def test_a_ca_file_that_cannot_be_used_is_a_settings_error(key_text, path, reason):
@@ -172,7 +172,7 @@ def test_an_unknown_host_name_is_explained(call, monkeypatch):
 def test_tls_where_the_server_has_none_is_explained(call, server, host):
     error = call(f"https://{host}:{server.port}")
     assert isinstance(error, UnreachableError)
-    assert "it does not speak TLS" in str(error)
+    assert "it does not use TLS" in str(error)
     assert f"http://{host}:{server.port}" in str(error)
 
 
@@ -181,7 +181,7 @@ def test_tls_where_the_server_has_none_is_explained(call, server, host):
 def test_plain_text_where_the_server_has_tls_is_explained(call, start_tls, host):
     error = call(f"http://{host}:{start_tls('localhost')}")
     assert isinstance(error, UnreachableError)
-    assert f"Does it speak TLS? Then write https://{host}:" in str(error)
+    assert f"If it uses TLS, use https://{host}:" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_no_answer_in_time_is_explained(call, monkeypatch, server):
     error = call(server.endpoint)
     over.set()
     assert isinstance(error, UnreachableError)
-    assert "there was no answer in time" in str(error)
+    assert "no answer in time" in str(error)
 
 
 def test_there_is_one_client_for_a_connection_until_it_is_closed(key_text):

@@ -209,7 +209,7 @@ def test_a_talosconfig_points_to_omni(omni):
 
 
 def test_a_kubeconfig_needs_a_cluster(omni):
-    with pytest.raises(OmniError, match="cannot make a kubeconfig for cluster 'no-such-cluster'"):
+    with pytest.raises(OmniError, match="cannot create a kubeconfig for cluster 'no-such-cluster'"):
         omni.management.start_kubeconfig(
             "no-such-cluster", user="u", groups=["system:masters"], ttl=timedelta(hours=1)
         ).result()

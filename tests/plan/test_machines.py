@@ -161,7 +161,7 @@ def test_too_few_machines_is_told_with_the_reasons_why_the_others_do_not_count()
     assert (error.needed, error.available) == (3, 1)
     assert str(error).startswith(
         "not enough available machines in Omni for the requested node count: need 3, got 1 "
-        "(others do not count: 2 allocated to cluster staging; "
+        "(unavailable: 2 allocated to cluster staging; "
     )
     assert set(error.excluded) == {
         "2 allocated to cluster staging",
@@ -185,7 +185,7 @@ def test_too_few_that_match_a_selector_is_told_with_the_selector() -> None:
         assign(spec, pool(3))
 
     assert str(caught.value).endswith(
-        "need 2, got 1 (others do not count: 2 not matching the selector 'role = gpu' of prod-workers)"
+        "need 2, got 1 (unavailable: 2 not matching the selector 'role = gpu' of prod-workers)"
     )
 
 

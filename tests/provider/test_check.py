@@ -161,7 +161,7 @@ def test_two_resources_of_a_run_cannot_have_one_cluster(start_provider):
     assert provider.check(INPUTS, INPUTS) == (INPUTS, {})
     other = "urn:pulumi:dev::shop::pulumi-python:dynamic/ksail:OmniCluster::other"
     assert provider.check(INPUTS, INPUTS, urn=other)[1] == {
-        "name": f"the resource {URN!r} of this stack has cluster 'west' already: choose another name"
+        "name": f"the resource {URN!r} of this stack already manages cluster 'west': choose another name"
     }
 
 

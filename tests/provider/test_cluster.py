@@ -182,7 +182,7 @@ def test_a_cluster_of_somebody_else_is_refused_and_can_be_adopted(provider, fail
     assert failures == {}
     assert provider.create(imported, urn=other)[0] == "west"
     provider.check({**foreign, "__preview": True}, urn=other)
-    with pytest.raises(failed, match=r"this resource .* has created it already"):
+    with pytest.raises(failed, match=r"was created by this resource "):
         provider.create(imported, urn=other)
 
 

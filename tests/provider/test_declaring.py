@@ -51,7 +51,7 @@ def refusal(**inputs):
         ("ready", "is an output, and no input"),
         ("schema", "is an output, and no input"),
         ("phase", "is an output, and no input"),
-        ("cluster_uuid", "unknown field; known are annotations, backup, "),
+        ("cluster_uuid", "unknown field; known fields: annotations, backup, "),
         ("clusterUuid", "is an output, and no input"),
         ("kubeconfigOptions", "unknown field; did you mean kubeconfig?"),
         ("__owner", "unknown field; "),

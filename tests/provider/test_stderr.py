@@ -40,5 +40,5 @@ def test_a_failed_handshake_is_told_by_our_error_alone(start_provider, failed):
         inputs = {"name": "west", "endpoint": endpoint, "serviceAccountKeyEnvVar": "KEY", "controlPlane": {"count": 1}}
         with pytest.raises(failed) as refused:
             provider.create(inputs)
-    assert "it does not speak TLS" in refused.value.message
+    assert "it does not use TLS" in refused.value.message
     assert ".cc:" not in provider.log.read_text()

@@ -73,7 +73,7 @@ def test_an_unknown_setting_is_told_with_what_was_probably_meant():
     ]
     assert list(unknown_settings(names)) == []
     assert list(unknown_settings([*names, "omni:endpont", "omni:xyz"])) == [
-        "omni:endpont is no setting of an OmniCluster; did you mean omni:endpoint?",
-        "omni:xyz is no setting of an OmniCluster; there are omni:endpoint, omni:serviceAccountKey, omni:caFile, "
-        "omni:insecureSkipTlsVerify",
+        "omni:endpont is not a setting of an OmniCluster; did you mean omni:endpoint?",
+        "omni:xyz is not a setting of an OmniCluster; known settings: omni:endpoint, omni:serviceAccountKey, "
+        "omni:caFile, omni:insecureSkipTlsVerify",
     ]

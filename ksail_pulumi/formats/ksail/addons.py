@@ -44,7 +44,7 @@ def without_approver(patches: TalosPatches) -> None:
     for index, patch in enumerate(patches.scopes["cluster"]):
         if patch["name"] == _APPROVER:
             patches.warnings.append(
-                f"{patches.files['cluster'][index]}: left out, because metricsServer brings an approver of its own; a "
+                f"{patches.files['cluster'][index]}: skipped, because metricsServer installs its own approver; a "
                 "cluster that KSail made keeps the one that it has, until that is deleted in Omni or ownership is "
                 '"exclusive": the preview of the takeover names its patch'
             )

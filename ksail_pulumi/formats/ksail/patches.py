@@ -62,7 +62,7 @@ def read_patches(folder: Path, shown: str, environ: Mapping[str, str]) -> TalosP
                 patches.scopes[scope].append({"name": path.stem, "inline": text})
                 patches.files[scope].append(name)
             else:
-                patches.warnings.append(f"{name}: the patch is empty and left out")
+                patches.warnings.append(f"{name}: the patch is empty and is skipped")
     return patches
 
 
@@ -78,7 +78,7 @@ def _has_content(text: str, name: str) -> bool:
     documents = parse_documents(text, name)
     for document in documents:
         if isinstance(document.value, list):
-            reason = "this is a list (a JSON patch), which Omni does not take: write it as a part of the Talos config"
+            reason = "JSON patches (lists) are not accepted by Omni: write the fields to change as a mapping"
             raise ConfigFileError(name, document.root.line, "", reason)
         if not isinstance(document.value, dict):
             raise ConfigFileError(name, document.root.line, "", "a Talos patch must be a mapping")

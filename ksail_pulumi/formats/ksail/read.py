@@ -69,7 +69,7 @@ def load_ksail(path: str | os.PathLike[str] = "ksail.yaml", environ: Mapping[str
     name = os.fspath(path)
     documents = parse_documents(read_text(Path(path), name), name)
     if len(documents) != 1:
-        raise ConfigFileError(name, 0, "", f"one document is expected, not {len(documents)}")
+        raise ConfigFileError(name, 0, "", f"expected one document, not {len(documents)}")
     return _Reader(documents[0], environ).config()
 
 
@@ -259,10 +259,10 @@ class _Reader:
             if folder.is_dir():
                 return read_patches(folder, os.fspath(folder), self.environ)
         except OSError as error:
-            reason = f"the folder {short(shown)} cannot be read: {error.strerror}"
+            reason = f"cannot read the folder {short(shown)}: {error.strerror}"
             raise self.document.error(("spec", "cluster", "distributionConfig"), reason) from None
         if self.cluster.distribution_config:
-            raise self.document.error(("spec", "cluster", "distributionConfig"), f"there is no folder {short(shown)}")
+            raise self.document.error(("spec", "cluster", "distributionConfig"), f"folder {short(shown)} not found")
         patches = TalosPatches()
         if not workers:
             # Without a folder KSail lets workloads onto the control plane of a cluster that has no workers.
@@ -276,8 +276,8 @@ class _Reader:
         if PLACEHOLDER in (omni.endpoint or ""):
             line = self.document.node((*place, "endpoint")).line
             self.warnings.append(
-                f"{self.document.path}:{line}: {field_path((*place, 'endpoint'))} still holds the placeholder "
-                f"{PLACEHOLDER}: put the name of your Omni account there, or set {variable}"
+                f"{self.document.path}:{line}: {field_path((*place, 'endpoint'))} still has the placeholder "
+                f"{PLACEHOLDER}: replace it with the name of your Omni account, or set {variable}"
             )
             return ""
         return omni.endpoint or ""

@@ -118,7 +118,7 @@ class _Writer:
         if len(names) == 1 and all(classes) and "unlimited" not in numbers:
             return counts, {"machineClass": names.pop()}
         self._say(
-            "which machines the cluster has is left out: KSail has one list of machines, or one machine class of a "
+            "the machines of the cluster are left out: ksail.yaml has one list of machines, or one machine class of a "
             "fixed size, for control plane and workers together"
         )
         return counts, {}
@@ -130,7 +130,7 @@ class _Writer:
             place = f"{prefix}patches[{index}]"
             text = patch_text(patch["inline"])
             if _REFERENCE.search(text):
-                self._say(f"{place} holds ${{…}}, in whose place KSail puts environment variables")
+                self._say(f"{place} holds ${{…}}, which KSail replaces with environment variables")
             self._leave_out(f"{place}.", patch, _SAID_OF_PATCHES)
             names.append(_file_stem(patch.get("name") or patch.get("idOverride") or "patch"))
             texts.append(text)
@@ -140,7 +140,7 @@ class _Writer:
             names = [f"{index:02d}-{name}" for index, name in enumerate(names)]
         for index, (name, text, patch) in enumerate(zip(names, texts, patches, strict=True)):
             if name != patch.get("name"):
-                self._say(f"{prefix}patches[{index}] gets another name: {name}")
+                self._say(f"{prefix}patches[{index}] is renamed to {name}")
             self.result.files[f"talos/{scope}/{name}.yaml"] = text
 
     def _leave_out(self, prefix: str, described: Mapping[str, Any], said: Sequence[str]) -> None:

@@ -62,7 +62,7 @@ def load_template(path: str | os.PathLike[str]) -> dict[str, Any]:
 def _model(document: Document) -> Any:
     """The model of one document, by its kind."""
     if not isinstance(document.value, dict):
-        raise document.error((), "a mapping with the field kind is expected")
+        raise document.error((), "expected a mapping with the field kind")
     kind = document.value.get("kind")
     if kind is None:
         raise document.error((), "kind field not found")

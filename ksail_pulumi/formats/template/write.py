@@ -46,7 +46,7 @@ def template_text(inputs: Mapping[str, Any]) -> str:
 def cannot_say(inputs: Mapping[str, Any]) -> list[str]:
     """What of a cluster is not in its template, each a whole sentence."""
     if inputs.get("locked"):
-        return ["the cluster is locked, which a template cannot say"]
+        return ["the cluster is locked, which a template cannot express"]
     return []
 
 

@@ -37,7 +37,7 @@ def wait_until_gone(resources: Sequence[Resource], session: Session, cluster: st
         resources,
         session,
         cluster,
-        waiting_for="still has resources that are to be removed",
+        waiting_for="still has resources that are being deleted",
         react=lambda resource: finish_teardown(resource, session.client.state),
     )
 
@@ -57,7 +57,7 @@ def wait_until_free(machines: Collection[str], session: Session, cluster: str) -
         [Resource(kind, machine, kind.spec(), labels) for kind in _MEMBERSHIP for machine in machines],
         session,
         cluster,
-        waiting_for="still has machines that are to leave it",
+        waiting_for="still has machines that are being removed",
     )
 
 

@@ -104,7 +104,7 @@ class ClusterView:
         if not self.held or len(self.held) + len(self.running) < self.count(CLUSTER_MACHINE_STATUS):
             return self.failures
         return self.failures | {
-            machine.key: f"machine {machine_name(machine)} is locked and holds its update back"
+            machine.key: f"machine {machine_name(machine)} is locked and waits with its update"
             for machine in self.all(CLUSTER_MACHINE_STATUS)
             if machine.id in self.held
         }

@@ -50,7 +50,9 @@ def wait(session: Session, view: ClusterView, goal: Goal, *, last_write: float |
         Judgement(view, goal, last_write=last_write, grace=session.grace),
         queries(view.cluster, goal.types),
         describe=lambda: progress.describe(view, goal),
-        waiting_for={"ready": "is not ready", "running": "is not running", "none": "was not taken in"}[goal.wait_for],
+        waiting_for={"ready": "is not ready", "running": "is not running", "none": "is not yet accepted by Omni"}[
+            goal.wait_for
+        ],
     )
 
 
@@ -120,7 +122,7 @@ def _check_failures(session: Session, view: ClusterView, judge: Judge, now: floa
 def _timeout_text(session: Session, view: ClusterView, state: str, waiting_for: str, trouble: Exception | None) -> str:
     lines = [f"cluster {view.cluster} {waiting_for} after {progress.duration(session.deadline.seconds)}: {state}"]
     if trouble is not None:
-        lines.append(f"Omni cannot be watched at the moment: {trouble}")
+        lines.append(f"no connection to Omni: {trouble}")
     lines.append(diagnose(view, session.client))
     return "\n".join(line for line in lines if line)
 
