@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ksail_pulumi.errors import ClusterGoneError, KsailPulumiError, OmniError
+from ksail_pulumi.errors import ClusterGoneError, KsailPulumiError, OmniError, UnreachableError
 from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.apply import Applied
 from ksail_pulumi.lifecycle.outputs import inputs_in
@@ -15,7 +15,7 @@ from ksail_pulumi.lifecycle.waiting.watch import wait
 from ksail_pulumi.model.parse import to_wire
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID
 from ksail_pulumi.plan.diff import with_lock
-from ksail_pulumi.plan.ownership import without_creation
+from ksail_pulumi.plan.ownership import Creation, without_creation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,11 +55,21 @@ class Attempt:
         except ClusterGoneError:
             raise  # there is nothing to save
         except KsailPulumiError as error:
-            if error.outputs is None and (self.applied.accepted or self.applied.last_write is not None):
+            if error.outputs is None and (self.applied.last_write is not None or self._accepted(error)):
                 self._look_again(error)
                 outputs = facts.partial_outputs(self._inputs, self._view, self._goal, self._old)
                 error.outputs = replace(outputs, creation=self.creation)
             raise
+
+    def _accepted(self, error: KsailPulumiError) -> bool:
+        """Whether Omni has the cluster as ours, also where its answer to the first write did not arrive."""
+        begun = self.session.presence.creation if self.session.presence else None
+        if not self.applied.accepted and begun is not None and isinstance(error, UnreachableError):
+            with suppress(OmniError):
+                cluster = self.session.client.state.find(CLUSTER, self._view.cluster)
+                found = Creation.of(cluster) if cluster is not None else None
+                self.applied.accepted = found is not None and found.run == begun.run
+        return self.applied.accepted
 
     def _look_again(self, error: KsailPulumiError) -> None:
         """Ask for the cluster and for its UUID, by which alone the state knows it, if no wait has told them.

@@ -30,7 +30,7 @@ class Presence:
     ) -> None:
         self.name = name
         self._uuid = uuid
-        self._creation = creation
+        self.creation = creation
         self._mark = mark
 
     @property
@@ -58,7 +58,7 @@ class Presence:
 
     def _ours(self, cluster: Resource) -> bool:
         """Whether a cluster is the new one, as far as its marks tell."""
-        if self._creation is None or self._mark is None:
+        if self.creation is None or self._mark is None:
             return True
         found = Creation.of(cluster)
-        return found.run == self._creation.run if found else self._mark.names(OwnershipMark.owner_of(cluster))
+        return found.run == self.creation.run if found else self._mark.names(OwnershipMark.owner_of(cluster))

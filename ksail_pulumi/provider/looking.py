@@ -148,11 +148,13 @@ class _Asking:
 
     def _replaced(self) -> Resource | None:
         """The cluster that this resource has, if this is a forced replacement: the engine does not say so."""
-        own = own_clusters(self._mark, self.client)
+        own = {cluster.id: cluster for cluster in own_clusters(self._mark, self.client)}
         if self._adopts:
-            own = [cluster for cluster in own if cluster.id == self.spec.name]
-        likely = (this_run.replaced(self.urn), self.spec.name)
-        return next((cluster for name in likely for cluster in own if cluster.id == name), own[0] if own else None)
+            return own.get(self.spec.name)
+        # Of several clusters that carry this mark, only the state knows which is ours.
+        only = next(iter(own)) if len(own) == 1 else ""
+        likely = (this_run.replaced(self.urn), self.spec.name, only)
+        return next((own[name] for name in likely if name in own), None)
 
     def _preview(
         self, spec: ClusterSpec, before: ClusterSpec | None, replaced: list[Replacement] | None = None

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import grpc
 import pytest
 
-from ksail_pulumi.errors import ClusterFailedError, WaitTimeoutError
+from ksail_pulumi.errors import ClusterFailedError, UnreachableError, WaitTimeoutError
 from ksail_pulumi.omni.resources import ANNOTATION_LOCKED, CLUSTER, CLUSTER_MACHINE_STATUS, MACHINE_SET_NODE, Resource
+from ksail_pulumi.simulator.faults import Write
 from ksail_pulumi.simulator.server import Simulator
+from ksail_pulumi.simulator.store import StoreError
 
 from .conftest import Lab
 
@@ -88,3 +91,16 @@ def test_a_locked_machine_that_holds_an_update_back_ends_the_wait_with_its_name(
     assert ANNOTATION_LOCKED in lab.of(MACHINE_SET_NODE)[worker].annotations
     running = set(lab.of(CLUSTER_MACHINE_STATUS)) - {worker}
     assert all(lab.of(CLUSTER_MACHINE_STATUS)[machine].spec.config_up_to_date for machine in running)
+
+
+def test_a_cluster_that_omni_created_without_an_answer_is_in_the_outputs(lab: Lab, simulator: Simulator) -> None:
+    def cut_off(moment: str, write: Write) -> None:
+        if (moment, write.verb, write.id) == ("after", "Create", lab.name):
+            raise StoreError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+
+    simulator.faults.on_write(cut_off)
+    with pytest.raises(UnreachableError) as raised:
+        lab.create()
+    assert raised.value.outputs.creation
+    assert lab.update(raised.value.outputs).ready
+    lab.delete()
