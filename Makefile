@@ -11,7 +11,7 @@ ARGS ?=
 API := ksail_pulumi/omni/api
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lowest pulumi demo test sweeps check bench proto
+.PHONY: help setup lowest pulumi demo test sweeps check bench args proto
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,16 +40,20 @@ test: setup ## run the tests
 sweeps: setup ## run what `make test` runs only a sample of
 	@.venv/bin/python tools/run_tests.py --sweeps $(ARGS)
 
-check: setup ## formatting, lint, types, import laws, lock file
+check: setup ## formatting, lint, types, import laws, generated inputs, lock file
 	.venv/bin/ruff check --no-cache
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	set -e; for program in __main__.py examples/*/__main__.py; do .venv/bin/mypy "$$program"; done
 	.venv/bin/lint-imports
+	.venv/bin/python tools/make_args.py --check
 	tools/uv lock --check
 
 bench: setup ## measure the performance figures
 	.venv/bin/python -m benchmarks $(ARGS)
+
+args: setup ## write the inputs' classes and their documentation from the models
+	.venv/bin/python tools/make_args.py
 
 # Generated with an old protoc on purpose: what it writes loads on every protobuf runtime since 3.20, and later gencode does
 # not. Only the two services have stubs worth keeping. The shell expands the wildcard, after the generation.

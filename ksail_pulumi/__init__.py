@@ -6,20 +6,23 @@ Names are loaded when they are first used: the command line does without Pulumi,
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ksail_pulumi.errors import KsailPulumiError
     from ksail_pulumi.provider.cluster import OmniCluster
+
+    # make args: imports
     from ksail_pulumi.provider.inputs import (
+        AddonArgs,
+        AddonArgsDict,
+        AddonsArgs,
+        AddonsArgsDict,
         BackupArgs,
         BackupArgsDict,
         BootstrapSpecArgs,
         BootstrapSpecArgsDict,
-        ComponentArgs,
-        ComponentArgsDict,
-        ComponentsArgs,
-        ComponentsArgsDict,
         ControlPlaneArgs,
         ControlPlaneArgsDict,
         FeaturesArgs,
@@ -49,16 +52,21 @@ if TYPE_CHECKING:
         WorkersArgs,
         WorkersArgsDict,
     )
+    # make args: imports
+
+    ComponentArgs, ComponentArgsDict = AddonArgs, AddonArgsDict
+    ComponentsArgs, ComponentsArgsDict = AddonsArgs, AddonsArgsDict
 
 __all__ = [
+    # make args: names
+    "AddonArgs",
+    "AddonArgsDict",
+    "AddonsArgs",
+    "AddonsArgsDict",
     "BackupArgs",
     "BackupArgsDict",
     "BootstrapSpecArgs",
     "BootstrapSpecArgsDict",
-    "ComponentArgs",
-    "ComponentArgsDict",
-    "ComponentsArgs",
-    "ComponentsArgsDict",
     "ControlPlaneArgs",
     "ControlPlaneArgsDict",
     "FeaturesArgs",
@@ -89,12 +97,23 @@ __all__ = [
     "StrategyArgsDict",
     "WorkersArgs",
     "WorkersArgsDict",
+    # make args: names
 ]
 
 _ELSEWHERE = {"KsailPulumiError": "ksail_pulumi.errors", "OmniCluster": "ksail_pulumi.provider.cluster"}
 
+_DEPRECATED = {
+    "ComponentArgs": "AddonArgs",
+    "ComponentArgsDict": "AddonArgsDict",
+    "ComponentsArgs": "AddonsArgs",
+    "ComponentsArgsDict": "AddonsArgsDict",
+}
+
 
 def __getattr__(name: str) -> Any:
+    if name in _DEPRECATED:
+        warnings.warn(f"{name} is deprecated: use {_DEPRECATED[name]}", DeprecationWarning, stacklevel=2)
+        return __getattr__(_DEPRECATED[name])
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_ELSEWHERE.get(name, "ksail_pulumi.provider.inputs")), name)

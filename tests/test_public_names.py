@@ -8,14 +8,14 @@ import pytest
 import ksail_pulumi
 
 NAMES = [
+    "AddonArgs",
+    "AddonArgsDict",
+    "AddonsArgs",
+    "AddonsArgsDict",
     "BackupArgs",
     "BackupArgsDict",
     "BootstrapSpecArgs",
     "BootstrapSpecArgsDict",
-    "ComponentArgs",
-    "ComponentArgsDict",
-    "ComponentsArgs",
-    "ComponentsArgsDict",
     "ControlPlaneArgs",
     "ControlPlaneArgsDict",
     "FeaturesArgs",
@@ -57,6 +57,15 @@ def test_the_public_names_are_these():
 @pytest.mark.parametrize("name", NAMES)
 def test_every_public_name_can_be_had(name):
     assert getattr(ksail_pulumi, name).__name__ == name
+
+
+@pytest.mark.parametrize(("former", "name"), [("Component", "Addon"), ("Components", "Addons")])
+@pytest.mark.parametrize("suffix", ["Args", "ArgsDict"])
+def test_a_former_name_is_the_same_class_with_a_warning(former, name, suffix):
+    with pytest.warns(DeprecationWarning, match=f"^{former}{suffix} is deprecated: use {name}{suffix}$") as warned:
+        found = getattr(ksail_pulumi, former + suffix)
+    assert found is getattr(ksail_pulumi, name + suffix)
+    assert warned[0].filename == __file__
 
 
 def test_an_unknown_name_is_an_attribute_error():

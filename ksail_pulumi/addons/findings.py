@@ -1,11 +1,11 @@
-"""What is told about components before anything is written: what cannot be, what will stall, and what will happen."""
+"""What is told about add-ons before anything is written: what cannot be, what will stall, and what will happen."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.addons.patches import patch_id, plain_patches, recorded
-from ksail_pulumi.model.addons import ARGO_CD, CILIUM, FLANNEL, METRICS_SERVER, NONE, Component
+from ksail_pulumi.model.addons import ARGO_CD, CILIUM, FLANNEL, METRICS_SERVER, NONE, Addon
 from ksail_pulumi.model.versions import number
 from ksail_pulumi.problems import Problem
 
@@ -22,9 +22,9 @@ _PRUNES_SINCE = (1, 13)  # the Talos that remembers which objects it made
 def component_rules(spec: ClusterSpec, live: Sequence[Resource], *, bootstrapped: bool) -> Iterator[Problem]:
     """What cannot be, and what can no longer be changed, given the live resources of the cluster."""
     plain = plain_patches(spec)
-    for field, _ in spec.components.chosen():
+    for field, _ in spec.addons.chosen():
         if place := plain.get(patch_id(spec.name, field)):
-            yield Problem((*place, "idOverride"), f"is the ID that components.{field} has: keep one of the two")
+            yield Problem((*place, "idOverride"), f"is the ID that addons.{field} has: keep one of the two")
     if bootstrapped and patch_id(spec.name, "cni") not in plain:
         yield from _network_plugin(spec, live)
 
@@ -32,13 +32,13 @@ def component_rules(spec: ClusterSpec, live: Sequence[Resource], *, bootstrapped
 def _network_plugin(spec: ClusterSpec, live: Sequence[Resource]) -> Iterator[Problem]:
     cni_id = patch_id(spec.name, "cni")
     found = next((each for each in live if each.id == cni_id), None)
-    before = Component(name=FLANNEL) if found is None else recorded(found)
-    after = spec.components.cni or Component(name=FLANNEL)
+    before = Addon(name=FLANNEL) if found is None else recorded(found)
+    after = spec.addons.cni or Addon(name=FLANNEL)
     if before is None or (before.name, bool(before.url)) == (after.name, bool(after.url)):
         return
     change = f"{before.name} -> {after.name}" if before.name != after.name else f"how {after.name} is installed"
     yield Problem(
-        ("components", "cni"),
+        ("addons", "cni"),
         f"the network plugin of a cluster that runs cannot be changed ({change}): its pods would lose their network; "
         f"keep {_title(before)}, or make a new cluster under another name and move over",
     )
@@ -46,10 +46,10 @@ def _network_plugin(spec: ClusterSpec, live: Sequence[Resource]) -> Iterator[Pro
 
 def component_warnings(spec: ClusterSpec, *, bootstrapped: bool) -> Iterator[str]:
     """What a new cluster will wait for in vain."""
-    cni = spec.components.cni
+    cni = spec.addons.cni
     if cni is not None and cni.name == NONE and spec.wait_for == "ready" and not bootstrapped:
         yield (
-            "components.cni is none: no node becomes ready before a network plugin is installed, and waitFor: ready "
+            "addons.cni is none: no node becomes ready before a network plugin is installed, and waitFor: ready "
             'waits for that; use waitFor: "running" if the plugin is installed after the cluster'
         )
 
@@ -76,7 +76,7 @@ def component_forecast(
     added = [component for each in creates if (component := recorded(each))]
     if new:
         if added:
-            yield f"components: {', '.join(map(_title, added))}"
+            yield f"add-ons: {', '.join(map(_title, added))}"
         return
     for component in added:
         yield _added(component)
@@ -104,24 +104,24 @@ def sync_command(cluster: str) -> str:
     return f"omnictl cluster kubernetes manifest-sync {cluster} --dry-run=false"
 
 
-def _by_job(component: Component) -> bool:
+def _by_job(component: Addon) -> bool:
     return component.name == ARGO_CD or (component.name == CILIUM and component.url is None)
 
 
-def _title(component: Component) -> str:
+def _title(component: Addon) -> str:
     return f"{component.name} {_detail(component)}".rstrip()
 
 
-def _detail(component: Component) -> str:
+def _detail(component: Addon) -> str:
     return component.version or (f"from {component.url}" if component.url else "")
 
 
-def _added(component: Component) -> str:
+def _added(component: Addon) -> str:
     how = "; kubelets restart, to get certificates" if component.name == METRICS_SERVER else ""
     return f"{_title(component)} is added: Talos creates it in the cluster, without a reboot{how}"
 
 
-def _changed(before: Component | None, after: Component, spec: ClusterSpec) -> str:
+def _changed(before: Addon | None, after: Addon, spec: ClusterSpec) -> str:
     same = before is not None and (before.version, before.url) == (after.version, after.url)
     change = f"{_title(after)} is changed" if before is None or same else f"{_title(before)} -> {_detail(after)}"
     if _by_job(after):
@@ -131,7 +131,7 @@ def _changed(before: Component | None, after: Component, spec: ClusterSpec) -> s
     return f"{change}: Omni then syncs the manifests of the cluster; objects that the new ones do not have stay"
 
 
-def _removed(component: Component, cluster: str, versions: Versions) -> str:
+def _removed(component: Addon, cluster: str, versions: Versions) -> str:
     gone = f"{_title(component)} is taken out of the machine configuration, and Kubernetes keeps its objects"
     talos = number(versions.talos)
     if not _by_job(component) and talos is not None and talos.line >= _PRUNES_SINCE:

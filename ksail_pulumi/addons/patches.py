@@ -1,4 +1,4 @@
-"""Components as patches of Talos' machine configuration, one for each, and back.
+"""Add-ons as patches of Talos' machine configuration, one for each, and back.
 
 Talos' strategic merge appends lists, so that the manifests of several patches, and of the user's own, come together;
 everything else is overridden by the user's patches, whose IDs are greater. Talos creates what is missing of the
@@ -25,8 +25,8 @@ from ksail_pulumi.model.addons import (
     METRICS_SERVER,
     NONE,
     VERSIONS,
-    Component,
-    Components,
+    Addon,
+    Addons,
 )
 from ksail_pulumi.model.patches import patch_text
 from ksail_pulumi.model.versions import number
@@ -51,7 +51,7 @@ MULTIPLE_DOCUMENTS_SINCE = (1, 14)
 """Clusters that begin with this Talos have documents of their own for what used to be in `machine` and `cluster`, and
 Talos refuses the old fields beside them (its `V1Alpha1ConflictValidate`)."""
 
-_FIELDS = tuple(info.alias or name for name, info in Components.model_fields.items())
+_FIELDS = tuple(info.alias or name for name, info in Addons.model_fields.items())
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class ComponentPatch:
     """
 
     field: str
-    component: Component
+    component: Addon
     text: str = dataclasses.field(repr=False)
     control_plane_only: bool = False
 
@@ -107,7 +107,7 @@ def is_component(patch: Resource) -> bool:
 
 
 def component_patches(
-    components: Components, cluster: str, *, began: str, actual: Iterable[Resource] = ()
+    components: Addons, cluster: str, *, began: str, actual: Iterable[Resource] = ()
 ) -> tuple[ComponentPatch, ...]:
     """The patches of the components of a cluster, in the order of their fields.
 
@@ -128,11 +128,11 @@ def component_patches(
     return tuple(patches)
 
 
-def recorded(resource: Resource) -> Component | None:
+def recorded(resource: Resource) -> Addon | None:
     """What the annotation of a patch says that it installs; None if it says nothing that could be understood."""
     try:
         wire = json.loads(resource.annotations.get(ANNOTATION_COMPONENT, ""))
-        return Component.model_validate({key: wire[key] for key in ("name", "version", "url") if key in wire})
+        return Addon.model_validate({key: wire[key] for key in ("name", "version", "url") if key in wire})
     except (ValueError, TypeError):
         return None
 
@@ -166,12 +166,12 @@ def read_components(wire: dict[str, Any], previous: ClusterSpec, live: Collectio
     A component whose patch somebody changed is none any more: its patch stays in `live`, and shows as one.
 
     Args:
-        wire: The inputs as they were; `components` is set where Omni has others.
+        wire: The inputs as they were; `addons` is set where Omni has others.
         previous: The same as a model.
         live: The patches of the cluster by ID, scope by scope.
     """
-    spelled: dict[str, Any] = dict(wire.get("components", {}))
-    asked, plain = dict(previous.components.chosen()), plain_patches(previous)
+    spelled: dict[str, Any] = dict(wire.get("addons", {}))
+    asked, plain = dict(previous.addons.chosen()), plain_patches(previous)
     for wire_field in _FIELDS:
         resource_id, component = patch_id(previous.name, wire_field), asked.get(wire_field)
         if resource_id in plain:
@@ -185,11 +185,11 @@ def read_components(wire: dict[str, Any], previous: ClusterSpec, live: Collectio
                 spelled[wire_field] = _spelling(wire_field, found)
         elif component is not None and (component.name != FLANNEL or current is not None):
             del spelled[wire_field]
-    if spelled or "components" in wire:
-        wire["components"] = spelled
+    if spelled or "addons" in wire:
+        wire["addons"] = spelled
 
 
-def _settled(component: Component, installed: Component | None) -> Component:
+def _settled(component: Addon, installed: Addon | None) -> Addon:
     """A component with its version: the one that it has, or else the one that goes with this package."""
     if component.version or component.url or component.name not in VERSIONS:
         return component
@@ -197,19 +197,19 @@ def _settled(component: Component, installed: Component | None) -> Component:
     return component.model_copy(update={"version": kept or VERSIONS[component.name]})
 
 
-def _fits(asked: Component, found: Component) -> bool:
+def _fits(asked: Addon, found: Addon) -> bool:
     if asked.name != found.name or asked.url != found.url:
         return False
     return asked.version is None or asked.version == found.version
 
 
-def _spelling(wire_field: str, component: Component) -> Any:
+def _spelling(wire_field: str, component: Addon) -> Any:
     """A component the way that it is written in the inputs."""
-    written: Any = Components.model_validate({wire_field: _wire(component)}).model_dump(by_alias=True)[wire_field]
+    written: Any = Addons.model_validate({wire_field: _wire(component)}).model_dump(by_alias=True)[wire_field]
     return written
 
 
-def _wire(component: Component) -> dict[str, str]:
+def _wire(component: Addon) -> dict[str, str]:
     values: Mapping[str, str | None] = {
         "name": component.name,
         "version": component.version,
@@ -222,7 +222,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _patch(wire_field: str, component: Component, *, multiple: bool) -> ComponentPatch:
+def _patch(wire_field: str, component: Addon, *, multiple: bool) -> ComponentPatch:
     parts = _parts(component)
     documents = list(_documents(parts, component.name) if multiple else _fields(parts))
     # Talos takes documents about the control plane on machines of the control plane only.
@@ -230,7 +230,7 @@ def _patch(wire_field: str, component: Component, *, multiple: bool) -> Componen
     return ComponentPatch(wire_field, component, patch_text(documents), control_plane_only)
 
 
-def _parts(component: Component) -> _Parts:
+def _parts(component: Addon) -> _Parts:
     name, version, url = component.name, component.version or "", component.url
     match name:
         case "none":

@@ -1,20 +1,21 @@
 """JSON schemas of what users write, made from the models: for editors, and for checks before a run.
 
-What a field means stands in the models' docstrings, under `Attributes:`.
+The descriptions are those of the models (`formats/descriptions.py`).
 """
 
 from __future__ import annotations
 
-import inspect
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field, TypeAdapter
+from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema
 
+from ksail_pulumi.formats.descriptions import described, descriptions
 from ksail_pulumi.formats.ksail.file import WITHOUT_EFFECT, KsailFile
 from ksail_pulumi.formats.template import file as template_file
-from ksail_pulumi.model.cluster import ClusterSpec, HealthCheck, Manifest, Patch
+from ksail_pulumi.model.cluster import ClusterSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from pydantic_core import core_schema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
-_IN_FILES: dict[type[BaseModel], str] = {Patch: "patch", Manifest: "manifests", HealthCheck: "job"}
-"""Models of what can stand in a file, which is read before there is a model; and what is in the file."""
 
 _TemplateDocument = Annotated[
     template_file.Cluster | template_file.ControlPlane | template_file.Workers | template_file.Machine,
@@ -67,40 +65,28 @@ def _finished(schema: dict[str, Any], title: str) -> dict[str, Any]:
 
 
 class _Schema(GenerateJsonSchema):
-    """Describes models and their fields by the models' docstrings."""
+    """Adds the descriptions of models and fields."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        described = super().model_schema(schema)
+        made = super().model_schema(schema)
         model: type[BaseModel] = schema["cls"]
-        documentation = inspect.getdoc(model) or ""
-        described.pop("title", None)
-        described["description"] = _paragraph(documentation.split("\n\nAttributes:")[0])
-        fields = described.get("properties", {})
-        if content := _IN_FILES.get(model):
-            text = f"A file that holds the {content}, relative to the program's folder."
-            fields["file"] = {"type": "string", "description": text}
-        meanings = _meanings(model)
+        same = template_file.SAME_AS.get(model)
+        made.pop("title", None)
+        made["description"] = _on_the_wire(described(model) or (described(same) if same else ""))
+        texts = (descriptions(same) if same else {}) | descriptions(model)
         for name, info in model.model_fields.items():
-            field = fields[info.alias or name]
+            field = made["properties"][info.alias or name]
             field.pop("title", None)
             if field.get("default", ...) is None:
                 del field["default"]
-            if meaning := meanings.get(name) or _of_others(info):
-                field["description"] = meaning
-        return described
+            if text := texts.get(name) or _of_others(info):
+                field["description"] = _on_the_wire(text)
+        return made
 
 
-def _meanings(model: type[BaseModel]) -> dict[str, str]:
-    """What the docstrings of a model and its bases say about its fields."""
-    meanings: dict[str, str] = {}
-    for base in reversed(model.__mro__):
-        section = (inspect.cleandoc(base.__doc__ or "") if base is not BaseModel else "").partition("\nAttributes:\n")[
-            2
-        ]
-        for entry in re.split(r"\n(?=    \S)", "\n" + section.split("\n\n")[0]):
-            name, _, meaning = entry.strip().partition(": ")
-            meanings[name] = _paragraph(meaning)
-    return meanings
+def _on_the_wire(text: str) -> str:
+    """A description with the names of fields as they are in YAML and JSON."""
+    return re.sub(r"(?<=`)[a-z]+(_[a-z]+)+(?=`)", lambda found: to_camel(found[0]), text)
 
 
 def _of_others(info: FieldInfo) -> str:
@@ -108,7 +94,3 @@ def _of_others(info: FieldInfo) -> str:
     if WITHOUT_EFFECT in info.metadata:
         return "Without effect on a cluster in Omni."
     return "Not about a cluster in Omni." if info.annotation is Any else ""
-
-
-def _paragraph(text: str) -> str:
-    return " ".join(text.split())

@@ -22,7 +22,7 @@ def sync_manifests(cluster: str, session: Session) -> None:
     Raises:
         CancelledError: The user interrupted.
     """
-    session.progress("syncing the manifests of its components")
+    session.progress("syncing the manifests of its add-ons")
     timeout = min(LONGEST_SYNC, session.deadline.remaining())
     failures: list[OmniError] = []
 

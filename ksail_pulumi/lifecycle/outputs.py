@@ -18,7 +18,11 @@ KUBECONFIG_INPUT = "kubeconfigOptions"
 TALOSCONFIG_INPUT = "talosconfigEnabled"
 """Where the outputs keep the inputs `kubeconfig` and `talosconfig`: outputs of the same names hold the texts."""
 
-_RENAMED = {"kubeconfig": KUBECONFIG_INPUT, "talosconfig": TALOSCONFIG_INPUT}
+ADDONS_INPUT = "components"
+"""Where the outputs keep the input `addons`: it had this name at first, and states are read for ever."""
+
+_RENAMED = {"kubeconfig": KUBECONFIG_INPUT, "talosconfig": TALOSCONFIG_INPUT, "addons": ADDONS_INPUT}
+_INPUT_OF = {stored: name for name, stored in _RENAMED.items()}
 
 SECRETS = ("kubeconfig", "talosconfig")
 FACTS = ("clusterUuid", "phase", "ready", "nodes", *SECRETS, "schema")
@@ -72,7 +76,7 @@ class ClusterOutputs:
     creation: str = ""
 
     def to_wire(self) -> dict[str, Any]:
-        """Plain JSON for the state: every input under its key (but see `KUBECONFIG_INPUT`) and the facts."""
+        """Plain JSON for the state: every input under its key (but see `_RENAMED`) and the facts."""
         wire = stored_inputs(self.inputs)
         wire |= {
             "clusterUuid": self.cluster_uuid,
@@ -95,10 +99,12 @@ def stored_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 def inputs_in(wire: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs that stored outputs hold, under their own keys. Keys that begin with `__` are the engine's."""
-    original = {renamed: key for key, renamed in _RENAMED.items()}
-    return {
-        original.get(key, key): value for key, value in wire.items() if key not in FACTS and not key.startswith("__")
-    }
+    return {input_name(key): value for key, value in wire.items() if key not in FACTS and not key.startswith("__")}
+
+
+def input_name(key: str) -> str:
+    """The name of the input that stored outputs keep under a key."""
+    return _INPUT_OF.get(key, key)
 
 
 def reached(wire: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
-"""What a cluster runs beside the workloads: its network plugin, and what is usually installed right after it.
+"""The add-ons of a cluster: its network plugin, and what is usually installed right after it.
 
-Every component is one choice, written as its name, as `true` where there is only one, or as a mapping with `name`,
-`version` and `url`. Each has a version that it gets where none is given, so that the same inputs make the same cluster.
+Every add-on is one choice, written as its name, as `true` where there is only one, or as a mapping with `name`,
+`version` and `url`. Each has a version that it gets where none is given, so the same inputs make the same cluster.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, PlainSerializer, model_validator
+from pydantic import BeforeValidator, ConfigDict, PlainSerializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from ksail_pulumi.model.base import Model, Version
@@ -35,7 +35,7 @@ VERSIONS = {
     ARGO_CD: "3.5.4",
     LOCAL_PATH: "0.0.37",
 }
-"""The release of each component that is installed where no version is given, as of November 2026."""
+"""The release of each add-on that is installed where no version is given, as of November 2026."""
 
 BUILT_IN = (FLANNEL, NONE)
 """What takes nothing to install: Talos' own network plugin, and no plugin at all."""
@@ -49,22 +49,23 @@ def _url(text: str) -> str:
     return text
 
 
-class Component(Model):
-    """One component.
+class Addon(Model):
+    """One add-on, where its name or `true` says too little. Give at most one of `version` and `url`."""
 
-    Attributes:
-        name: Which one.
-        version: Its release, without `v`; None for the one the cluster has, or else that of `VERSIONS`.
-        url: A manifest that is installed in place of the component's own.
-    """
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required"))  # the name may be implied
 
     name: str
+    """Name of the add-on. Required where there is a choice."""
+
     version: Version | None = None
+    """Release to install, with or without `v`. Default: the installed one, or else the one that this package names."""
+
     url: Annotated[str, BeforeValidator(lambda value: _url(value) if isinstance(value, str) else value)] | None = None
+    """URL of a Kubernetes manifest to install instead of the add-on's own."""
 
 
 def _one_of(*names: str) -> BeforeValidator:
-    """Reads a field that takes one of several components: a name, or a mapping with one."""
+    """Reads a field that takes one of several add-ons: a name, or a mapping with one."""
     listed = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
 
     def read(value: Any) -> Any:
@@ -75,34 +76,34 @@ def _one_of(*names: str) -> BeforeValidator:
                 raise _wrong(f"name is missing: it is {listed}")
             if value["name"] not in names:
                 raise _wrong(f"should be {listed}, not {{input}}", value["name"])
-        elif not isinstance(value, Component):
+        elif not isinstance(value, Addon):
             raise _wrong(f"should be {listed}, or a mapping with name, and version or url")
         return value
 
-    return BeforeValidator(read, json_schema_input_type=Literal[names] | Component)
+    return BeforeValidator(read, json_schema_input_type=Literal[names] | Addon)
 
 
 def _switch(name: str) -> BeforeValidator:
-    """Reads a field that stands for one component: `true`, or a mapping that says more."""
+    """Reads a field that stands for one add-on: `true`, or a mapping that says more."""
 
     def read(value: Any) -> Any:
         if value is True:
             return {"name": name}
         if isinstance(value, dict) and value.get("name", name) == name:
             return {**value, "name": name}
-        if not isinstance(value, Component):
+        if not isinstance(value, Addon):
             raise _wrong("should be true or false, or a mapping with version or url")
         return value
 
-    return BeforeValidator(read, json_schema_input_type=bool | Component)
+    return BeforeValidator(read, json_schema_input_type=bool | Addon)
 
 
 def _wrong(reason: str, value: Any = None) -> PydanticCustomError:
-    return PydanticCustomError("component", "{reason}", {"reason": reason, "value": value})
+    return PydanticCustomError("addon", "{reason}", {"reason": reason, "value": value})
 
 
-def _details(component: Component) -> dict[str, str]:
-    details = (("version", component.version), ("url", component.url))
+def _details(addon: Addon) -> dict[str, str]:
+    details = (("version", addon.version), ("url", addon.url))
     return {name: value for name, value in details if value is not None}
 
 
@@ -112,51 +113,54 @@ _NAMED = PlainSerializer(
 _SWITCHED = PlainSerializer(lambda each: _details(each) or True, when_used="unless-none")
 
 
-class Components(Model):
-    """The components of a cluster; what is not set is not installed, but for Talos' own network plugin.
+class Addons(Model):
+    """Add-ons of a cluster. Only the network plugin is installed by default."""
 
-    Attributes:
-        cni: The network plugin: `flannel` (Talos' own), `none`, `cilium` or `calico`. It stays for the cluster's life.
-        metrics_server: Measures what pods and nodes use; with certificates of kubelets that it can trust.
-        cert_manager: Issues certificates.
-        policy_engine: `kyverno` or `gatekeeper`.
-        git_ops_engine: `flux` or `argocd`.
-        csi: Storage for pods: `local-path`, on the disk of the node.
-    """
+    cni: Annotated[Addon, _one_of(FLANNEL, NONE, CILIUM, CALICO), _NAMED] | None = None
+    """Network plugin: `flannel` (comes with Talos), `none`, `cilium` or `calico`. It cannot be changed once the cluster
+    is bootstrapped. Default: `flannel`."""
 
-    cni: Annotated[Component, _one_of(FLANNEL, NONE, CILIUM, CALICO), _NAMED] | None = None
-    metrics_server: Annotated[Component, _switch(METRICS_SERVER), _SWITCHED] | None = None
-    cert_manager: Annotated[Component, _switch(CERT_MANAGER), _SWITCHED] | None = None
-    policy_engine: Annotated[Component, _one_of(KYVERNO, GATEKEEPER), _NAMED] | None = None
-    git_ops_engine: Annotated[Component, _one_of(FLUX, ARGO_CD), _NAMED] | None = None
-    csi: Annotated[Component, _one_of(LOCAL_PATH), _NAMED] | None = None
+    metrics_server: Annotated[Addon, _switch(METRICS_SERVER), _SWITCHED] | None = None
+    """metrics-server, which measures what pods and nodes use. Kubelets then get certificates that it can verify."""
+
+    cert_manager: Annotated[Addon, _switch(CERT_MANAGER), _SWITCHED] | None = None
+    """cert-manager, which issues certificates."""
+
+    policy_engine: Annotated[Addon, _one_of(KYVERNO, GATEKEEPER), _NAMED] | None = None
+    """Policy engine: `kyverno` or `gatekeeper`."""
+
+    git_ops_engine: Annotated[Addon, _one_of(FLUX, ARGO_CD), _NAMED] | None = None
+    """GitOps engine: `flux` or `argocd`."""
+
+    csi: Annotated[Addon, _one_of(LOCAL_PATH), _NAMED] | None = None
+    """Storage for pods: `local-path`, on the disk of the node."""
 
     @model_validator(mode="before")
     @classmethod
     def _without_what_is_off(cls, data: Any) -> Any:
-        """A switch that is off is a component that was not asked for."""
+        """A switch that is off is an add-on that was not asked for."""
         if not isinstance(data, dict):
             return data
         switches = ("metricsServer", "metrics_server", "certManager", "cert_manager")
         return {key: value for key, value in data.items() if not (value is False and key in switches)}
 
-    def chosen(self) -> Iterator[tuple[str, Component]]:
+    def chosen(self) -> Iterator[tuple[str, Addon]]:
         """What was asked for, each with the name of its field on the wire."""
         for name, field in type(self).model_fields.items():
-            component = getattr(self, name)
-            if component is not None:
-                yield field.alias or name, component
+            addon = getattr(self, name)
+            if addon is not None:
+                yield field.alias or name, addon
 
 
-def component_rules(components: Components) -> Iterator[Problem]:
-    """What of the components makes no sense, whatever the cluster is like."""
-    for field, component in components.chosen():
-        path = ("components", field)
-        if component.name in BUILT_IN and (component.version or component.url):
-            given = "version" if component.version else "url"
-            what = "comes with Talos" if component.name == FLANNEL else "installs nothing"
-            yield Problem((*path, given), f"{component.name} {what} and has no {given}")
-        elif component.version and component.url:
+def addon_rules(addons: Addons) -> Iterator[Problem]:
+    """What of the add-ons makes no sense, whatever the cluster is like."""
+    for field, addon in addons.chosen():
+        path = ("addons", field)
+        if addon.name in BUILT_IN and (addon.version or addon.url):
+            given = "version" if addon.version else "url"
+            what = "comes with Talos" if addon.name == FLANNEL else "installs nothing"
+            yield Problem((*path, given), f"{addon.name} {what} and has no {given}")
+        elif addon.version and addon.url:
             yield Problem(
                 (*path, "version"), "version and url are mutually exclusive: the URL says which version it is"
             )

@@ -1,19 +1,32 @@
-"""The model of a cluster: every input of `OmniCluster`, under its wire name.
+"""The model of a cluster: every input of `OmniCluster`, its name, type, bounds, default and description.
 
 Fields are named after omnictl's cluster template wherever it has one. A field that was not set stays unset, which is
-not the same as an empty one.
+not the same as an empty one. After a change here: `make args`.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from ksail_pulumi.model.addons import Components
-from ksail_pulumi.model.base import MachineId, Model, Version
+from ksail_pulumi.model.addons import Addons
+from ksail_pulumi.model.base import (
+    MOST_MACHINES,
+    Count,
+    Duration,
+    FilePath,
+    Formerly,
+    Inline,
+    MachineId,
+    Metadata,
+    Model,
+    Size,
+    Version,
+    machine_count,
+)
 from ksail_pulumi.model.durations import duration
 from ksail_pulumi.model.machine_ids import machine_id
 
@@ -22,31 +35,21 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.problems import FieldPath
 
-_INT_64 = range(-(2**63), 2**64)
-_MOST = 2**32 - 1  # numbers of machines have 32 bits in Omni
-_Unlimited = Literal["unlimited", "Unlimited", "infinity", "∞"]  # omnictl's spellings
 
-
-def _duration(text: str) -> str:
-    try:
-        duration(text)
-    except ValueError as error:
-        raise PydanticCustomError("duration", "{input} {reason}", {"reason": str(error)}) from None
-    return text
-
-
-def _size(value: Any) -> Any:
-    return "unlimited" if isinstance(value, str) and value in get_args(_Unlimited) else value
+def _control_plane(value: Any) -> Any:
+    if (count := machine_count(value)) is not None:
+        return {"count": count}
+    if not isinstance(value, dict | ControlPlane):
+        raise PydanticCustomError("control_plane", "should be a number of machines or a mapping, not {input}")
+    return value
 
 
 def _worker_sets(value: Any) -> Any:
     """An integer means one default set of that many machines, 0 no set at all."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        if value < 0:
+    if (count := machine_count(value)) is not None:
+        if count < 0:
             raise PydanticCustomError("count", "should be 0 or more")
-        return [{"count": value}] if value else []
+        return [{"count": count}] if count else []
     if not isinstance(value, list | tuple):
         raise PydanticCustomError("workers", "should be a number of machines or a list of machine sets")
     return value
@@ -64,128 +67,101 @@ def _machines_once(value: Any) -> Any:
     return value
 
 
-def _plain(value: Any) -> Any:
-    """Plain JSON data in Python's own types; whole floats of 64 bits become integers, as they were before Pulumi."""
-    if isinstance(value, float) and value.is_integer() and int(value) in _INT_64:
-        return int(value)
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    raise PydanticCustomError("inline", "cannot hold a value of type {kind}", {"kind": type(value).__name__})
-
-
-def _inline(value: Any) -> Any:
-    plain = _plain(value)
-    if isinstance(plain, list):
-        plain = [{} if item is None else item for item in plain]  # as omnictl does
-    if isinstance(plain, str | dict) or (isinstance(plain, list) and all(isinstance(item, dict) for item in plain)):
-        return plain
-    raise PydanticCustomError("inline", "should be a mapping, a list of mappings, or YAML text")
-
-
-Duration = Annotated[str, AfterValidator(_duration)]
-Count = Annotated[int, Field(ge=0, le=_MOST)]
-Metadata = dict[str, str]
-Inline = Annotated[
-    Any, BeforeValidator(_inline, json_schema_input_type=str | dict[str, Any] | list[dict[str, Any] | None])
-]
-
-
 class Patch(Model):
-    """A patch of Talos' machine configuration.
-
-    Attributes:
-        name: Its name, unique in its place; that of its file if it is in one and has none of its own.
-        inline: Its content: one document, a list of documents, or YAML text that is passed on untouched.
-        id_override: The whole ID of its resource, in place of the one made of place and name.
-        labels: Labels of its resource in Omni.
-        annotations: Annotations of its resource in Omni.
-        description: What it is for, shown in Omni.
-    """
+    """A patch of the Talos machine configuration. Give either `inline` or `file`."""
 
     name: str | None = None
+    """Name of the patch, unique in its list. Default with `file`: its path. Required with `inline`."""
+
     inline: Inline = None
+    """The patch: a mapping, a list of mappings (several documents), or YAML text, which Omni gets unchanged."""
+
+    file: FilePath | None = None
+    """Path of a file with the patch, relative to the program's folder. The program reads it when it runs."""
+
     id_override: str | None = None
+    """Complete ID of the resource in Omni. Default: an ID made from the place of the patch and its name."""
+
     labels: Metadata | None = None
+    """Labels of the `ConfigPatch` resource in Omni."""
+
     annotations: Metadata | None = None
+    """Annotations of the `ConfigPatch` resource in Omni."""
+
     description: str | None = None
+    """Description of the patch, shown in Omni."""
 
 
 class Rolling(Model):
-    """How many machines at a time.
+    """How many machines change at the same time."""
 
-    Attributes:
-        max_parallelism: That number. Omni takes 0 for none ever, so that it is refused here.
-    """
-
-    max_parallelism: Annotated[int, Field(ge=1, le=_MOST)]
+    # Omni takes 0, and then never changes any machine.
+    max_parallelism: Annotated[int, Field(ge=1, le=MOST_MACHINES)]
+    """Number of machines that change at the same time, at least 1. Required."""
 
 
 class Strategy(Model):
-    """How a change goes through a set of machines.
-
-    Attributes:
-        type: `Rolling`, a number at a time, or `Unset`, all at once.
-        rolling: With `Rolling`, the number.
-    """
+    """How a change goes through the machines of a set."""
 
     type: Literal["Rolling", "Unset"] | None = None
+    """`Rolling`: a few machines at a time. `Unset`: all at once."""
+
     rolling: Rolling | None = None
+    """Number of machines at a time. Only with `Rolling`."""
 
 
 class BootstrapSpec(Model):
-    """The etcd backup that a new cluster starts from. It has no meaning any more once the cluster is bootstrapped.
-
-    Attributes:
-        cluster_uuid: Omni's UUID of the cluster that was backed up.
-        snapshot: The name of the backup.
-    """
+    """The etcd backup that a new cluster starts from. It has no effect once the cluster is bootstrapped."""
 
     cluster_uuid: Annotated[str, Field(alias="clusterUUID")]
+    """Omni's UUID of the cluster that was backed up. Required."""
+
     snapshot: str
+    """Name of the backup. Required."""
 
 
 class MachineClass(Model):
-    """Machines that Omni itself chooses, by a class that an administrator defined.
-
-    Attributes:
-        name: The class.
-        size: How many machines, or `unlimited`.
-    """
+    """Machines that Omni allocates by a machine class."""
 
     name: str
-    size: Annotated[Count | Literal["unlimited"], BeforeValidator(_size, json_schema_input_type=Count | _Unlimited)]
+    """Name of the machine class in Omni. Required."""
+
+    size: Size
+    """Number of machines, or `unlimited` for all machines of the class. Required."""
 
 
 class MachineSet(Model):
-    """A set of machines of one role: so many that are free, these machines, or those of a class.
-
-    Attributes:
-        count: How many free machines to take; 1 unless `machines` or `machineClass` is given.
-        machines: The UUIDs of exactly the machines to use.
-        machine_class: Machines that Omni chooses.
-        selector: Which free machines may be taken, as a label selector; only with `count`.
-        upgrade_strategy: How upgrades of Talos and changes of extensions go through the set.
-        system_extensions: None leaves it to the cluster's; an empty list means none at all.
-        kernel_args: Likewise, for arguments of the Linux kernel.
-        patches: Patches for these machines.
-        labels: Labels of the machine set in Omni.
-        annotations: Annotations of the machine set in Omni.
-    """
+    """Machines of one role. Give at most one of `count`, `machines` and `machine_class`."""
 
     count: Count | None = None
+    """Number of free machines to take. Default: 1, unless `machines` or `machine_class` is given."""
+
     machines: tuple[MachineId, ...] | None = None
+    """IDs (UUIDs) of the machines to take, exactly these."""
+
     machine_class: MachineClass | None = None
+    """Machine class that Omni allocates the machines from."""
+
     selector: str | None = None
+    """Label selector that a free machine must match, such as `zone = b, !gpu`. Only with `count`."""
+
     upgrade_strategy: Strategy | None = None
+    """How Talos upgrades and changes of system extensions go through the set."""
+
     patches: tuple[Patch, ...] | None = None
+    """Talos patches for the machines of this set."""
+
     system_extensions: tuple[str, ...] | None = None
+    """Talos system extensions of these machines. Default: those of the cluster. An empty list: none."""
+
     kernel_args: tuple[str, ...] | None = None
+    """Kernel arguments of these machines. Default: those of the cluster. An empty list: none."""
+
     labels: Metadata | None = None
+    """Labels of the `MachineSet` resource in Omni."""
+
     annotations: Metadata | None = None
+    """Annotations of the `MachineSet` resource in Omni."""
 
     @property
     def wanted(self) -> int | None:
@@ -204,13 +180,10 @@ class MachineSet(Model):
 
 
 class ControlPlane(MachineSet):
-    """The machines that run etcd and the Kubernetes control plane.
-
-    Attributes:
-        bootstrap_spec: The etcd backup that the cluster starts from.
-    """
+    """The machines that run etcd and the Kubernetes control plane."""
 
     bootstrap_spec: BootstrapSpec | None = None
+    """The etcd backup that a new cluster starts from."""
 
     @property
     def set_name(self) -> str:
@@ -218,18 +191,16 @@ class ControlPlane(MachineSet):
 
 
 class Workers(MachineSet):
-    """A set of machines that run workloads.
-
-    Attributes:
-        name: Its name, `workers` if not set; the sets of a cluster have different names.
-        update_strategy: How changes of the configuration go through the set; one machine after the other if not set.
-        delete_strategy: How machines leave the set; all at once if not set, one after the other if `Rolling` is not
-            given a number.
-    """
+    """A set of machines that run workloads."""
 
     name: str | None = None
+    """Name of the set, unique in the cluster. Default: `workers`."""
+
     update_strategy: Strategy | None = None
+    """How changes of the machine configuration go through the set. Default: one machine after the other."""
+
     delete_strategy: Strategy | None = None
+    """How machines leave the set. Default: all at once; with `Rolling` and no number, one after the other."""
 
     @property
     def set_name(self) -> str:
@@ -237,119 +208,128 @@ class Workers(MachineSet):
 
 
 class Install(Model):
-    """The disk that Talos is installed on.
-
-    Attributes:
-        disk: Its device name.
-        disk_selector: An expression over the machine's disks, in CEL; needs an Omni of API version 3.
-    """
+    """The disk that Talos is installed on. Give either `disk` or `disk_selector`."""
 
     disk: str | None = None
+    """Device name of the disk, such as `/dev/sda`."""
+
     disk_selector: str | None = None
+    """CEL expression that is true for the disk, such as `disk.size > 100u * GB`. Needs version 3 of the Omni API."""
 
 
 class Machine(Model):
-    """What holds for one machine, whichever set it is in.
-
-    Attributes:
-        locked: True locks it, False unlocks it, None leaves it as it is.
-        install: The disk that Talos is installed on.
-        patches: Patches for this machine alone.
-        system_extensions: None leaves it to the set's or the cluster's; an empty list means none at all.
-        kernel_args: Likewise, for arguments of the Linux kernel.
-        labels: Labels of its place in the cluster (`MachineSetNode`) in Omni.
-        annotations: Annotations of the same.
-    """
+    """Settings of one machine, whichever set it is in."""
 
     locked: bool | None = None
+    """True locks the machine: it gets no changes and stays in the cluster. False unlocks it. Default: as it is."""
+
     install: Install | None = None
+    """The disk that Talos is installed on."""
+
     patches: tuple[Patch, ...] | None = None
+    """Talos patches for this machine."""
+
     system_extensions: tuple[str, ...] | None = None
+    """Talos system extensions of this machine. Default: those of its set or the cluster. An empty list: none."""
+
     kernel_args: tuple[str, ...] | None = None
+    """Kernel arguments of this machine. Default: those of its set or the cluster. An empty list: none."""
+
     labels: Metadata | None = None
+    """Labels of the machine's `MachineSetNode` resource in Omni."""
+
     annotations: Metadata | None = None
+    """Annotations of the machine's `MachineSetNode` resource in Omni."""
 
 
 class Features(Model):
-    """What a cluster does or has beyond the ordinary; what is not set is off.
-
-    Attributes:
-        disk_encryption: Encrypts the machines' disks, with keys that Omni keeps.
-        enable_workload_proxy: Makes services of the cluster reachable through Omni.
-        use_embedded_discovery_service: Lets machines find each other through Omni, not through the public service.
-        disable_public_discovery_service: Turns the public discovery service off.
-        enable_node_audit_skip: Leaves the requests of nodes out of the Kubernetes audit log.
-    """
+    """Optional features of a cluster. Each is off by default."""
 
     disk_encryption: bool | None = None
+    """Encrypts the disks of the machines with keys that Omni keeps. It cannot be changed later."""
+
     enable_workload_proxy: bool | None = None
+    """Makes services of the cluster reachable through Omni."""
+
     use_embedded_discovery_service: bool | None = None
+    """Machines find each other through Omni's own discovery service instead of the public one."""
+
     disable_public_discovery_service: bool | None = None
+    """Machines do not use the public discovery service."""
+
     enable_node_audit_skip: bool | None = None
+    """Omni's node audit, which deletes Kubernetes nodes without a machine in the cluster, skips nodes with the
+    annotation `omni.sidero.dev/node-audit-skip`."""
 
 
 class Backup(Model):
-    """Backups of etcd.
-
-    Attributes:
-        interval: The time between two of them, as a Go duration.
-    """
+    """Backups of etcd."""
 
     interval: Duration
+    """Time between two backups, as a Go duration such as `1h`. Required."""
 
 
 class Manifest(Model):
-    """Kubernetes objects that Omni applies to the cluster.
-
-    Attributes:
-        name: Their name, unique in the cluster; that of their file if they are in one and have none of their own.
-        inline: One object, a list of objects, or YAML text that is passed on untouched.
-        mode: `full` keeps them as they are written, `one-time` creates them once and leaves them alone.
-        labels: Labels of its resource in Omni.
-        annotations: Annotations of its resource in Omni.
-    """
+    """Kubernetes objects that Omni applies to the cluster. Give either `inline` or `file`."""
 
     name: str | None = None
+    """Name of the manifest, unique in the cluster. Default with `file`: its path. Required with `inline`."""
+
     inline: Inline = None
+    """The objects: a mapping, a list of mappings, or YAML text, which Omni gets unchanged."""
+
+    file: FilePath | None = None
+    """Path of a file with the objects, relative to the program's folder. The program reads it when it runs."""
+
     mode: Literal["full", "one-time"] | None = None
+    """How Omni applies the objects. `full`: keeps them as they are written. `one-time`: creates them once. Required."""
+
     labels: Metadata | None = None
+    """Labels of the `KubernetesManifestGroup` resource in Omni."""
+
     annotations: Metadata | None = None
+    """Annotations of the `KubernetesManifestGroup` resource in Omni."""
 
 
 class HealthCheck(Model):
-    """A Kubernetes Job that has to succeed before an upgrade goes on.
-
-    Attributes:
-        name: Its name, unique in the cluster.
-        id_override: The whole ID of its resource, in place of the one made of cluster and name.
-        job: The Job: an object, or YAML text that is passed on untouched.
-        interval: The time between two tries, as a Go duration; 30 seconds if not set.
-        labels: Labels of its resource in Omni.
-        annotations: Annotations of its resource in Omni.
-    """
+    """A Kubernetes Job that must succeed before an upgrade continues. Give either `job` or `file`."""
 
     name: str | None = None
+    """Name of the health check, unique in the cluster. Required without `id_override`."""
+
     id_override: str | None = None
+    """Complete ID of the resource in Omni. Default: an ID made from the names of cluster and health check."""
+
     job: Inline = None
+    """The Job: a mapping or YAML text, which Omni gets unchanged."""
+
+    file: FilePath | None = None
+    """Path of a file with the Job, relative to the program's folder. The program reads it when it runs."""
+
     interval: Duration | None = None
+    """Time between two attempts, as a Go duration of at least `5s`. Default: `30s`."""
+
     labels: Metadata | None = None
+    """Labels of the `KubernetesHealthCheck` resource in Omni."""
+
     annotations: Metadata | None = None
+    """Annotations of the `KubernetesHealthCheck` resource in Omni."""
 
 
 class Kubeconfig(Model):
-    """The kubeconfig that the cluster puts out, of a service account in Kubernetes.
-
-    Attributes:
-        user: The user's name in Kubernetes.
-        groups: The user's groups in Kubernetes.
-        ttl: How long it is valid, as a Go duration; Omni allows at most ten years.
-        renew_before: How long before its end an `up` renews it; a quarter of `ttl`, at most a week, if not set.
-    """
+    """The kubeconfig that the cluster outputs. It holds the token of a Kubernetes service account."""
 
     user: str = "pulumi"
+    """Name of the user in Kubernetes. Default: `pulumi`."""
+
     groups: tuple[str, ...] = ("system:masters",)
+    """Kubernetes groups of the user. Default: `system:masters`."""
+
     ttl: Duration = "720h"
+    """How long the kubeconfig is valid, as a Go duration of at most ten years. Default: `720h`."""
+
     renew_before: Duration | None = None
+    """How long before it expires an `up` renews it, as a Go duration. Default: a quarter of `ttl`, at most a week."""
 
     @property
     def renewal(self) -> timedelta:
@@ -360,72 +340,97 @@ class Kubeconfig(Model):
 
 
 class OnDelete(Model):
-    """What a delete does about machines that Omni cannot reach, and so cannot wipe.
-
-    Attributes:
-        disconnected_machines: `fail` names them and deletes nothing, `wait` waits for them, `remove` takes them out of
-            Omni altogether.
-    """
+    """What happens when the cluster is deleted."""
 
     disconnected_machines: Literal["wait", "fail", "remove"] = "fail"
+    """What to do about machines that Omni cannot reach and therefore cannot wipe. `fail`: list them and delete nothing.
+    `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
 
 
 class ClusterSpec(Model):
-    """A cluster as its user asks for it.
-
-    Attributes:
-        name: Its name in Omni.
-        endpoint: URL of its Omni, where that is not the stack's.
-        service_account_key_env_var: The environment variable that holds the key for that Omni.
-        kubernetes_version: Without a leading `v`; None means the newest at create, and what the cluster has later.
-        talos_version: Likewise.
-        control_plane: The machines that run etcd and the Kubernetes control plane, one if not set.
-        workers: The sets of machines that run workloads; a number means one set of that many free machines.
-        machines: What holds for single machines, by machine UUID.
-        patches: Patches of Talos' configuration for all machines.
-        system_extensions: Talos system extensions for all machines; None leaves it to Omni.
-        kernel_args: Arguments of the Linux kernel for all machines.
-        features: What it does or has beyond the ordinary.
-        backup: Backups of etcd; none if not set.
-        manifests: Kubernetes objects that Omni applies to it, in this order.
-        health_checks: Jobs that have to succeed before an upgrade goes on.
-        components: What it runs beside the workloads.
-        labels: Its labels in Omni.
-        annotations: Its annotations in Omni.
-        locked: True locks the cluster, False unlocks it, None leaves it as it is.
-        kubeconfig: How the kubeconfig is made that it puts out.
-        talosconfig: Whether it puts out a talosconfig.
-        wait_for: What an `up` waits for: `ready`, `running` (where the network plugin comes later), or `none`.
-        on_delete: What a delete does about machines that Omni cannot reach.
-        ownership: `additive` removes only what this resource made, `exclusive` all that is not asked for here.
-    """
+    """The inputs of an `OmniCluster`."""
 
     name: str
+    """Name of the cluster in Omni. A change replaces the cluster. Default: the name that the resource has when the
+    cluster is created."""
+
     endpoint: str | None = None
+    """URL of the cluster's Omni. A change to another Omni replaces the cluster. Default: the Omni of the stack."""
+
     service_account_key_env_var: str | None = None
+    """Name of the environment variable with the service account key for the cluster's Omni. Default: the key of the
+    stack."""
+
     kubernetes_version: Version | None = None
+    """Kubernetes version, with or without `v`. Default: the newest that Omni supports, chosen when the cluster is
+    created and kept."""
+
     talos_version: Version | None = None
-    control_plane: ControlPlane = Field(default_factory=ControlPlane)
+    """Talos version, with or without `v`. Default: the newest that Omni supports, chosen when the cluster is created
+    and kept."""
+
+    control_plane: Annotated[
+        ControlPlane, BeforeValidator(_control_plane, json_schema_input_type=Count | ControlPlane)
+    ] = Field(default_factory=ControlPlane)
+    """Machines of the control plane: a number of free machines, or a machine set. Default: one machine."""
+
     workers: Annotated[
         tuple[Workers, ...], BeforeValidator(_worker_sets, json_schema_input_type=Count | tuple[Workers, ...])
     ] = ()
+    """Machines that run workloads: a number of free machines, or a list of machine sets. Default: none."""
+
     machines: Annotated[dict[MachineId, Machine], BeforeValidator(_machines_once)] = Field(default_factory=dict)
+    """Settings of single machines, by machine ID. The case of letters in a machine ID does not matter."""
+
     patches: tuple[Patch, ...] | None = None
+    """Talos patches for all machines of the cluster."""
+
     system_extensions: tuple[str, ...] | None = None
+    """Talos system extensions of all machines. Default: as Omni decides. An empty list: none."""
+
     kernel_args: tuple[str, ...] | None = None
+    """Kernel arguments of all machines. An empty list: none."""
+
     features: Features = Field(default_factory=Features)
+    """Optional features of the cluster."""
+
     backup: Backup | None = None
+    """Backups of etcd. Default: none."""
+
     manifests: tuple[Manifest, ...] | None = None
+    """Kubernetes objects that Omni applies to the cluster, in this order."""
+
     health_checks: tuple[HealthCheck, ...] | None = None
-    components: Components = Field(default_factory=Components)
+    """Kubernetes Jobs that must succeed before an upgrade continues."""
+
+    addons: Annotated[Addons, Formerly("components")] = Field(default_factory=Addons)
+    """Add-ons of the cluster: network plugin, metrics-server and others."""
+
     labels: Metadata | None = None
+    """Labels of the `Cluster` resource in Omni."""
+
     annotations: Metadata | None = None
+    """Annotations of the `Cluster` resource in Omni."""
+
     locked: bool | None = None
+    """True locks the cluster against changes, false unlocks it. Default: as it is."""
+
     kubeconfig: Kubeconfig = Field(default_factory=Kubeconfig)
+    """Settings of the kubeconfig that the cluster outputs."""
+
     talosconfig: bool = True
+    """Whether the cluster outputs a talosconfig. Default: true."""
+
     wait_for: Literal["ready", "running", "none"] = "ready"
+    """What `up` waits for. `ready`: all nodes are ready. `running`: all machines run; for a network plugin that is
+    installed later. `none`: nothing. Default: `ready`."""
+
     on_delete: OnDelete = Field(default_factory=OnDelete)
+    """What happens when the cluster is deleted."""
+
     ownership: Literal["additive", "exclusive"] = "additive"
+    """What the resource removes from the cluster. `additive`: only what it created. `exclusive`: everything that is not
+    in the inputs. Default: `additive`."""
 
     @property
     def machine_sets(self) -> tuple[MachineSet, ...]:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.model.addons import component_rules
+from ksail_pulumi.model.addons import addon_rules
 from ksail_pulumi.model.durations import duration
 from ksail_pulumi.model.machine_ids import is_uuid
 from ksail_pulumi.model.patches import CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGHT, patch_id, patch_problems
@@ -55,7 +55,7 @@ def _rules(spec: ClusterSpec) -> Iterator[Problem]:
         yield from _described(path, described)
         yield from _install((*path, "install"), described.install)
     yield from workload_rules(spec)
-    yield from component_rules(spec.components)
+    yield from addon_rules(spec.addons)
     for index, manifest in enumerate(spec.manifests or ()):
         yield from _metadata(("manifests", index), manifest.labels, manifest.annotations)
     for index, check in enumerate(spec.health_checks or ()):

@@ -93,7 +93,7 @@ def changes(
         mark,
         api_version=snapshot.api_version,
         bootstrapped=snapshot.bootstrapped,
-        components=component_patches(spec.components, spec.name, began=began, actual=snapshot.resources),
+        components=component_patches(spec.addons, spec.name, began=began, actual=snapshot.resources),
     )
     actual = snapshot.resources
     settled = settle(desired, actual, mark=mark, given=given_ids(spec))

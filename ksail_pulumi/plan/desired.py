@@ -67,7 +67,7 @@ def desired_resources(
         components: The patches of its components; those of a new cluster if left out.
     """
     if components is None:
-        components = component_patches(spec.components, spec.name, began=versions.talos)
+        components = component_patches(spec.addons, spec.name, began=versions.talos)
     return list(_Translator(spec, versions, assignment, mark, api_version, bootstrapped, components).resources())
 
 

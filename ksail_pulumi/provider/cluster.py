@@ -16,12 +16,20 @@ from ksail_pulumi.lifecycle.outputs import FACTS, SECRETS, stored_inputs
 from ksail_pulumi.model.files import with_files
 from ksail_pulumi.provider import program
 from ksail_pulumi.provider.configured import unknown_settings
-from ksail_pulumi.provider.declaring import Marks, refuse_shapeless, refuse_unknown, refuse_unsendable, with_outputs
+from ksail_pulumi.provider.declaring import (
+    INPUTS,
+    Marks,
+    refuse_shapeless,
+    refuse_unknown,
+    refuse_unsendable,
+    with_outputs,
+)
 from ksail_pulumi.provider.host import call as host
 from ksail_pulumi.provider.host import stderr
-from ksail_pulumi.provider.properties import ADOPT, CREATE_FIRST, MARKED, NAME_LEFT_OUT, OWNER, PREVIEW, VERSIONS
+from ksail_pulumi.provider.inputs import InputOutputs
+from ksail_pulumi.provider.properties import ADOPT, CREATE_FIRST, MARKED, NAME_LEFT_OUT, OWNER, PREVIEW
 from ksail_pulumi.provider.settings import Settings
-from ksail_pulumi.provider.spelling import to_wire
+from ksail_pulumi.provider.spelling import deprecations, to_wire
 from ksail_pulumi.redaction import shown
 
 if TYPE_CHECKING:
@@ -91,13 +99,13 @@ class OmniClusterProvider(dynamic.ResourceProvider):
             verbs.delete(call, self._settings, id_, props)
 
 
-class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
+class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniCluster"):
     """A Talos Kubernetes cluster on Sidero Omni.
 
     Its Omni is found by the stack's configuration (`omni:endpoint`, secret `omni:serviceAccountKey`) or by the
     environment (`OMNI_ENDPOINT`, `OMNI_SERVICE_ACCOUNT_KEY`).
 
-        cluster = OmniCluster("west", control_plane={"count": 3}, workers=2)
+        cluster = OmniCluster("west", control_plane=3, workers=2)
         pulumi.export("kubeconfig", cluster.kubeconfig)
     """
 
@@ -154,11 +162,13 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
             hidden[ADOPT] = True
             hidden.pop(NAME_LEFT_OUT, None)
             opts.import_ = None
-        # The marks come first: what is wrong with an output is found there. Outputs come to be for the other keys.
+        # The marks come first: what is wrong with an output is found there. Pulumi makes an output of every other key.
         marks = {MARKED: Marks(self, resource_name, wire if opts.id is None else {"name": opts.id})}
-        facts = dict.fromkeys(("name", *FACTS, *VERSIONS))
-        properties = {**marks, **facts, **stored_inputs(wire), **hidden}
+        outputs = dict.fromkeys((*FACTS, *stored_inputs(dict.fromkeys(INPUTS))))
+        properties = {**marks, **outputs, **stored_inputs(wire), **hidden}
         super().__init__(OmniClusterProvider(), resource_name, properties, opts)
+        for warning in (*deprecations(args or {}), *deprecations(inputs)):
+            pulumi.log.warn(warning, self)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Pulumi would give each subclass a type token of its own, and lose the clusters in existing states with it.
@@ -239,24 +249,9 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
         return cls(resource_name or wire["name"], cast("OmniClusterArgsDict", wire), opts, **inputs)
 
     @property
-    def name(self) -> Output[str]:
-        """The cluster's name in Omni."""
-        return self._output("name")
-
-    @property
     def cluster_uuid(self) -> Output[str]:
         """Omni's UUID of the cluster."""
         return self._output("clusterUuid")
-
-    @property
-    def kubernetes_version(self) -> Output[str]:
-        """The cluster's Kubernetes version."""
-        return self._output("kubernetesVersion")
-
-    @property
-    def talos_version(self) -> Output[str]:
-        """The cluster's Talos version."""
-        return self._output("talosVersion")
 
     @property
     def phase(self) -> Output[str]:
@@ -282,9 +277,6 @@ class OmniCluster(dynamic.Resource, module="ksail", name="OmniCluster"):
     def talosconfig(self) -> Output[str]:
         """A talosconfig for the cluster, a secret."""
         return self._output("talosconfig")
-
-    def _output(self, key: str) -> Output[Any]:
-        return cast("Output[Any]", self.__dict__[key])
 
 
 def _imported_name(imported: object, name: object, resource_name: str) -> str:

@@ -17,7 +17,7 @@ from pulumi.output import Unknown
 from ksail_pulumi.lifecycle.outputs import FACTS
 from ksail_pulumi.problems import InvalidCluster, Problem, invalid, unknown_field
 from ksail_pulumi.provider.configured import look_at_settings
-from ksail_pulumi.provider.inputs import OmniClusterArgs
+from ksail_pulumi.provider.inputs import FIELDS
 from ksail_pulumi.provider.program import told
 from ksail_pulumi.provider.spelling import wire_name
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from ksail_pulumi.problems import FieldPath
 
 _DEEPEST = 100  # levels of nesting
-_INPUTS = frozenset(wire_name(field.name) for field in dataclasses.fields(OmniClusterArgs))
+INPUTS = tuple(dict.fromkeys(wire for wire, _ in FIELDS["OmniCluster"].values()))
+"""All inputs by their names on the wire, in the order of the model."""
+
 _TAKEN = "Pulumi takes text, numbers, booleans, lists and mappings"
 _IN_CLEAR = (
     "is marked as secret, and cannot be: Pulumi keeps it in plain text, as an ID or a part of one. If it only comes "
@@ -41,9 +43,9 @@ def refuse_unknown(wire: Mapping[str, Any]) -> None:
     Raises:
         InvalidCluster: With the name of each.
     """
-    if unknown := [name for name in wire if name not in _INPUTS]:
+    if unknown := [name for name in wire if name not in INPUTS]:
         reasons = dict.fromkeys(FACTS, "is an output, and no input")
-        problems = [Problem((name,), reasons.get(name) or unknown_field(name, sorted(_INPUTS))) for name in unknown]
+        problems = [Problem((name,), reasons.get(name) or unknown_field(name, sorted(INPUTS))) for name in unknown]
         raise InvalidCluster(problems)
 
 

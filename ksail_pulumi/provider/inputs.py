@@ -1,562 +1,1098 @@
-"""What an `OmniCluster` is made from: each input as a class and as a dictionary."""
+"""What an `OmniCluster` is made from: each input as a class and as a dictionary, and each as an output.
+
+Written by `make args` from the models in `ksail_pulumi/model`. Change these.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict, cast
 
-from pulumi import Input
-
-
-@dataclass(frozen=True, kw_only=True)
-class RollingArgs:
-    """A number of machines at a time.
-
-    Attributes:
-        max_parallelism: How many, at least 1.
-    """
-
-    max_parallelism: Input[int] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class StrategyArgs:
-    """How a change goes through the machines of a set.
-
-    Attributes:
-        type: `"Rolling"`, a number at a time, or `"Unset"`, all at once.
-        rolling: With `"Rolling"`: how many at a time.
-    """
-
-    type: Input[Literal["Rolling", "Unset"]] | None = None
-    rolling: Input[RollingArgs | RollingArgsDict] | None = None
+from pulumi import Input, Output
 
 
 @dataclass(frozen=True, kw_only=True)
 class MachineClassArgs:
-    """Machines that Omni allocates by a machine class.
-
-    Attributes:
-        name: The machine class.
-        size: How many machines, or `"unlimited"`.
-    """
+    """Machines that Omni allocates by a machine class."""
 
     name: Input[str] | None = None
-    size: Input[int | Literal["unlimited"]] | None = None
+    """Name of the machine class in Omni. Required."""
+
+    size: Input[int | Literal["unlimited", "Unlimited", "infinity", "∞"]] | None = None
+    """Number of machines, or `unlimited` for all machines of the class. Required."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class BootstrapSpecArgs:
-    """The etcd backup that a new cluster starts from; without meaning once it is bootstrapped.
+class RollingArgs:
+    """How many machines change at the same time."""
 
-    Attributes:
-        cluster_uuid: UUID of the cluster that was backed up.
-        snapshot: Name of the snapshot.
-    """
+    max_parallelism: Input[int] | None = None
+    """Number of machines that change at the same time, at least 1. Required."""
 
-    cluster_uuid: Input[str] | None = None
-    snapshot: Input[str] | None = None
+
+@dataclass(frozen=True, kw_only=True)
+class StrategyArgs:
+    """How a change goes through the machines of a set."""
+
+    type: Input[Literal["Rolling", "Unset"]] | None = None
+    """`Rolling`: a few machines at a time. `Unset`: all at once."""
+
+    rolling: Input[RollingArgs | RollingArgsDict] | None = None
+    """Number of machines at a time. Only with `Rolling`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatchArgs:
-    """A patch of the Talos machine configuration, in one of two forms: `inline` or `file`.
-
-    Attributes:
-        name: Its name, unique in its place; the file's path by default.
-        inline: The patch: a mapping, a list of mappings (several documents), or YAML text that is passed on untouched.
-        file: A file with the patch, relative to the program's folder. It is read when the program runs.
-        id_override: The ID of the resource in Omni, in place of the one that is made from the name.
-        labels: Labels of the resource in Omni.
-        annotations: Annotations of the resource in Omni.
-        description: Shown in Omni.
-    """
+    """A patch of the Talos machine configuration. Give either `inline` or `file`."""
 
     name: Input[str] | None = None
-    inline: Input[str | Mapping[str, Any] | Sequence[Mapping[str, Any]]] | None = field(default=None, repr=False)
+    """Name of the patch, unique in its list. Default with `file`: its path. Required with `inline`."""
+
+    inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]] | None = field(default=None, repr=False)
+    """The patch: a mapping, a list of mappings (several documents), or YAML text, which Omni gets unchanged."""
+
     file: str | None = None
+    """Path of a file with the patch, relative to the program's folder. The program reads it when it runs."""
+
     id_override: Input[str] | None = None
+    """Complete ID of the resource in Omni. Default: an ID made from the place of the patch and its name."""
+
     labels: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    """Labels of the `ConfigPatch` resource in Omni."""
+
     annotations: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    """Annotations of the `ConfigPatch` resource in Omni."""
+
     description: Input[str] | None = field(default=None, repr=False)
+    """Description of the patch, shown in Omni."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MachineSetArgs:
-    """The machines of one role; of `count`, `machines` and `machine_class` at most one.
+class BootstrapSpecArgs:
+    """The etcd backup that a new cluster starts from. It has no effect once the cluster is bootstrapped."""
 
-    Attributes:
-        count: How many machines to take from those that are free, 1 by default.
-        machines: The IDs of exactly the machines to use.
-        machine_class: Machines that Omni allocates itself.
-        selector: With `count`: an Omni label selector that a machine must match, `"zone = b, !gpu"`.
-        upgrade_strategy: How upgrades of Talos and changes of extensions go through the set.
-        patches: Patches for these machines.
-        system_extensions: Talos system extensions; left out: the cluster's, an empty list: none.
-        kernel_args: Kernel arguments; left out: the cluster's, an empty list: none.
-        labels: Labels of the machine set in Omni.
-        annotations: Annotations of the machine set in Omni.
-    """
+    cluster_uuid: Input[str] | None = None
+    """Omni's UUID of the cluster that was backed up. Required."""
+
+    snapshot: Input[str] | None = None
+    """Name of the backup. Required."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlPlaneArgs:
+    """The machines that run etcd and the Kubernetes control plane."""
 
     count: Input[int] | None = None
+    """Number of free machines to take. Default: 1, unless `machines` or `machine_class` is given."""
+
     machines: Input[Sequence[Input[str]]] | None = None
+    """IDs (UUIDs) of the machines to take, exactly these."""
+
     machine_class: Input[MachineClassArgs | MachineClassArgsDict] | None = None
+    """Machine class that Omni allocates the machines from."""
+
     selector: Input[str] | None = None
+    """Label selector that a free machine must match, such as `zone = b, !gpu`. Only with `count`."""
+
     upgrade_strategy: Input[StrategyArgs | StrategyArgsDict] | None = None
+    """How Talos upgrades and changes of system extensions go through the set."""
+
     patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]] | None = None
+    """Talos patches for the machines of this set."""
+
     system_extensions: Input[Sequence[Input[str]]] | None = None
+    """Talos system extensions of these machines. Default: those of the cluster. An empty list: none."""
+
     kernel_args: Input[Sequence[Input[str]]] | None = field(default=None, repr=False)
+    """Kernel arguments of these machines. Default: those of the cluster. An empty list: none."""
+
     labels: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    """Labels of the `MachineSet` resource in Omni."""
+
     annotations: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ControlPlaneArgs(MachineSetArgs):
-    """The machines that run etcd and the Kubernetes control plane.
-
-    Attributes:
-        bootstrap_spec: The etcd backup that a new cluster starts from.
-    """
+    """Annotations of the `MachineSet` resource in Omni."""
 
     bootstrap_spec: Input[BootstrapSpecArgs | BootstrapSpecArgsDict] | None = None
+    """The etcd backup that a new cluster starts from."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkersArgs(MachineSetArgs):
-    """A set of workers.
+class WorkersArgs:
+    """A set of machines that run workloads."""
 
-    Attributes:
-        name: Its name, `workers` by default; a cluster's sets have different names.
-        update_strategy: How changes of the configuration go through the set; one machine after the other by default.
-        delete_strategy: How machines leave the set; all at once by default.
-    """
+    count: Input[int] | None = None
+    """Number of free machines to take. Default: 1, unless `machines` or `machine_class` is given."""
+
+    machines: Input[Sequence[Input[str]]] | None = None
+    """IDs (UUIDs) of the machines to take, exactly these."""
+
+    machine_class: Input[MachineClassArgs | MachineClassArgsDict] | None = None
+    """Machine class that Omni allocates the machines from."""
+
+    selector: Input[str] | None = None
+    """Label selector that a free machine must match, such as `zone = b, !gpu`. Only with `count`."""
+
+    upgrade_strategy: Input[StrategyArgs | StrategyArgsDict] | None = None
+    """How Talos upgrades and changes of system extensions go through the set."""
+
+    patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]] | None = None
+    """Talos patches for the machines of this set."""
+
+    system_extensions: Input[Sequence[Input[str]]] | None = None
+    """Talos system extensions of these machines. Default: those of the cluster. An empty list: none."""
+
+    kernel_args: Input[Sequence[Input[str]]] | None = field(default=None, repr=False)
+    """Kernel arguments of these machines. Default: those of the cluster. An empty list: none."""
+
+    labels: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    """Labels of the `MachineSet` resource in Omni."""
+
+    annotations: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    """Annotations of the `MachineSet` resource in Omni."""
 
     name: Input[str] | None = None
+    """Name of the set, unique in the cluster. Default: `workers`."""
+
     update_strategy: Input[StrategyArgs | StrategyArgsDict] | None = None
+    """How changes of the machine configuration go through the set. Default: one machine after the other."""
+
     delete_strategy: Input[StrategyArgs | StrategyArgsDict] | None = None
+    """How machines leave the set. Default: all at once; with `Rolling` and no number, one after the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstallArgs:
-    """The disk that Talos is installed on; one of the two.
-
-    Attributes:
-        disk: Its device name, `/dev/sda`.
-        disk_selector: An expression (CEL) over the machine's disks.
-    """
+    """The disk that Talos is installed on. Give either `disk` or `disk_selector`."""
 
     disk: Input[str] | None = None
+    """Device name of the disk, such as `/dev/sda`."""
+
     disk_selector: Input[str] | None = None
+    """CEL expression that is true for the disk, such as `disk.size > 100u * GB`. Needs version 3 of the Omni API."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MachineArgs:
-    """What is special about one machine.
-
-    Attributes:
-        locked: True: no change reaches it, and it stays in the cluster. Left out: as it is.
-        install: The disk that Talos is installed on.
-        patches: Patches for this machine alone.
-        system_extensions: Its Talos system extensions, in place of its set's and the cluster's.
-        kernel_args: Its kernel arguments, in place of its set's and the cluster's.
-        labels: Labels of its place in the cluster (`MachineSetNode`) in Omni.
-        annotations: Annotations of the same.
-    """
+    """Settings of one machine, whichever set it is in."""
 
     locked: Input[bool] | None = None
+    """True locks the machine: it gets no changes and stays in the cluster. False unlocks it. Default: as it is."""
+
     install: Input[InstallArgs | InstallArgsDict] | None = None
+    """The disk that Talos is installed on."""
+
     patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]] | None = None
+    """Talos patches for this machine."""
+
     system_extensions: Input[Sequence[Input[str]]] | None = None
+    """Talos system extensions of this machine. Default: those of its set or the cluster. An empty list: none."""
+
     kernel_args: Input[Sequence[Input[str]]] | None = field(default=None, repr=False)
+    """Kernel arguments of this machine. Default: those of its set or the cluster. An empty list: none."""
+
     labels: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    """Labels of the machine's `MachineSetNode` resource in Omni."""
+
     annotations: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    """Annotations of the machine's `MachineSetNode` resource in Omni."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeaturesArgs:
-    """What a cluster does or has beyond the ordinary; what is not set is off.
-
-    Attributes:
-        disk_encryption: Disks are encrypted, with keys that Omni holds.
-        enable_workload_proxy: Services can be reached through Omni.
-        use_embedded_discovery_service: Machines find each other by Omni's own discovery service.
-        disable_public_discovery_service: Machines do not use the public discovery service.
-        enable_node_audit_skip: Kubernetes nodes with `omni.sidero.dev/node-audit-skip` are left alone by Omni's audit.
-    """
+    """Optional features of a cluster. Each is off by default."""
 
     disk_encryption: Input[bool] | None = None
+    """Encrypts the disks of the machines with keys that Omni keeps. It cannot be changed later."""
+
     enable_workload_proxy: Input[bool] | None = None
+    """Makes services of the cluster reachable through Omni."""
+
     use_embedded_discovery_service: Input[bool] | None = None
+    """Machines find each other through Omni's own discovery service instead of the public one."""
+
     disable_public_discovery_service: Input[bool] | None = None
+    """Machines do not use the public discovery service."""
+
     enable_node_audit_skip: Input[bool] | None = None
+    """Omni's node audit, which deletes Kubernetes nodes without a machine in the cluster, skips nodes with the
+    annotation `omni.sidero.dev/node-audit-skip`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackupArgs:
-    """Backups of etcd.
-
-    Attributes:
-        interval: The time between two of them, as Go writes durations: `"1h"`.
-    """
+    """Backups of etcd."""
 
     interval: Input[str] | None = None
+    """Time between two backups, as a Go duration such as `1h`. Required."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestArgs:
-    """Kubernetes objects that Omni applies to the cluster, in one of two forms: `inline` or `file`.
-
-    Attributes:
-        name: Its name; the file's path by default.
-        inline: The objects: a mapping, a list of mappings, or YAML text.
-        file: A file with the objects, relative to the program's folder. It is read when the program runs.
-        mode: `"full"` keeps them as they are written, `"one-time"` creates them once and leaves them alone.
-        labels: Labels of the resource in Omni.
-        annotations: Annotations of the resource in Omni.
-    """
+    """Kubernetes objects that Omni applies to the cluster. Give either `inline` or `file`."""
 
     name: Input[str] | None = None
-    inline: Input[str | Mapping[str, Any] | Sequence[Mapping[str, Any]]] | None = field(default=None, repr=False)
+    """Name of the manifest, unique in the cluster. Default with `file`: its path. Required with `inline`."""
+
+    inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]] | None = field(default=None, repr=False)
+    """The objects: a mapping, a list of mappings, or YAML text, which Omni gets unchanged."""
+
     file: str | None = None
+    """Path of a file with the objects, relative to the program's folder. The program reads it when it runs."""
+
     mode: Input[Literal["full", "one-time"]] | None = None
+    """How Omni applies the objects. `full`: keeps them as they are written. `one-time`: creates them once. Required."""
+
     labels: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    """Labels of the `KubernetesManifestGroup` resource in Omni."""
+
     annotations: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    """Annotations of the `KubernetesManifestGroup` resource in Omni."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheckArgs:
-    """A Kubernetes Job that has to succeed before an upgrade goes on; one of `job` and `file`.
-
-    Attributes:
-        name: Its name.
-        id_override: The ID of the resource in Omni, in place of the one that is made from the name.
-        job: The Job: a mapping or YAML text.
-        file: A file with the Job, relative to the program's folder. It is read when the program runs.
-        interval: The time between two tries, as Go writes durations; `"30s"` by default.
-        labels: Labels of the resource in Omni.
-        annotations: Annotations of the resource in Omni.
-    """
+    """A Kubernetes Job that must succeed before an upgrade continues. Give either `job` or `file`."""
 
     name: Input[str] | None = None
+    """Name of the health check, unique in the cluster. Required without `id_override`."""
+
     id_override: Input[str] | None = None
-    job: Input[str | Mapping[str, Any] | Sequence[Mapping[str, Any]]] | None = field(default=None, repr=False)
+    """Complete ID of the resource in Omni. Default: an ID made from the names of cluster and health check."""
+
+    job: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]] | None = field(default=None, repr=False)
+    """The Job: a mapping or YAML text, which Omni gets unchanged."""
+
     file: str | None = None
+    """Path of a file with the Job, relative to the program's folder. The program reads it when it runs."""
+
     interval: Input[str] | None = None
+    """Time between two attempts, as a Go duration of at least `5s`. Default: `30s`."""
+
     labels: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    """Labels of the `KubernetesHealthCheck` resource in Omni."""
+
     annotations: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    """Annotations of the `KubernetesHealthCheck` resource in Omni."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComponentArgs:
-    """One component, where its name alone does not say enough; of `version` and `url` at most one.
-
-    Attributes:
-        name: Which one, where there is a choice.
-        version: Its release; left out: one that this package knows.
-        url: A Kubernetes manifest that is installed in place of the component's own.
-    """
+class AddonArgs:
+    """One add-on, where its name or `true` says too little. Give at most one of `version` and `url`."""
 
     name: Input[str] | None = None
+    """Name of the add-on. Required where there is a choice."""
+
     version: Input[str] | None = None
+    """Release to install, with or without `v`. Default: the installed one, or else the one that this package names."""
+
     url: Input[str] | None = field(default=None, repr=False)
+    """URL of a Kubernetes manifest to install instead of the add-on's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComponentsArgs:
-    """What a cluster runs beside the workloads; what is not set is not installed, but for Talos' own network plugin.
+class AddonsArgs:
+    """Add-ons of a cluster. Only the network plugin is installed by default."""
 
-    Attributes:
-        cni: The network plugin: `"flannel"` (Talos' own), `"none"`, `"cilium"` or `"calico"`. It stays for the
-            cluster's life.
-        metrics_server: Measures what pods and nodes use.
-        cert_manager: Issues certificates.
-        policy_engine: `"kyverno"` or `"gatekeeper"`.
-        git_ops_engine: `"flux"` or `"argocd"`.
-        csi: Storage for pods: `"local-path"`, on the disk of the node.
-    """
+    cni: Input[Literal["flannel", "none", "cilium", "calico"] | AddonArgs | AddonArgsDict] | None = None
+    """Network plugin: `flannel` (comes with Talos), `none`, `cilium` or `calico`. It cannot be changed once the cluster
+    is bootstrapped. Default: `flannel`."""
 
-    cni: Input[str | ComponentArgs | ComponentArgsDict] | None = None
-    metrics_server: Input[bool | ComponentArgs | ComponentArgsDict] | None = None
-    cert_manager: Input[bool | ComponentArgs | ComponentArgsDict] | None = None
-    policy_engine: Input[str | ComponentArgs | ComponentArgsDict] | None = None
-    git_ops_engine: Input[str | ComponentArgs | ComponentArgsDict] | None = None
-    csi: Input[str | ComponentArgs | ComponentArgsDict] | None = None
+    metrics_server: Input[bool | AddonArgs | AddonArgsDict] | None = None
+    """metrics-server, which measures what pods and nodes use. Kubelets then get certificates that it can verify."""
+
+    cert_manager: Input[bool | AddonArgs | AddonArgsDict] | None = None
+    """cert-manager, which issues certificates."""
+
+    policy_engine: Input[Literal["kyverno", "gatekeeper"] | AddonArgs | AddonArgsDict] | None = None
+    """Policy engine: `kyverno` or `gatekeeper`."""
+
+    git_ops_engine: Input[Literal["flux", "argocd"] | AddonArgs | AddonArgsDict] | None = None
+    """GitOps engine: `flux` or `argocd`."""
+
+    csi: Input[Literal["local-path"] | AddonArgs | AddonArgsDict] | None = None
+    """Storage for pods: `local-path`, on the disk of the node."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KubeconfigArgs:
-    """The kubeconfig that the cluster hands out: one of a Kubernetes service account, made by Omni.
-
-    Attributes:
-        user: The user in it, `pulumi` by default.
-        groups: The Kubernetes groups of that user, `system:masters` by default.
-        ttl: How long it lasts, as Go writes durations; `"720h"` by default.
-        renew_before: How long before its end an update makes a new one; a quarter of `ttl`, at most a week, by default.
-    """
+    """The kubeconfig that the cluster outputs. It holds the token of a Kubernetes service account."""
 
     user: Input[str] | None = None
+    """Name of the user in Kubernetes. Default: `pulumi`."""
+
     groups: Input[Sequence[Input[str]]] | None = None
+    """Kubernetes groups of the user. Default: `system:masters`."""
+
     ttl: Input[str] | None = None
+    """How long the kubeconfig is valid, as a Go duration of at most ten years. Default: `720h`."""
+
     renew_before: Input[str] | None = None
+    """How long before it expires an `up` renews it, as a Go duration. Default: a quarter of `ttl`, at most a week."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OnDeleteArgs:
-    """What happens when the cluster is deleted.
+    """What happens when the cluster is deleted."""
 
-    Attributes:
-        disconnected_machines: A machine that cannot be reached holds the deletion up: `"fail"` (the default) names such
-            machines and deletes nothing, `"wait"` waits for them, `"remove"` removes them from Omni altogether.
-    """
-
-    disconnected_machines: Input[Literal["fail", "wait", "remove"]] | None = None
+    disconnected_machines: Input[Literal["wait", "fail", "remove"]] | None = None
+    """What to do about machines that Omni cannot reach and therefore cannot wipe. `fail`: list them and delete nothing.
+    `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OmniClusterArgs:
-    """The inputs of an `OmniCluster`.
-
-    Attributes:
-        name: The cluster's name in Omni. Left out: the name that the resource has at first. A change replaces the
-            cluster.
-        endpoint: URL of this cluster's Omni, where it is not the stack's (`omni:endpoint`). Another Omni replaces the
-            cluster.
-        service_account_key_env_var: Name of the environment variable with the key for that Omni.
-        kubernetes_version: With or without `v`. Left out: the newest that Omni supports at create, and then pinned.
-        talos_version: The same for Talos.
-        control_plane: The control plane's machines, one by default.
-        workers: A number of workers, or a list of worker sets.
-        machines: What is special about single machines, by their IDs.
-        patches: Patches for all machines of the cluster.
-        system_extensions: Talos system extensions of all machines.
-        kernel_args: Kernel arguments of all machines.
-        features: What the cluster does or has beyond the ordinary.
-        backup: Backups of etcd.
-        manifests: Kubernetes objects that Omni applies to the cluster.
-        health_checks: Jobs that have to succeed before an upgrade goes on.
-        components: What the cluster runs beside the workloads: network plugin, metrics-server and so on.
-        labels: Labels of the cluster in Omni.
-        annotations: Annotations of the cluster in Omni.
-        locked: True locks the cluster against changes, False unlocks it. Left out: as it is.
-        kubeconfig: How the kubeconfig is made that the cluster hands out.
-        talosconfig: Whether the cluster hands out a talosconfig, true by default.
-        wait_for: `"ready"` (the default); `"running"`, where the network plugin comes later; `"none"`.
-        on_delete: What happens when the cluster is deleted.
-        ownership: `"additive"` (the default) removes only what this resource made, `"exclusive"` all that is not asked
-            for here.
-    """
+    """The inputs of an `OmniCluster`."""
 
     name: Input[str] | None = None
+    """Name of the cluster in Omni. A change replaces the cluster. Default: the name that the resource has when the
+    cluster is created."""
+
     endpoint: Input[str] | None = None
+    """URL of the cluster's Omni. A change to another Omni replaces the cluster. Default: the Omni of the stack."""
+
     service_account_key_env_var: Input[str] | None = None
+    """Name of the environment variable with the service account key for the cluster's Omni. Default: the key of the
+    stack."""
+
     kubernetes_version: Input[str] | None = None
+    """Kubernetes version, with or without `v`. Default: the newest that Omni supports, chosen when the cluster is
+    created and kept."""
+
     talos_version: Input[str] | None = None
-    control_plane: Input[ControlPlaneArgs | ControlPlaneArgsDict] | None = None
+    """Talos version, with or without `v`. Default: the newest that Omni supports, chosen when the cluster is created
+    and kept."""
+
+    control_plane: Input[int | ControlPlaneArgs | ControlPlaneArgsDict] | None = None
+    """Machines of the control plane: a number of free machines, or a machine set. Default: one machine."""
+
     workers: Input[int | Sequence[Input[WorkersArgs | WorkersArgsDict]]] | None = None
+    """Machines that run workloads: a number of free machines, or a list of machine sets. Default: none."""
+
     machines: Input[Mapping[str, Input[MachineArgs | MachineArgsDict]]] | None = None
+    """Settings of single machines, by machine ID. The case of letters in a machine ID does not matter."""
+
     patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]] | None = None
+    """Talos patches for all machines of the cluster."""
+
     system_extensions: Input[Sequence[Input[str]]] | None = None
+    """Talos system extensions of all machines. Default: as Omni decides. An empty list: none."""
+
     kernel_args: Input[Sequence[Input[str]]] | None = field(default=None, repr=False)
+    """Kernel arguments of all machines. An empty list: none."""
+
     features: Input[FeaturesArgs | FeaturesArgsDict] | None = None
+    """Optional features of the cluster."""
+
     backup: Input[BackupArgs | BackupArgsDict] | None = None
+    """Backups of etcd. Default: none."""
+
     manifests: Input[Sequence[Input[ManifestArgs | ManifestArgsDict]]] | None = None
+    """Kubernetes objects that Omni applies to the cluster, in this order."""
+
     health_checks: Input[Sequence[Input[HealthCheckArgs | HealthCheckArgsDict]]] | None = None
-    components: Input[ComponentsArgs | ComponentsArgsDict] | None = None
+    """Kubernetes Jobs that must succeed before an upgrade continues."""
+
+    addons: Input[AddonsArgs | AddonsArgsDict] | None = None
+    """Add-ons of the cluster: network plugin, metrics-server and others."""
+
+    components: Input[AddonsArgs | AddonsArgsDict] | None = None
+    """Deprecated: the former name of `addons`."""
+
     labels: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    """Labels of the `Cluster` resource in Omni."""
+
     annotations: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    """Annotations of the `Cluster` resource in Omni."""
+
     locked: Input[bool] | None = None
+    """True locks the cluster against changes, false unlocks it. Default: as it is."""
+
     kubeconfig: Input[KubeconfigArgs | KubeconfigArgsDict] | None = None
+    """Settings of the kubeconfig that the cluster outputs."""
+
     talosconfig: Input[bool] | None = None
+    """Whether the cluster outputs a talosconfig. Default: true."""
+
     wait_for: Input[Literal["ready", "running", "none"]] | None = None
+    """What `up` waits for. `ready`: all nodes are ready. `running`: all machines run; for a network plugin that is
+    installed later. `none`: nothing. Default: `ready`."""
+
     on_delete: Input[OnDeleteArgs | OnDeleteArgsDict] | None = None
+    """What happens when the cluster is deleted."""
+
     ownership: Input[Literal["additive", "exclusive"]] | None = None
-
-
-class RollingArgsDict(TypedDict, total=False):
-    """`RollingArgs` as a dictionary."""
-
-    max_parallelism: Input[int]
-
-
-class StrategyArgsDict(TypedDict, total=False):
-    """`StrategyArgs` as a dictionary."""
-
-    type: Input[Literal["Rolling", "Unset"]]
-    rolling: Input[RollingArgs | RollingArgsDict]
+    """What the resource removes from the cluster. `additive`: only what it created. `exclusive`: everything that is not
+    in the inputs. Default: `additive`."""
 
 
 class MachineClassArgsDict(TypedDict, total=False):
-    """`MachineClassArgs` as a dictionary."""
+    """Machines that Omni allocates by a machine class."""
 
     name: Input[str]
-    size: Input[int | Literal["unlimited"]]
+    """Name of the machine class in Omni. Required."""
+
+    size: Input[int | Literal["unlimited", "Unlimited", "infinity", "∞"]]
+    """Number of machines, or `unlimited` for all machines of the class. Required."""
 
 
-class BootstrapSpecArgsDict(TypedDict, total=False):
-    """`BootstrapSpecArgs` as a dictionary."""
+class RollingArgsDict(TypedDict, total=False):
+    """How many machines change at the same time."""
 
-    cluster_uuid: Input[str]
-    snapshot: Input[str]
+    max_parallelism: Input[int]
+    """Number of machines that change at the same time, at least 1. Required."""
+
+
+class StrategyArgsDict(TypedDict, total=False):
+    """How a change goes through the machines of a set."""
+
+    type: Input[Literal["Rolling", "Unset"]]
+    """`Rolling`: a few machines at a time. `Unset`: all at once."""
+
+    rolling: Input[RollingArgs | RollingArgsDict]
+    """Number of machines at a time. Only with `Rolling`."""
 
 
 class PatchArgsDict(TypedDict, total=False):
-    """`PatchArgs` as a dictionary."""
+    """A patch of the Talos machine configuration. Give either `inline` or `file`."""
 
     name: Input[str]
-    inline: Input[str | Mapping[str, Any] | Sequence[Mapping[str, Any]]]
+    """Name of the patch, unique in its list. Default with `file`: its path. Required with `inline`."""
+
+    inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]]
+    """The patch: a mapping, a list of mappings (several documents), or YAML text, which Omni gets unchanged."""
+
     file: str
+    """Path of a file with the patch, relative to the program's folder. The program reads it when it runs."""
+
     id_override: Input[str]
+    """Complete ID of the resource in Omni. Default: an ID made from the place of the patch and its name."""
+
     labels: Input[Mapping[str, Input[str]]]
+    """Labels of the `ConfigPatch` resource in Omni."""
+
     annotations: Input[Mapping[str, Input[str]]]
+    """Annotations of the `ConfigPatch` resource in Omni."""
+
     description: Input[str]
+    """Description of the patch, shown in Omni."""
 
 
-class MachineSetArgsDict(TypedDict, total=False):
-    """`MachineSetArgs` as a dictionary."""
+class BootstrapSpecArgsDict(TypedDict, total=False):
+    """The etcd backup that a new cluster starts from. It has no effect once the cluster is bootstrapped."""
+
+    cluster_uuid: Input[str]
+    """Omni's UUID of the cluster that was backed up. Required."""
+
+    snapshot: Input[str]
+    """Name of the backup. Required."""
+
+
+class ControlPlaneArgsDict(TypedDict, total=False):
+    """The machines that run etcd and the Kubernetes control plane."""
 
     count: Input[int]
+    """Number of free machines to take. Default: 1, unless `machines` or `machine_class` is given."""
+
     machines: Input[Sequence[Input[str]]]
+    """IDs (UUIDs) of the machines to take, exactly these."""
+
     machine_class: Input[MachineClassArgs | MachineClassArgsDict]
+    """Machine class that Omni allocates the machines from."""
+
     selector: Input[str]
+    """Label selector that a free machine must match, such as `zone = b, !gpu`. Only with `count`."""
+
     upgrade_strategy: Input[StrategyArgs | StrategyArgsDict]
+    """How Talos upgrades and changes of system extensions go through the set."""
+
     patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]]
+    """Talos patches for the machines of this set."""
+
     system_extensions: Input[Sequence[Input[str]]]
+    """Talos system extensions of these machines. Default: those of the cluster. An empty list: none."""
+
     kernel_args: Input[Sequence[Input[str]]]
+    """Kernel arguments of these machines. Default: those of the cluster. An empty list: none."""
+
     labels: Input[Mapping[str, Input[str]]]
+    """Labels of the `MachineSet` resource in Omni."""
+
     annotations: Input[Mapping[str, Input[str]]]
-
-
-class ControlPlaneArgsDict(MachineSetArgsDict, total=False):
-    """`ControlPlaneArgs` as a dictionary."""
+    """Annotations of the `MachineSet` resource in Omni."""
 
     bootstrap_spec: Input[BootstrapSpecArgs | BootstrapSpecArgsDict]
+    """The etcd backup that a new cluster starts from."""
 
 
-class WorkersArgsDict(MachineSetArgsDict, total=False):
-    """`WorkersArgs` as a dictionary."""
+class WorkersArgsDict(TypedDict, total=False):
+    """A set of machines that run workloads."""
+
+    count: Input[int]
+    """Number of free machines to take. Default: 1, unless `machines` or `machine_class` is given."""
+
+    machines: Input[Sequence[Input[str]]]
+    """IDs (UUIDs) of the machines to take, exactly these."""
+
+    machine_class: Input[MachineClassArgs | MachineClassArgsDict]
+    """Machine class that Omni allocates the machines from."""
+
+    selector: Input[str]
+    """Label selector that a free machine must match, such as `zone = b, !gpu`. Only with `count`."""
+
+    upgrade_strategy: Input[StrategyArgs | StrategyArgsDict]
+    """How Talos upgrades and changes of system extensions go through the set."""
+
+    patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]]
+    """Talos patches for the machines of this set."""
+
+    system_extensions: Input[Sequence[Input[str]]]
+    """Talos system extensions of these machines. Default: those of the cluster. An empty list: none."""
+
+    kernel_args: Input[Sequence[Input[str]]]
+    """Kernel arguments of these machines. Default: those of the cluster. An empty list: none."""
+
+    labels: Input[Mapping[str, Input[str]]]
+    """Labels of the `MachineSet` resource in Omni."""
+
+    annotations: Input[Mapping[str, Input[str]]]
+    """Annotations of the `MachineSet` resource in Omni."""
 
     name: Input[str]
+    """Name of the set, unique in the cluster. Default: `workers`."""
+
     update_strategy: Input[StrategyArgs | StrategyArgsDict]
+    """How changes of the machine configuration go through the set. Default: one machine after the other."""
+
     delete_strategy: Input[StrategyArgs | StrategyArgsDict]
+    """How machines leave the set. Default: all at once; with `Rolling` and no number, one after the other."""
 
 
 class InstallArgsDict(TypedDict, total=False):
-    """`InstallArgs` as a dictionary."""
+    """The disk that Talos is installed on. Give either `disk` or `disk_selector`."""
 
     disk: Input[str]
+    """Device name of the disk, such as `/dev/sda`."""
+
     disk_selector: Input[str]
+    """CEL expression that is true for the disk, such as `disk.size > 100u * GB`. Needs version 3 of the Omni API."""
 
 
 class MachineArgsDict(TypedDict, total=False):
-    """`MachineArgs` as a dictionary."""
+    """Settings of one machine, whichever set it is in."""
 
     locked: Input[bool]
+    """True locks the machine: it gets no changes and stays in the cluster. False unlocks it. Default: as it is."""
+
     install: Input[InstallArgs | InstallArgsDict]
+    """The disk that Talos is installed on."""
+
     patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]]
+    """Talos patches for this machine."""
+
     system_extensions: Input[Sequence[Input[str]]]
+    """Talos system extensions of this machine. Default: those of its set or the cluster. An empty list: none."""
+
     kernel_args: Input[Sequence[Input[str]]]
+    """Kernel arguments of this machine. Default: those of its set or the cluster. An empty list: none."""
+
     labels: Input[Mapping[str, Input[str]]]
+    """Labels of the machine's `MachineSetNode` resource in Omni."""
+
     annotations: Input[Mapping[str, Input[str]]]
+    """Annotations of the machine's `MachineSetNode` resource in Omni."""
 
 
 class FeaturesArgsDict(TypedDict, total=False):
-    """`FeaturesArgs` as a dictionary."""
+    """Optional features of a cluster. Each is off by default."""
 
     disk_encryption: Input[bool]
+    """Encrypts the disks of the machines with keys that Omni keeps. It cannot be changed later."""
+
     enable_workload_proxy: Input[bool]
+    """Makes services of the cluster reachable through Omni."""
+
     use_embedded_discovery_service: Input[bool]
+    """Machines find each other through Omni's own discovery service instead of the public one."""
+
     disable_public_discovery_service: Input[bool]
+    """Machines do not use the public discovery service."""
+
     enable_node_audit_skip: Input[bool]
+    """Omni's node audit, which deletes Kubernetes nodes without a machine in the cluster, skips nodes with the
+    annotation `omni.sidero.dev/node-audit-skip`."""
 
 
 class BackupArgsDict(TypedDict, total=False):
-    """`BackupArgs` as a dictionary."""
+    """Backups of etcd."""
 
     interval: Input[str]
+    """Time between two backups, as a Go duration such as `1h`. Required."""
 
 
 class ManifestArgsDict(TypedDict, total=False):
-    """`ManifestArgs` as a dictionary."""
+    """Kubernetes objects that Omni applies to the cluster. Give either `inline` or `file`."""
 
     name: Input[str]
-    inline: Input[str | Mapping[str, Any] | Sequence[Mapping[str, Any]]]
+    """Name of the manifest, unique in the cluster. Default with `file`: its path. Required with `inline`."""
+
+    inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]]
+    """The objects: a mapping, a list of mappings, or YAML text, which Omni gets unchanged."""
+
     file: str
+    """Path of a file with the objects, relative to the program's folder. The program reads it when it runs."""
+
     mode: Input[Literal["full", "one-time"]]
+    """How Omni applies the objects. `full`: keeps them as they are written. `one-time`: creates them once. Required."""
+
     labels: Input[Mapping[str, Input[str]]]
+    """Labels of the `KubernetesManifestGroup` resource in Omni."""
+
     annotations: Input[Mapping[str, Input[str]]]
+    """Annotations of the `KubernetesManifestGroup` resource in Omni."""
 
 
 class HealthCheckArgsDict(TypedDict, total=False):
-    """`HealthCheckArgs` as a dictionary."""
+    """A Kubernetes Job that must succeed before an upgrade continues. Give either `job` or `file`."""
 
     name: Input[str]
+    """Name of the health check, unique in the cluster. Required without `id_override`."""
+
     id_override: Input[str]
-    job: Input[str | Mapping[str, Any] | Sequence[Mapping[str, Any]]]
+    """Complete ID of the resource in Omni. Default: an ID made from the names of cluster and health check."""
+
+    job: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]]
+    """The Job: a mapping or YAML text, which Omni gets unchanged."""
+
     file: str
+    """Path of a file with the Job, relative to the program's folder. The program reads it when it runs."""
+
     interval: Input[str]
+    """Time between two attempts, as a Go duration of at least `5s`. Default: `30s`."""
+
     labels: Input[Mapping[str, Input[str]]]
+    """Labels of the `KubernetesHealthCheck` resource in Omni."""
+
     annotations: Input[Mapping[str, Input[str]]]
+    """Annotations of the `KubernetesHealthCheck` resource in Omni."""
 
 
-class ComponentArgsDict(TypedDict, total=False):
-    """`ComponentArgs` as a dictionary."""
+class AddonArgsDict(TypedDict, total=False):
+    """One add-on, where its name or `true` says too little. Give at most one of `version` and `url`."""
 
     name: Input[str]
+    """Name of the add-on. Required where there is a choice."""
+
     version: Input[str]
+    """Release to install, with or without `v`. Default: the installed one, or else the one that this package names."""
+
     url: Input[str]
+    """URL of a Kubernetes manifest to install instead of the add-on's own."""
 
 
-class ComponentsArgsDict(TypedDict, total=False):
-    """`ComponentsArgs` as a dictionary."""
+class AddonsArgsDict(TypedDict, total=False):
+    """Add-ons of a cluster. Only the network plugin is installed by default."""
 
-    cni: Input[str | ComponentArgs | ComponentArgsDict]
-    metrics_server: Input[bool | ComponentArgs | ComponentArgsDict]
-    cert_manager: Input[bool | ComponentArgs | ComponentArgsDict]
-    policy_engine: Input[str | ComponentArgs | ComponentArgsDict]
-    git_ops_engine: Input[str | ComponentArgs | ComponentArgsDict]
-    csi: Input[str | ComponentArgs | ComponentArgsDict]
+    cni: Input[Literal["flannel", "none", "cilium", "calico"] | AddonArgs | AddonArgsDict]
+    """Network plugin: `flannel` (comes with Talos), `none`, `cilium` or `calico`. It cannot be changed once the cluster
+    is bootstrapped. Default: `flannel`."""
+
+    metrics_server: Input[bool | AddonArgs | AddonArgsDict]
+    """metrics-server, which measures what pods and nodes use. Kubelets then get certificates that it can verify."""
+
+    cert_manager: Input[bool | AddonArgs | AddonArgsDict]
+    """cert-manager, which issues certificates."""
+
+    policy_engine: Input[Literal["kyverno", "gatekeeper"] | AddonArgs | AddonArgsDict]
+    """Policy engine: `kyverno` or `gatekeeper`."""
+
+    git_ops_engine: Input[Literal["flux", "argocd"] | AddonArgs | AddonArgsDict]
+    """GitOps engine: `flux` or `argocd`."""
+
+    csi: Input[Literal["local-path"] | AddonArgs | AddonArgsDict]
+    """Storage for pods: `local-path`, on the disk of the node."""
 
 
 class KubeconfigArgsDict(TypedDict, total=False):
-    """`KubeconfigArgs` as a dictionary."""
+    """The kubeconfig that the cluster outputs. It holds the token of a Kubernetes service account."""
 
     user: Input[str]
+    """Name of the user in Kubernetes. Default: `pulumi`."""
+
     groups: Input[Sequence[Input[str]]]
+    """Kubernetes groups of the user. Default: `system:masters`."""
+
     ttl: Input[str]
+    """How long the kubeconfig is valid, as a Go duration of at most ten years. Default: `720h`."""
+
     renew_before: Input[str]
+    """How long before it expires an `up` renews it, as a Go duration. Default: a quarter of `ttl`, at most a week."""
 
 
 class OnDeleteArgsDict(TypedDict, total=False):
-    """`OnDeleteArgs` as a dictionary."""
+    """What happens when the cluster is deleted."""
 
-    disconnected_machines: Input[Literal["fail", "wait", "remove"]]
+    disconnected_machines: Input[Literal["wait", "fail", "remove"]]
+    """What to do about machines that Omni cannot reach and therefore cannot wipe. `fail`: list them and delete nothing.
+    `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
 
 
 class OmniClusterArgsDict(TypedDict, total=False):
-    """`OmniClusterArgs` as a dictionary."""
+    """The inputs of an `OmniCluster`."""
 
     name: Input[str]
+    """Name of the cluster in Omni. A change replaces the cluster. Default: the name that the resource has when the
+    cluster is created."""
+
     endpoint: Input[str]
+    """URL of the cluster's Omni. A change to another Omni replaces the cluster. Default: the Omni of the stack."""
+
     service_account_key_env_var: Input[str]
+    """Name of the environment variable with the service account key for the cluster's Omni. Default: the key of the
+    stack."""
+
     kubernetes_version: Input[str]
+    """Kubernetes version, with or without `v`. Default: the newest that Omni supports, chosen when the cluster is
+    created and kept."""
+
     talos_version: Input[str]
-    control_plane: Input[ControlPlaneArgs | ControlPlaneArgsDict]
+    """Talos version, with or without `v`. Default: the newest that Omni supports, chosen when the cluster is created
+    and kept."""
+
+    control_plane: Input[int | ControlPlaneArgs | ControlPlaneArgsDict]
+    """Machines of the control plane: a number of free machines, or a machine set. Default: one machine."""
+
     workers: Input[int | Sequence[Input[WorkersArgs | WorkersArgsDict]]]
+    """Machines that run workloads: a number of free machines, or a list of machine sets. Default: none."""
+
     machines: Input[Mapping[str, Input[MachineArgs | MachineArgsDict]]]
+    """Settings of single machines, by machine ID. The case of letters in a machine ID does not matter."""
+
     patches: Input[Sequence[Input[PatchArgs | PatchArgsDict]]]
+    """Talos patches for all machines of the cluster."""
+
     system_extensions: Input[Sequence[Input[str]]]
+    """Talos system extensions of all machines. Default: as Omni decides. An empty list: none."""
+
     kernel_args: Input[Sequence[Input[str]]]
+    """Kernel arguments of all machines. An empty list: none."""
+
     features: Input[FeaturesArgs | FeaturesArgsDict]
+    """Optional features of the cluster."""
+
     backup: Input[BackupArgs | BackupArgsDict]
+    """Backups of etcd. Default: none."""
+
     manifests: Input[Sequence[Input[ManifestArgs | ManifestArgsDict]]]
+    """Kubernetes objects that Omni applies to the cluster, in this order."""
+
     health_checks: Input[Sequence[Input[HealthCheckArgs | HealthCheckArgsDict]]]
-    components: Input[ComponentsArgs | ComponentsArgsDict]
+    """Kubernetes Jobs that must succeed before an upgrade continues."""
+
+    addons: Input[AddonsArgs | AddonsArgsDict]
+    """Add-ons of the cluster: network plugin, metrics-server and others."""
+
+    components: Input[AddonsArgs | AddonsArgsDict]
+    """Deprecated: the former name of `addons`."""
+
     labels: Input[Mapping[str, Input[str]]]
+    """Labels of the `Cluster` resource in Omni."""
+
     annotations: Input[Mapping[str, Input[str]]]
+    """Annotations of the `Cluster` resource in Omni."""
+
     locked: Input[bool]
+    """True locks the cluster against changes, false unlocks it. Default: as it is."""
+
     kubeconfig: Input[KubeconfigArgs | KubeconfigArgsDict]
+    """Settings of the kubeconfig that the cluster outputs."""
+
     talosconfig: Input[bool]
+    """Whether the cluster outputs a talosconfig. Default: true."""
+
     wait_for: Input[Literal["ready", "running", "none"]]
+    """What `up` waits for. `ready`: all nodes are ready. `running`: all machines run; for a network plugin that is
+    installed later. `none`: nothing. Default: `ready`."""
+
     on_delete: Input[OnDeleteArgs | OnDeleteArgsDict]
+    """What happens when the cluster is deleted."""
+
     ownership: Input[Literal["additive", "exclusive"]]
+    """What the resource removes from the cluster. `additive`: only what it created. `exclusive`: everything that is not
+    in the inputs. Default: `additive`."""
+
+
+class InputOutputs:
+    """Every input of an `OmniCluster` as an output. Mappings in them have keys in camelCase."""
+
+    @property
+    def name(self) -> Output[str]:
+        """Name of the cluster in Omni."""
+        return self._output("name")
+
+    @property
+    def endpoint(self) -> Output[str | None]:
+        """URL of the cluster's Omni."""
+        return self._output("endpoint")
+
+    @property
+    def service_account_key_env_var(self) -> Output[str | None]:
+        """Name of the environment variable with the service account key for the cluster's Omni."""
+        return self._output("serviceAccountKeyEnvVar")
+
+    @property
+    def kubernetes_version(self) -> Output[str]:
+        """Kubernetes version, with or without `v`."""
+        return self._output("kubernetesVersion")
+
+    @property
+    def talos_version(self) -> Output[str]:
+        """Talos version, with or without `v`."""
+        return self._output("talosVersion")
+
+    @property
+    def control_plane(self) -> Output[int | dict[str, Any] | None]:
+        """Machines of the control plane: a number of free machines, or a machine set."""
+        return self._output("controlPlane")
+
+    @property
+    def workers(self) -> Output[int | list[dict[str, Any]] | None]:
+        """Machines that run workloads: a number of free machines, or a list of machine sets."""
+        return self._output("workers")
+
+    @property
+    def machines(self) -> Output[dict[str, dict[str, Any]] | None]:
+        """Settings of single machines, by machine ID."""
+        return self._output("machines")
+
+    @property
+    def patches(self) -> Output[list[dict[str, Any]] | None]:
+        """Talos patches for all machines of the cluster."""
+        return self._output("patches")
+
+    @property
+    def system_extensions(self) -> Output[list[str] | None]:
+        """Talos system extensions of all machines."""
+        return self._output("systemExtensions")
+
+    @property
+    def kernel_args(self) -> Output[list[str] | None]:
+        """Kernel arguments of all machines."""
+        return self._output("kernelArgs")
+
+    @property
+    def features(self) -> Output[dict[str, Any] | None]:
+        """Optional features of the cluster."""
+        return self._output("features")
+
+    @property
+    def backup(self) -> Output[dict[str, Any] | None]:
+        """Backups of etcd."""
+        return self._output("backup")
+
+    @property
+    def manifests(self) -> Output[list[dict[str, Any]] | None]:
+        """Kubernetes objects that Omni applies to the cluster, in this order."""
+        return self._output("manifests")
+
+    @property
+    def health_checks(self) -> Output[list[dict[str, Any]] | None]:
+        """Kubernetes Jobs that must succeed before an upgrade continues."""
+        return self._output("healthChecks")
+
+    @property
+    def addons(self) -> Output[dict[str, Any] | None]:
+        """Add-ons of the cluster: network plugin, metrics-server and others."""
+        return self._output("components")
+
+    @property
+    def labels(self) -> Output[dict[str, str] | None]:
+        """Labels of the `Cluster` resource in Omni."""
+        return self._output("labels")
+
+    @property
+    def annotations(self) -> Output[dict[str, str] | None]:
+        """Annotations of the `Cluster` resource in Omni."""
+        return self._output("annotations")
+
+    @property
+    def locked(self) -> Output[bool | None]:
+        """True locks the cluster against changes, false unlocks it."""
+        return self._output("locked")
+
+    @property
+    def kubeconfig_options(self) -> Output[dict[str, Any] | None]:
+        """Settings of the kubeconfig that the cluster outputs."""
+        return self._output("kubeconfigOptions")
+
+    @property
+    def talosconfig_enabled(self) -> Output[bool | None]:
+        """Whether the cluster outputs a talosconfig."""
+        return self._output("talosconfigEnabled")
+
+    @property
+    def wait_for(self) -> Output[str | None]:
+        """What `up` waits for."""
+        return self._output("waitFor")
+
+    @property
+    def on_delete(self) -> Output[dict[str, Any] | None]:
+        """What happens when the cluster is deleted."""
+        return self._output("onDelete")
+
+    @property
+    def ownership(self) -> Output[str | None]:
+        """What the resource removes from the cluster."""
+        return self._output("ownership")
+
+    def _output(self, key: str) -> Output[Any]:
+        return cast("Output[Any]", self.__dict__[key])
+
+
+FIELDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
+    "MachineClass": {
+        "name": ("name", ""),
+        "size": ("size", ""),
+    },
+    "Rolling": {
+        "max_parallelism": ("maxParallelism", ""),
+    },
+    "Strategy": {
+        "type": ("type", ""),
+        "rolling": ("rolling", "Rolling"),
+    },
+    "Patch": {
+        "name": ("name", ""),
+        "inline": ("inline", ""),
+        "file": ("file", ""),
+        "id_override": ("idOverride", ""),
+        "labels": ("labels", ""),
+        "annotations": ("annotations", ""),
+        "description": ("description", ""),
+    },
+    "BootstrapSpec": {
+        "cluster_uuid": ("clusterUUID", ""),
+        "snapshot": ("snapshot", ""),
+    },
+    "ControlPlane": {
+        "count": ("count", ""),
+        "machines": ("machines", ""),
+        "machine_class": ("machineClass", "MachineClass"),
+        "selector": ("selector", ""),
+        "upgrade_strategy": ("upgradeStrategy", "Strategy"),
+        "patches": ("patches", "Patch"),
+        "system_extensions": ("systemExtensions", ""),
+        "kernel_args": ("kernelArgs", ""),
+        "labels": ("labels", ""),
+        "annotations": ("annotations", ""),
+        "bootstrap_spec": ("bootstrapSpec", "BootstrapSpec"),
+    },
+    "Workers": {
+        "count": ("count", ""),
+        "machines": ("machines", ""),
+        "machine_class": ("machineClass", "MachineClass"),
+        "selector": ("selector", ""),
+        "upgrade_strategy": ("upgradeStrategy", "Strategy"),
+        "patches": ("patches", "Patch"),
+        "system_extensions": ("systemExtensions", ""),
+        "kernel_args": ("kernelArgs", ""),
+        "labels": ("labels", ""),
+        "annotations": ("annotations", ""),
+        "name": ("name", ""),
+        "update_strategy": ("updateStrategy", "Strategy"),
+        "delete_strategy": ("deleteStrategy", "Strategy"),
+    },
+    "Install": {
+        "disk": ("disk", ""),
+        "disk_selector": ("diskSelector", ""),
+    },
+    "Machine": {
+        "locked": ("locked", ""),
+        "install": ("install", "Install"),
+        "patches": ("patches", "Patch"),
+        "system_extensions": ("systemExtensions", ""),
+        "kernel_args": ("kernelArgs", ""),
+        "labels": ("labels", ""),
+        "annotations": ("annotations", ""),
+    },
+    "Features": {
+        "disk_encryption": ("diskEncryption", ""),
+        "enable_workload_proxy": ("enableWorkloadProxy", ""),
+        "use_embedded_discovery_service": ("useEmbeddedDiscoveryService", ""),
+        "disable_public_discovery_service": ("disablePublicDiscoveryService", ""),
+        "enable_node_audit_skip": ("enableNodeAuditSkip", ""),
+    },
+    "Backup": {
+        "interval": ("interval", ""),
+    },
+    "Manifest": {
+        "name": ("name", ""),
+        "inline": ("inline", ""),
+        "file": ("file", ""),
+        "mode": ("mode", ""),
+        "labels": ("labels", ""),
+        "annotations": ("annotations", ""),
+    },
+    "HealthCheck": {
+        "name": ("name", ""),
+        "id_override": ("idOverride", ""),
+        "job": ("job", ""),
+        "file": ("file", ""),
+        "interval": ("interval", ""),
+        "labels": ("labels", ""),
+        "annotations": ("annotations", ""),
+    },
+    "Addon": {
+        "name": ("name", ""),
+        "version": ("version", ""),
+        "url": ("url", ""),
+    },
+    "Addons": {
+        "cni": ("cni", "Addon"),
+        "metrics_server": ("metricsServer", "Addon"),
+        "cert_manager": ("certManager", "Addon"),
+        "policy_engine": ("policyEngine", "Addon"),
+        "git_ops_engine": ("gitOpsEngine", "Addon"),
+        "csi": ("csi", "Addon"),
+    },
+    "Kubeconfig": {
+        "user": ("user", ""),
+        "groups": ("groups", ""),
+        "ttl": ("ttl", ""),
+        "renew_before": ("renewBefore", ""),
+    },
+    "OnDelete": {
+        "disconnected_machines": ("disconnectedMachines", ""),
+    },
+    "OmniCluster": {
+        "name": ("name", ""),
+        "endpoint": ("endpoint", ""),
+        "service_account_key_env_var": ("serviceAccountKeyEnvVar", ""),
+        "kubernetes_version": ("kubernetesVersion", ""),
+        "talos_version": ("talosVersion", ""),
+        "control_plane": ("controlPlane", "ControlPlane"),
+        "workers": ("workers", "Workers"),
+        "machines": ("machines", "Machine"),
+        "patches": ("patches", "Patch"),
+        "system_extensions": ("systemExtensions", ""),
+        "kernel_args": ("kernelArgs", ""),
+        "features": ("features", "Features"),
+        "backup": ("backup", "Backup"),
+        "manifests": ("manifests", "Manifest"),
+        "health_checks": ("healthChecks", "HealthCheck"),
+        "addons": ("addons", "Addons"),
+        "components": ("addons", "Addons"),
+        "labels": ("labels", ""),
+        "annotations": ("annotations", ""),
+        "locked": ("locked", ""),
+        "kubeconfig": ("kubeconfig", "Kubeconfig"),
+        "talosconfig": ("talosconfig", ""),
+        "wait_for": ("waitFor", ""),
+        "on_delete": ("onDelete", "OnDelete"),
+        "ownership": ("ownership", ""),
+    },
+}
+"""The fields of each part: the name on the wire, and the part that the value consists of."""
+
+FORMER_NAMES: Final[Mapping[str, str]] = {"components": "addons"}
+"""Inputs of a cluster under names that they no longer have, and the names that they have."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ksail_pulumi.lifecycle.outputs import inputs_in
+from ksail_pulumi.lifecycle.outputs import input_name, inputs_in
 from ksail_pulumi.provider.properties import MARKED
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.redaction import Gate
@@ -35,8 +35,14 @@ def newly_marked(urn: str, outputs: Mapping[str, Any]) -> bool:
 
 
 def _paths(given: Any) -> list[FieldPath]:
-    """Paths as they were before Pulumi, which makes floats of all numbers."""
-    return [tuple(int(part) if isinstance(part, float) else part for part in path) for path in given or ()]
+    """Paths as they were before Pulumi, which makes floats of all numbers.
+
+    States from before the input `addons` had its name hold paths into `components`.
+    """
+    return [
+        (input_name(first), *(int(part) if isinstance(part, float) else part for part in rest))
+        for first, *rest in given or ()
+    ]
 
 
 def gate_for(urn: str, *properties: Mapping[str, Any]) -> Gate:

@@ -8,47 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pulumi import Output
 
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.model.machine_ids import machine_id
+from ksail_pulumi.provider.inputs import FIELDS, FORMER_NAMES
 
 if TYPE_CHECKING:
     from ksail_pulumi.provider.inputs import OmniClusterArgs
 
-_OURS = frozenset(
-    {
-        "backup",
-        "bootstrapSpec",
-        "certManager",
-        "cni",
-        "components",
-        "controlPlane",
-        "csi",
-        "deleteStrategy",
-        "features",
-        "gitOpsEngine",
-        "healthChecks",
-        "install",
-        "kubeconfig",
-        "machineClass",
-        "manifests",
-        "metricsServer",
-        "onDelete",
-        "patches",
-        "policyEngine",
-        "rolling",
-        "updateStrategy",
-        "upgradeStrategy",
-        "workers",
-    }
-)
-"""Inputs with names of ours inside. `machines` of a cluster is one more: a mapping with such values."""
-
-_SPELLINGS = {"cluster_uuid": "clusterUUID"}
-"""Where omnictl's templates have another spelling than camelCase."""
+_CLUSTER = "OmniCluster"
 
 
 def to_wire(inputs: OmniClusterArgs | Mapping[str, Any]) -> dict[str, Any]:
@@ -61,64 +33,87 @@ def to_wire(inputs: OmniClusterArgs | Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(
             "", f"the inputs should be an OmniClusterArgs or a dictionary, not a value of type {type(inputs).__name__}"
         )
-    return _respelled_mapping(inputs, "")
+    return _respelled_mapping(inputs, _CLUSTER, "")
 
 
-def _respelled(value: Any, path: str) -> Any:
+def deprecations(inputs: OmniClusterArgs | Mapping[str, Any]) -> list[str]:
+    """A warning for each input that is given under a former name."""
+    given = _items(inputs)
+    return [
+        f"the input {former} is deprecated: it is called {name} now"
+        for former, name in FORMER_NAMES.items()
+        if given.get(former) is not None
+    ]
+
+
+def wire_name(name: str, part: str = _CLUSTER) -> str:
+    """The name on the wire of an input or of a field of one of its parts; one that is on the wire already stays."""
+    found = _fields(part).get(name)
+    return found[0] if found else _camel_case(name)
+
+
+@cache
+def _fields(part: str) -> dict[str, tuple[str, str]]:
+    """The fields of a part under both of their spellings: the name on the wire, and the part inside."""
+    found = dict(FIELDS.get(part, {}))
+    return {wire: (wire, inner) for wire, inner in found.values()} | found
+
+
+def _respelled(value: Any, part: str, path: str) -> Any:
     if isinstance(value, Output):
-        return value.apply(lambda known: _respelled(known, path))
+        return value.apply(lambda known: _respelled(known, part, path))
     if isinstance(value, list | tuple):
-        return [_respelled(item, f"{path}[{index}]") for index, item in enumerate(value)]
+        return [_respelled(item, part, f"{path}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, Mapping) or dataclasses.is_dataclass(value):
-        return _respelled_mapping(value, path)
+        return _respelled_mapping(value, part, path)
     return value
 
 
-def _respelled_mapping(value: Any, path: str) -> dict[str, Any]:
-    if dataclasses.is_dataclass(value):
-        value = {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+def _respelled_mapping(value: Any, part: str, path: str) -> dict[str, Any]:
     wire: dict[str, Any] = {}
-    for key, item in value.items():
-        name = wire_name(key)
+    for key, item in _items(value).items():
+        name, inner = _fields(part).get(key) or (_camel_case(key), "")
         place = f"{path}.{name}" if path else name
         if item is None:
             continue
         if name in wire:
-            raise InputError(place, "is given twice, in both of its spellings")
-        if name in _OURS:
-            wire[name] = _respelled(item, place)
-        elif name == "machines":
-            wire[name] = _respelled_machines(item, place)
+            raise InputError(place, "is given twice, in two spellings")
+        if name == "machines":
+            wire[name] = _respelled_machines(item, inner, place)
         else:
-            wire[name] = item
+            wire[name] = _respelled(item, inner, place) if inner else item
     return wire
 
 
-def _respelled_machines(value: Any, path: str) -> Any:
+def _items(value: Any) -> Mapping[str, Any]:
+    if dataclasses.is_dataclass(value):
+        return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+    return value  # type: ignore[no-any-return]
+
+
+def _respelled_machines(value: Any, part: str, path: str) -> Any:
     """The machines of a set, or a mapping from machines to values of ours; anything else as it is."""
     if isinstance(value, Output):
-        return value.apply(lambda known: _respelled_machines(known, path))
+        return value.apply(lambda known: _respelled_machines(known, part, path))
     if isinstance(value, str):
         return machine_id(value)
     if isinstance(value, list | tuple):
-        return [_respelled_machines(item, path) for item in value]
+        return [_respelled_machines(item, part, path) for item in value]
     if not isinstance(value, Mapping):
         return value
     wire: dict[str, Any] = {}
     for key, item in value.items():
-        machine = _respelled_machines(key, path)
+        machine = _respelled_machines(key, part, path)
         place = f"{path}.{machine}"
         if machine in wire:
-            raise InputError(place, "is given twice, in both of its spellings")
-        wire[machine] = _respelled(item, place)
+            raise InputError(place, "is given twice, in two spellings")
+        wire[machine] = _respelled(item, part, place)
     return wire
 
 
-def wire_name(name: str) -> str:
-    """The name of an input on the wire; one that is on the wire already stays."""
+def _camel_case(name: str) -> str:
+    """The name on the wire of a field that does not exist: `check` reports it."""
     if name.startswith("__"):
         return name
-    if name in _SPELLINGS:
-        return _SPELLINGS[name]
     first, *rest = name.split("_")
     return first + "".join(part[:1].upper() + part[1:] for part in rest)

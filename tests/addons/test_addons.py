@@ -58,7 +58,7 @@ COMPONENTS = st.fixed_dictionaries({}, optional={name: st.sampled_from(each) for
 
 
 def patches_of(components: dict[str, Any], began: str = "1.13.8", **options: Any) -> tuple[ComponentPatch, ...]:
-    return component_patches(cluster_spec(components=components).components, "prod", began=began, **options)
+    return component_patches(cluster_spec(addons=components).addons, "prod", began=began, **options)
 
 
 def objects_in(patches: tuple[ComponentPatch, ...]) -> list[dict[str, Any]]:
@@ -121,12 +121,12 @@ def test_objects_live_where_talos_lets_them(components: dict[str, Any]) -> None:
 
 @given(COMPONENTS)
 def test_components_are_read_back_as_they_were_written(components: dict[str, Any]) -> None:
-    spec = cluster_spec(components=components)
+    spec = cluster_spec(addons=components)
     assert inputs_of(desired(spec), mark=MARK, previous=spec) == to_wire(spec)
 
 
 def test_users_patches_come_after_those_of_components() -> None:
-    spec = cluster_spec(components={"cni": "none"}, patches=[{"name": "mine", "inline": {"machine": {}}}])
+    spec = cluster_spec(addons={"cni": "none"}, patches=[{"name": "mine", "inline": {"machine": {}}}])
     ids = [each.id for each in desired(spec) if each.type == omni.CONFIG_PATCH]
     assert ids == ["100-cluster-prod-component-cni", "200-cluster-prod-mine"]
 
@@ -166,7 +166,7 @@ def live(spec: ClusterSpec) -> list[Resource]:
 
 
 def test_a_version_that_is_left_out_stays_what_is_installed() -> None:
-    before = live(cluster_spec(components={"certManager": {"version": "1.20.0"}, "policyEngine": "kyverno"}))
+    before = live(cluster_spec(addons={"certManager": {"version": "1.20.0"}, "policyEngine": "kyverno"}))
 
     def versions(components: dict[str, Any]) -> list[str | None]:
         return [patch.component.version for patch in patches_of(components, actual=before)]
@@ -179,18 +179,18 @@ def test_a_version_that_is_left_out_stays_what_is_installed() -> None:
 
 @pytest.mark.parametrize("annotation", ["", "not JSON", "[]", '{"name": 5}', '{"version": "1.2.3"}', '"x"', "null"])
 def test_an_annotation_that_says_nothing_is_no_trouble(annotation: str) -> None:
-    (patch,) = [each for each in live(cluster_spec(components={"certManager": True})) if "component" in each.id]
+    (patch,) = [each for each in live(cluster_spec(addons={"certManager": True})) if "component" in each.id]
     odd = replace(patch, annotations={**patch.annotations, ANNOTATION_COMPONENT: annotation})
     assert recorded(odd) is None
     assert not intact(odd)
-    spec = cluster_spec(components={"certManager": True})
+    spec = cluster_spec(addons={"certManager": True})
     wire = inputs_of([*(each for each in live(spec) if each.id != odd.id), odd], mark=MARK, previous=spec)
-    assert wire["components"] == {}
+    assert wire["addons"] == {}
     assert wire["patches"][0]["idOverride"] == odd.id
 
 
 def test_an_exported_cluster_keeps_the_patches_of_components_as_its_own() -> None:
-    resources = live(cluster_spec(components={"cni": "cilium", "certManager": True}))
+    resources = live(cluster_spec(addons={"cni": "cilium", "certManager": True}))
     exported = parse_cluster(inputs_of(resources))
     assert len(exported.patches or ()) == 2
     assert inputs_of(resources, mark=MARK, previous=exported) == to_wire(exported)
@@ -212,11 +212,11 @@ def told(
 ) -> Findings:
     """The findings for a cluster with these components, which is new or has had others."""
     versions = {"talosVersion": talos, "kubernetesVersion": "1.36.3" if talos == "1.13.8" else "1.35.7"}
-    spec = cluster_spec(components=components, **versions, **inputs)
+    spec = cluster_spec(addons=components, **versions, **inputs)
     statuses = [machine(number) for number in range(1, 4)]
     if before is None:
         return findings(spec, Snapshot(statuses=statuses, talos_versions=CATALOG), mark=MARK)
-    old = cluster_spec(components=before, **versions)
+    old = cluster_spec(addons=before, **versions)
     current = Versions(versions["talosVersion"], versions["kubernetesVersion"])
     resources = [replace(each, version=1) for each in desired(old, versions=current)]
     nodes = [each for each in resources if each.type == omni.MACHINE_SET_NODE]
@@ -233,13 +233,13 @@ def told(
 
 def test_a_new_cluster_is_told_with_its_components() -> None:
     found = told({"cni": "cilium", "certManager": {"url": URL}})
-    assert found.forecasts[-1] == f"components: cilium {VERSIONS['cilium']}, cert-manager from {URL}"
+    assert found.forecasts[-1] == f"add-ons: cilium {VERSIONS['cilium']}, cert-manager from {URL}"
     assert found.warnings == ()
 
 
 def test_without_a_network_plugin_nothing_becomes_ready() -> None:
     (warning,) = told({"cni": "none"}).warnings
-    assert warning.startswith("components.cni is none: no node becomes ready")
+    assert warning.startswith("addons.cni is none: no node becomes ready")
     assert told({"cni": "none"}, waitFor="running").warnings == ()
     assert told({"cni": "none"}, before={"cni": "none"}).warnings == ()
 
@@ -297,7 +297,7 @@ def test_nothing_is_told_where_no_component_changes() -> None:
 )
 def test_the_network_plugin_of_a_running_cluster_stays(before: Any, after: Any, change: str) -> None:
     (problem,) = told(after, before=before).failures
-    assert problem.field == "components.cni"
+    assert problem.field == "addons.cni"
     assert f"cannot be changed ({change})" in problem.reason
 
 
@@ -306,7 +306,7 @@ def test_the_patch_of_a_component_is_not_a_patch_of_its_own_as_well() -> None:
         {"certManager": True},
         patches=[{"idOverride": "100-cluster-prod-component-cert-manager", "inline": {"machine": {}}}],
     ).failures
-    assert str(problem) == "patches[0].idOverride: is the ID that components.certManager has: keep one of the two"
+    assert str(problem) == "patches[0].idOverride: is the ID that addons.certManager has: keep one of the two"
 
 
 def test_the_version_of_the_network_plugin_may_change() -> None:

@@ -32,7 +32,7 @@ def environment(omni: Simulator) -> dict[str, str]:
 
 
 def test_every_example_is_tested() -> None:
-    tested = {"single-node", "patches", "components", "dev-and-prod", "two-omnis"}
+    tested = {"single-node", "patches", "addons", "dev-and-prod", "two-omnis"}
     assert {path.name for path in EXAMPLES.iterdir()} == tested
 
 
@@ -62,7 +62,7 @@ def test_the_root_project_can_be_previewed_without_credentials(tmp_path: Path, p
     assert "still has the placeholder <account>" in preview.output
 
 
-@pytest.mark.parametrize(("example", "nodes"), [("single-node", 1), ("patches", 3), ("components", 2)])
+@pytest.mark.parametrize(("example", "nodes"), [("single-node", 1), ("patches", 3), ("addons", 2)])
 def test_an_example_with_one_stack(
     tmp_path: Path, pulumi: dict[str, str], omni: Simulator, example: str, nodes: int
 ) -> None:

@@ -88,8 +88,8 @@ def test_the_patches_of_the_program_keep_their_numbers_and_their_layout(ksail: T
     ]
     assert before[f"202-cluster-{name}-sysctls"] != PATCHES[SYSCTLS]
 
-    forecasts = ksail.forecasts(components={})
-    outputs = ksail.create(components={})
+    forecasts = ksail.forecasts(addons={})
+    outputs = ksail.create(addons={})
 
     assert ksail.patches() == before
     assert forecasts == [
@@ -102,7 +102,7 @@ def test_the_patches_of_the_program_keep_their_numbers_and_their_layout(ksail: T
     assert owned == before.keys() - {f"201-cluster-{name}-kubelet-csr-approver"}
     assert ksail.sees_no_drift(outputs)
     written = len(simulator.store.audit)
-    assert ksail.update(outputs, components={}).to_wire() == outputs.to_wire()
+    assert ksail.update(outputs, addons={}).to_wire() == outputs.to_wire()
     assert simulator.store.audit[written:] == []
 
 
@@ -112,10 +112,10 @@ def test_a_takeover_reboots_no_machine_and_configures_none_again(ksail: Takeover
         return [(each.boots, each.config and each.config.digest, each.stage) for each in found]
 
     other = Lab(ksail.lab.client, ksail.lab.name)
-    other.create(adopt=True, **ksail.inputs(components={}, waitFor="ready"))
+    other.create(adopt=True, **ksail.inputs(addons={}, waitFor="ready"))
     before = configured()
 
-    ksail.create(components={}, waitFor="ready")
+    ksail.create(addons={}, waitFor="ready")
 
     assert configured() == before
 
@@ -165,11 +165,11 @@ def test_a_change_by_hand_shows_and_is_taken_back(ksail: Takeover) -> None:
 
 def test_patches_that_are_added_come_where_the_program_has_them(ksail: Takeover) -> None:
     name = ksail.lab.name
-    outputs = ksail.create(components={})
+    outputs = ksail.create(addons={})
     for added, value in (("a", "1"), ("b", "2"), ("z", "26")):
         ksail.write(f"cluster/{added}.yaml", PATCHES[SYSCTLS].replace("1024", value))
 
-    outputs = ksail.update(outputs, components={})
+    outputs = ksail.update(outputs, addons={})
 
     assert [each for each in sorted(ksail.patches()) if "cluster" in each] == [
         f"200-cluster-{name}-a",

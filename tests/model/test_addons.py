@@ -25,13 +25,13 @@ DETAILS = ({"version": "1.2.3"}, {"url": "https://example.org/manifest.yaml"})
 
 
 def chosen(components: dict[str, Any]) -> dict[str, tuple[str, str | None, str | None]]:
-    spec = parse_cluster({"name": "prod", "components": components})
-    return {field: (each.name, each.version, each.url) for field, each in spec.components.chosen()}
+    spec = parse_cluster({"name": "prod", "addons": components})
+    return {field: (each.name, each.version, each.url) for field, each in spec.addons.chosen()}
 
 
 def problems(components: Any) -> list[str]:
     with pytest.raises(InvalidCluster) as raised:
-        parse_cluster({"name": "prod", "components": components})
+        parse_cluster({"name": "prod", "addons": components})
     return [str(problem) for problem in raised.value.problems]
 
 
@@ -55,38 +55,32 @@ def test_a_component_is_a_name_a_switch_or_a_mapping() -> None:
 def test_what_is_off_is_not_chosen() -> None:
     assert chosen({"metricsServer": False, "certManager": None}) == {}
     assert chosen({}) == {}
-    assert parse_cluster({"name": "prod"}).components == parse_cluster({"name": "prod", "components": {}}).components
+    assert parse_cluster({"name": "prod"}).addons == parse_cluster({"name": "prod", "addons": {}}).addons
 
 
 MISTAKES = {
-    'components.cni: should be flannel, none, cilium or calico, not "weave"': {"cni": "weave"},
-    "components.cni: should be flannel, none, cilium or calico, or a mapping with name, and version or url": {
-        "cni": True
-    },
-    "components.cni: name is missing: it is flannel, none, cilium or calico": {"cni": {"version": "1.2.3"}},
-    "components.csi: should be local-path, or a mapping with name, and version or url": {"csi": ["local-path"]},
-    "components.metricsServer: should be true or false, or a mapping with version or url": {"metricsServer": "yes"},
-    "components.certManager: should be true or false, or a mapping with version or url": {
-        "certManager": {"name": "other"}
-    },
-    "components.cni.version: flannel comes with Talos and has no version": {
-        "cni": {"name": "flannel", "version": "1.2.3"}
-    },
-    "components.cni.url: none installs nothing and has no url": {"cni": {"name": "none", "url": "https://a.b/c"}},
-    "components.cni.version: should be a string, not the number 1.2": {"cni": {"name": "cilium", "version": 1.2}},
-    "components.cni.version: version should be in semver format, like 1.36.3": {
+    'addons.cni: should be flannel, none, cilium or calico, not "weave"': {"cni": "weave"},
+    "addons.cni: should be flannel, none, cilium or calico, or a mapping with name, and version or url": {"cni": True},
+    "addons.cni: name is missing: it is flannel, none, cilium or calico": {"cni": {"version": "1.2.3"}},
+    "addons.csi: should be local-path, or a mapping with name, and version or url": {"csi": ["local-path"]},
+    "addons.metricsServer: should be true or false, or a mapping with version or url": {"metricsServer": "yes"},
+    "addons.certManager: should be true or false, or a mapping with version or url": {"certManager": {"name": "other"}},
+    "addons.cni.version: flannel comes with Talos and has no version": {"cni": {"name": "flannel", "version": "1.2.3"}},
+    "addons.cni.url: none installs nothing and has no url": {"cni": {"name": "none", "url": "https://a.b/c"}},
+    "addons.cni.version: should be a string, not the number 1.2": {"cni": {"name": "cilium", "version": 1.2}},
+    "addons.cni.version: version should be in semver format, like 1.36.3": {
         "cni": {"name": "cilium", "version": "1.20"}
     },
-    "components.csi.url: should be the http or https URL of a Kubernetes manifest": {
+    "addons.csi.url: should be the http or https URL of a Kubernetes manifest": {
         "csi": {"name": "local-path", "url": "ftp://example.org/a"}
     },
-    "components.csi.url: should be a string, not a number": {"csi": {"name": "local-path", "url": 5}},
-    "components.cni.version: version and url are mutually exclusive: the URL says which version it is": {
+    "addons.csi.url: should be a string, not a number": {"csi": {"name": "local-path", "url": 5}},
+    "addons.cni.version: version and url are mutually exclusive: the URL says which version it is": {
         "cni": {"name": "cilium", "version": "1.2.3", "url": "https://a.b/c"}
     },
-    "components.cni.verison: unknown field; did you mean version?": {"cni": {"name": "cilium", "verison": "1.2.3"}},
-    "components.gitopsEngine: unknown field; did you mean gitOpsEngine?": {"gitopsEngine": "flux"},
-    "components: should be a mapping, not a list": ["cilium"],
+    "addons.cni.verison: unknown field; did you mean version?": {"cni": {"name": "cilium", "verison": "1.2.3"}},
+    "addons.gitopsEngine: unknown field; did you mean gitOpsEngine?": {"gitopsEngine": "flux"},
+    "addons: should be a mapping, not a list": ["cilium"],
 }
 
 
@@ -117,12 +111,12 @@ def named(field: str) -> st.SearchStrategy[Any]:
     )
 )
 def test_what_was_written_is_written_again(components: dict[str, Any]) -> None:
-    inputs = {"name": "prod", "components": components}
+    inputs = {"name": "prod", "addons": components}
     assert to_wire(parse_cluster(inputs)) == inputs
 
 
 def test_the_documentation_names_the_versions() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "components.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "addons.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("|")]
     for name, version in VERSIONS.items():
         assert any(name.replace("-", "_") in row.replace("-", "_") and f"| {version} |" in row for row in rows), name
@@ -150,7 +144,7 @@ def test_the_fields_of_a_ksail_yaml_are_components(tmp_path: Path) -> None:
         "gitOpsEngine: ArgoCD\ncsi: Enabled"
     )
     config = from_ksail(tmp_path, fields)
-    assert config.spec["components"] == {
+    assert config.spec["addons"] == {
         "cni": "cilium",
         "metricsServer": True,
         "certManager": True,
@@ -166,7 +160,7 @@ def test_what_a_ksail_yaml_leaves_off_is_no_component(tmp_path: Path) -> None:
         "cni: Default\nmetricsServer: Default\ncertManager: Disabled\npolicyEngine: None\n"
         "gitOpsEngine: None\ncsi: false"
     )
-    assert "components" not in from_ksail(tmp_path, fields).spec
+    assert "addons" not in from_ksail(tmp_path, fields).spec
 
 
 def test_a_component_that_ksail_does_not_know_is_told_with_its_line(tmp_path: Path) -> None:

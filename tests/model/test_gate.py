@@ -79,8 +79,8 @@ def test_keys_and_what_identifies_a_cluster_and_its_parts_stay() -> None:
 
 
 def test_what_is_marked_as_secret_is_taken_out_of_our_own_texts_too() -> None:
-    inputs = {"workers": [{"selector": "zone = b"}], "labels": {"a": "b"}, "components": {"cni": {"name": "cilium"}}}
-    gate = gate_of(inputs, ("workers", 0, "selector"), ("components",))
+    inputs = {"workers": [{"selector": "zone = b"}], "labels": {"a": "b"}, "addons": {"cni": {"name": "cilium"}}}
+    gate = gate_of(inputs, ("workers", 0, "selector"), ("addons",))
     assert gate.ours('selector "zone = b" of cilium with b') == 'selector "…" of … with b'
     assert gate.theirs("zone = b, b") == "…, …"
 

@@ -271,7 +271,7 @@ def test_a_patch_whose_id_is_given_in_whole_neither_takes_the_place_of_another_n
 
 
 def test_a_component_is_no_patch_of_the_inputs() -> None:
-    component = cluster_spec(components={"metricsServer": True})
+    component = cluster_spec(addons={"metricsServer": True})
     plain = cluster_spec(patches=patches("component-metrics-server"))
 
     assert ids(planned(plain, desired(component)).creates) == ["200-cluster-prod-component-metrics-server"]

@@ -1,18 +1,23 @@
 """The three ways to write inputs, and the one form they take on the wire."""
 
+import ast
 import dataclasses
-import typing
+import inspect
+from itertools import pairwise
 
 import pulumi
 import pytest
 
 from ksail_pulumi.errors import InputError
-from ksail_pulumi.model import addons as components
-from ksail_pulumi.model import cluster as models
-from ksail_pulumi.provider import inputs, spelling
+from ksail_pulumi.formats.descriptions import described, descriptions
+from ksail_pulumi.model import addons, cluster
+from ksail_pulumi.model.parse import parse_cluster
+from ksail_pulumi.provider import inputs
 from ksail_pulumi.provider.inputs import (
-    ComponentArgs,
-    ComponentsArgs,
+    FIELDS,
+    FORMER_NAMES,
+    AddonArgs,
+    AddonsArgs,
     ControlPlaneArgs,
     KubeconfigArgs,
     MachineArgs,
@@ -22,14 +27,14 @@ from ksail_pulumi.provider.inputs import (
     PatchArgs,
     WorkersArgs,
 )
-from ksail_pulumi.provider.spelling import to_wire
+from ksail_pulumi.provider.spelling import deprecations, to_wire, wire_name
 
 WIRE = {
     "talosVersion": "1.13.8",
     "controlPlane": {"machineClass": {"name": "big_ones", "size": 3}, "labels": {"my_label": "1"}},
     "workers": [{"name": "gpu", "count": 2, "patches": [{"name": "p", "inline": {"machine_x": {"a_b": 1}}}]}],
     "machines": {"my_uuid": {"patches": [{"idOverride": "x_y", "inline": "a: 1"}]}},
-    "components": {"cni": "cilium", "certManager": {"version": "1.21.2"}, "gitOpsEngine": {"name": "flux"}},
+    "addons": {"cni": "cilium", "certManager": {"version": "1.21.2"}, "gitOpsEngine": {"name": "flux"}},
     "kubeconfig": {"renewBefore": "24h"},
     "waitFor": "running",
     "onDelete": {"disconnectedMachines": "wait"},
@@ -39,9 +44,7 @@ CLASSES = OmniClusterArgs(
     control_plane=ControlPlaneArgs(machine_class=MachineClassArgs(name="big_ones", size=3), labels={"my_label": "1"}),
     workers=[WorkersArgs(name="gpu", count=2, patches=[PatchArgs(name="p", inline={"machine_x": {"a_b": 1}})])],
     machines={"my_uuid": MachineArgs(patches=[PatchArgs(id_override="x_y", inline="a: 1")])},
-    components=ComponentsArgs(
-        cni="cilium", cert_manager=ComponentArgs(version="1.21.2"), git_ops_engine=ComponentArgs(name="flux")
-    ),
+    addons=AddonsArgs(cni="cilium", cert_manager=AddonArgs(version="1.21.2"), git_ops_engine=AddonArgs(name="flux")),
     kubeconfig=KubeconfigArgs(renew_before="24h"),
     wait_for="running",
     on_delete=OnDeleteArgs(disconnected_machines="wait"),
@@ -51,7 +54,7 @@ SNAKE_CASE = {
     "control_plane": {"machine_class": {"name": "big_ones", "size": 3}, "labels": {"my_label": "1"}},
     "workers": [{"name": "gpu", "count": 2, "patches": [{"name": "p", "inline": {"machine_x": {"a_b": 1}}}]}],
     "machines": {"my_uuid": {"patches": [{"id_override": "x_y", "inline": "a: 1"}]}},
-    "components": {"cni": "cilium", "cert_manager": {"version": "1.21.2"}, "git_ops_engine": {"name": "flux"}},
+    "addons": {"cni": "cilium", "cert_manager": {"version": "1.21.2"}, "git_ops_engine": {"name": "flux"}},
     "kubeconfig": {"renew_before": "24h"},
     "wait_for": "running",
     "on_delete": {"disconnected_machines": "wait"},
@@ -84,26 +87,83 @@ def test_names_inside_an_output_are_respelled_too(loop):
     assert loop.run_until_complete(known()) == [{"machineClass": {"name": "big"}}]
 
 
-NAMES = [name for name in vars(inputs) if name.endswith("Args")]
-MODELS = {"OmniClusterArgs": "ClusterSpec"}
-READ_BY_THE_PROGRAM = {"file"}
+FORMERLY = [
+    OmniClusterArgs(components=AddonsArgs(cni="cilium", cert_manager=True)),
+    {"components": {"cni": "cilium", "cert_manager": True}},
+    {"components": {"cni": "cilium", "certManager": True}},
+]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_classes_have_the_fields_of_the_model_and_their_names_on_the_wire(name):
-    fields = {field.name for field in dataclasses.fields(getattr(inputs, name))} - READ_BY_THE_PROGRAM
-    model_name = MODELS.get(name, name.removesuffix("Args"))
-    model = getattr(models, model_name, None) or getattr(components, model_name)
-    assert {field: spelling.wire_name(field) for field in fields} == {
-        field: info.alias for field, info in model.model_fields.items()
-    }
+@pytest.mark.parametrize("written", FORMERLY, ids=["classes", "snake_case", "camelCase"])
+def test_an_input_under_its_former_name_is_the_same_and_is_warned_of(written):
+    assert to_wire(written) == {"addons": {"cni": "cilium", "certManager": True}}
+    assert deprecations(written) == ["the input components is deprecated: it is called addons now"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_dictionaries_have_the_fields_and_types_of_the_classes(name):
-    fields = {field.name: field.type.removesuffix(" | None") for field in dataclasses.fields(getattr(inputs, name))}
-    twin = getattr(inputs, f"{name}Dict")
+@pytest.mark.parametrize("written", [CLASSES, SNAKE_CASE, WIRE], ids=["classes", "snake_case", "camelCase"])
+def test_todays_names_are_not_warned_of(written):
+    assert deprecations(written) == []
+
+
+def test_an_input_under_its_former_and_its_present_name_is_refused():
+    with pytest.raises(InputError, match="addons: is given twice"):
+        to_wire({"addons": {}, "components": {}})
+
+
+@pytest.mark.parametrize("written", [3, 3.0, {"count": 3}, ControlPlaneArgs(count=3)])
+def test_a_number_is_a_control_plane_of_that_many_machines(written):
+    spec = parse_cluster({"name": "west", **to_wire({"control_plane": written})})
+    assert spec.control_plane == cluster.ControlPlane(count=3)
+
+
+MODELS = {"OmniCluster": cluster.ClusterSpec}
+
+
+def model_of(part):
+    return MODELS.get(part) or getattr(cluster, part, None) or getattr(addons, part)
+
+
+@pytest.mark.parametrize("part", FIELDS)
+def test_every_name_on_the_wire_is_the_models_and_stays_itself(part):
+    wire = {name: wire for name, (wire, _) in FIELDS[part].items() if part != "OmniCluster" or name not in FORMER_NAMES}
+    assert wire == {name: info.alias for name, info in model_of(part).model_fields.items()}
+    assert {name: wire_name(name, part) for name in wire} == wire
+    assert [wire_name(name, part) for name in wire.values()] == list(wire.values())
+
+
+def described_classes():
+    """What stands below each class and each field of `provider/inputs.py`, by class and field."""
+    for node in ast.parse(inspect.getsource(inputs)).body:
+        if isinstance(node, ast.ClassDef):
+            below = {
+                field.target.id: " ".join(text.value.value.split())
+                for field, text in pairwise(node.body)
+                if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+            }
+            yield node.name, ast.get_docstring(node), below
+
+
+@pytest.mark.parametrize("suffix", ["Args", "ArgsDict"])
+def test_every_field_is_described_below_it_in_both_forms(suffix):
+    found = {name.removesuffix(suffix): rest for name, *rest in described_classes() if name.endswith(suffix)}
+    assert found.keys() == FIELDS.keys()
+    for part, (docstring, below) in found.items():
+        model = model_of(part)
+        assert " ".join(docstring.split()) == described(model)
+        assert {name: text for name, text in below.items() if name in model.model_fields} == descriptions(model)
+        assert below.keys() == FIELDS[part].keys()
+        assert all(below.values())
+
+
+@pytest.mark.parametrize("part", FIELDS)
+def test_the_two_forms_have_the_same_types(part):
+    fields = dataclasses.fields(getattr(inputs, f"{part}Args"))
+    twin = getattr(inputs, f"{part}ArgsDict")
     found = {key: reference.__forward_arg__ for key, reference in twin.__annotations__.items()}
-    assert found == fields
+    assert found == {field.name: field.type.removesuffix(" | None") for field in fields}
     assert not twin.__total__
-    assert typing.is_typeddict(twin)
+
+
+def test_no_repr_shows_what_may_be_secret():
+    patch = PatchArgs(name="p", inline="s3cret", labels={"a": "s3cret"}, description="s3cret")
+    assert repr(patch) == "PatchArgs(name='p', file=None, id_override=None)"

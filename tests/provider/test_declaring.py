@@ -51,7 +51,7 @@ def refusal(**inputs):
         ("ready", "is an output, and no input"),
         ("schema", "is an output, and no input"),
         ("phase", "is an output, and no input"),
-        ("cluster_uuid", "unknown field; known fields: annotations, backup, "),
+        ("cluster_uuid", "is an output, and no input"),
         ("clusterUuid", "is an output, and no input"),
         ("kubeconfigOptions", "unknown field; did you mean kubeconfig?"),
         ("__owner", "unknown field; "),
@@ -63,7 +63,7 @@ def refusal(**inputs):
     ],
 )
 def test_only_documented_inputs_are_accepted(mocked, name, reason):
-    assert f"OmniCluster 'west': {name.replace('cluster_uuid', 'clusterUUID')}: {reason}" in refusal(**{name: SECRET})
+    assert f"OmniCluster 'west': {name.replace('cluster_uuid', 'clusterUuid')}: {reason}" in refusal(**{name: SECRET})
 
 
 def test_what_is_not_set_is_no_unknown_input(mocked):

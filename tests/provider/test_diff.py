@@ -8,8 +8,10 @@ from importlib import metadata
 import pytest
 from pulumi.output import Unknown
 
+from ksail_pulumi.lifecycle.outputs import stored_inputs
 from ksail_pulumi.provider.cluster import OmniClusterProvider
 from ksail_pulumi.provider.host.call import CallError
+from ksail_pulumi.provider.spelling import to_wire
 
 INPUTS = {"name": "west", "controlPlane": {"count": 1.0}, "workers": 2.0, "__owner": "o/p/s/west", "__provider": "x"}
 FACTS = {"clusterUuid": "u", "phase": "RUNNING", "ready": True, "nodes": [], "schema": 2.0}
@@ -34,6 +36,7 @@ def test_the_same_inputs_are_no_difference():
     "spelling",
     [
         {"controlPlane": {"count": 1}},
+        {"controlPlane": 1.0},
         {"workers": [{"count": 2.0}]},
         {"waitFor": "ready"},
         {"kubernetesVersion": "v1.36.3", "talosVersion": "v1.13.8"},
@@ -43,6 +46,14 @@ def test_the_same_inputs_are_no_difference():
 def test_the_same_in_other_words_is_no_difference(spelling):
     olds = {key: value for key, value in OUTPUTS.items() if key != "__pinned"} | {"__pinned": []}
     assert diff(olds, same_but({**INPUTS, **PINS}, **spelling)).changes is False
+
+
+def test_a_state_from_before_addons_had_their_name_is_no_difference():
+    components = {"components": {"cni": "cilium", "csi": {"name": "local-path", "url": "https://a.b/s3cret"}}}
+    program = to_wire({**INPUTS, "addons": {"cni": {"name": "cilium"}, "csi": components["components"]["csi"]}})
+    checked = OmniClusterProvider().check({**INPUTS, **components}, stored_inputs(program))
+    assert (checked.failures, checked.inputs["components"]) == ([], stored_inputs(program)["components"])
+    assert diff({**OUTPUTS, **components}, checked.inputs).changes is False
 
 
 def test_a_version_that_was_left_out_stays_pinned():

@@ -1,6 +1,7 @@
 """What a program that declares clusters registers with Pulumi."""
 
 import base64
+import inspect
 
 import pulumi
 import pytest
@@ -9,6 +10,8 @@ from pulumi.dynamic.dynamic import serialize_provider
 from ksail_pulumi import ControlPlaneArgs, OmniCluster, OmniClusterArgs, PatchArgs
 from ksail_pulumi.errors import InputError, KsailPulumiError
 from ksail_pulumi.provider.cluster import OmniClusterProvider
+from ksail_pulumi.provider.inputs import FIELDS, FORMER_NAMES, InputOutputs
+from ksail_pulumi.provider.spelling import to_wire
 
 TOKEN = "pulumi-python:dynamic/ksail:OmniCluster"
 PICKLED = (
@@ -107,6 +110,77 @@ def test_outputs_are_properties(monitor):
 
     expected = {"name": "west", "uuid": "u-1", "talos": "1.13.8", "ready": True, "nodes": [], "phase": "RUNNING"}
     assert run(program) == expected
+
+
+GIVEN = {
+    "name": "west",
+    "endpoint": "https://omni.example",
+    "service_account_key_env_var": "MY_KEY",
+    "kubernetes_version": "1.36.3",
+    "talos_version": "1.13.8",
+    "control_plane": 3,
+    "workers": [{"name": "gpu", "count": 2}],
+    "machines": {"4c4c4544-0000-4000-8000-000000000001": {"locked": True}},
+    "patches": [{"name": "p", "inline": "machine: {}"}],
+    "system_extensions": ["siderolabs/gvisor"],
+    "kernel_args": ["a=b"],
+    "features": {"disk_encryption": True},
+    "backup": {"interval": "1h"},
+    "manifests": [{"name": "m", "mode": "full", "inline": {"kind": "Namespace"}}],
+    "health_checks": [{"name": "h", "job": {"kind": "Job"}}],
+    "addons": {"cni": "cilium"},
+    "labels": {"a": "b"},
+    "annotations": {"c": "d"},
+    "locked": False,
+    "kubeconfig": {"user": "ci"},
+    "talosconfig": False,
+    "wait_for": "running",
+    "on_delete": {"disconnected_machines": "wait"},
+    "ownership": "exclusive",
+}
+UNDER_ANOTHER_NAME = {"kubeconfig": "kubeconfig_options", "talosconfig": "talosconfig_enabled"}
+OUTPUTS = {name: UNDER_ANOTHER_NAME.get(name, name) for name in GIVEN}
+
+
+def test_every_input_is_an_output(monitor):
+    assert GIVEN.keys() == FIELDS["OmniCluster"].keys() - FORMER_NAMES.keys()
+
+    def program():
+        cluster = OmniCluster("west", **GIVEN)
+        return {name: getattr(cluster, output) for name, output in OUTPUTS.items()}
+
+    assert to_wire(run(program)) == to_wire(GIVEN)
+
+
+def test_an_input_that_is_not_given_is_none_as_an_output(monitor):
+    def program():
+        cluster = OmniCluster("west")
+        return {name: getattr(cluster, output) for name, output in OUTPUTS.items()}
+
+    found = run(program)
+    given = {"name": "west", "talos_version": "1.13.8"}
+    if not pulumi.runtime.is_dry_run():
+        assert found == {**dict.fromkeys(GIVEN), **given}
+
+
+def test_every_output_of_an_input_says_what_it_is():
+    properties = inspect.getmembers(InputOutputs, lambda each: isinstance(each, property))
+    assert {name for name, _ in properties} == set(OUTPUTS.values())
+    assert [name for name, found in properties if not found.__doc__] == []
+
+
+@pytest.mark.parametrize("written", [OmniClusterArgs(components={"cni": "cilium"}), {"components": {"cni": "cilium"}}])
+def test_the_former_name_of_an_input_still_works_with_a_warning(monitor, caplog, written):
+    run(lambda: OmniCluster("west", written) and None)
+    run(lambda: OmniCluster("west", components={"cni": "cilium"}) and None)
+    assert [each.inputs["components"] for each in monitor.registered] == [{"cni": "cilium"}] * 2
+    assert caplog.messages == ["the input components is deprecated: it is called addons now"] * 2
+
+
+def test_the_state_keeps_addons_where_it_always_has(monitor, caplog):
+    run(lambda: OmniCluster("west", addons={"cni": "cilium"}) and None)
+    assert monitor.inputs == {"name": "west", "components": {"cni": "cilium"}}
+    assert caplog.messages == []
 
 
 def test_the_credentials_are_asked_to_be_secret(monitor, monkeypatch):

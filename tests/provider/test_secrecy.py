@@ -3,6 +3,8 @@
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
+from ksail_pulumi.provider.secrecy import gate_for
+
 OWNER = "organization/shop/dev/west"
 INPUTS = {"name": "west", "labels": {"a": "s3cret-value"}, "__owner": OWNER}
 MARKS = {"__marked": [["labels", "a"]]}
@@ -39,6 +41,15 @@ def test_what_is_marked_later_is_a_change_since_it_is_stored_in_plain_text(provi
     ):
         inputs, _ = provider.check(news, olds=INPUTS)
         assert provider.diff("west", olds, inputs).changes == changes
+
+
+def test_the_marks_of_a_state_from_before_addons_had_their_name_still_count(provider):
+    components = {"components": {"csi": {"name": "local-path", "url": "https://a.b/s3cret"}}}
+    olds = outputs(**components, __marked=[["components", "csi", "url"]])
+    inputs, _ = provider.check({**INPUTS, **components, "__marked": [["addons", "csi", "url"]]}, olds=INPUTS)
+    assert provider.diff("west", olds, inputs).changes == NONE
+    gate = gate_for("", olds)
+    assert "s3cret" not in gate.ours("it is https://a.b/s3cret")
 
 
 @pytest.mark.parametrize(

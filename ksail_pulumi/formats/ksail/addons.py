@@ -1,4 +1,4 @@
-"""The components of a ksail.yaml, in KSail's spelling, as inputs of a cluster."""
+"""The add-ons of a ksail.yaml, in KSail's spelling, as inputs of a cluster."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _ON = "Enabled"
 _APPROVER = "kubelet-csr-approver"
 
 
-def components_of(cluster: Cluster) -> dict[str, Any]:
-    """The components that a ksail.yaml turns on; its defaults are what Talos has: Flannel, and nothing else."""
+def addons_of(cluster: Cluster) -> dict[str, Any]:
+    """The add-ons that a ksail.yaml turns on; its defaults are what Talos has: Flannel, and nothing else."""
     chosen: dict[str, Any] = {
         "cni": _NAMES.get(cluster.cni or ""),
         "metricsServer": cluster.metrics_server == _ON or None,
@@ -38,7 +38,7 @@ def components_of(cluster: Cluster) -> dict[str, Any]:
 def without_approver(patches: TalosPatches) -> None:
     """Leave out the approver of certificates that KSail writes into `talos/cluster` for its metrics-server.
 
-    The component brings one. Two manifests with the same objects would undo each other in a sync. In a cluster that
+    The add-on brings one. Two manifests with the same objects would undo each other in a sync. In a cluster that
     KSail has made, its patch stays all the same: nothing of others is removed unasked.
     """
     for index, patch in enumerate(patches.scopes["cluster"]):

@@ -62,10 +62,10 @@ SwitchWithoutDefault = Annotated[
 
 WITHOUT_EFFECT = "without effect"
 Idle = Annotated[Any, WITHOUT_EFFECT]
-"""A field that KSail has and that does nothing for a cluster on Omni: it may stand, and its user is told."""
+"""A field that KSail has and that does nothing for a cluster on Omni: it is accepted, with a warning."""
 
 Other = Any
-"""A part that is about something else than an Omni cluster, and is none of our business."""
+"""A part that is not about a cluster on Omni. It is not checked."""
 
 
 class _Part(BaseModel):
@@ -73,37 +73,39 @@ class _Part(BaseModel):
 
 
 class Omni(_Part):
-    """`spec.provider.omni`, at first `spec.cluster.omni`.
-
-    Attributes:
-        endpoint: URL of the Omni, `https://<account>.omni.siderolabs.io:443`.
-        endpoint_env_var: The environment variable that wins over `endpoint`, `OMNI_ENDPOINT` by default.
-        service_account_key_env_var: The environment variable with the key, `OMNI_SERVICE_ACCOUNT_KEY` by default.
-        talos_version: The version of Talos, with or without `v`; the newest that Omni supports by default.
-        kubernetes_version: Likewise for Kubernetes.
-        machine_class: The machine class that Omni takes the machines from.
-        machines: The UUIDs of the machines, those of the control plane first; not together with a class.
-    """
+    """`spec.provider.omni`, formerly `spec.cluster.omni`."""
 
     endpoint: str | None = None
+    """URL of Omni, such as `https://<account>.omni.siderolabs.io:443`."""
+
     endpoint_env_var: str | None = None
+    """Name of the environment variable that overrides `endpoint`. Default: `OMNI_ENDPOINT`."""
+
     service_account_key_env_var: str | None = None
+    """Name of the environment variable with the service account key. Default: `OMNI_SERVICE_ACCOUNT_KEY`."""
+
     talos_version: str | None = None
+    """Talos version, with or without `v`. Default: the newest that Omni supports."""
+
     kubernetes_version: str | None = None
+    """Kubernetes version, with or without `v`. Default: the newest that Omni supports."""
+
     machine_class: str | None = None
+    """Machine class that Omni allocates the machines from."""
+
     machines: list[MachineId] | None = None
+    """IDs (UUIDs) of the machines, those of the control plane first. Not together with `machineClass`."""
 
 
 class Talos(_Part):
-    """`spec.cluster.talos`: the node counts' first home; the rest concerns machines that KSail itself makes.
-
-    Attributes:
-        control_planes: The same as `spec.cluster.controlPlanes`.
-        workers: The same as `spec.cluster.workers`.
-    """
+    """`spec.cluster.talos`: former place of the node counts. The rest is about machines that KSail itself creates."""
 
     control_planes: Count | None = None
+    """The same as `spec.cluster.controlPlanes`."""
+
     workers: Count | None = None
+    """The same as `spec.cluster.workers`."""
+
     version: Idle = None
     extensions: Idle = None
     config: Idle = None
@@ -116,53 +118,63 @@ class Talos(_Part):
 
 
 class Connection(_Part):
-    """`spec.cluster.connection`.
-
-    Attributes:
-        context: Names the cluster, as `admin@<cluster>`, where `metadata.name` does not.
-    """
+    """`spec.cluster.connection`."""
 
     context: str | None = None
+    """Kubeconfig context, `admin@<cluster>`. It names the cluster if `metadata.name` does not."""
+
     kubeconfig: Idle = None
     timeout: Other = None
 
 
 class Cluster(_Part):
-    """`spec.cluster`.
-
-    Attributes:
-        distribution: Talos is the only one on Omni.
-        provider: Omni.
-        distribution_config: The folder of Talos patches, `talos` by default.
-        connection: How KSail reaches the cluster.
-        control_planes: How many machines run the control plane, 1 by default.
-        workers: How many machines run workloads, 0 by default.
-        kubernetes_version: The version of Kubernetes, where `omni` has none.
-        omni: The Omni, in its first home; `spec.provider.omni` is today's.
-        talos: The node counts, in their first home.
-        cni: The network plugin.
-        csi: Storage for pods.
-        metrics_server: Measures what pods and nodes use.
-        cert_manager: Issues certificates.
-        policy_engine: Checks what is created against policies.
-        git_ops_engine: Keeps the cluster as a repository says.
-    """
+    """`spec.cluster`."""
 
     distribution: Literal["Talos"] | None = None
+    """Distribution. Only `Talos` runs on Omni."""
+
     provider: Literal["Omni"] | None = None
+    """Provider. Only `Omni` is supported."""
+
     distribution_config: str | None = None
+    """Folder with the Talos patches. Default: `talos`."""
+
     connection: Connection | None = None
+    """How KSail reaches the cluster."""
+
     control_planes: Count | None = None
+    """Number of control plane machines. Default: 1."""
+
     workers: Count | None = None
+    """Number of worker machines. Default: 0."""
+
     kubernetes_version: str | None = None
+    """Kubernetes version, used if `omni` has none."""
+
     omni: Omni | None = None
+    """Former place of `spec.provider.omni`."""
+
     talos: Talos | None = None
+    """Former place of the node counts."""
+
     cni: Literal["Default", "Cilium", "Calico"] | None = None
+    """Network plugin. `Default` is Flannel, which comes with Talos."""
+
     csi: Switch | None = None
+    """Storage for pods, on the disk of the node. `Default` is none."""
+
     metrics_server: Switch | None = None
+    """metrics-server, which measures what pods and nodes use."""
+
     cert_manager: SwitchWithoutDefault | None = None
+    """cert-manager, which issues certificates."""
+
     policy_engine: Literal["None", "Kyverno", "Gatekeeper"] | None = None
+    """Policy engine."""
+
     git_ops_engine: Annotated[Literal["None", "Flux", "ArgoCD"] | None, Field(alias="gitOpsEngine")] = None
+    """GitOps engine."""
+
     cdi: Idle = None
     load_balancer: Idle = None
     local_registry: Idle = None
@@ -179,13 +191,11 @@ class Cluster(_Part):
 
 
 class Provider(_Part):
-    """`spec.provider`.
-
-    Attributes:
-        omni: The Omni, its machines and the versions.
-    """
+    """`spec.provider`."""
 
     omni: Omni | None = None
+    """Omni, its machines and the versions."""
+
     docker: Other = None
     hetzner: Other = None
     kubernetes: Other = None
@@ -195,44 +205,40 @@ class Provider(_Part):
 
 
 class Spec(_Part):
-    """`spec`.
-
-    Attributes:
-        cluster: What the cluster is like.
-        provider: Where it runs.
-    """
+    """`spec`."""
 
     cluster: Cluster | None = None
+    """Settings of the cluster."""
+
     provider: Provider | None = None
+    """Settings of the provider."""
+
     editor: Other = None
     workload: Other = None
     chat: Other = None
 
 
 class Metadata(_Part):
-    """`metadata`.
-
-    Attributes:
-        name: The cluster's name.
-    """
+    """`metadata`."""
 
     name: Name | None = None
+    """Name of the cluster."""
 
 
 class KsailFile(_Part):
-    """A whole ksail.yaml.
-
-    Attributes:
-        api_version: `ksail.io/v1alpha1`.
-        kind: `Cluster`.
-        metadata: The cluster's name.
-        spec: The cluster.
-    """
+    """A whole ksail.yaml."""
 
     api_version: Literal["ksail.io/v1alpha1"] | None = None
+    """Always `ksail.io/v1alpha1`."""
+
     kind: Literal["Cluster"] | None = None
+    """Always `Cluster`."""
+
     metadata: Metadata | None = None
+    """Metadata of the cluster."""
+
     spec: Spec | None = None
+    """Specification of the cluster."""
 
 
 def idle_fields(part: BaseModel, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

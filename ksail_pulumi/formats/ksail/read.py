@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.formats.ksail import file as ksail_file
-from ksail_pulumi.formats.ksail.addons import components_of, without_approver
+from ksail_pulumi.formats.ksail.addons import addons_of, without_approver
 from ksail_pulumi.formats.ksail.expansion import expand
 from ksail_pulumi.formats.ksail.patches import TalosPatches, read_patches
 from ksail_pulumi.formats.shape import combined, read_model
@@ -130,9 +130,9 @@ class _Reader:
             spec["kubernetesVersion"] = kubernetes
         spec["controlPlane"], worker_set = self._machine_sets(omni, place, control_planes, workers)
         patches = self._patches(workers)
-        if components := components_of(self.cluster):
-            spec["components"] = components
-        if "metricsServer" in components:
+        if addons := addons_of(self.cluster):
+            spec["addons"] = addons
+        if "metricsServer" in addons:
             without_approver(patches)
         if patches.scopes["cluster"]:
             spec["patches"] = patches.scopes["cluster"]

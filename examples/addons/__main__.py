@@ -2,15 +2,15 @@
 
 import pulumi
 
-from ksail_pulumi import ComponentArgs, ComponentsArgs, OmniCluster
+from ksail_pulumi import AddonArgs, AddonsArgs, OmniCluster
 
 cluster = OmniCluster(
     "shop",
     workers=1,
-    components=ComponentsArgs(
+    addons=AddonsArgs(
         cni="cilium",  # chosen once: the network plugin of a cluster that runs stays
         metrics_server=True,
-        cert_manager=ComponentArgs(version="1.21.2"),  # a version of your own choice, changed in place
+        cert_manager=AddonArgs(version="1.21.2"),  # a version of your own choice, changed in place
         policy_engine="kyverno",
         git_ops_engine="flux",
         csi="local-path",

@@ -1,4 +1,4 @@
-"""Components of a cluster with the real `pulumi` command."""
+"""Add-ons of a cluster with the real `pulumi` command."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def test_components_are_turned_on_changed_and_off(
     need(free_machines, 1)
 
     def ask(**components: object) -> None:
-        project.clusters({"web": {"name": name, "components": components}})
+        project.clusters({"web": {"name": name, "addons": components}})
 
     def preview_and_up() -> str:
         return project.run("up", "--yes").output
 
     ask(cni="cilium", cert_manager={"version": "1.20.0"})
     project.init()
-    assert "components: cilium 1.20.2, cert-manager 1.20.0" in preview_and_up()
+    assert "add-ons: cilium 1.20.2, cert-manager 1.20.0" in preview_and_up()
     assert project.refresh().changes == {"unchanged": 2}
 
     ask(cni="calico", cert_manager=True)
     refused = project.preview(fails=True)
-    assert "components.cni" in refused.output
+    assert "addons.cni" in refused.output
     assert "cannot be changed (cilium -> calico)" in refused.output
 
     ask(cni="cilium", metrics_server=True, cert_manager={"version": "1.21.2"})

@@ -39,7 +39,7 @@ def written(simulator: Simulator, since: int) -> list[tuple[str, str, str]]:
 def test_a_cluster_gets_a_patch_for_each_component(lab: Lab, needs: Needs) -> None:
     needs(1)
     asked = {"cni": "cilium", "certManager": True, "gitOpsEngine": {"name": "flux", "version": "v2.9.0"}}
-    outputs = lab.create(components=asked, patches=[{"name": "mine", "inline": {"cluster": {"discovery": {}}}}])
+    outputs = lab.create(addons=asked, patches=[{"name": "mine", "inline": {"cluster": {"discovery": {}}}}])
 
     assert sorted(patches(lab)) == [
         "100-component-cert-manager",
@@ -56,43 +56,39 @@ def test_a_cluster_gets_a_patch_for_each_component(lab: Lab, needs: Needs) -> No
 def test_a_change_writes_the_patch_of_that_component_and_no_other(simulator: Simulator, omni: Client) -> None:
     lab = Lab(omni, "audited")
     asked: dict[str, Any] = {"cni": "calico", "certManager": True, "policyEngine": "kyverno"}
-    first = lab.create(components=asked)
+    first = lab.create(addons=asked)
     mark = len(simulator.store.audit)
 
-    second = lab.update(first, components={**asked, "certManager": {"version": "1.20.2"}})
+    second = lab.update(first, addons={**asked, "certManager": {"version": "1.20.2"}})
     assert written(simulator, mark) == [("update", "ConfigPatches", "100-cluster-audited-component-cert-manager")]
 
     mark = len(simulator.store.audit)
-    third = lab.update(second, components={"cni": "calico", "certManager": {"version": "1.20.2"}})
+    third = lab.update(second, addons={"cni": "calico", "certManager": {"version": "1.20.2"}})
     assert written(simulator, mark) == [("teardown", "ConfigPatches", "100-cluster-audited-component-policy-engine")]
 
     mark = len(simulator.store.audit)
-    lab.update(third, components={**asked, "certManager": {"version": "1.20.2"}})
+    lab.update(third, addons={**asked, "certManager": {"version": "1.20.2"}})
     assert written(simulator, mark) == [("create", "ConfigPatches", "100-cluster-audited-component-policy-engine")]
 
 
 def test_changed_manifests_are_synced_once_the_cluster_is_ready(simulator: Simulator, omni: Client) -> None:
     lab = Lab(omni, "synced")
-    first = lab.create(
-        components={"certManager": {"version": "1.20.0"}, "cni": {"name": "cilium", "version": "1.20.1"}}
-    )
+    first = lab.create(addons={"certManager": {"version": "1.20.0"}, "cni": {"name": "cilium", "version": "1.20.1"}})
     second = lab.update(
-        first, components={"certManager": {"version": "1.20.2"}, "cni": {"name": "cilium", "version": "1.20.1"}}
+        first, addons={"certManager": {"version": "1.20.2"}, "cni": {"name": "cilium", "version": "1.20.1"}}
     )
 
-    assert lab.told[-1] == "syncing the manifests of its components"
+    assert lab.told[-1] == "syncing the manifests of its add-ons"
     assert omni.management.start_sync_manifests("synced", timeout=10).result() == 0  # nothing is left to sync
 
     lab.told.clear()
-    lab.update(
-        second, components={"certManager": {"version": "1.20.2"}, "cni": {"name": "cilium", "version": "1.20.2"}}
-    )
-    assert "syncing the manifests of its components" not in lab.told  # another Job does the work
+    lab.update(second, addons={"certManager": {"version": "1.20.2"}, "cni": {"name": "cilium", "version": "1.20.2"}})
+    assert "syncing the manifests of its add-ons" not in lab.told  # another Job does the work
 
 
 def test_a_sync_that_fails_is_told_and_the_update_stands(simulator: Simulator, omni: Client) -> None:
     lab = Lab(omni, "unsynced")
-    first = lab.create(components={"certManager": {"version": "1.20.0"}})
+    first = lab.create(addons={"certManager": {"version": "1.20.0"}})
     warnings: list[str] = []
 
     def cut_the_connection(line: str) -> None:
@@ -101,7 +97,7 @@ def test_a_sync_that_fails_is_told_and_the_update_stands(simulator: Simulator, o
 
     lab.on_progress = cut_the_connection
     session = replace(lab.session(), warn=warnings.append)
-    assert lab.update(first, session=session, components={"certManager": {"version": "1.20.2"}}).ready
+    assert lab.update(first, session=session, addons={"certManager": {"version": "1.20.2"}}).ready
     (warning,) = warnings
     assert warning.endswith(
         "After you fix this, run `omnictl cluster kubernetes manifest-sync unsynced --dry-run=false`"
@@ -110,19 +106,19 @@ def test_a_sync_that_fails_is_told_and_the_update_stands(simulator: Simulator, o
 
 def test_a_version_left_out_stays_what_the_cluster_has(lab: Lab, needs: Needs) -> None:
     needs(1)
-    first = lab.create(components={"certManager": {"version": "1.20.0"}})
+    first = lab.create(addons={"certManager": {"version": "1.20.0"}})
     before = patches(lab)
-    second = lab.update(first, components={"certManager": True})
+    second = lab.update(first, addons={"certManager": True})
 
     assert patches(lab) == before
     read = lab.read(second)
     assert read is not None
-    assert read.inputs["components"] == {"certManager": True}
+    assert read.inputs["addons"] == {"certManager": True}
 
 
 def test_a_refresh_shows_by_component_what_somebody_did(simulator: Simulator, omni: Client) -> None:
     lab = Lab(omni, "drifted")
-    first = lab.create(components={"certManager": True, "csi": "local-path", "cni": "flannel"})
+    first = lab.create(addons={"certManager": True, "csi": "local-path", "cni": "flannel"})
     prefix = "100-cluster-drifted-component-"
 
     with omni.state.watch(Query(CONFIG_PATCH, id=f"{prefix}csi")) as watch:
@@ -130,7 +126,7 @@ def test_a_refresh_shows_by_component_what_somebody_did(simulator: Simulator, om
         assert any(event.kind == "destroyed" for event in iter(watch.next, None))
     gone = lab.read(first)
     assert gone is not None
-    assert gone.inputs["components"] == {"certManager": True, "cni": "flannel"}
+    assert gone.inputs["addons"] == {"certManager": True, "cni": "flannel"}
 
     def edited(resource: Any) -> Any:
         text = "cluster:\n    extraManifests:\n        - https://example.org/mine.yaml\n"
@@ -139,12 +135,12 @@ def test_a_refresh_shows_by_component_what_somebody_did(simulator: Simulator, om
     omni.state.modify(CONFIG_PATCH, f"{prefix}cert-manager", edited)
     changed = lab.read(first)
     assert changed is not None
-    assert changed.inputs["components"] == {"cni": "flannel"}
+    assert changed.inputs["addons"] == {"cni": "flannel"}
     (patch,) = changed.inputs["patches"]
     assert patch["idOverride"] == f"{prefix}cert-manager"
     assert "annotations" not in patch
 
-    again = lab.update(first, components={"certManager": True, "csi": "local-path", "cni": "flannel"})
+    again = lab.update(first, addons={"certManager": True, "csi": "local-path", "cni": "flannel"})
     restored = lab.read(again)
     assert restored is not None
     assert restored.inputs == first.inputs
@@ -152,15 +148,15 @@ def test_a_refresh_shows_by_component_what_somebody_did(simulator: Simulator, om
 
 def test_the_network_plugin_of_a_running_cluster_is_not_changed(lab: Lab, needs: Needs) -> None:
     needs(1)
-    spec = lab.spec(components={"cni": "cilium"})
-    lab.create(components={"cni": "cilium"})
+    spec = lab.spec(addons={"cni": "cilium"})
+    lab.create(addons={"cni": "cilium"})
 
     def failures(cni: Any) -> list[str]:
-        found = preview(lab.spec(components={"cni": cni} if cni else {}), spec, lab.mark, lab.client)
+        found = preview(lab.spec(addons={"cni": cni} if cni else {}), spec, lab.mark, lab.client)
         return [str(each) for each in found.failures]
 
     (failure,) = failures("calico")
-    assert failure.startswith("components.cni: the network plugin of a cluster that runs cannot be changed")
+    assert failure.startswith("addons.cni: the network plugin of a cluster that runs cannot be changed")
     assert "(cilium -> calico)" in failure
     assert "(cilium -> flannel)" in failures(None)[0]
     assert "how cilium is installed" in failures({"name": "cilium", "url": "https://example.org/cilium.yaml"})[0]
@@ -169,7 +165,7 @@ def test_the_network_plugin_of_a_running_cluster_is_not_changed(lab: Lab, needs:
 
 def test_an_interrupted_sync_saves_the_cluster(simulator: Simulator, omni: Client) -> None:
     lab = Lab(omni, "interrupted")
-    first = lab.create(components={"certManager": {"version": "1.20.0"}})
+    first = lab.create(addons={"certManager": {"version": "1.20.0"}})
 
     def interrupt(line: str) -> None:
         if line.startswith("syncing"):
@@ -178,6 +174,6 @@ def test_an_interrupted_sync_saves_the_cluster(simulator: Simulator, omni: Clien
 
     lab.on_progress = interrupt
     with pytest.raises(CancelledError, match="manifest-sync interrupted") as raised:
-        lab.update(first, components={"certManager": {"version": "1.20.2"}})
+        lab.update(first, addons={"certManager": {"version": "1.20.2"}})
     assert raised.value.outputs is not None
-    assert raised.value.outputs.inputs["components"] == {"certManager": {"version": "1.20.2"}}
+    assert raised.value.outputs.inputs["addons"] == {"certManager": {"version": "1.20.2"}}
