@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.addons.patches import patch_id, plain_patches, recorded
 from ksail_pulumi.model.addons import ARGO_CD, CILIUM, FLANNEL, METRICS_SERVER, NONE, Addon
-from ksail_pulumi.model.versions import number
+from ksail_pulumi.model.versions import parse_version
 from ksail_pulumi.problems import Problem
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _changed(before: Addon | None, after: Addon, spec: ClusterSpec) -> str:
 
 def _removed(component: Addon, cluster: str, versions: Versions) -> str:
     gone = f"{_title(component)} is taken out of the machine configuration, and Kubernetes keeps its objects"
-    talos = number(versions.talos)
+    talos = parse_version(versions.talos)
     if not _by_job(component) and talos is not None and talos.line >= _PRUNES_SINCE:
         return f"{gone}: `{sync_command(cluster)}` deletes them, with all else that Talos made and is not configured"
     return f"{gone}: delete them with kubectl"

@@ -29,7 +29,7 @@ from ksail_pulumi.model.addons import (
     Addons,
 )
 from ksail_pulumi.model.patches import patch_text
-from ksail_pulumi.model.versions import number
+from ksail_pulumi.model.versions import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -118,7 +118,7 @@ def component_patches(
         actual: What Omni has of the cluster. A component without a version keeps the one that it has.
     """
     installed = {each.id: recorded(each) for each in actual if ANNOTATION_COMPONENT in each.annotations}
-    found = number(began)
+    found = parse_version(began)
     multiple = found is not None and found.line >= MULTIPLE_DOCUMENTS_SINCE
     patches = []
     for wire_field, component in components.chosen():

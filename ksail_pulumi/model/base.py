@@ -17,6 +17,8 @@ _VERSION = re.compile(r"v?([0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]+)?)")
 _UNLIMITED = "unlimited"
 _Unlimited = Literal["unlimited", "Unlimited", "infinity", "∞"]  # omnictl's spellings
 
+_INT_64 = range(-(2**63), 2**64)
+
 MOST_MACHINES = 2**32 - 1
 """Omni counts machines in 32 bits."""
 

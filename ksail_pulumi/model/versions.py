@@ -18,7 +18,7 @@ class Versions:
 
 
 @dataclass(frozen=True, order=True)
-class Number:
+class ParsedVersion:
     """A version as something that can be compared; a pre-release comes before its release."""
 
     major: int
@@ -33,7 +33,7 @@ class Number:
         return self.major, self.minor
 
 
-def number(text: str) -> Number | None:
+def parse_version(text: str) -> ParsedVersion | None:
     """Read a version, with or without `v`; None if it is none."""
     found = _NUMBERS.fullmatch(text)
     if not found:
@@ -41,10 +41,10 @@ def number(text: str) -> Number | None:
     parts = tuple(
         (0, int(part), "") if part.isdecimal() else (1, 0, part) for part in (found[4] or "").split(".") if part
     )
-    return Number(int(found[1]), int(found[2]), int(found[3] or 0), not parts, parts)
+    return ParsedVersion(int(found[1]), int(found[2]), int(found[3] or 0), not parts, parts)
 
 
 def newest(versions: Iterable[str]) -> str | None:
     """The newest release among versions; None if there is none."""
-    known = [(parsed, text) for text in versions if (parsed := number(text)) and parsed.release]
+    known = [(parsed, text) for text in versions if (parsed := parse_version(text)) and parsed.release]
     return max(known)[1] if known else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import NotEnoughMachinesError
 from ksail_pulumi.model.selectors import Selector, parse_selector
-from ksail_pulumi.model.versions import number
+from ksail_pulumi.model.versions import parse_version
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.problems import invalid
 
@@ -215,8 +215,8 @@ def version_conflict(status: Resource, talos: str) -> str | None:
     """
     if status.spec.schematic.in_agent_mode:
         return None
-    has = number(status.labels.get(omni.LABEL_TALOS_VERSION, "") or status.spec.talos_version)
-    gets = number(talos)
+    has = parse_version(status.labels.get(omni.LABEL_TALOS_VERSION, "") or status.spec.talos_version)
+    gets = parse_version(talos)
     if has is None:
         return "the machine has no Talos version label"
     if gets is None:

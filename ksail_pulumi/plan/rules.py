@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.model.durations import duration, go_duration
 from ksail_pulumi.model.parse import Problem
 from ksail_pulumi.model.patches import sets_field
-from ksail_pulumi.model.versions import Versions, number
+from ksail_pulumi.model.versions import Versions, parse_version
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.desired import INSTALL_DISK_API
 from ksail_pulumi.plan.machines import version_conflict
@@ -65,14 +65,14 @@ def _version_paths(versions: Versions, snapshot: Snapshot) -> Iterator[Problem]:
         return
     current = versions_of(snapshot.cluster)
     began = snapshot.config_version.spec.version.removeprefix("v") if snapshot.config_version else ""
-    first, talos = number(began), number(versions.talos)
+    first, talos = parse_version(began), parse_version(versions.talos)
     if versions.talos != current.talos and first and talos and talos.line < first.line:
         yield Problem(
             ("talosVersion",),
             f'downgrading from version "{began}" to "{versions.talos}" is not supported; '
             f"the cluster began with {began}",
         )
-    before, after = number(current.kubernetes), number(versions.kubernetes)
+    before, after = parse_version(current.kubernetes), parse_version(versions.kubernetes)
     last = snapshot.kubernetes_upgrade.spec.last_upgrade_version if snapshot.kubernetes_upgrade else ""
     if not before or not after or versions.kubernetes in (current.kubernetes, last):
         return
@@ -175,7 +175,7 @@ def _features(spec: ClusterSpec, snapshot: Snapshot, versions: Versions) -> Iter
         yield Problem(("features", "useEmbeddedDiscoveryService"), "embedded discovery service is not enabled")
     if asked.disable_public_discovery_service:
         path = ("features", "disablePublicDiscoveryService")
-        began = number(snapshot.config_version.spec.version if snapshot.config_version else versions.talos)
+        began = parse_version(snapshot.config_version.spec.version if snapshot.config_version else versions.talos)
         if began is not None and began.line < _PUBLIC_DISCOVERY_SINCE:
             yield Problem(
                 path,

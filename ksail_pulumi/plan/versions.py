@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.model.versions import Number, Versions, newest, number
+from ksail_pulumi.model.versions import ParsedVersion, Versions, newest, parse_version
 from ksail_pulumi.problems import invalid
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ def available_versions(version: str, usable: Sequence[str]) -> str:
     """Say which versions there are, nearest first, and how many more."""
     if not usable:
         return "none is available"
-    ordered = sorted(usable, key=lambda text: number(text) or Number(0, 0, 0, False, ()), reverse=True)
-    wanted = number(version)
-    same_line = [text for text in ordered if wanted and (found := number(text)) and found.line == wanted.line]
+    ordered = sorted(usable, key=lambda text: parse_version(text) or ParsedVersion(0, 0, 0, False, ()), reverse=True)
+    wanted = parse_version(version)
+    same_line = [text for text in ordered if wanted and (found := parse_version(text)) and found.line == wanted.line]
     nearest = same_line or get_close_matches(version, ordered, n=1)
     shown = [*nearest, *(text for text in ordered if text not in nearest)][:6]
     more = len(ordered) - len(shown)

@@ -10,7 +10,7 @@ import pytest
 
 from ksail_pulumi.errors import CancelledError, ForeignClusterError, InputError, LifecycleError, WaitTimeoutError
 from ksail_pulumi.lifecycle.outputs import ClusterOutputs
-from ksail_pulumi.model.versions import number
+from ksail_pulumi.model.versions import parse_version
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     ANNOTATION_CLUSTER_LOCKED,
@@ -84,15 +84,15 @@ def older_versions(lab: Lab) -> tuple[str, str, str, str]:
     """A Talos and a Kubernetes version, each with the one that it can be upgraded to."""
     catalog = lab.client.state.list(TALOS_VERSION)
     newest = resolve_versions(None, None, catalog)
-    talos = number(newest.talos)
-    kubernetes = number(newest.kubernetes)
+    talos = parse_version(newest.talos)
+    kubernetes = parse_version(newest.kubernetes)
     assert talos is not None
     assert kubernetes is not None
     usable = {each.spec.version: set(each.spec.compatible_kubernetes_versions) for each in catalog}
     before = max(
         (parsed, text)
         for text in usable
-        if (parsed := number(text))
+        if (parsed := parse_version(text))
         and parsed.line == talos.line
         and parsed < talos
         and newest.kubernetes in usable[text]
@@ -100,7 +100,7 @@ def older_versions(lab: Lab) -> tuple[str, str, str, str]:
     older = max(
         (parsed, text)
         for text in usable[before] & usable[newest.talos]
-        if (parsed := number(text)) and parsed.line == kubernetes.line and parsed < kubernetes
+        if (parsed := parse_version(text)) and parsed.line == kubernetes.line and parsed < kubernetes
     )[1]
     return before, newest.talos, older, newest.kubernetes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ksail_pulumi.errors import InputError
-from ksail_pulumi.model.versions import Versions, newest, number
+from ksail_pulumi.model.versions import Versions, newest, parse_version
 from ksail_pulumi.plan.versions import resolve_versions
 
 from .builders import CATALOG, talos_version
@@ -95,5 +95,5 @@ def test_an_omni_without_versions_is_told() -> None:
 def test_versions_are_ordered_as_numbers_and_a_pre_release_before_its_release() -> None:
     texts = ["1.10.0-alpha.2", "1.10.0-alpha.10", "1.10.0-beta.1", "1.10.0", "1.10.1", "1.11.0", "2.0.0"]
 
-    assert sorted(["2.0.0", *texts[:-1]], key=lambda text: number(text) or pytest.fail(text)) == texts
+    assert sorted(["2.0.0", *texts[:-1]], key=lambda text: parse_version(text) or pytest.fail(text)) == texts
     assert newest(["1.9.9", "v1.10.0", "1.11.0-rc.1", "nonsense"]) == "v1.10.0"
