@@ -9,7 +9,7 @@ import yaml
 
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.resources import ANNOTATION_MANAGED_BY_TEMPLATES, TALOS_VERSION
-from ksail_pulumi.plan.desired import desired_resources
+from ksail_pulumi.plan.assemble import desired_resources
 from ksail_pulumi.plan.machines import Assignment
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import resolve_versions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.addons.patches import patch_id, plain_patches, recorded
+from ksail_pulumi.addons.patches import addon_patch_id, plain_patches, recorded
 from ksail_pulumi.model.addons import ARGO_CD, CILIUM, FLANNEL, METRICS_SERVER, NONE, Addon
 from ksail_pulumi.model.versions import parse_version
 from ksail_pulumi.problems import Problem
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 _PRUNES_SINCE = (1, 13)  # the Talos that remembers which objects it made
 
 
-def component_rules(spec: ClusterSpec, live: Sequence[Resource], *, bootstrapped: bool) -> Iterator[Problem]:
+def addon_rules(spec: ClusterSpec, live: Sequence[Resource], *, bootstrapped: bool) -> Iterator[Problem]:
     """What cannot be, and what can no longer be changed, given the live resources of the cluster."""
     plain = plain_patches(spec)
     for field, _ in spec.addons.chosen():
-        if place := plain.get(patch_id(spec.name, field)):
+        if place := plain.get(addon_patch_id(spec.name, field)):
             yield Problem((*place, "idOverride"), f"is the ID that addons.{field} has: keep one of the two")
-    if bootstrapped and patch_id(spec.name, "cni") not in plain:
+    if bootstrapped and addon_patch_id(spec.name, "cni") not in plain:
         yield from _network_plugin(spec, live)
 
 
 def _network_plugin(spec: ClusterSpec, live: Sequence[Resource]) -> Iterator[Problem]:
-    cni_id = patch_id(spec.name, "cni")
+    cni_id = addon_patch_id(spec.name, "cni")
     found = next((each for each in live if each.id == cni_id), None)
     before = Addon(name=FLANNEL) if found is None else recorded(found)
     after = spec.addons.cni or Addon(name=FLANNEL)
@@ -44,7 +44,7 @@ def _network_plugin(spec: ClusterSpec, live: Sequence[Resource]) -> Iterator[Pro
     )
 
 
-def component_warnings(spec: ClusterSpec, *, bootstrapped: bool) -> Iterator[str]:
+def addon_warnings(spec: ClusterSpec, *, bootstrapped: bool) -> Iterator[str]:
     """What a new cluster will wait for in vain."""
     cni = spec.addons.cni
     if cni is not None and cni.name == NONE and spec.wait_for == "ready" and not bootstrapped:
@@ -54,7 +54,7 @@ def component_warnings(spec: ClusterSpec, *, bootstrapped: bool) -> Iterator[str
         )
 
 
-def component_forecast(
+def addon_forecast(
     spec: ClusterSpec,
     versions: Versions,
     *,
@@ -82,7 +82,7 @@ def component_forecast(
         yield _added(component)
     for actual, desired in updates:
         before, after = recorded(actual), recorded(desired)
-        if after is not None and actual.spec != desired.spec:
+        if after is not None:
             if before is not None and before.name != after.name:
                 yield _added(after)
                 yield _removed(before, spec.name, versions)
@@ -95,7 +95,7 @@ def component_forecast(
 
 def outdates_manifests(updates: Iterable[tuple[Resource, Resource]]) -> bool:
     """Whether updates (before, after) change manifests that are applied already, which Talos itself does not update."""
-    changed = (recorded(desired) for actual, desired in updates if actual.spec != desired.spec)
+    changed = (recorded(desired) for _, desired in updates)
     return any(component is not None and not _by_job(component) for component in changed)
 
 

@@ -32,16 +32,16 @@ from ksail_pulumi.model.patches import patch_text
 from ksail_pulumi.model.versions import parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ksail_pulumi.model.cluster import ClusterSpec
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.problems import FieldPath
 
-ANNOTATION_COMPONENT = "ksail-pulumi/component"
+ANNOTATION_ADDON = "ksail-pulumi/component"
 """On the patch of a component: which it is, with its version or URL, and a digest of the patch."""
 
-COMPONENT_WEIGHT = 100
+ADDON_WEIGHT = 100
 """Begins the IDs of these patches, so that Omni applies them before the user's own, which begin at 200."""
 
 APPROVER_VERSION = "0.12.1"
@@ -51,11 +51,12 @@ MULTIPLE_DOCUMENTS_SINCE = (1, 14)
 """Clusters that begin with this Talos have documents of their own for what used to be in `machine` and `cluster`, and
 Talos refuses the old fields beside them (its `V1Alpha1ConflictValidate`)."""
 
-_FIELDS = tuple(info.alias or name for name, info in Addons.model_fields.items())
+_FIELDS = {info.alias or name: name for name, info in Addons.model_fields.items()}
+"""The fields of add-ons on the wire, each with its name in Python."""
 
 
 @dataclass(frozen=True)
-class ComponentPatch:
+class AddonPatch:
     """The patch of one component.
 
     Attributes:
@@ -72,7 +73,7 @@ class ComponentPatch:
 
     @property
     def name(self) -> str:
-        return patch_name(self.field)
+        return addon_patch_name(self.field)
 
     @property
     def annotation(self) -> str:
@@ -90,25 +91,25 @@ class _Parts:
     inline: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
-def patch_name(wire_field: str) -> str:
+def addon_patch_name(wire_field: str) -> str:
     """What the patch of a component is called: `component-cert-manager`, `component-gitops-engine`."""
     words = re.sub(r"([A-Z])", r"-\1", wire_field).lower()
     return "component-" + words.replace("git-ops", "gitops")
 
 
-def patch_id(cluster: str, wire_field: str) -> str:
+def addon_patch_id(cluster: str, wire_field: str) -> str:
     """The ID of the patch of a component."""
-    return f"{COMPONENT_WEIGHT:03d}-cluster-{cluster}-{patch_name(wire_field)}"
+    return f"{ADDON_WEIGHT:03d}-cluster-{cluster}-{addon_patch_name(wire_field)}"
 
 
-def is_component(patch: Resource) -> bool:
+def is_addon(patch: Resource) -> bool:
     """Whether a patch in Omni is that of a component."""
-    return ANNOTATION_COMPONENT in patch.annotations
+    return ANNOTATION_ADDON in patch.annotations
 
 
-def component_patches(
+def addon_patches(
     components: Addons, cluster: str, *, began: str, actual: Iterable[Resource] = ()
-) -> tuple[ComponentPatch, ...]:
+) -> tuple[AddonPatch, ...]:
     """The patches of the components of a cluster, in the order of their fields.
 
     Args:
@@ -117,13 +118,13 @@ def component_patches(
         began: The Talos version that the cluster began or begins with, on which the form of its configuration depends.
         actual: What Omni has of the cluster. A component without a version keeps the one that it has.
     """
-    installed = {each.id: recorded(each) for each in actual if ANNOTATION_COMPONENT in each.annotations}
+    installed = {each.id: recorded(each) for each in actual if ANNOTATION_ADDON in each.annotations}
     found = parse_version(began)
     multiple = found is not None and found.line >= MULTIPLE_DOCUMENTS_SINCE
     patches = []
     for wire_field, component in components.chosen():
         if component.name != FLANNEL:
-            settled = _settled(component, installed.get(patch_id(cluster, wire_field)))
+            settled = _settled(component, installed.get(addon_patch_id(cluster, wire_field)))
             patches.append(_patch(wire_field, settled, multiple=multiple))
     return tuple(patches)
 
@@ -131,7 +132,7 @@ def component_patches(
 def recorded(resource: Resource) -> Addon | None:
     """What the annotation of a patch says that it installs; None if it says nothing that could be understood."""
     try:
-        wire = json.loads(resource.annotations.get(ANNOTATION_COMPONENT, ""))
+        wire = json.loads(resource.annotations.get(ANNOTATION_ADDON, ""))
         return Addon.model_validate({key: wire[key] for key in ("name", "version", "url") if key in wire})
     except (ValueError, TypeError):
         return None
@@ -140,7 +141,7 @@ def recorded(resource: Resource) -> Addon | None:
 def intact(resource: Resource) -> bool:
     """Whether the patch of a component is still as it was written."""
     try:
-        wire = json.loads(resource.annotations.get(ANNOTATION_COMPONENT, ""))
+        wire = json.loads(resource.annotations.get(ANNOTATION_ADDON, ""))
         return bool(wire["digest"] == _digest(resource.spec.data))
     except (ValueError, TypeError, KeyError):
         return False
@@ -151,7 +152,7 @@ def plain_patches(spec: ClusterSpec) -> dict[str, FieldPath]:
 
     An exported cluster has the patches of its components as patches of its own.
     """
-    ids = {patch_id(spec.name, wire_field) for wire_field in _FIELDS}
+    ids = {addon_patch_id(spec.name, wire_field) for wire_field in _FIELDS}
     return {
         patch.id_override: (*path, "patches", index)
         for path, patches in (((), spec.patches), (("controlPlane",), spec.control_plane.patches))
@@ -160,33 +161,39 @@ def plain_patches(spec: ClusterSpec) -> dict[str, FieldPath]:
     }
 
 
-def read_components(wire: dict[str, Any], previous: ClusterSpec, live: Collection[dict[str, Resource]]) -> None:
-    """Read the components of a cluster back, and take their patches out of `live`.
+def addon_ids(spec: ClusterSpec) -> frozenset[str]:
+    """The IDs that patches of add-ons have in a cluster, but for those that its spec gives to patches of its own."""
+    return frozenset(addon_patch_id(spec.name, wire_field) for wire_field in _FIELDS) - plain_patches(spec).keys()
 
-    A component whose patch somebody changed is none any more: its patch stays in `live`, and shows as one.
 
-    Args:
-        wire: The inputs as they were; `addons` is set where Omni has others.
-        previous: The same as a model.
-        live: The patches of the cluster by ID, scope by scope.
+@dataclass(frozen=True)
+class AddonsRead:
+    """Add-ons that were read from patches.
+
+    Attributes:
+        chosen: The add-ons.
+        patches: The IDs of their patches.
     """
-    spelled: dict[str, Any] = dict(wire.get("addons", {}))
-    asked, plain = dict(previous.addons.chosen()), plain_patches(previous)
-    for wire_field in _FIELDS:
-        resource_id, component = patch_id(previous.name, wire_field), asked.get(wire_field)
-        if resource_id in plain:
-            continue
-        scope = next((each for each in live if resource_id in each), {})
-        current = scope.get(resource_id)
-        found = recorded(current) if current is not None and intact(current) else None
-        if found is not None:
-            del scope[resource_id]
-            if component is None or not _fits(component, found):
-                spelled[wire_field] = _spelling(wire_field, found)
-        elif component is not None and (component.name != FLANNEL or current is not None):
-            del spelled[wire_field]
-    if spelled or "addons" in wire:
-        wire["addons"] = spelled
+
+    chosen: Addons
+    patches: frozenset[str]
+
+
+def read_addons(cluster: str, patches: Iterable[Resource]) -> AddonsRead:
+    """Read add-ons back from patches in Omni. A patch that somebody has changed is no longer one of an add-on."""
+    wanted = {addon_patch_id(cluster, wire_field): name for wire_field, name in _FIELDS.items()}
+    found = {
+        each.id: component
+        for each in patches
+        if each.id in wanted and intact(each) and (component := recorded(each)) is not None
+    }
+    chosen: dict[str, Any] = {wanted[each]: component for each, component in found.items()}
+    return AddonsRead(Addons.model_construct(**chosen), frozenset(found))
+
+
+def fits(asked: Addon, found: Addon) -> bool:
+    """Whether an add-on is installed as asked for; any version is where none was asked for."""
+    return (asked.name, asked.url) == (found.name, found.url) and asked.version in (None, found.version)
 
 
 def _settled(component: Addon, installed: Addon | None) -> Addon:
@@ -195,18 +202,6 @@ def _settled(component: Addon, installed: Addon | None) -> Addon:
         return component
     kept = installed.version if installed is not None and installed.name == component.name else None
     return component.model_copy(update={"version": kept or VERSIONS[component.name]})
-
-
-def _fits(asked: Addon, found: Addon) -> bool:
-    if asked.name != found.name or asked.url != found.url:
-        return False
-    return asked.version is None or asked.version == found.version
-
-
-def _spelling(wire_field: str, component: Addon) -> Any:
-    """A component the way that it is written in the inputs."""
-    written: Any = Addons.model_validate({wire_field: _wire(component)}).model_dump(by_alias=True)[wire_field]
-    return written
 
 
 def _wire(component: Addon) -> dict[str, str]:
@@ -222,12 +217,12 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _patch(wire_field: str, component: Addon, *, multiple: bool) -> ComponentPatch:
+def _patch(wire_field: str, component: Addon, *, multiple: bool) -> AddonPatch:
     parts = _parts(component)
     documents = list(_documents(parts, component.name) if multiple else _fields(parts))
     # Talos takes documents about the control plane on machines of the control plane only.
     control_plane_only = multiple and parts.cni is not None
-    return ComponentPatch(wire_field, component, patch_text(documents), control_plane_only)
+    return AddonPatch(wire_field, component, patch_text(documents), control_plane_only)
 
 
 def _parts(component: Addon) -> _Parts:

@@ -12,8 +12,9 @@ from ksail_pulumi.formats.ksail.write import KSAIL_YAML, ksail_project
 from ksail_pulumi.formats.project import write_files
 from ksail_pulumi.formats.python import program_text
 from ksail_pulumi.formats.template.write import cannot_say, template_text
-from ksail_pulumi.lifecycle import snapshot
-from ksail_pulumi.plan.inputs import inputs_of
+from ksail_pulumi.lifecycle.snapshot import take_snapshot
+from ksail_pulumi.model.parse import to_wire
+from ksail_pulumi.plan.observe import observe
 
 if TYPE_CHECKING:
     import argparse
@@ -38,10 +39,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _read(client: Client, name: str) -> dict[str, Any]:
     """All of a cluster as inputs, whoever made which part of it."""
-    found = snapshot.read(client, name)
+    found = take_snapshot(client, name)
     if found.cluster is None or found.cluster.tearing_down:
         raise NotFoundError(f"cluster not found: {name} (run `ksail-pulumi list` to see all clusters)")
-    return inputs_of(found.resources)
+    return to_wire(observe(found.resources))
 
 
 def _written(inputs: dict[str, Any], form: str, endpoint: str, main: str) -> tuple[dict[str, str], list[str]]:

@@ -12,24 +12,19 @@ from typing import TYPE_CHECKING
 from ksail_pulumi import listing
 from ksail_pulumi.errors import AlreadyExistsError, ConflictError, ForeignClusterError, NotFoundError, OmniError
 from ksail_pulumi.lifecycle.waiting.gone import wait_until_gone
-from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH, MACHINE_SET, MACHINE_SET_NODE
+from ksail_pulumi.omni.resources import CLUSTER, MACHINE_SET_NODE
 from ksail_pulumi.plan.ownership import Creation
+from ksail_pulumi.plan.parts.table import PART_OF
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ksail_pulumi.lifecycle.session import Session
     from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.plan.diff import Step
+    from ksail_pulumi.plan.changes import Step
     from ksail_pulumi.plan.ownership import OwnershipMark
 
 _VERBS = {"create": "create", "update": "change", "destroy": "remove"}
-_NAMES = {
-    CLUSTER.name: ("cluster", "clusters"),
-    CONFIG_PATCH.name: ("patch", "patches"),
-    MACHINE_SET.name: ("machine set", "machine sets"),
-    MACHINE_SET_NODE.name: ("machine", "machines"),
-}
 
 
 @dataclass
@@ -185,7 +180,9 @@ def _raise(failures: Sequence[tuple[Resource, OmniError]], verb: str) -> None:
 
 
 def _announcement(step: Step) -> str:
-    one, many = _NAMES.get(step.resources[0].type.name, ("resource", "resources"))
+    one, many = PART_OF[step.resources[0].type].nouns
+    if len({resource.type for resource in step.resources}) > 1:
+        many = "resources"  # a step of destroys has all kinds
     doing = {"create": "adding", "update": "changing", "destroy": "removing"}[step.verb]
     count = len(step.resources)
     return f"{doing} {count} {many}" if count > 1 else f"{doing} {one} {step.resources[0].id}"

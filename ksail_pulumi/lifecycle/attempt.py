@@ -14,7 +14,7 @@ from ksail_pulumi.lifecycle.waiting.view import ClusterView
 from ksail_pulumi.lifecycle.waiting.watch import wait
 from ksail_pulumi.model.parse import to_wire
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID
-from ksail_pulumi.plan.diff import with_lock
+from ksail_pulumi.plan.locks import with_lock
 from ksail_pulumi.plan.ownership import Creation, without_creation
 
 if TYPE_CHECKING:

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.addons.findings import outdates_manifests
-from ksail_pulumi.lifecycle import snapshot
 from ksail_pulumi.lifecycle.apply import apply
 from ksail_pulumi.lifecycle.ownership import refuse_locked
+from ksail_pulumi.lifecycle.snapshot import take_snapshot
 from ksail_pulumi.lifecycle.waiting.goal import Goal
 from ksail_pulumi.lifecycle.waiting.gone import wait_until_free, wait_until_gone
 from ksail_pulumi.omni.resources import LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
-from ksail_pulumi.plan.changes import changes, cluster_machines, cluster_versions
-from ksail_pulumi.plan.diff import merge, release, without_lock
-from ksail_pulumi.plan.rules import taken_machines
+from ksail_pulumi.plan.diff import merge, release, steps
+from ksail_pulumi.plan.locks import without_lock
+from ksail_pulumi.plan.parts.nodes import taken_machines
+from ksail_pulumi.plan.planning import cluster_machines, cluster_versions, plan_changes
 from ksail_pulumi.problems import InvalidCluster
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.model.versions import Versions
     from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.plan.diff import Plan
+    from ksail_pulumi.plan.changes import Plan
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.snapshot import Snapshot
@@ -56,7 +57,7 @@ def converge(
     session: Session,
     *,
     claim: Claim,
-    reading: Snapshot,
+    snapshot: Snapshot,
     applied: Applied,
     lease: Lease | None = None,
     previous: ClusterSpec | None = None,
@@ -69,7 +70,7 @@ def converge(
         mark: Whose the cluster is.
         session: Where to write.
         claim: Holds the chosen machines until they are written.
-        reading: The Omni, read within the claim.
+        snapshot: The Omni, read within the claim.
         applied: Is told what has been written.
         lease: The creation that is under way; a new cluster gets its mark.
         previous: The spec that was asked for last time; what it had and `spec` has not goes.
@@ -85,12 +86,12 @@ def converge(
     shrinks = outdated = False
     lost: set[str] = set()
     while True:
-        _refuse_taken(spec, reading)
-        planned = _plan(spec, mark, claim, reading, lost, previous=previous, adopt=adopt)
-        refuse_locked(reading.cluster, planned.plan)
-        steps = planned.plan.steps()
-        apply(lease.on(steps) if lease else steps, session, mark, applied, merge=planned.merge)
-        leaving |= _leaving(planned.plan, reading)
+        _refuse_taken(spec, snapshot)
+        planned = _plan(spec, mark, claim, snapshot, lost, previous=previous, adopt=adopt)
+        refuse_locked(snapshot.cluster, planned.plan)
+        to_take = steps(planned.plan)
+        apply(lease.on(to_take) if lease else to_take, session, mark, applied, merge=planned.merge)
+        leaving |= _leaving(planned.plan, snapshot)
         shrinks |= bool(leaving) or _class_shrinks(planned.plan)
         outdated |= outdates_manifests(planned.plan.changed)
         if applied.lost:
@@ -100,19 +101,19 @@ def converge(
             lost |= applied.lost
             applied.lost = set()
         elif planned.plan.deferred:
-            wait_until_gone(_in_the_way(planned.plan, reading), session, spec.name)
+            wait_until_gone(_in_the_way(planned.plan, snapshot), session, spec.name)
             wait_until_free(leaving, session, spec.name)
         else:
             break
-        claim.reading()
-        reading = snapshot.read(session.client, spec.name)
+        claim.reads_now()
+        snapshot = take_snapshot(session.client, spec.name)
     versions = planned.versions
     return Converged(
         spec.model_copy(update={"talos_version": versions.talos, "kubernetes_version": versions.kubernetes}),
         Goal(
             cluster=spec.name,
             wait_for=spec.wait_for,
-            sets=_sizes(spec, planned, reading),
+            sets=_sizes(spec, planned, snapshot),
             talos_version=versions.talos,
             kubernetes_version=versions.kubernetes,
             leaving=frozenset(leaving - set(planned.assignment.machines)),
@@ -123,9 +124,9 @@ def converge(
     )
 
 
-def _refuse_taken(spec: ClusterSpec, reading: Snapshot) -> None:
+def _refuse_taken(spec: ClusterSpec, snapshot: Snapshot) -> None:
     """Refuse a machine that is named and cannot be had: unlike a free one, it has no replacement."""
-    for problem in taken_machines(spec, reading):
+    for problem in taken_machines(spec, snapshot):
         raise InvalidCluster([problem])
 
 
@@ -141,45 +142,45 @@ def _plan(
     spec: ClusterSpec,
     mark: OwnershipMark,
     claim: Claim,
-    reading: Snapshot,
+    snapshot: Snapshot,
     lost: Collection[str],
     *,
     previous: ClusterSpec | None,
     adopt: bool,
 ) -> _Planned:
-    versions = cluster_versions(spec, reading)
+    versions = cluster_versions(spec, snapshot)
     assignment = claim.choose(
-        lambda taken: cluster_machines(spec, reading, versions, mark, taken=taken.union(lost), adopt=adopt)
+        lambda taken: cluster_machines(spec, snapshot, versions, mark, taken=taken.union(lost), adopt=adopt)
     )
-    found = changes(spec, reading, versions, assignment, mark, old=previous)
-    wanted = {resource.key: without_lock(resource) for resource in found.desired}
-    had = {resource.key: resource for resource in found.previous}
+    plan = plan_changes(spec, snapshot, versions, assignment, mark, previous=previous)
+    wanted = {resource.key: without_lock(resource) for resource in plan.desired}
+    baseline = {resource.key: resource for resource in plan.baseline}
 
     def merged(fresh: Resource) -> Resource:
         key = fresh.key
-        return merge(fresh, wanted[key], had.get(key)) if key in wanted else release(fresh, mark)
+        return merge(fresh, wanted[key], baseline.get(key)) if key in wanted else release(fresh, mark)
 
-    return _Planned(versions, assignment, found.plan, merged)
-
-
-def _nodes(reading: Snapshot) -> list[Resource]:
-    return [resource for resource in reading.resources if resource.type == MACHINE_SET_NODE]
+    return _Planned(versions, assignment, plan, merged)
 
 
-def _leaving(plan: Plan, reading: Snapshot) -> set[str]:
+def _nodes(snapshot: Snapshot) -> list[Resource]:
+    return [resource for resource in snapshot.resources if resource.type == MACHINE_SET_NODE]
+
+
+def _leaving(plan: Plan, snapshot: Snapshot) -> set[str]:
     """The machines that the plan takes out of the cluster, and those that an earlier attempt has begun to take out."""
     sets = {resource.id for resource in plan.destroys if resource.type == MACHINE_SET}
     machines = {resource.id for resource in plan.destroys if resource.type == MACHINE_SET_NODE}
     return machines | {
-        node.id for node in _nodes(reading) if node.tearing_down or node.labels.get(LABEL_MACHINE_SET) in sets
+        node.id for node in _nodes(snapshot) if node.tearing_down or node.labels.get(LABEL_MACHINE_SET) in sets
     }
 
 
-def _in_the_way(plan: Plan, reading: Snapshot) -> list[Resource]:
+def _in_the_way(plan: Plan, snapshot: Snapshot) -> list[Resource]:
     """What is being torn down already and has to be gone before the plan's deferred resources can be created."""
     wanted = {resource.key for resource in plan.deferred}
     wanted |= {(MACHINE_SET.name, resource.labels.get(LABEL_MACHINE_SET, "")) for resource in plan.deferred}
-    return [resource for resource in reading.resources if resource.tearing_down and resource.key in wanted]
+    return [resource for resource in snapshot.resources if resource.tearing_down and resource.key in wanted]
 
 
 def _class_shrinks(plan: Plan) -> bool:
@@ -192,10 +193,10 @@ def _class_shrinks(plan: Plan) -> bool:
     )
 
 
-def _sizes(spec: ClusterSpec, planned: _Planned, reading: Snapshot) -> dict[str, int | None]:
+def _sizes(spec: ClusterSpec, planned: _Planned, snapshot: Snapshot) -> dict[str, int | None]:
     """How many machines each set of the cluster shall have in the end, others' sets and nodes included."""
     gone = {resource.key for resource in planned.plan.destroys}
-    stay = [resource for resource in reading.resources if not resource.tearing_down and resource.key not in gone]
+    stay = [resource for resource in snapshot.resources if not resource.tearing_down and resource.key not in gone]
     sizes: dict[str, int | None] = {resource.id: None for resource in stay if resource.type == MACHINE_SET}
     for machine_set in spec.machine_sets:
         set_id = machine_set.id(spec.name)

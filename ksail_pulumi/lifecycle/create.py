@@ -8,13 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import LifecycleError
-from ksail_pulumi.lifecycle import snapshot
 from ksail_pulumi.lifecycle.attempt import Attempt
 from ksail_pulumi.lifecycle.converge import converge
 from ksail_pulumi.lifecycle.lease import Lease
 from ksail_pulumi.lifecycle.ownership import refuse_existing
 from ksail_pulumi.lifecycle.pool import pool_of
 from ksail_pulumi.lifecycle.presence import Presence
+from ksail_pulumi.lifecycle.snapshot import take_snapshot
 from ksail_pulumi.lifecycle.waiting.gone import wait_until_gone
 from ksail_pulumi.plan.ownership import Creation
 
@@ -65,16 +65,16 @@ def create(
     attempt = Attempt(spec, session)
     with lease.held() if lease else nullcontext(), attempt.saved():
         with pool_of(client.endpoint).claim() as claim:
-            reading = _without_the_old(name, session, claim)
+            snapshot = _without_the_old(name, session, claim)
             if lease is None:
-                found = _to_adopt(reading, name, mark, create_first=create_first)
+                found = _to_adopt(snapshot, name, mark, create_first=create_first)
                 attempt.creation = found.run if found else ""
             else:
-                if reading.cluster is not None:
+                if snapshot.cluster is not None:
                     lease.take(partial(refuse_existing, mark=mark, resumable=resumable, create_first=create_first))
                     attempt.applied.accepted = True
                 attempt.creation = lease.creation.run
-            uuid = reading.cluster_uuid.spec.uuid if reading.cluster_uuid is not None else ""
+            uuid = snapshot.cluster_uuid.spec.uuid if snapshot.cluster_uuid is not None else ""
             presence = Presence(name, uuid=uuid, creation=lease.creation if lease else None, mark=mark)
             attempt.session = replace(session, presence=presence)
             converged = converge(
@@ -82,7 +82,7 @@ def create(
                 mark,
                 attempt.session,
                 claim=claim,
-                reading=reading,
+                snapshot=snapshot,
                 applied=attempt.applied,
                 lease=lease,
                 adopt=adopt,
@@ -93,24 +93,24 @@ def create(
 
 def _without_the_old(name: str, session: Session, claim: Claim) -> Snapshot:
     """The Omni, once an old cluster of this name that is being deleted is gone."""
-    reading = snapshot.read(session.client, name)
-    if reading.cluster is None or not reading.cluster.tearing_down:
-        return reading
+    snapshot = take_snapshot(session.client, name)
+    if snapshot.cluster is None or not snapshot.cluster.tearing_down:
+        return snapshot
     session.progress(f"waiting for the deletion of the old cluster {name}")
-    wait_until_gone([reading.cluster], session, name)
-    claim.reading()
-    return snapshot.read(session.client, name)
+    wait_until_gone([snapshot.cluster], session, name)
+    claim.reads_now()
+    return take_snapshot(session.client, name)
 
 
-def _to_adopt(reading: Snapshot, name: str, mark: OwnershipMark, *, create_first: bool) -> Creation | None:
+def _to_adopt(snapshot: Snapshot, name: str, mark: OwnershipMark, *, create_first: bool) -> Creation | None:
     """The unfinished creation, if any, of a cluster that is to be taken over.
 
     Raises:
         LifecycleError: There is no such cluster.
         ForeignClusterError: This resource has it already and would delete it: its replacement creates first.
     """
-    if reading.cluster is None:
+    if snapshot.cluster is None:
         raise LifecycleError(f"cluster {name!r} does not exist in this Omni and cannot be imported: remove `import_`")
-    if create_first and mark.names(mark.owner_of(reading.cluster)):
-        refuse_existing(reading.cluster, mark, create_first=True)
-    return Creation.of(reading.cluster)
+    if create_first and mark.names(mark.owner_of(snapshot.cluster)):
+        refuse_existing(snapshot.cluster, mark, create_first=True)
+    return Creation.of(snapshot.cluster)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from ksail_pulumi import listing
 from ksail_pulumi.errors import KsailPulumiError, LifecycleError, NotFoundError
 from ksail_pulumi.lifecycle.ownership import refuse_locked_deletion, refuse_lost
-from ksail_pulumi.lifecycle.snapshot import OF_MACHINES, collect
+from ksail_pulumi.lifecycle.snapshot import collect, start_list
 from ksail_pulumi.lifecycle.waiting.gone import finish_teardown
 from ksail_pulumi.lifecycle.waiting.progress import describe_deletion
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
@@ -25,6 +25,7 @@ from ksail_pulumi.omni.resources import (
     machine_name,
 )
 from ksail_pulumi.plan.diff import release
+from ksail_pulumi.plan.parts.table import PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,9 +70,9 @@ def delete(
     state = session.client.state
     find, find_uuid = state.start_find(CLUSTER, name), state.start_find(CLUSTER_UUID, name)
     machines = state.start_list(MACHINE_STATUS, {LABEL_CLUSTER: name})
-    of_machines = [(kind, state.start_list(kind)) for kind in OF_MACHINES]
+    of_machines = [(part, start_list(state, part, name)) for part in PARTS if part.of_machine]
     cluster, uuid = find.result(), find_uuid.result()
-    kept = [resource for kind, call in of_machines for resource in collect(kind, call)]
+    kept = [resource for part, call in of_machines for resource in collect(part, call)]
     if identity is not None and not identity.is_in(cluster, uuid, session.client.endpoint):
         session.warn(f"{identity.missing(cluster)}: there is nothing to delete")
         if cluster is not None:

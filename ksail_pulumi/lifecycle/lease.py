@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.plan.diff import Step
+    from ksail_pulumi.plan.changes import Step
 
 FRESH = timedelta(minutes=2)
 """How long a mark that is not renewed still counts as somebody's who is at work."""

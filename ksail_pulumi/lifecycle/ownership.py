@@ -11,12 +11,12 @@ from ksail_pulumi.omni.resources import (
     ANNOTATION_MANAGED_BY_GITOPS,
     ANNOTATION_MANAGED_BY_TEMPLATES,
 )
-from ksail_pulumi.plan.diff import lock_forbids
+from ksail_pulumi.plan.locks import lock_forbids
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.plan.diff import Plan
+    from ksail_pulumi.plan.changes import Plan
 
 
 def owner_in_words(cluster: Resource) -> str | None:

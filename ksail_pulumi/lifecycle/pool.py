@@ -26,8 +26,8 @@ class Claim:
         self.read_at = 0.0
         self.machines: set[str] = set()
 
-    def reading(self) -> None:
-        """Say that the pool is read from now on. What others let go after this may still look free in that reading."""
+    def reads_now(self) -> None:
+        """Say that the pool is read from now on. What others let go after this may still look free in what is read."""
         self.read_at = time.monotonic()
 
     def choose(self, assign: Callable[[frozenset[str]], Assignment]) -> Assignment:
@@ -47,7 +47,7 @@ class Pool:
     def claim(self) -> Iterator[Claim]:
         """A claim that ends with the block: by then Omni itself shows whose the machines are."""
         claim = Claim(self)
-        claim.reading()
+        claim.reads_now()
         with self._lock:
             self._claims.append(claim)
         try:

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import ForeignClusterError, PermissionDeniedError, RefusedError, UnsupportedError
-from ksail_pulumi.lifecycle import snapshot
 from ksail_pulumi.lifecycle.ownership import refuse_existing, refuse_lost
+from ksail_pulumi.lifecycle.snapshot import take_snapshot
 from ksail_pulumi.model.patches import patch_text
 from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.findings import findings
-from ksail_pulumi.plan.forecast import named
 from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.problems import Problem
 
@@ -44,7 +43,7 @@ class Replacement:
 
 def preview(
     spec: ClusterSpec,
-    old: ClusterSpec | None,
+    previous: ClusterSpec | None,
     mark: OwnershipMark,
     client: Client,
     *,
@@ -55,11 +54,11 @@ def preview(
 ) -> Findings:
     """What Omni would refuse, what will stall, and what is going to happen.
 
-    Only Omni, with Talos' own loader, can tell whether a patch is good: every patch that `old` has not is shown to it.
+    Only Omni, with Talos' own loader, can judge a patch: every patch that `previous` does not have is sent to it.
 
     Args:
         spec: What is asked for.
-        old: What was asked for last time, None for a new cluster.
+        previous: What was asked for last time, None for a new cluster.
         mark: Who we are.
         client: Which Omni.
         adopt: The cluster exists and is to be taken over.
@@ -70,13 +69,13 @@ def preview(
     Raises:
         OmniError: Omni did not answer.
     """
-    known = {patch_text(patch.inline) for _, patch in _patches(old)} if old is not None else set()
+    known = {patch_text(patch.inline) for _, patch in _patches(previous)} if previous is not None else set()
     asked = [(path, patch_text(patch.inline)) for path, patch in _patches(spec)]
     checks = [(path, client.management.start_validate_config(text)) for path, text in asked if text not in known]
-    reading = snapshot.read(client, spec.name, extensions_of=spec.talos_version)
-    lines = [_replaces(each, reading, mark, adopt=adopt) for each in replaced]
+    snapshot = take_snapshot(client, spec.name, extensions_of=spec.talos_version)
+    lines = [_replaces(each, snapshot, mark, adopt=adopt) for each in replaced]
     if not adopt:
-        reading = reading.without([each.cluster for each in replaced if each.first])
+        snapshot = snapshot.without([each.cluster for each in replaced if each.first])
     refused = []
     for path, check in checks:
         try:
@@ -86,19 +85,19 @@ def preview(
         except (PermissionDeniedError, UnsupportedError):
             break  # then the patch is judged when it is written
     try:
-        _refuse(reading, mark, old, adopt=adopt, resumable=resumable, create_first=create_first)
+        _refuse(snapshot, mark, previous, adopt=adopt, resumable=resumable, create_first=create_first)
     except ForeignClusterError as error:
         refused.append(Problem(("name",), str(error)))
-    found = findings(spec, reading, mark=mark, old=old, adopt=adopt)
+    found = findings(spec, snapshot, mark=mark, previous=previous, adopt=adopt)
     if not refused:
         return replace(found, forecasts=(*lines, *found.forecasts))
     return replace(found, failures=(*found.failures, *refused), forecasts=())
 
 
 def _refuse(
-    reading: Snapshot,
+    snapshot: Snapshot,
     mark: OwnershipMark,
-    old: ClusterSpec | None,
+    previous: ClusterSpec | None,
     *,
     adopt: bool,
     resumable: bool,
@@ -109,19 +108,19 @@ def _refuse(
     Raises:
         ForeignClusterError: The cluster of this name is not ours.
     """
-    cluster = reading.cluster
+    cluster = snapshot.cluster
     if cluster is None or cluster.tearing_down:
         return
-    if old is not None:
+    if previous is not None:
         refuse_lost(cluster, mark, "change")
     elif not adopt:
         refuse_existing(cluster, mark, resumable=resumable, create_first=create_first)
 
 
-def _replaces(replaced: Replacement, reading: Snapshot, mark: OwnershipMark, *, adopt: bool) -> str:
+def _replaces(replaced: Replacement, snapshot: Snapshot, mark: OwnershipMark, *, adopt: bool) -> str:
     """What a replacement does to a cluster, in one line."""
-    machines = reading.machines_of(replaced.cluster)
-    wiped = f"its machines are wiped: {named(machines, reading)}" if machines else "it has no machines"
+    machines = snapshot.machines_of(replaced.cluster)
+    wiped = f"its machines are wiped: {snapshot.machine_names(machines)}" if machines else "it has no machines"
     when = "first" if replaced.first else "after the new one is created"
     if replaced.certain:
         return f"cluster {replaced.cluster} is deleted {when}, and {wiped}"

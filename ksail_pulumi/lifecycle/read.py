@@ -7,25 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.outputs import inputs_in
-from ksail_pulumi.lifecycle.snapshot import OF_MACHINES, PARTS, collect
+from ksail_pulumi.lifecycle.snapshot import collect, start_list
 from ksail_pulumi.lifecycle.waiting.goal import Goal, goal_of
 from ksail_pulumi.lifecycle.waiting.view import BY_ID, ClusterView
-from ksail_pulumi.model.parse import parse_cluster
+from ksail_pulumi.model.parse import parse_cluster, to_wire
 from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_UUID,
     LABEL_CLUSTER,
-    MACHINE_SET_NODE,
 )
-from ksail_pulumi.plan.inputs import inputs_of
+from ksail_pulumi.plan.observe import observe
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
+from ksail_pulumi.plan.parts.table import PARTS
+from ksail_pulumi.plan.refresh import refreshed_inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ksail_pulumi.lifecycle.identity import Identity
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
     from ksail_pulumi.omni.client import Client
+    from ksail_pulumi.omni.resources import Resource
 
 
 def read(
@@ -48,8 +50,7 @@ def read(
     label = {LABEL_CLUSTER: name}
     watched = Goal(name, "ready").types
     cluster_call = state.start_find(CLUSTER, name)
-    parts = {part: state.start_list(part, label) for part in (*PARTS, MACHINE_SET_NODE)}
-    parts |= {part: state.start_list(part) for part in OF_MACHINES}
+    parts = [(part, start_list(state, part, name)) for part in PARTS if part.type != CLUSTER]
     single = {kind: state.start_find(kind, name) for kind in watched if kind in BY_ID}
     several = {kind: state.start_list(kind, label) for kind in watched if kind not in BY_ID}
 
@@ -59,7 +60,7 @@ def read(
     if cluster is None or cluster.tearing_down:
         return None
     resources = [cluster]
-    for part, call in parts.items():
+    for part, call in parts:
         resources += collect(part, call)
     view = ClusterView(name)
     for kind, find in single.items():
@@ -68,12 +69,20 @@ def read(
     for kind, listing in several.items():
         view.put(kind, listing.result())
 
-    owner = OwnershipMark.owner_of(cluster)
-    previous = parse_cluster(inputs_in(old)) if old else None
-    exclusive = previous is not None and previous.exclusive
-    former = frozenset({identity.mark.owner, *identity.mark.former}) if identity else frozenset()
-    mark = OwnershipMark(owner, former) if owner and not exclusive else None
-    inputs = inputs_of(resources, mark=mark, previous=previous)
+    inputs = _inputs(cluster, resources, identity, inputs_in(old) if old else None)
     creation = Creation.of(cluster)
     outputs = facts.outputs(inputs, view, goal_of(cluster, resources), client, old)
     return replace(outputs, creation=creation.run if creation else "")
+
+
+def _inputs(
+    cluster: Resource, resources: Sequence[Resource], identity: Identity | None, wire: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The inputs that describe the cluster, in the spelling of `wire` if it was asked for in this state."""
+    owner = OwnershipMark.owner_of(cluster)
+    former = frozenset({identity.mark.owner, *identity.mark.former}) if identity else frozenset()
+    mark = OwnershipMark(owner, former) if owner else None
+    if wire is None:
+        return to_wire(observe([each for each in resources if mark is None or each is cluster or mark.owns(each)]))
+    previous = parse_cluster(wire)
+    return refreshed_inputs(resources, wire, previous, None if previous.exclusive else mark)

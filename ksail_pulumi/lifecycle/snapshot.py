@@ -10,41 +10,28 @@ from ksail_pulumi.omni.resources import (
     CLUSTER_BOOTSTRAP_STATUS,
     CLUSTER_CONFIG_VERSION,
     CLUSTER_UUID,
-    CONFIG_PATCH,
-    EXTENSIONS_CONFIGURATION,
     FEATURES_CONFIG,
-    KERNEL_ARGS,
-    KUBERNETES_HEALTH_CHECK,
-    KUBERNETES_MANIFEST_GROUP,
     KUBERNETES_UPGRADE_STATUS,
     LABEL_CLUSTER,
     MACHINE_CLASS,
-    MACHINE_INSTALL_DISK_CONFIG,
-    MACHINE_SET,
     MACHINE_SET_NODE,
     MACHINE_STATUS,
     SYS_VERSION,
     TALOS_EXTENSIONS,
     TALOS_VERSION,
 )
+from ksail_pulumi.plan.parts.table import PARTS
 from ksail_pulumi.plan.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.channel import Call
     from ksail_pulumi.omni.client import Client
-    from ksail_pulumi.omni.resources import Resource, ResourceType
-
-PARTS = (MACHINE_SET, CONFIG_PATCH, EXTENSIONS_CONFIGURATION, KUBERNETES_MANIFEST_GROUP, KUBERNETES_HEALTH_CHECK)
-"""What a cluster is made of beside itself and its nodes, found by the cluster label."""
-
-OF_MACHINES = (KERNEL_ARGS, MACHINE_INSTALL_DISK_CONFIG)
-"""What stays with a machine whichever cluster it is in, and so has no cluster label: found by the machine's ID."""
-
-LATE_TYPES = (KUBERNETES_MANIFEST_GROUP, KUBERNETES_HEALTH_CHECK, *OF_MACHINES)
-"""Types that came after Omni 1.0. An older one answers PERMISSION_DENIED for a type that it does not know."""
+    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.omni.state import State
+    from ksail_pulumi.plan.parts.part import Part
 
 
-def read(client: Client, name: str, *, extensions_of: str | None = None) -> Snapshot:
+def take_snapshot(client: Client, name: str, *, extensions_of: str | None = None) -> Snapshot:
     """Read cluster `name`, the pool of machines and the versions on offer, in one round trip.
 
     The nodes of all clusters are read: a machine's own status shows a moment too late that it has been taken.
@@ -58,11 +45,9 @@ def read(client: Client, name: str, *, extensions_of: str | None = None) -> Snap
         OmniError: A call failed.
     """
     state = client.state
-    label = {LABEL_CLUSTER: name}
     cluster = state.start_find(CLUSTER, name)
     nodes = state.start_list(MACHINE_SET_NODE)
-    parts = {part: state.start_list(part, label) for part in PARTS}
-    parts |= {part: state.start_list(part) for part in OF_MACHINES}
+    parts = [(part, start_list(state, part, name)) for part in PARTS if part.type not in (CLUSTER, MACHINE_SET_NODE)]
     statuses = state.start_list(MACHINE_STATUS)
     talos_versions = state.start_list(TALOS_VERSION)
     machine_classes = state.start_list(MACHINE_CLASS)
@@ -78,7 +63,7 @@ def read(client: Client, name: str, *, extensions_of: str | None = None) -> Snap
     all_nodes = nodes.result()
     resources = [found] if found is not None else []
     resources += [node for node in all_nodes if node.cluster == name]
-    for part, call in parts.items():
+    for part, call in parts:
         resources += collect(part, call)
     return Snapshot(
         resources=resources,
@@ -96,11 +81,16 @@ def read(client: Client, name: str, *, extensions_of: str | None = None) -> Snap
     )
 
 
-def collect(resource_type: ResourceType, call: Call[Any]) -> list[Resource]:
-    """The result of a list; empty for a type that this Omni is too old to know."""
+def start_list(state: State, part: Part, cluster: str) -> Call[Any]:
+    """Start to list the resources of one kind of a cluster, or of all machines where they stay with a machine."""
+    return state.start_list(part.type) if part.of_machine else state.start_list(part.type, {LABEL_CLUSTER: cluster})
+
+
+def collect(part: Part, call: Call[Any]) -> list[Resource]:
+    """The result of a list; empty for a kind that this Omni is too old to know."""
     try:
         return list(call.result())
     except PermissionDeniedError:
-        if resource_type not in LATE_TYPES:
+        if not part.late:
             raise
         return []

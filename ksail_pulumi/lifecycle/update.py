@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import LifecycleError
-from ksail_pulumi.lifecycle import snapshot
 from ksail_pulumi.lifecycle.attempt import Attempt
 from ksail_pulumi.lifecycle.converge import converge
 from ksail_pulumi.lifecycle.manifest_sync import sync_manifests
@@ -14,6 +13,7 @@ from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.ownership import refuse_lost
 from ksail_pulumi.lifecycle.pool import pool_of
 from ksail_pulumi.lifecycle.presence import Presence
+from ksail_pulumi.lifecycle.snapshot import take_snapshot
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.plan.ownership import Creation
 
@@ -60,16 +60,16 @@ def update(
     client, name, mark = session.client, spec.name, identity.mark
     attempt = Attempt(spec, session, old)
     with attempt.saved(), pool_of(client.endpoint).claim() as claim:
-        reading = snapshot.read(client, name)
-        cluster = _present(identity, reading, client.endpoint)
+        snapshot = take_snapshot(client, name)
+        cluster = _present(identity, snapshot, client.endpoint)
         refuse_lost(cluster, mark, "change")
         creation = Creation.of(cluster)
         attempt.creation = creation.run if creation else ""
-        uuid = reading.cluster_uuid.spec.uuid if reading.cluster_uuid is not None else ""
+        uuid = snapshot.cluster_uuid.spec.uuid if snapshot.cluster_uuid is not None else ""
         attempt.session = replace(session, presence=Presence(name, uuid=uuid))
         previous = parse_cluster(inputs_in(old)) if old else None
         converged = converge(
-            spec, mark, attempt.session, claim=claim, reading=reading, applied=attempt.applied, previous=previous
+            spec, mark, attempt.session, claim=claim, snapshot=snapshot, applied=attempt.applied, previous=previous
         )
         attempt.converged(converged)
     outputs = attempt.wait()
@@ -79,14 +79,14 @@ def update(
     return outputs
 
 
-def _present(identity: Identity, reading: Snapshot, endpoint: str) -> Resource:
+def _present(identity: Identity, snapshot: Snapshot, endpoint: str) -> Resource:
     """The cluster of the state.
 
     Raises:
         LifecycleError: It is not there, or on its way out.
     """
-    cluster = reading.cluster
-    if not identity.is_in(cluster, reading.cluster_uuid, endpoint) or cluster is None:
+    cluster = snapshot.cluster
+    if not identity.is_in(cluster, snapshot.cluster_uuid, endpoint) or cluster is None:
         missing = identity.missing(cluster)
     elif cluster.tearing_down:
         missing = f"cluster {cluster.id!r} is being deleted"

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.addons.findings import component_forecast, component_rules, component_warnings
+from ksail_pulumi.addons.findings import addon_forecast, addon_rules, addon_warnings
 from ksail_pulumi.errors import ForeignClusterError, NotEnoughMachinesError
 from ksail_pulumi.omni import resources as omni
-from ksail_pulumi.plan.changes import changes, cluster_machines, cluster_versions
-from ksail_pulumi.plan.diff import lock_forbids
 from ksail_pulumi.plan.forecast import forecast
+from ksail_pulumi.plan.locks import lock_forbids
 from ksail_pulumi.plan.ownership import Creation
-from ksail_pulumi.plan.rules import assignment_rules, server_rules
+from ksail_pulumi.plan.parts.part import Outlook, Situation
+from ksail_pulumi.plan.parts.table import PARTS
+from ksail_pulumi.plan.planning import cluster_machines, cluster_versions, plan_changes
 from ksail_pulumi.plan.staying import staying
 from ksail_pulumi.problems import InvalidCluster, Problem
 
@@ -45,7 +46,7 @@ def findings(
     snapshot: Snapshot,
     *,
     mark: OwnershipMark,
-    old: ClusterSpec | None = None,
+    previous: ClusterSpec | None = None,
     taken: Collection[str] = (),
     adopt: bool = False,
 ) -> Findings:
@@ -55,33 +56,34 @@ def findings(
         spec: What the user asks for.
         snapshot: What was read of Omni.
         mark: Whose the cluster is to be.
-        old: The inputs before; None for a new cluster.
+        previous: The inputs before; None for a new cluster.
         taken: Machines that another cluster of this run has been promised.
         adopt: Whether a cluster that exists already is to be taken over.
     """
-    failures = {problem.path: problem for problem in _importable(spec, snapshot, old, adopt)}
-    warnings = [*_waiting_for(spec, snapshot), *component_warnings(spec, bootstrapped=snapshot.bootstrapped)]
+    failures = {problem.path: problem for problem in _importable(spec, snapshot, previous, adopt)}
+    warnings = [*_waiting_for(spec, snapshot), *addon_warnings(spec, bootstrapped=snapshot.bootstrapped)]
     if not snapshot.talos_versions:
         return Findings(tuple(failures.values()), tuple(warnings))
     forecasts: list[str] = []
     try:
         versions = cluster_versions(spec, snapshot)
-        on_addons = component_rules(spec, snapshot.resources, bootstrapped=snapshot.bootstrapped)
-        for problem in (*server_rules(spec, snapshot, versions), *on_addons):
+        situation = Situation(spec, snapshot, versions)
+        on_addons = addon_rules(spec, snapshot.resources, bootstrapped=snapshot.bootstrapped)
+        for problem in (*_rules(situation), *on_addons):
             failures.setdefault(problem.path, problem)
         assignment = cluster_machines(spec, snapshot, versions, mark, taken=taken, adopt=adopt)
-        for problem in assignment_rules(spec, snapshot, assignment):
+        for problem in _assignment_rules(situation, assignment):
             failures.setdefault(problem.path, problem)
         warnings += _unused(spec, snapshot, assignment)
         if not failures:
-            found = changes(spec, snapshot, versions, assignment, mark, old=old)
-            plan = found.plan
+            plan = plan_changes(spec, snapshot, versions, assignment, mark, previous=previous)
             if lock_forbids(plan, snapshot.cluster):
                 reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
                 failures[()] = Problem((), f"{reason}; unlock it first, with locked: false")
-            forecasts = [] if old is not None else list(_taken_over(snapshot, mark))
-            forecasts += forecast(found, versions, assignment, snapshot, mark)
-            forecasts += component_forecast(
+            outlook = Outlook(plan, versions, assignment, snapshot)
+            forecasts = [] if previous is not None else list(_taken_over(snapshot, mark))
+            forecasts += forecast(outlook, mark)
+            forecasts += addon_forecast(
                 spec,
                 versions,
                 creates=plan.creates,
@@ -89,7 +91,7 @@ def findings(
                 destroys=plan.destroys,
                 new=snapshot.cluster is None,
             )
-            forecasts += staying(found, snapshot) if adopt and old is None else ()
+            forecasts += staying(plan, snapshot) if adopt and previous is None else ()
     except InvalidCluster as error:
         for problem in error.problems:
             failures.setdefault(problem.path, problem)
@@ -100,9 +102,18 @@ def findings(
     return Findings(tuple(failures.values()), tuple(warnings), () if failures else tuple(forecasts))
 
 
-def _importable(spec: ClusterSpec, snapshot: Snapshot, old: ClusterSpec | None, adopt: bool) -> Iterator[Problem]:
+def _rules(situation: Situation) -> Iterator[Problem]:
+    """What Omni would refuse, given what it has; needs no machines to be chosen."""
+    return (problem for part in PARTS for problem in part.rules(situation))
+
+
+def _assignment_rules(situation: Situation, assignment: Assignment) -> Iterator[Problem]:
+    return (problem for part in PARTS for problem in part.assignment_rules(situation, assignment))
+
+
+def _importable(spec: ClusterSpec, snapshot: Snapshot, previous: ClusterSpec | None, adopt: bool) -> Iterator[Problem]:
     """Whether there is a cluster to take over."""
-    if adopt and old is None and snapshot.cluster is None and snapshot.talos_versions:
+    if adopt and previous is None and snapshot.cluster is None and snapshot.talos_versions:
         reason = f"cluster {spec.name!r} does not exist in this Omni and cannot be imported: remove `import_`"
         yield Problem(("name",), reason)
 

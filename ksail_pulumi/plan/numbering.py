@@ -8,39 +8,22 @@ in Omni, unless the order would then be another one.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.addons.patches import is_component
+from ksail_pulumi.addons.patches import is_addon
 from ksail_pulumi.model.patches import same_configuration
 from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.plan.changes import Renumbered
+from ksail_pulumi.plan.parts.table import PART_OF
+from ksail_pulumi.plan.scopes import Scope, scope_of, unnumbered
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from ksail_pulumi.model.cluster import ClusterSpec
-    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.omni.resources import Resource, ResourceType
     from ksail_pulumi.plan.ownership import OwnershipMark
-
-Scope = tuple[str, str]
-"""The label that tells the kind of scope, and the set or machine; `""` for the cluster."""
-
-_NUMBERED = (omni.CONFIG_PATCH.name, omni.KUBERNETES_MANIFEST_GROUP.name)
-_ID = re.compile(r"[0-9]{3,}-(.+)", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Renumbered:
-    """A patch or manifest that stands in Omni under a number that it cannot keep.
-
-    Attributes:
-        old: What Omni has, which goes.
-        new: What takes its place.
-    """
-
-    old: Resource
-    new: Resource
 
 
 @dataclass(frozen=True)
@@ -56,23 +39,9 @@ class Settled:
     renumbered: Sequence[Renumbered] = ()
 
 
-def scope_of(resource: Resource) -> Scope:
-    """What a patch or a list of extensions applies to: a machine before a machine set before the cluster."""
-    for label in (omni.LABEL_CLUSTER_MACHINE, omni.LABEL_MACHINE_SET):
-        if label in resource.labels:
-            return label, resource.labels[label]
-    return omni.LABEL_CLUSTER, ""
-
-
 def given_ids(spec: ClusterSpec) -> set[str]:
     """The IDs that the inputs give in whole: they have no number of ours, and never change."""
     return {patch.id_override for _, each in spec.scopes() for patch in each.patches or () if patch.id_override}
-
-
-def unnumbered(resource_id: str) -> str:
-    """The scope and name in an ID; `""` if it has no number."""
-    match = _ID.fullmatch(resource_id)
-    return match[1] if match else ""
 
 
 def twins(own: Iterable[str], live: Iterable[str], given: Collection[str]) -> dict[str, str]:
@@ -144,11 +113,8 @@ def settle(
         mark: Whose the cluster is: of two that stand for the same, the one that carries it counts.
         given: The IDs that have no number of ours, as `given_ids` tells.
     """
-    standing = sorted(
-        (each for each in actual if not (each.owner or each.tearing_down)),
-        key=lambda each: (not mark.owns(each), each.id),
-    )
-    fixed = {*given, *(each.id for each in desired if not _has_number(each))}
+    standing = sorted(filter(_stands, actual), key=lambda each: (not mark.owns(each), each.id))
+    fixed = _fixed(desired, given)
     own, live = _by_scope(desired), _by_scope(filter(_has_number, standing))
     used: dict[tuple[str, str], str] = {}
     superseded: list[tuple[Resource, tuple[str, str]]] = []
@@ -163,23 +129,47 @@ def settle(
     return Settled(list(settled.values()), [Renumbered(old, settled[key]) for old, key in superseded])
 
 
+def extra_twins(
+    desired: Sequence[Resource], actual: Iterable[Resource], *, mark: OwnershipMark, given: Collection[str]
+) -> set[tuple[str, str]]:
+    """The keys of what others made and what stands for the same as a resource of ours that is there too."""
+    fixed, live = _fixed(desired, given), _by_scope(filter(_has_number, filter(_stands, actual)))
+    found = set()
+    for place, members in _by_scope(desired).items():
+        there = live.get(place, {})
+        ours = sorted(each for each in there if mark.owns(there[each]))
+        ids = ids_in_use(members, ours, fixed)
+        others = twins(members, there.keys() - set(ours), fixed)
+        found |= {there[each].key for each, own_id in others.items() if ids[own_id] in ours}
+    return found
+
+
+def _stands(resource: Resource) -> bool:
+    return not (resource.owner or resource.tearing_down)
+
+
+def _fixed(desired: Sequence[Resource], given: Collection[str]) -> set[str]:
+    """The IDs that have no number of ours."""
+    return {*given, *(each.id for each in desired if not _has_number(each))}
+
+
 def _settled(resource: Resource, resource_id: str, current: Mapping[tuple[str, str], Resource]) -> Resource:
     settled = replace(resource, id=resource_id)
     found = current.get(settled.key)
-    if found is None or settled.type != omni.CONFIG_PATCH or is_component(settled):
-        return settled  # the digest of a component is that of its text, layout included
+    if found is None or settled.type != omni.CONFIG_PATCH or is_addon(settled):
+        return settled  # the digest of an add-on is that of its text, layout included
     return replace(settled, spec=found.spec) if same_configuration(settled.spec.data, found.spec.data) else settled
 
 
 def _has_number(resource: Resource) -> bool:
-    """Whether the number in an ID is a place in a list: that of a component, or of what Omni makes itself, is not."""
-    return not is_component(resource) and omni.LABEL_SYSTEM_PATCH not in resource.labels
+    """Whether the number in an ID is a place in a list: that of an add-on, or of what Omni makes itself, is not."""
+    return not is_addon(resource) and omni.LABEL_SYSTEM_PATCH not in resource.labels
 
 
-def _by_scope(resources: Iterable[Resource]) -> dict[tuple[str, Scope], dict[str, Resource]]:
+def _by_scope(resources: Iterable[Resource]) -> dict[tuple[ResourceType, Scope], dict[str, Resource]]:
     """What has a number, by type and scope, then by ID."""
-    found: dict[tuple[str, Scope], dict[str, Resource]] = {}
+    found: dict[tuple[ResourceType, Scope], dict[str, Resource]] = {}
     for each in resources:
-        if each.type.name in _NUMBERED:
-            found.setdefault((each.type.name, scope_of(each)), {})[each.id] = each
+        if PART_OF[each.type].numbered:
+            found.setdefault((each.type, scope_of(each)), {})[each.id] = each
     return found

@@ -8,7 +8,11 @@ from functools import cached_property
 
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.resources import Resource
-from ksail_pulumi.plan.desired import INSTALL_DISK_API
+
+INSTALL_DISK_API = 3
+"""The API version of Omni from which install disks are resources of their own."""
+
+_MOST_NAMED = 5  # machines that a text names before it counts the rest
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,11 @@ class Snapshot:
         return self.sys_version.spec.backend_api_version if self.sys_version else INSTALL_DISK_API
 
     @property
+    def began(self) -> str:
+        """The Talos version that the cluster was created with, with its `v`; `""` if it was not read."""
+        return self.config_version.spec.version if self.config_version else ""
+
+    @property
     def bootstrapped(self) -> bool:
         """Whether the cluster has etcd."""
         return self.bootstrap_status is not None and self.bootstrap_status.spec.bootstrapped
@@ -97,6 +106,12 @@ class Snapshot:
         """The name of a machine in texts: with its hostname, where Omni knows one."""
         status = self.status_of.get(machine)
         return machine if status is None else omni.machine_name(status)
+
+    def machine_names(self, machines: Sequence[str]) -> str:
+        """The names of machines, the first few of many."""
+        names = sorted(self.machine_name(machine) for machine in machines)
+        more = len(names) - _MOST_NAMED
+        return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _wiped(status: Resource) -> Resource:

@@ -6,40 +6,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.omni import resources as omni
-from ksail_pulumi.plan.numbering import scope_of
+from ksail_pulumi.plan.parts.table import PART_OF
+from ksail_pulumi.plan.scopes import scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.plan.changes import Changes
-    from ksail_pulumi.plan.numbering import Scope
+    from ksail_pulumi.plan.changes import Plan
     from ksail_pulumi.plan.snapshot import Snapshot
 
-_KINDS = {
-    omni.CONFIG_PATCH.name: "patch",
-    omni.EXTENSIONS_CONFIGURATION.name: "list of system extensions",
-    omni.KUBERNETES_MANIFEST_GROUP.name: "manifest",
-}
-# Omni merges patches in this order, within a scope by ID, and a later one wins; of the lists of extensions that concern
-# a machine it takes the last one alone.
-_ORDER = (omni.LABEL_CLUSTER, omni.LABEL_MACHINE_SET, omni.LABEL_CLUSTER_MACHINE)
 _MOST_LINES = 20
 _MOST_NAMED = 5  # of ours in a line
 
 
-def staying(changes: Changes, snapshot: Snapshot) -> Iterator[str]:
+def staying(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
     """Name every patch, list of extensions and manifest that stays and is not in the program, with who wins."""
-    known = {each.key for each in (*changes.desired, *changes.plan.destroys)}
+    known = {each.key for each in (*plan.desired, *plan.destroys)}
     left = [
         each
         for each in sorted(snapshot.resources, key=lambda each: each.id)
-        if each.type.name in _KINDS and each.key not in known and not (each.owner or each.tearing_down)
+        if PART_OF[each.type].adjacent and each.key not in known and not (each.owner or each.tearing_down)
     ]
-    order = _Order.of([*snapshot.nodes, *changes.desired])
+    order = _Order.of([*snapshot.nodes, *plan.desired])
     for each in left[:_MOST_LINES]:
-        kind = _KINDS[each.type.name]
-        yield f"{kind} {each.id} is not in this program and stays{order.verdict(each, changes.desired)}"
+        kind, _ = PART_OF[each.type].nouns
+        yield f"{kind} {each.id} is not in this program and stays{order.verdict(each, plan.desired)}"
     if (more := len(left) - _MOST_LINES) > 0:
         yield f"and {more} more, which `ksail-pulumi export` shows"
     if left:
@@ -75,18 +67,15 @@ class _Order:
 
     def _meet(self, one: Resource, other: Resource) -> bool:
         """Whether two resources concern the same machines, some at least."""
-        wide, narrow = sorted((scope_of(one), scope_of(other)), key=_breadth)
-        if wide[0] == omni.LABEL_CLUSTER or wide == narrow:
+        wide, narrow = sorted((scope_of(one), scope_of(other)), key=lambda scope: scope.breadth)
+        if wide.label == omni.LABEL_CLUSTER or wide == narrow:
             return True
-        return wide[0] == omni.LABEL_MACHINE_SET and self.sets.get(narrow[1]) == wide[1]
-
-
-def _breadth(scope: Scope) -> int:
-    return _ORDER.index(scope[0])
+        return wide.label == omni.LABEL_MACHINE_SET and self.sets.get(narrow.target) == wide.target
 
 
 def _place(resource: Resource) -> tuple[int, str]:
-    return _breadth(scope_of(resource)), resource.id
+    """Omni merges patches in this order, and a later one wins; of lists of extensions it uses the last one only."""
+    return scope_of(resource).breadth, resource.id
 
 
 def _named(ids: Sequence[str]) -> str:

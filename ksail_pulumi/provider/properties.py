@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
-from ksail_pulumi.lifecycle.outputs import FACTS, SECRETS, inputs_in, stored_inputs
+from ksail_pulumi.lifecycle.outputs import FACTS, SECRETS, stored_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,17 +88,9 @@ def stored(
 def refreshed(outputs: ClusterOutputs, old: Mapping[str, Any], endpoint: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Outputs and inputs of a cluster as it was found, given the outputs that are stored of it.
 
-    Where the cluster is as it was asked to be, the user's own spelling of the input stays.
+    The inputs have the user's own spelling already (`plan.refresh`).
     """
-    from ksail_pulumi.model.parse import parse_cluster, to_wire
-
-    asked = stored_inputs(to_wire(parse_cluster(inputs_in(old))))
-    live = stored_inputs(outputs.inputs)
-    inputs: dict[str, Any] = {OWNER: old[OWNER]} if OWNER in old else {}
-    for key in {**asked, **live}:
-        kept = old if live.get(key) == asked.get(key) else live
-        if key in kept:
-            inputs[key] = kept[key]
+    inputs = {**({OWNER: old[OWNER]} if OWNER in old else {}), **stored_inputs(outputs.inputs)}
     pinned = [version for version in old.get(PINNED, ()) if version in inputs]
     versions = {version: inputs.pop(version) for version in pinned}
     kept_marks = {MARKED: old[MARKED]} if MARKED in old else {}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ksail_pulumi.addons.catalogue import published
-from ksail_pulumi.addons.patches import ANNOTATION_COMPONENT, ComponentPatch, component_patches, intact, recorded
+from ksail_pulumi.addons.patches import ANNOTATION_ADDON, AddonPatch, addon_patches, intact, recorded
 from ksail_pulumi.model.addons import VERSIONS
 from ksail_pulumi.model.parse import ClusterSpec, parse_cluster, to_wire
 from ksail_pulumi.model.versions import Versions
@@ -20,10 +20,9 @@ from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
 from ksail_pulumi.plan.findings import Findings, findings
-from ksail_pulumi.plan.inputs import inputs_of
 from ksail_pulumi.plan.snapshot import Snapshot
 from ksail_pulumi.simulator.validations.talos_config import faults
-from tests.plan.builders import CATALOG, MARK, cluster_spec, desired, machine
+from tests.plan.builders import CATALOG, MARK, cluster_spec, desired, inputs_of, machine
 
 GOLDEN = Path(__file__).parent / "data" / "components"
 URL = "https://example.org/manifest.yaml"
@@ -57,11 +56,11 @@ CHOICES: dict[str, list[Any]] = {
 COMPONENTS = st.fixed_dictionaries({}, optional={name: st.sampled_from(each) for name, each in CHOICES.items()})
 
 
-def patches_of(components: dict[str, Any], began: str = "1.13.8", **options: Any) -> tuple[ComponentPatch, ...]:
-    return component_patches(cluster_spec(addons=components).addons, "prod", began=began, **options)
+def patches_of(components: dict[str, Any], began: str = "1.13.8", **options: Any) -> tuple[AddonPatch, ...]:
+    return addon_patches(cluster_spec(addons=components).addons, "prod", began=began, **options)
 
 
-def objects_in(patches: tuple[ComponentPatch, ...]) -> list[dict[str, Any]]:
+def objects_in(patches: tuple[AddonPatch, ...]) -> list[dict[str, Any]]:
     """The Kubernetes objects that stand in patches."""
     documents = [document for patch in patches for document in yaml.safe_load_all(patch.text)]
     inline = [each for document in documents for each in document.get("cluster", {}).get("inlineManifests", ())]
@@ -180,7 +179,7 @@ def test_a_version_that_is_left_out_stays_what_is_installed() -> None:
 @pytest.mark.parametrize("annotation", ["", "not JSON", "[]", '{"name": 5}', '{"version": "1.2.3"}', '"x"', "null"])
 def test_an_annotation_that_says_nothing_is_no_trouble(annotation: str) -> None:
     (patch,) = [each for each in live(cluster_spec(addons={"certManager": True})) if "component" in each.id]
-    odd = replace(patch, annotations={**patch.annotations, ANNOTATION_COMPONENT: annotation})
+    odd = replace(patch, annotations={**patch.annotations, ANNOTATION_ADDON: annotation})
     assert recorded(odd) is None
     assert not intact(odd)
     spec = cluster_spec(addons={"certManager": True})
@@ -228,7 +227,7 @@ def told(
         talos_versions=CATALOG,
         bootstrap_status=BOOTSTRAPPED,
     )
-    return findings(spec, snapshot, mark=MARK, old=old)
+    return findings(spec, snapshot, mark=MARK, previous=old)
 
 
 def test_a_new_cluster_is_told_with_its_components() -> None:

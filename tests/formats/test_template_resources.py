@@ -18,10 +18,10 @@ from ksail_pulumi.formats.template.write import template_text
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.model.reasons import model_in
 from ksail_pulumi.model.versions import Versions
-from ksail_pulumi.plan.desired import desired_resources
+from ksail_pulumi.plan.assemble import desired_resources
 from ksail_pulumi.plan.machines import Assignment
 from ksail_pulumi.plan.ownership import OwnershipMark
-from tests.plan.rendering import rendered
+from tests.plan.rendering import by_type, rendered
 
 FOLDER = Path(__file__).parent / "data" / "templates"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml") if not path.stem.endswith("-resources"))
@@ -44,7 +44,7 @@ def resources(path: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_template_becomes_the_resources_that_omnictl_makes_of_it(name):
     expected = list(yaml.safe_load_all((FOLDER / f"{name}-resources.yaml").read_text()))
-    assert resources(FOLDER / f"{name}.yaml") == expected
+    assert by_type(resources(FOLDER / f"{name}.yaml")) == by_type(expected)
 
 
 @pytest.mark.parametrize("name", NAMES)

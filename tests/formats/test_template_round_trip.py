@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from ksail_pulumi.formats.template.read import load_template
 from ksail_pulumi.formats.template.write import template_text
 from ksail_pulumi.goyaml.write import InOrder, encode
-from ksail_pulumi.model.parse import parse_cluster
+from ksail_pulumi.model.parse import parse_cluster, to_wire
 from ksail_pulumi.model.versions import Versions
-from ksail_pulumi.plan.desired import desired_resources
-from ksail_pulumi.plan.inputs import inputs_of
+from ksail_pulumi.plan.assemble import desired_resources
 from ksail_pulumi.plan.machines import Assignment
+from ksail_pulumi.plan.observe import observe
 from ksail_pulumi.plan.ownership import OwnershipMark
 from tests.plan.rendering import rendered
 
@@ -129,6 +129,6 @@ def test_what_a_template_makes_is_written_as_a_template_that_makes_the_same(text
         path, again = Path(folder, "cluster.yaml"), Path(folder, "again.yaml")
         path.write_text(text)
         made = resources(path)
-        again.write_text(template_text(inputs_of(made)))
+        again.write_text(template_text(to_wire(observe(made))))
         assert compared(resources(again)) == compared(made)
-        assert template_text(inputs_of(resources(again))) == again.read_text()
+        assert template_text(to_wire(observe(resources(again)))) == again.read_text()

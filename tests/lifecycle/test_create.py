@@ -39,7 +39,7 @@ from ksail_pulumi.omni.resources import (
     Resource,
 )
 from ksail_pulumi.omni.watch import Query
-from ksail_pulumi.plan.diff import without_lock
+from ksail_pulumi.plan.locks import without_lock
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 from ksail_pulumi.plan.versions import resolve_versions
 from ksail_pulumi.simulator.server import Simulator

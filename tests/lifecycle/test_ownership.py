@@ -14,7 +14,7 @@ from ksail_pulumi.lifecycle.ownership import refuse_existing, refuse_locked, ref
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
-from ksail_pulumi.plan.diff import Plan, Update
+from ksail_pulumi.plan.changes import Plan, Update
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 
 MARK = OwnershipMark("org/shop/dev/west")

@@ -39,7 +39,7 @@ def test_a_pool_read_before_a_claim_ended_still_shows_its_machines_as_free() -> 
         with pool.claim() as early:
             early.choose(first(2))
         assert late.choose(first(2)).machines == ("m3", "m4")
-        late.reading()
+        late.reads_now()
         assert late.choose(first(2)).machines == ("m1", "m2")
 
 

@@ -276,7 +276,7 @@ def test_a_cluster_that_somebody_else_took_over_is_left_alone(lab: Lab, needs: N
     lab.client.state.modify(CLUSTER, lab.name, take_over)
     with pytest.raises(ForeignClusterError, match="org/test/prod/other"):
         lab.update(outputs, workers=1)
-    with pytest.raises(ForeignClusterError, match="must not delete it"):
+    with pytest.raises(ForeignClusterError, match="does not delete it"):
         lab.delete()
 
 

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ksail_pulumi.model.parse import ClusterSpec, parse_cluster
+from ksail_pulumi.model.parse import ClusterSpec, parse_cluster, to_wire
 from ksail_pulumi.model.versions import Versions
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
-from ksail_pulumi.plan.desired import desired_resources
+from ksail_pulumi.plan.assemble import desired_resources
 from ksail_pulumi.plan.machines import Assignment, assign_machines
+from ksail_pulumi.plan.observe import observe
 from ksail_pulumi.plan.ownership import OwnershipMark
+from ksail_pulumi.plan.refresh import refreshed_inputs
 
 MARK = OwnershipMark("acme/shop/dev/prod")
 TALOS, KUBERNETES = "1.13.8", "1.36.3"
@@ -109,6 +111,15 @@ def cluster_spec(**inputs: Any) -> ClusterSpec:
 
 def assigned(spec: ClusterSpec, statuses: Sequence[Resource] | None = None) -> Assignment:
     return assign_machines(spec, pool(9) if statuses is None else statuses, [], versions=VERSIONS)
+
+
+def inputs_of(
+    resources: Sequence[Resource], *, mark: OwnershipMark | None = None, previous: ClusterSpec | None = None
+) -> dict[str, Any]:
+    """The inputs of a live cluster, as a refresh of `previous` shows them, or as they are read without a state."""
+    if previous is not None:
+        return refreshed_inputs(resources, to_wire(previous), previous, mark)
+    return to_wire(observe([each for each in resources if mark is None or mark.owns(each)]))
 
 
 def desired(spec: ClusterSpec, assignment: Assignment | None = None, versions: Versions = VERSIONS) -> list[Resource]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ksail_pulumi.plan.parts.table import PARTS
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ksail_pulumi.omni.resources import Resource
 
 
@@ -16,6 +20,12 @@ def rendered(resource: Resource) -> dict[str, Any]:
     if resource.annotations:
         metadata["annotations"] = dict(resource.annotations)
     return {"metadata": metadata, "spec": _message(resource.spec)}
+
+
+def by_type(resources: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rendered resources in Omni's order of types, and by ID: those of one type are written at the same time."""
+    ranks = [part.type.name for part in PARTS]
+    return sorted(resources, key=lambda each: (ranks.index(each["metadata"]["type"]), each["metadata"]["id"]))
 
 
 def _message(message: Any) -> dict[str, Any]:

@@ -11,13 +11,12 @@ import yaml
 from ksail_pulumi.model.parse import parse_cluster, to_wire
 from ksail_pulumi.model.versions import Versions
 from ksail_pulumi.omni.resources import Resource
-from ksail_pulumi.plan.desired import desired_resources
-from ksail_pulumi.plan.inputs import inputs_of
+from ksail_pulumi.plan.assemble import desired_resources
 from ksail_pulumi.plan.machines import assign_machines
 from ksail_pulumi.plan.ownership import OwnershipMark
 
-from .builders import MARK, cluster_spec, desired, machine_id
-from .rendering import rendered
+from .builders import MARK, cluster_spec, desired, inputs_of, machine_id
+from .rendering import by_type, rendered
 
 PAIRS = sorted(path.stem for path in (Path(__file__).parent / "data").glob("*.yaml"))
 
@@ -47,7 +46,7 @@ def unmarked(resource: Resource) -> dict[str, Any]:
 def test_the_resources_are_those_that_omnictl_makes(name: str) -> None:
     inputs, api_version, resources = pair(name)
 
-    assert [unmarked(each) for each in resources_of(inputs, api_version)] == resources
+    assert by_type([unmarked(each) for each in resources_of(inputs, api_version)]) == by_type(resources)
 
 
 @pytest.mark.parametrize("name", PAIRS)

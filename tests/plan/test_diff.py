@@ -12,8 +12,10 @@ from ksail_pulumi.model.versions import Versions
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
-from ksail_pulumi.plan.desired import previous_resources
-from ksail_pulumi.plan.diff import Plan, diff, with_lock, without_lock
+from ksail_pulumi.plan.assemble import baseline_resources
+from ksail_pulumi.plan.changes import Plan
+from ksail_pulumi.plan.diff import diff, steps
+from ksail_pulumi.plan.locks import with_lock, without_lock
 from ksail_pulumi.plan.ownership import OwnershipMark
 
 from .builders import MARK, assigned, cluster_spec, desired, machine_id, node, pool
@@ -40,7 +42,7 @@ def patch(resource_id: str = "foreign", mark: OwnershipMark | None = None, clust
 
 
 def changed(plan: Plan) -> list[tuple[str, list[str]]]:
-    return [(step.verb, [each.id for each in step.resources]) for step in plan.steps()]
+    return [(step.verb, [each.id for each in step.resources]) for step in steps(plan)]
 
 
 def with_entries(
@@ -103,7 +105,7 @@ def test_a_label_dropped_from_the_inputs_goes_only_if_they_set_it() -> None:
     bare = cluster_spec(controlPlane={"count": 1}, workers=2, patches=[PATCH])
 
     assert diff(desired(bare), actual, mark=MARK).empty
-    plan = diff(desired(bare), actual, mark=MARK, previous=previous_resources(SPEC, SPEC, actual, MARK))
+    plan = diff(desired(bare), actual, mark=MARK, baseline=baseline_resources(SPEC, SPEC, actual, MARK))
 
     assert plan.updates[0].desired.labels == {"team": "a"}
 
@@ -118,7 +120,7 @@ def lock_plan(old: ClusterSpec, new: ClusterSpec) -> Plan:
     """The plan from one to the other, on a cluster that the old inputs made."""
     versions = Versions("1.13.8", new.kubernetes_version or "")
     actual = live(desired(old))
-    return diff(desired(new, versions=versions), actual, mark=MARK, previous=previous_resources(old, new, actual, MARK))
+    return diff(desired(new, versions=versions), actual, mark=MARK, baseline=baseline_resources(old, new, actual, MARK))
 
 
 def test_a_lock_is_never_removed_by_leaving_it_out() -> None:
@@ -139,7 +141,7 @@ def test_a_lock_of_somebody_else_is_removed_where_the_inputs_say_so() -> None:
         desired(locked_spec(machine=False)),
         live(desired(locked_spec(machine=True))),
         mark=MARK,
-        previous=previous_resources(None, locked_spec(machine=False), live(desired(locked_spec(machine=True))), MARK),
+        baseline=baseline_resources(None, locked_spec(machine=False), live(desired(locked_spec(machine=True))), MARK),
     )
 
     assert changed(plan) == changed(taken_over) == [("update", [machine_id(2)])]
@@ -163,7 +165,7 @@ def test_locks_are_kept_for_the_end() -> None:
         annotations = [each.annotations for each in (*plan.creates, *(update.desired for update in plan.updates))]
         assert not [each for each in annotations if omni.ANNOTATION_LOCKED in each]
         assert not [each for each in annotations if omni.ANNOTATION_CLUSTER_LOCKED in each]
-    assert lock_plan(locked_spec(), both).steps() == []
+    assert steps(lock_plan(locked_spec(), both)) == []
     assert lock_plan(both, both).empty, "what is locked already needs nothing"
 
 
@@ -314,7 +316,7 @@ def test_removing_a_cluster_leaves_the_rest_to_omni() -> None:
 def test_the_inputs_before_are_judged_on_the_machines_the_cluster_has() -> None:
     actual = live(desired(SPEC, assigned(SPEC, pool(9)[4:])))
 
-    previous = previous_resources(SPEC, SPEC, actual, MARK)
+    previous = baseline_resources(SPEC, SPEC, actual, MARK)
 
     assert {each.id for each in previous} == {each.id for each in actual}
-    assert previous_resources(SPEC, SPEC, [], MARK) == []
+    assert baseline_resources(SPEC, SPEC, [], MARK) == []

@@ -39,7 +39,7 @@ def running(spec: ClusterSpec = SPEC, versions: Versions = RUNS) -> list[Resourc
 
 
 def judged(spec: ClusterSpec, snapshot: Snapshot, old: ClusterSpec | None = SPEC, **options: Any) -> Findings:
-    return findings(spec, snapshot, mark=MARK, old=old, **options)
+    return findings(spec, snapshot, mark=MARK, previous=old, **options)
 
 
 def failures(found: Findings) -> dict[str, str]:
@@ -138,7 +138,8 @@ def test_talos_never_goes_below_the_version_that_the_cluster_began_with() -> Non
     spec = cluster_spec(talosVersion="1.12.11", workers=2)
 
     assert failures(judged(spec, omni_with(running(), config_version=began))) == {
-        "talosVersion": 'downgrading from version "1.13.0" to "1.12.11" is not supported; the cluster began with 1.13.0'
+        "talosVersion": 'downgrading from version "1.13.0" to "1.12.11" is not supported; the cluster was created '
+        "with 1.13.0"
     }
     assert failures(judged(spec, omni_with(running()))) == {}
 
@@ -156,10 +157,7 @@ def test_version_changes_are_forecast_with_what_they_do() -> None:
 def test_a_talos_upgrade_that_omni_does_not_list_is_told() -> None:
     spec = cluster_spec(talosVersion="1.12.11", workers=2)
 
-    assert (
-        "Omni does not list Talos 1.12.11 among those that 1.13.8 can be upgraded to"
-        in judged(spec, omni_with(running())).forecasts
-    )
+    assert "Omni does not list Talos 1.12.11 as an upgrade from 1.13.8" in judged(spec, omni_with(running())).forecasts
 
 
 def test_too_few_machines_is_a_warning_because_they_may_join_in_time() -> None:
@@ -174,10 +172,10 @@ def test_machines_that_leave_are_told_to_be_wiped() -> None:
     none = cluster_spec(talosVersion="1.13.8", kubernetesVersion="1.35.7")
 
     assert judged(fewer, omni_with(running())).forecasts == (
-        f"host-3 ({machine_id(3)}) will leave prod-workers and be reset: its data is wiped",
+        f"host-3 ({machine_id(3)}) will leave prod-workers and be wiped",
     )
     assert judged(none, omni_with(running())).forecasts == (
-        f"host-2 ({machine_id(2)}), host-3 ({machine_id(3)}) will leave prod-workers and be reset: its data is wiped",
+        f"host-2 ({machine_id(2)}), host-3 ({machine_id(3)}) will leave prod-workers and be wiped",
     )
 
 
@@ -204,12 +202,9 @@ def test_patch_changes_are_told_with_their_scope() -> None:
     found = judged(spec(cluster="machine: {a: 2}", set="machine: {a: 1}"), omni_with(running(old)), old=old)
 
     assert found.forecasts == (
-        "patch 400-prod-workers-set is added: this concerns the 2 machines of prod-workers, with a reboot where Talos "
-        "needs one",
-        "patch 200-cluster-prod-cluster is changed: this concerns every machine of the cluster, with a reboot where "
-        "Talos needs one",
-        f"patch 400-cm-{machine_id(1)}-machine is removed: this concerns host-1 ({machine_id(1)}), with a reboot where "
-        "Talos needs one",
+        "adds patch 400-prod-workers-set to 2 machines of prod-workers; they reboot if Talos requires it",
+        "changes patch 200-cluster-prod-cluster on all machines of the cluster; they reboot if Talos requires it",
+        f"removes patch 400-cm-{machine_id(1)}-machine from host-1 ({machine_id(1)}); it reboots if Talos requires it",
     )
 
 
@@ -234,7 +229,7 @@ def test_a_locked_cluster_refuses_every_change() -> None:
 
 
 def test_locked_machines_that_a_change_would_reach_are_told() -> None:
-    told = "locked, and so left as they are until they are unlocked, which an `up` waits for: "
+    told = "locked machines will not be updated until they are unlocked; `up` waits for: "
     inputs: dict[str, Any] = {"talosVersion": "1.13.8", "workers": [{"count": 2}]}
     resources = [
         replace(each, annotations={**each.annotations, omni.ANNOTATION_LOCKED: ""})
@@ -275,7 +270,8 @@ def test_named_machines_are_checked_one_by_one() -> None:
     )
 
     assert failures(found) == {
-        "workers[0].machines[0]": f"machine host-2 ({machine_id(2)}) is in cluster 'staging' and can be in one only",
+        "workers[0].machines[0]": f"machine host-2 ({machine_id(2)}) is in cluster 'staging', and can be in one "
+        "cluster only",
         "workers[0].machines[1]": "the machine has a newer Talos version installed: downgrade is not allowed. Upgrade "
         "the machine or change the cluster Talos version",
     }
@@ -343,10 +339,10 @@ def test_disk_encryption_stays_what_the_cluster_began_with() -> None:
     turned_off = judged(SPEC, omni_with(running(encrypted)), old=encrypted)
 
     assert failures(turned_on)["features.diskEncryption"].startswith(
-        "updating disk encryption settings is not allowed: this cluster began with false"
+        "updating disk encryption settings is not allowed: this cluster was created with diskEncryption: false"
     )
     assert failures(turned_off)["features.diskEncryption"].startswith(
-        "updating disk encryption settings is not allowed: this cluster began with true"
+        "updating disk encryption settings is not allowed: this cluster was created with diskEncryption: true"
     )
     assert judged(encrypted, omni_with(running(encrypted)), old=encrypted) == Findings()
 
@@ -403,7 +399,7 @@ def sys_version(api: int) -> Resource:
         (
             {"features": {"disablePublicDiscoveryService": True}, "talosVersion": "1.14.0-beta.0"},
             "features.disablePublicDiscoveryService",
-            "the discovery service cannot be disabled entirely: use the embedded one in its place",
+            "the discovery service cannot be disabled entirely: use the embedded one instead",
         ),
     ],
 )
@@ -436,8 +432,8 @@ def test_install_disks_depend_on_the_api_version() -> None:
     patched = cluster_spec(patches=[{"name": "p", "inline": {"machine": {"install": {"disk": "/dev/vda"}}}}])
 
     assert failures(judged(selected, omni_with(sys_version=sys_version(2)), old=None)) == {
-        f"machines.{machine_id(1)}.install.diskSelector": "this Omni (v1.10.4) knows no disk selectors yet: name the "
-        "disk with install.disk"
+        f"machines.{machine_id(1)}.install.diskSelector": "this Omni (v1.10.4) does not support disk selectors: name "
+        "the disk with install.disk"
     }
     assert failures(judged(selected, omni_with(sys_version=sys_version(3)), old=None)) == {}
     assert failures(judged(patched, omni_with(sys_version=sys_version(2)), old=None)) == {}
@@ -507,9 +503,9 @@ def test_exclusive_ownership_tells_what_of_others_goes() -> None:
 
     assert judged(SPEC, snapshot).forecasts == ()
     assert judged(cluster_spec(**inputs, ownership="exclusive"), snapshot).forecasts == (
-        "patch by-hand is removed: this concerns every machine of the cluster, with a reboot where Talos needs one",
-        "ConfigPatches.omni.sidero.dev(default/by-hand) was made by somebody else and goes, because ownership is "
-        "exclusive",
+        "removes patch by-hand from all machines of the cluster; they reboot if Talos requires it",
+        "ConfigPatches.omni.sidero.dev(default/by-hand) was created by someone else and will be deleted (ownership: "
+        "exclusive)",
     )
 
 
@@ -527,9 +523,8 @@ def test_what_changes_around_the_machines_is_told() -> None:
     )
 
     assert found.forecasts[:3] == (
-        "system extensions schematic-prod are added: this concerns every machine of the cluster, with a reboot one at "
-        "a time",
-        "manifest 200-cluster-prod-m is added",
-        "health check cluster-prod-h is added",
+        "adds system extensions schematic-prod to all machines of the cluster; they reboot one at a time",
+        "adds manifest 200-cluster-prod-m",
+        "adds health check cluster-prod-h",
     )
-    assert found.forecasts[3] == f"kernel arguments of host-1 ({machine_id(1)}) are added: it reboots"
+    assert found.forecasts[3] == f"adds the kernel arguments of host-1 ({machine_id(1)}); it reboots"

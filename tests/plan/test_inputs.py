@@ -15,9 +15,8 @@ from ksail_pulumi.model.versions import Versions
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
-from ksail_pulumi.plan.inputs import inputs_of
 
-from .builders import MARK, assigned, cluster_spec, desired, machine_id, node, pool
+from .builders import MARK, assigned, cluster_spec, desired, inputs_of, machine_id, node, pool
 
 INLINE = {"machine": {"sysctls": {"a": "b"}}}
 SPEC = cluster_spec(

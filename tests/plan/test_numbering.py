@@ -14,13 +14,13 @@ from ksail_pulumi.model.parse import ClusterSpec, to_wire
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
-from ksail_pulumi.plan.desired import previous_resources
-from ksail_pulumi.plan.diff import Plan, diff
-from ksail_pulumi.plan.inputs import inputs_of
+from ksail_pulumi.plan.assemble import baseline_resources
+from ksail_pulumi.plan.changes import Plan
+from ksail_pulumi.plan.diff import diff
 from ksail_pulumi.plan.numbering import Settled, given_ids, ids_in_use, settle
 from ksail_pulumi.plan.ownership import OwnershipMark
 
-from .builders import MARK, cluster_spec, desired, machine_id
+from .builders import MARK, cluster_spec, desired, inputs_of, machine_id
 
 ANOTHER = OwnershipMark("acme/other/dev/prod")
 
@@ -48,12 +48,12 @@ def settled(spec: ClusterSpec, live: Sequence[Resource]) -> Settled:
 def planned(spec: ClusterSpec, live: Sequence[Resource], old: ClusterSpec | None = None) -> Plan:
     """The plan for a cluster of which `live` stands in Omni."""
     found = settled(spec, live)
-    before = settle(previous_resources(old, spec, live, MARK), live, mark=MARK, given=given_ids(old or spec))
+    before = settle(baseline_resources(old, spec, live, MARK), live, mark=MARK, given=given_ids(old or spec))
     return diff(
         found.resources,
         live,
         mark=MARK,
-        previous=before.resources,
+        baseline=before.resources,
         superseded={each.old.key for each in found.renumbered},
     )
 

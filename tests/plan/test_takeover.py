@@ -46,7 +46,7 @@ def told(asked: ClusterSpec, live: Sequence[Resource], *, old: ClusterSpec | Non
     held = {each.id for each in nodes}
     statuses = [machine(number, cluster="prod" if machine_id(number) in held else "") for number in range(1, 6)]
     snapshot = Snapshot(resources=live, statuses=statuses, nodes=nodes, talos_versions=CATALOG)
-    found = findings(asked, snapshot, mark=MARK, old=old, adopt=True)
+    found = findings(asked, snapshot, mark=MARK, previous=old, adopt=True)
     assert found.failures == ()
     return list(found.forecasts)
 
@@ -85,8 +85,7 @@ def test_a_patch_that_the_program_has_otherwise_is_changed_under_the_number_that
 
     assert told(spec(patches=[{"name": "a", "inline": "machine:\n  sysctls:\n    a: c\n"}]), live) == [
         TAKEN,
-        "patch 203-cluster-prod-a is changed: this concerns every machine of the cluster, with a reboot where Talos "
-        "needs one",
+        "changes patch 203-cluster-prod-a on all machines of the cluster; they reboot if Talos requires it",
     ]
 
 
@@ -94,8 +93,8 @@ def test_a_patch_that_cannot_keep_its_number_is_renumbered() -> None:
     numbers = {"200-cluster-prod-a": "204-cluster-prod-a", "201-cluster-prod-b": "203-cluster-prod-b"}
     live = unmarked(desired(spec(patches=patches("a", "b")), versions=RUNS), numbers)
     line = (
-        "patch 204-cluster-prod-a is renumbered to 200-cluster-prod-a: this concerns every machine of the cluster, "
-        "with a reboot where Talos needs one"
+        "renumbers patch 204-cluster-prod-a to 200-cluster-prod-a on all machines of the cluster; they reboot if Talos "
+        "requires it"
     )
 
     assert told(spec(patches=patches("a", "b")), live) == [TAKEN, line]
@@ -108,8 +107,8 @@ def test_one_of_the_same_name_beside_it_is_renumbered_to_it() -> None:
 
     assert told(spec(patches=patches("a")), live) == [
         TAKEN,
-        "patch 209-cluster-prod-a is renumbered to 200-cluster-prod-a: this concerns every machine of the cluster, "
-        "with a reboot where Talos needs one",
+        "renumbers patch 209-cluster-prod-a to 200-cluster-prod-a on all machines of the cluster; they reboot if Talos "
+        "requires it",
     ]
 
 
@@ -120,7 +119,7 @@ def test_manifests_are_renumbered_like_patches() -> None:
     assert told(asked, unmarked(desired(asked, versions=RUNS), {"201-cluster-prod-b": "205-cluster-prod-b"})) == [TAKEN]
     assert told(asked, unmarked(desired(asked, versions=RUNS), numbers)) == [
         TAKEN,
-        "manifest 204-cluster-prod-a is renumbered to 200-cluster-prod-a",
+        "renumbers manifest 204-cluster-prod-a to 200-cluster-prod-a",
     ]
 
 
@@ -213,14 +212,14 @@ def test_what_goes_or_is_omnis_own_does_not_stay() -> None:
     ]
 
     assert told(spec(), live)[1:] == [
-        "patch ours is removed: this concerns every machine of the cluster, with a reboot where Talos needs one"
+        "removes patch ours from all machines of the cluster; they reboot if Talos requires it"
     ]
 
 
 def test_with_exclusive_ownership_nothing_stays() -> None:
     lines = told(spec(ownership="exclusive"), [*unmarked(desired(spec(), versions=RUNS)), foreign("500-x")])
 
-    assert lines[1].startswith("patch 500-x is removed")
+    assert lines[1].startswith("removes patch 500-x from")
     assert [line for line in lines if "stays" in line] == []
 
 

@@ -1,0 +1,68 @@
+"""Kubernetes Jobs that have to succeed before an upgrade goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.model.cluster import HealthCheck
+from ksail_pulumi.model.durations import duration, format_duration
+from ksail_pulumi.model.patches import inline_of, patch_text
+from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.plan.parts.live import as_found, metadata_of
+from ksail_pulumi.plan.parts.part import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.parts.asked import Asked
+    from ksail_pulumi.plan.parts.live import Draft, Live
+    from ksail_pulumi.plan.parts.part import Change, Outlook
+
+
+def health_check_id(check: HealthCheck, cluster: str) -> str:
+    """The ID of a health check's resource."""
+    return check.id_override or f"cluster-{cluster}-{check.name}"
+
+
+def desired(asked: Asked) -> Iterator[Resource]:
+    for check in asked.spec.health_checks or ():
+        message = specs_pb2.KubernetesHealthCheckSpec(job=patch_text(check.job))
+        if check.interval is not None:
+            message.interval.FromTimedelta(duration(check.interval))
+        labels = {**(check.labels or {}), **asked.label}
+        check_id = health_check_id(check, asked.spec.name)
+        yield asked.resource(omni.KUBERNETES_HEALTH_CHECK, check_id, message, labels, check.annotations)
+
+
+def observe(live: Live, draft: Draft) -> None:
+    found = []
+    for each in live.of(omni.KUBERNETES_HEALTH_CHECK):
+        name = each.id.removeprefix(f"cluster-{live.cluster}-")
+        interval = each.spec.interval.ToTimedelta()
+        found.append(
+            as_found(
+                HealthCheck,
+                **({"id_override": each.id} if name in ("", each.id) else {"name": name}),
+                job=inline_of(each.spec.job),
+                interval=format_duration(interval) if interval else None,
+                **metadata_of(each),
+            )
+        )
+    if found:
+        draft.cluster["health_checks"] = tuple(found)
+
+
+def describe(change: Change, _: Outlook) -> str:
+    return f"{change.verb} health check {change.resource.id}"
+
+
+PART = Part(
+    type=omni.KUBERNETES_HEALTH_CHECK,
+    nouns=("health check", "health checks"),
+    desired=desired,
+    observe=observe,
+    describe=describe,
+    late=True,
+)
