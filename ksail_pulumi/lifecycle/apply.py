@@ -1,6 +1,6 @@
-"""Writing a plan to Omni: the calls of one step go out together, the steps one after the other.
+"""Writes a plan to Omni: the calls of a step are sent together, the steps one after the other.
 
-So a plan costs as many round trips as it has steps, whether a step writes one resource or thousands.
+A plan needs one round trip per step, whether a step writes one resource or thousands.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _VERBS = {"create": "create", "update": "change", "destroy": "remove"}
 
 @dataclass
 class Applied:
-    """What has been written so far; whole also when the writing ended with an error.
+    """What has been written so far; valid also after an error.
 
     Attributes:
         cluster: Name of the cluster.
-        accepted: Whether Omni has the cluster, as ours.
-        last_write: When the last write was answered, in seconds of `time.monotonic`; None before the first one.
+        accepted: Whether Omni has the cluster and it is managed by this resource.
+        last_write: When the last write was answered, by `time.monotonic`; None before the first one.
         lost: Machines that another cluster took between the plan and the write.
     """
 
@@ -56,20 +56,20 @@ def apply(
     *,
     merge: Callable[[Resource], Resource],
 ) -> None:
-    """Write the steps of a plan, and stop after a step in which another cluster took a machine (`applied.lost`).
+    """Write the steps of a plan; stop after a step in which another cluster took a machine (`applied.lost`).
 
     Args:
         steps: What to write, in order.
-        session: Where to, and until when.
-        mark: Whose the resources are.
-        applied: Is told what has been written.
-        merge: Makes what is to be written from what another writer has made of a resource meanwhile.
+        session: The Omni and the deadline.
+        mark: The owner of the resources.
+        applied: Updated with what has been written.
+        merge: Makes the resource to write from the one that another writer changed in the meantime.
 
     Raises:
-        OmniError: Omni did not take a write; the error names all that failed in that step.
-        ForeignClusterError: A cluster of the same name came into being meanwhile.
+        OmniError: Omni refused a write; the error names all failures of that step.
+        ForeignClusterError: A cluster of the same name was created in the meantime.
         CancelledError: The session was cancelled between two steps.
-        WaitTimeoutError: Something that was to be removed is still there at the deadline.
+        WaitTimeoutError: Something that should be removed still exists at the deadline.
     """
     for step in steps:
         session.check_cancelled(f"writing cluster {applied.cluster}")
@@ -102,7 +102,7 @@ def _create(resources: Sequence[Resource], session: Session, mark: OwnershipMark
     for resource, refusal, find in finds:
         actual = find.result()
         if actual is not None and _same(actual, resource, mark):
-            applied.wrote(resource)  # by a first try of this call, whose answer was lost
+            applied.wrote(resource)  # by the first attempt of this call, whose answer was lost
         elif resource.type == MACHINE_SET_NODE:
             applied.lost.add(resource.id)
         elif resource.type == CLUSTER:
@@ -116,7 +116,7 @@ def _create(resources: Sequence[Resource], session: Session, mark: OwnershipMark
 
 def _same(actual: Resource, wanted: Resource, mark: OwnershipMark) -> bool:
     if _run(actual) != _run(wanted):
-        return False  # a cluster that another attempt has created
+        return False  # a cluster created by another attempt
     return (
         mark.owns(actual) and not actual.tearing_down and actual.labels == wanted.labels and actual.spec == wanted.spec
     )
@@ -138,7 +138,7 @@ def _update(
             try:
                 call.result()
             except ConflictError:
-                # Somebody else wrote in between (Omni's controllers do, all the time): decide again on what they left.
+                # Someone else wrote in between (Omni's controllers often do): merge again with the new version.
                 state.modify(resource.type, resource.id, merge)
             applied.wrote(resource)
         except OmniError as error:
@@ -168,7 +168,7 @@ def _destroy(resources: Sequence[Resource], session: Session, applied: Applied) 
 
 
 def _raise(failures: Sequence[tuple[Resource, OmniError]], verb: str) -> None:
-    """Raise the first failure, with the others' texts in it."""
+    """Raise the first failure, with the texts of the others."""
     if not failures:
         return
     _, first = failures[0]

@@ -1,4 +1,4 @@
-"""One attempt at a cluster, so that what it got done is not lost when it fails."""
+"""One attempt at a cluster; its errors carry the outputs, so the state is saved after a failure."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 class Attempt:
-    """What one verb does to one cluster, from the first write to the outputs.
+    """One operation on one cluster, from the first write to the outputs.
 
     Attributes:
         applied: What has been written.
-        creation: The attempt whose mark of an unfinished creation is on the cluster; `""` for none.
-        session: Where to, and until when.
+        creation: The attempt whose creation mark is on the cluster; `""` for none.
+        session: The Omni and the deadline.
     """
 
     def __init__(self, spec: ClusterSpec, session: Session, old: Mapping[str, Any] | None = None) -> None:
@@ -49,7 +49,7 @@ class Attempt:
 
     @contextmanager
     def saved(self) -> Iterator[None]:
-        """Let an error carry the outputs, if there is anything to save."""
+        """Attach the outputs to an error, if there is anything to save."""
         try:
             yield
         except ClusterGoneError:
@@ -72,14 +72,14 @@ class Attempt:
         return self.applied.accepted
 
     def _look_again(self, error: KsailPulumiError) -> None:
-        """Ask for the cluster and for its UUID, by which alone the state knows it, if no wait has told them.
+        """Read the cluster and its UUID, which identifies it in the state, if no wait has reported them.
 
         Raises:
-            ClusterGoneError: The cluster is gone, and that is what `error` came from.
+            ClusterGoneError: The cluster is gone, which caused `error`.
         """
         if self._view.one(CLUSTER_UUID) is not None:
             return
-        with suppress(OmniError):  # Omni is out of reach, or has not made the UUID yet: any later verb stores it
+        with suppress(OmniError):  # Omni is unreachable, or has not made the UUID yet; the next operation stores it
             state = self.session.client.state
             calls = [(kind, state.start_find(kind, self._view.cluster)) for kind in (CLUSTER, CLUSTER_UUID)]
             for kind, call in calls:
@@ -92,21 +92,21 @@ class Attempt:
                     raise gone from error
 
     def converged(self, converged: Converged) -> None:
-        """Everything is written, and there is something to be waited for."""
+        """Set what to wait for, after everything is written."""
         self._goal = converged.goal
         self._locks = converged.locks
         self._inputs = to_wire(converged.spec)
         self.applied.accepted = True
 
     def wait(self) -> ClusterOutputs:
-        """Wait for the goal, lock what is to be locked then, and give the outputs."""
+        """Wait for the goal, write the locks, and return the outputs."""
         session = self.session
         if self._goal is None:
             raise AssertionError("wait follows converged")
         with self.saved():
             wait(session, self._view, self._goal, last_write=self.applied.last_write)
             outputs = facts.outputs(self._inputs, self._view, self._goal, session.client, self._old)
-            # Last of all: a locked cluster has no mark of its creation any more, and a crash after that loses it.
+            # Locks come last: they remove the creation mark, and after a crash a cluster without it is not resumed.
             for resource in self._locks:
                 session.progress(f"locking {resource.id}")
                 session.client.state.modify(resource.type, resource.id, _locked)
@@ -114,5 +114,5 @@ class Attempt:
 
 
 def _locked(resource: Resource) -> Resource:
-    """The resource with its lock. Omni refuses any other change of a locked cluster, so its mark goes with this one."""
+    # Omni refuses later changes of a locked cluster, so the creation mark is removed in the same write.
     return with_lock(without_creation(resource))

@@ -1,4 +1,4 @@
-"""Bringing a cluster where its spec says: read, choose machines, plan, write, and once more if a machine was lost."""
+"""Brings a cluster to its spec: choose machines, plan, write, and repeat if a machine was lost."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Converged:
-    """What was written.
+    """The result of `converge`.
 
     Attributes:
         spec: The spec with its versions filled in.
         goal: What to wait for.
-        locks: What is to be locked once the goal is reached.
-        outdated: Whether Kubernetes has objects of manifests that are others now.
+        locks: The resources to lock once the goal is reached.
+        outdated: Whether Kubernetes has objects of manifests that have changed.
     """
 
     spec: ClusterSpec
@@ -63,34 +63,37 @@ def converge(
     previous: ClusterSpec | None = None,
     adopt: bool = False,
 ) -> Converged:
-    """Write what is missing, and say what to wait for.
+    """Write all changes, and return what to wait for.
 
     Args:
-        spec: What is asked for.
-        mark: Whose the cluster is.
-        session: Where to write.
+        spec: The desired cluster.
+        mark: The owner of the cluster.
+        session: The Omni and the deadline.
         claim: Holds the chosen machines until they are written.
-        snapshot: The Omni, read within the claim.
-        applied: Is told what has been written.
-        lease: The creation that is under way; a new cluster gets its mark.
-        previous: The spec that was asked for last time; what it had and `spec` has not goes.
-        adopt: Whether nodes that others added count as the cluster's own.
+        snapshot: A snapshot of Omni, read within the claim.
+        applied: Updated with what has been written.
+        lease: The running creation; a new cluster gets its mark.
+        previous: The spec of the last update; what only it contains is removed.
+        adopt: Whether nodes that others added are treated as the cluster's own.
 
     Raises:
         NotEnoughMachinesError: The pool cannot serve the cluster.
-        InputError: A version or machine that was asked for cannot be had.
+        InputError: A requested version or machine is not available.
         LifecycleError: The cluster is locked.
-        OmniError: Omni did not take a write.
+        OmniError: Omni refused a write.
     """
     leaving: set[str] = set()
     shrinks = outdated = False
     lost: set[str] = set()
+    # Each round plans from a new snapshot. A second one is needed in two cases only: another cluster took a machine
+    # between snapshot and write, or a resource must be gone before its successor can be created.
     while True:
         _refuse_taken(spec, snapshot)
         planned = _plan(spec, mark, claim, snapshot, lost, previous=previous, adopt=adopt)
         refuse_locked(snapshot.cluster, planned.plan)
         to_take = steps(planned.plan)
         apply(lease.on(to_take) if lease else to_take, session, mark, applied, merge=planned.merge)
+        # Collected over all rounds: the next snapshot no longer shows what this round has removed.
         leaving |= _leaving(planned.plan, snapshot)
         shrinks |= bool(leaving) or _class_shrinks(planned.plan)
         outdated |= outdates_manifests(planned.plan.changed)
@@ -98,9 +101,12 @@ def converge(
             session.progress(
                 f"another cluster took {', '.join(sorted(applied.lost))} in the meantime; choosing other machines"
             )
+            # The next snapshot may still show a lost machine as free, because its status lags behind.
             lost |= applied.lost
             applied.lost = set()
         elif planned.plan.deferred:
+            # Omni does not create a resource while one of the same ID is in teardown, and a machine can join a set
+            # only after it has been reset.
             wait_until_gone(_in_the_way(planned.plan, snapshot), session, spec.name)
             wait_until_free(leaving, session, spec.name)
         else:
@@ -125,7 +131,7 @@ def converge(
 
 
 def _refuse_taken(spec: ClusterSpec, snapshot: Snapshot) -> None:
-    """Refuse a machine that is named and cannot be had: unlike a free one, it has no replacement."""
+    """Refuse a listed machine that is not available: unlike a free one, it cannot be replaced by another."""
     for problem in taken_machines(spec, snapshot):
         raise InvalidCluster([problem])
 
@@ -168,7 +174,7 @@ def _nodes(snapshot: Snapshot) -> list[Resource]:
 
 
 def _leaving(plan: Plan, snapshot: Snapshot) -> set[str]:
-    """The machines that the plan takes out of the cluster, and those that an earlier attempt has begun to take out."""
+    """The machines that the plan removes from the cluster, and those that an earlier attempt has started to remove."""
     sets = {resource.id for resource in plan.destroys if resource.type == MACHINE_SET}
     machines = {resource.id for resource in plan.destroys if resource.type == MACHINE_SET_NODE}
     return machines | {
@@ -177,14 +183,14 @@ def _leaving(plan: Plan, snapshot: Snapshot) -> set[str]:
 
 
 def _in_the_way(plan: Plan, snapshot: Snapshot) -> list[Resource]:
-    """What is being torn down already and has to be gone before the plan's deferred resources can be created."""
+    """The resources in teardown that must be gone before the plan's deferred resources can be created."""
     wanted = {resource.key for resource in plan.deferred}
     wanted |= {(MACHINE_SET.name, resource.labels.get(LABEL_MACHINE_SET, "")) for resource in plan.deferred}
     return [resource for resource in snapshot.resources if resource.tearing_down and resource.key in wanted]
 
 
 def _class_shrinks(plan: Plan) -> bool:
-    """Whether a set that a machine class serves may become smaller; Omni then chooses who leaves."""
+    """Whether a set with a machine class may become smaller; Omni then chooses the machines that leave."""
     return any(
         update.actual.type == MACHINE_SET
         and update.actual.spec.HasField("machine_allocation")
@@ -194,7 +200,7 @@ def _class_shrinks(plan: Plan) -> bool:
 
 
 def _sizes(spec: ClusterSpec, planned: _Planned, snapshot: Snapshot) -> dict[str, int | None]:
-    """How many machines each set of the cluster shall have in the end, others' sets and nodes included."""
+    """The final number of machines of each set, including sets and nodes of others."""
     gone = {resource.key for resource in planned.plan.destroys}
     stay = [resource for resource in snapshot.resources if not resource.tearing_down and resource.key not in gone]
     sizes: dict[str, int | None] = {resource.id: None for resource in stay if resource.type == MACHINE_SET}

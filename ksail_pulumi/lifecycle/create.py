@@ -1,4 +1,4 @@
-"""Creating a cluster, or continuing what an earlier attempt has begun."""
+"""Creates a cluster, or continues an unfinished creation."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ def create(
     resumable: bool = True,
     create_first: bool = False,
 ) -> ClusterOutputs:
-    """Create a cluster and wait until it is where `spec.wait_for` asks it to be.
+    """Create a cluster and wait until it reaches `spec.wait_for`.
 
-    An unfinished creation by this very resource is continued; any other cluster of this name is refused.
+    An unfinished creation by the same resource is continued; any other cluster of this name is refused.
 
     Args:
-        spec: What is asked for; versions that it leaves out are the newest that Omni supports.
-        mark: Who we are.
-        session: Which Omni, until when.
-        adopt: Take over the cluster that exists.
-        resumable: Whether the mark tells this resource from all others; nothing is continued otherwise.
+        spec: The desired cluster; versions that it omits are the newest that Omni supports.
+        mark: The owner mark of this resource.
+        session: The Omni and the deadline.
+        adopt: Take over the existing cluster.
+        resumable: Whether the mark is unique to this resource; otherwise nothing is continued.
         create_first: Whether a replacement of the resource creates before it deletes.
 
     Raises:
-        ForeignClusterError: A cluster of this name exists; the text says who has it and how to take it over.
+        ForeignClusterError: A cluster of this name exists; the text names its owner and how to take it over.
         NotEnoughMachinesError: The pool cannot serve the cluster.
-        InputError: A version or a machine that was asked for cannot be had.
-        ClusterFailedError: A failure stood for too long.
-        ClusterGoneError: Somebody deleted the cluster meanwhile.
+        InputError: A requested version or machine is not available.
+        ClusterFailedError: A failure lasted too long.
+        ClusterGoneError: Someone deleted the cluster in the meantime.
         WaitTimeoutError: The deadline passed.
         CancelledError: The user interrupted.
         OmniError: Omni refused a write, or did not answer.
 
-    Each but `ClusterGoneError` carries `.outputs` from the moment on when Omni has the cluster as ours.
+    All except `ClusterGoneError` carry `.outputs` once Omni has accepted the cluster.
     """
     client, name = session.client, spec.name
     lease = None if adopt else Lease(client, name)
@@ -92,7 +92,7 @@ def create(
 
 
 def _without_the_old(name: str, session: Session, claim: Claim) -> Snapshot:
-    """The Omni, once an old cluster of this name that is being deleted is gone."""
+    """Read Omni, after an old cluster of this name that is being deleted is gone."""
     snapshot = take_snapshot(session.client, name)
     if snapshot.cluster is None or not snapshot.cluster.tearing_down:
         return snapshot
@@ -103,11 +103,11 @@ def _without_the_old(name: str, session: Session, claim: Claim) -> Snapshot:
 
 
 def _to_adopt(snapshot: Snapshot, name: str, mark: OwnershipMark, *, create_first: bool) -> Creation | None:
-    """The unfinished creation, if any, of a cluster that is to be taken over.
+    """The unfinished creation, if any, of a cluster to take over.
 
     Raises:
         LifecycleError: There is no such cluster.
-        ForeignClusterError: This resource has it already and would delete it: its replacement creates first.
+        ForeignClusterError: This resource already has it and would delete it: its replacement creates first.
     """
     if snapshot.cluster is None:
         raise LifecycleError(f"cluster {name!r} does not exist in this Omni and cannot be imported: remove `import_`")

@@ -1,7 +1,7 @@
-"""How long a kubeconfig lasts, and when it is time for a new one.
+"""The expiry of a kubeconfig.
 
-Omni's service account kubeconfig holds a JWT (RFC 7519) as a static token, with its end in the claim `exp`.
-Light to import: `diff` asks here, without a call.
+Omni's service account kubeconfig contains a JWT (RFC 7519) as a static token, with its expiry in the claim `exp`.
+`diff` uses this module on every `up`, so it imports little and makes no call.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _USUAL_LIFE = timedelta(hours=720)
 
 
 def expires_at(kubeconfig: str) -> datetime | None:
-    """When the kubeconfig's token ends; None where it says nothing about it."""
+    """When the token of the kubeconfig expires; None if it does not say."""
     end = _claims(kubeconfig).get("exp")
     return datetime.fromtimestamp(end, UTC) if isinstance(end, int | float) else None
 
 
 def renewal_due(wire: Mapping[str, Any], now: datetime | None = None) -> bool:
-    """Whether the kubeconfig in stored outputs has ended, or ends within its `renewBefore`.
+    """Whether the kubeconfig in stored outputs has expired, or expires within its `renewBefore`.
 
-    A `renewBefore` of more than half the token's whole life counts as that half: it would never be content otherwise.
+    `renewBefore` is limited to half the lifetime of the token; otherwise every `up` would renew it.
     """
     from ksail_pulumi.model.durations import duration
 
@@ -47,7 +47,7 @@ def renewal_due(wire: Mapping[str, Any], now: datetime | None = None) -> bool:
 
 
 def _claims(kubeconfig: str) -> dict[str, Any]:
-    """The claims of the token in a kubeconfig. Its signature is Omni's business."""
+    """The claims of the token in a kubeconfig, without a check of the signature."""
     found = _TOKEN.search(kubeconfig)
     if not found:
         return {}

@@ -1,4 +1,4 @@
-"""Taking a cluster down, until its machines are back in the pool."""
+"""Deletes a cluster and waits until its machines are free again."""
 
 from __future__ import annotations
 
@@ -49,22 +49,22 @@ _WATCHED = (CLUSTER, CLUSTER_DESTROY_STATUS, CLUSTER_MACHINE_STATUS, MACHINE_STA
 def delete(
     name: str, session: Session, *, identity: Identity | None = None, on_disconnected: OnDisconnected = "fail"
 ) -> None:
-    """Delete cluster `name`: its machines are wiped and go back to the pool. Nothing to do if there is none.
+    """Delete cluster `name`; its machines are wiped and become free. Does nothing if it does not exist.
 
     Args:
         name: The cluster's name.
-        session: Which Omni, until when.
-        identity: Which cluster of this name, and whose: another one is left alone. None: whichever it is.
-        on_disconnected: A machine that Omni cannot reach cannot be wiped, and holds the deletion up until it returns:
-            `wait` for it, `fail` with its name (before anything is deleted, where it is known by then), or `remove` it
-            from Omni as it is.
+        session: The Omni and the deadline.
+        identity: The cluster to delete; another one of this name is not touched. None: any cluster of this name.
+        on_disconnected: Omni cannot wipe a disconnected machine, which blocks the deletion until it returns: `wait`
+            for it, `fail` with its name (before anything is deleted, if it is known by then), or `remove` it from
+            Omni without a wipe.
 
     Raises:
-        ForeignClusterError: The cluster belongs to somebody else now.
-        LifecycleError: The cluster is locked, has machines that Omni cannot reach, or is missing in another Omni than
-            the one that it was last seen in.
-        WaitTimeoutError: The deadline passed; the text names what is still there.
-        CancelledError: The user interrupted. The deletion goes on in Omni.
+        ForeignClusterError: The cluster now belongs to someone else.
+        LifecycleError: The cluster is locked, has disconnected machines, or is missing in an Omni other than the one
+            where it was last seen.
+        WaitTimeoutError: The deadline passed; the text names what still exists.
+        CancelledError: The user interrupted. Omni continues the deletion.
         OmniError: Omni refused, or did not answer.
     """
     state = session.client.state
@@ -76,7 +76,7 @@ def delete(
     if identity is not None and not identity.is_in(cluster, uuid, session.client.endpoint):
         session.warn(f"{identity.missing(cluster)}: there is nothing to delete")
         if cluster is not None:
-            return  # what its machines have may be the other cluster's
+            return  # the resources of its machines may belong to the other cluster
     elif cluster is not None:
         if identity is not None:
             refuse_lost(cluster, identity.mark, "delete")
@@ -135,7 +135,7 @@ def _wait_until_deleted(name: str, session: Session, on_disconnected: OnDisconne
 
 
 class _Deletion:
-    """Content once the cluster is gone and no machine carries its label any more."""
+    """Reached once the cluster is gone and no machine has its label."""
 
     def __init__(self, view: ClusterView, grace: float | None) -> None:
         self._view = view
@@ -146,12 +146,12 @@ class _Deletion:
 
     @property
     def replaced(self) -> bool:
-        """Whether another cluster has the name: a teardown cannot be taken back."""
+        """Whether another cluster has the name: a teardown is never reverted, so a running cluster is a new one."""
         cluster = self._view.one(CLUSTER)
         return cluster is not None and not cluster.tearing_down
 
     def take(self, event: WatchEvent) -> None:
-        """Take note of a machine that Omni loses or finds again."""
+        """Record a machine that loses or regains its connection."""
         machine = event.resource
         if machine is None or machine.type != MACHINE_STATUS:
             return
@@ -181,7 +181,7 @@ class _Deletion:
 
 
 class _Remover:
-    """Takes machines out of Omni that it cannot reach, by their Link, as omnictl --destroy-disconnected-machines."""
+    """Removes unreachable machines from Omni by their Link, as `omnictl --destroy-disconnected-machines` does."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -198,7 +198,7 @@ class _Remover:
 
 
 def _release(resources: Iterable[Resource], name: str, mark: OwnershipMark, state: State) -> None:
-    """Take our mark off what stays with a machine, unless the machine is in another cluster of ours by now."""
+    """Remove our mark from resources that stay with a machine, unless it is in another cluster of ours by now."""
     ours = [resource for resource in resources if mark.owns(resource)]
     nodes = {resource.id: state.start_find(MACHINE_SET_NODE, resource.id) for resource in ours}
     for resource in ours:

@@ -1,6 +1,6 @@
-"""Which cluster a state speaks of: the one with the UUID in the state, in the Omni in the state.
+"""The identity of the cluster in a state: its UUID and its Omni.
 
-The name says too little: a cluster of the same name may have come after ours, or be in another Omni.
+The name is not enough: a cluster of the same name may have been created later, or in another Omni.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a state knows of its cluster.
+    """The identity of a cluster, as stored in the state.
 
     Attributes:
-        name: The cluster's name.
-        mark: Whose it is.
-        uuid: Omni's UUID of it; `""` while the state has none, since Omni makes it after the cluster.
-        omni: The endpoint of the Omni that it was last seen in; `""` where the state does not say.
+        name: The name of the cluster.
+        mark: The owner.
+        uuid: The UUID in Omni; `""` while the state has none, because Omni makes it after the cluster.
+        omni: The endpoint of the Omni where it was last seen; `""` if the state does not contain it.
         marks_creations: Whether the release that wrote the state marks unfinished creations.
-        run: The attempt that has begun to create it; `""` where the state does not say.
+        run: The attempt that started to create it; `""` if the state does not contain it.
     """
 
     name: str
@@ -37,11 +37,11 @@ class Identity:
     run: str = ""
 
     def is_in(self, cluster: Resource | None, uuid: Resource | None, endpoint: str) -> bool:
-        """Whether an Omni has the cluster, given its cluster and its ClusterUUID of this name.
+        """Whether Omni has the cluster, given its Cluster and ClusterUUID of this name.
 
         Raises:
-            LifecycleError: It is not there, and this is another Omni than the one that it was last seen in: nothing
-                proves that it is gone.
+            LifecycleError: It does not exist here, but this is not the Omni where it was last seen, so it may still
+                exist.
         """
         if cluster is not None and self._is(cluster, uuid):
             return True
@@ -54,7 +54,7 @@ class Identity:
         )
 
     def missing(self, cluster: Resource | None) -> str:
-        """What to say of a cluster that is gone from its Omni, given the cluster that has its name now."""
+        """The text for a cluster that no longer exists, given the cluster that has its name now."""
         return f"cluster {self.name!r} no longer exists in Omni{self._another(cluster)}"
 
     def _is(self, cluster: Resource, uuid: Resource | None) -> bool:
@@ -62,7 +62,7 @@ class Identity:
             found = Creation.of(cluster)
             unfinished = not self.marks_creations or (found is not None and self.run in ("", found.run))
             return unfinished and self.mark.names(OwnershipMark.owner_of(cluster))
-        # Omni removes the UUID before the cluster. What has none and is not being deleted has come after ours.
+        # Omni removes the UUID before the cluster, so a cluster without one that is not being deleted is a new one.
         return uuid.spec.uuid == self.uuid if uuid is not None else cluster.tearing_down
 
     def _another(self, cluster: Resource | None) -> str:

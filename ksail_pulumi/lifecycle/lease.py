@@ -1,6 +1,6 @@
-"""The mark of an unfinished creation: written with the cluster, renewed while `create` runs, taken off at last.
+"""The creation mark: written with the cluster, renewed while `create` runs, removed at the end.
 
-A crash leaves no state, so the mark in Omni says that nobody else has the cluster, and who may go on with it.
+A crash leaves no state. The mark in Omni shows that no state has the cluster, and who may continue its creation.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.plan.changes import Step
 
 FRESH = timedelta(minutes=2)
-"""How long a mark that is not renewed still counts as somebody's who is at work."""
+"""How long a mark that is not renewed still counts as a running creation."""
 
 RENEW_SECONDS = 30.0
 
@@ -43,7 +43,7 @@ class Lease:
         self._stop = threading.Event()
 
     def on(self, steps: Sequence[Step]) -> list[Step]:
-        """The steps of a plan, with the mark on the cluster where they create it."""
+        """The steps of a plan; a step that creates the cluster adds the mark."""
         return [
             replace(step, resources=tuple(map(self.creation.on, step.resources)))
             if step.verb == "create" and step.resources[0].type == CLUSTER
@@ -52,7 +52,7 @@ class Lease:
         ]
 
     def take(self, may_continue: Callable[[Resource], None]) -> None:
-        """Take over the mark of an attempt that has ended. `may_continue` raises what forbids it."""
+        """Take over the mark of an attempt that has ended; `may_continue` raises if that is not allowed."""
 
         def taken(cluster: Resource) -> Resource:
             may_continue(cluster)
@@ -62,7 +62,7 @@ class Lease:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Renew the mark, once it is written, for as long as the block runs; then say that the attempt has ended.
+        """Renew the mark while the block runs, once it is written; then mark the attempt as ended.
 
         The mark stays until Pulumi has the answer (`finish_creation`).
         """
@@ -86,32 +86,33 @@ class Lease:
             found = Creation.of(cluster)
             return creation.on(cluster) if found is not None and found.run == creation.run else cluster
 
-        with suppress(OmniError):  # the cluster is gone or locked, or Omni is out of reach: others notice and tell
+        # The cluster is gone or locked, or Omni is unreachable: the operation itself reports that.
+        with suppress(OmniError):
             self._client.state.modify(CLUSTER, self._cluster, renewed)
 
 
 def finish_creation(client: Client, cluster: str, run: str) -> None:
-    """Take off the mark of the attempt `run`: a state has the cluster now."""
+    """Remove the mark of the attempt `run`: the cluster is now in a state."""
 
     def finished(resource: Resource) -> Resource:
         found = Creation.of(resource)
         return without_creation(resource) if found is not None and found.run == run else resource
 
-    with suppress(OmniError):  # the next update takes it off
+    with suppress(OmniError):  # the next update removes it
         client.state.modify(CLUSTER, cluster, finished)
 
 
 def refuse_running(cluster: Resource, found: Creation, *, create_first: bool) -> None:
-    """Refuse to go on with the unfinished creation of a cluster that somebody may be at work on, or may have.
+    """Refuse to continue an unfinished creation that may still run, or whose cluster may be in a state.
 
     Args:
         cluster: The cluster.
         found: Its unfinished creation.
         create_first: Whether a replacement of the resource creates before it deletes. The engine would then delete the
-            very cluster that is gone on with, if a state has it after all.
+            continued cluster if a state has it.
 
     Raises:
-        ForeignClusterError: The text says who is at work, since when, and what to do.
+        ForeignClusterError: The text names who creates it, since when, and what to do.
     """
     me = Creation.begin()
     here = (found.by, found.machine) == (me.by, me.machine)
@@ -138,7 +139,7 @@ def refuse_running(cluster: Resource, found: Creation, *, create_first: bool) ->
 
 def _runs(process: int, own: int) -> bool:
     """Whether another process of this host runs."""
-    if process == own or os.name == "nt":  # there, signal 0 is a real one
+    if process == own or os.name == "nt":  # Windows has no signal 0 that only checks
         return False
     try:
         os.kill(process, 0)

@@ -1,4 +1,4 @@
-"""Making changed manifests take effect: Talos creates what is missing of them, and leaves to Omni what is there."""
+"""Applies changed manifests: Talos only creates missing objects; changing existing ones is up to Omni."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.session import Session
 
 LONGEST_SYNC = 300.0
-"""Seconds after which a sync is given up; objects that are slow to roll out hold it up."""
+"""The time limit of a sync in seconds; it waits until objects are rolled out."""
 
 
 def sync_manifests(cluster: str, session: Session) -> None:
-    """Have Omni apply the manifests of a cluster that is ready. A failure is told, and changes nothing about the rest.
+    """Let Omni apply the manifests of a cluster that is ready. A failure is only a warning.
 
     Raises:
         CancelledError: The user interrupted.
@@ -32,7 +32,7 @@ def sync_manifests(cluster: str, session: Session) -> None:
         except OmniError as error:
             failures.append(error)
 
-    # In the context of this thread: it knows what Omni's texts may not show.
+    # Runs in a copy of this context, which holds the redaction gate for Omni's texts.
     thread = threading.Thread(
         target=contextvars.copy_context().run, args=(sync,), name="ksail-pulumi-manifest-sync", daemon=True
     )

@@ -1,4 +1,4 @@
-"""Whose a cluster is. Nothing of somebody else's is ever changed unasked."""
+"""The owner of a cluster. Clusters of others are never changed implicitly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def owner_in_words(cluster: Resource) -> str | None:
-    """Who manages the cluster, as far as its annotations tell; None where nobody has left a mark."""
+    """The owner according to the annotations of the cluster; None if there is no mark."""
     owner = OwnershipMark.owner_of(cluster)
     if owner:
         return f"the Pulumi resource {owner}"
@@ -33,16 +33,16 @@ def owner_in_words(cluster: Resource) -> str | None:
 def refuse_existing(
     cluster: Resource, mark: OwnershipMark, *, resumable: bool = True, create_first: bool = False
 ) -> None:
-    """Refuse to create over a cluster that exists, unless this very resource has begun to create it.
+    """Refuse to create a cluster that exists, unless this resource has started to create it.
 
     Args:
         cluster: The cluster.
-        mark: Who we are.
-        resumable: Whether the mark tells this resource from all others.
+        mark: The owner mark of this resource.
+        resumable: Whether the mark is unique to this resource.
         create_first: Whether a replacement of the resource creates before it deletes.
 
     Raises:
-        ForeignClusterError: The text says who has it, since when, and how to take it over.
+        ForeignClusterError: The text names its owner, its age, and how to take it over.
     """
     found = Creation.of(cluster)
     if mark.names(mark.owner_of(cluster)) and resumable and found is not None:
@@ -66,12 +66,12 @@ def refuse_existing(
 
 
 def refuse_lost(cluster: Resource, mark: OwnershipMark, verb: str) -> None:
-    """Refuse to change a cluster that was ours and has been taken over by somebody else since.
+    """Refuse to change a cluster that someone else has taken over.
 
-    A cluster without any mark is still ours: the state says so, and some tools drop annotations of others.
+    A cluster without any mark is still ours: it is in the state, and some tools drop annotations of others.
 
     Raises:
-        ForeignClusterError: It carries somebody else's mark.
+        ForeignClusterError: It has the mark of someone else.
     """
     owner = owner_in_words(cluster)
     if not mark.names(mark.owner_of(cluster)) and owner:
@@ -83,9 +83,9 @@ def refuse_lost(cluster: Resource, mark: OwnershipMark, verb: str) -> None:
 
 
 def refuse_locked(cluster: Resource | None, plan: Plan) -> None:
-    """Refuse to change a locked cluster, unless the change is what unlocks it.
+    """Refuse to change a locked cluster, unless the change unlocks it.
 
-    Omni itself would refuse a part of the plan and take in the rest.
+    Omni would refuse a part of the plan and accept the rest.
 
     Raises:
         LifecycleError: The cluster is locked.

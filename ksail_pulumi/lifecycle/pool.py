@@ -1,8 +1,8 @@
-"""Who takes which machine, when several clusters of one `pulumi up` choose from one pool at the same time.
+"""Coordinates the clusters of one `pulumi up` that choose machines from the same pool.
 
-Omni gives no lock. Two clusters that read the pool at once see the same free machines, and each would take the first
-ones. Here the choices of one process are made one after the other. Between processes, Omni decides: a machine can be in
-one set only, and whoever comes second chooses again.
+Omni has no lock. Two clusters that read the pool at the same time see the same free machines, and both would take the
+first ones. Within this process the choices are made one after the other. Between processes Omni decides: a machine can
+be in one set only, and the second one chooses again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Claim:
-    """One verb's hold on machines of a pool."""
+    """The machines that one operation holds in a pool."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -27,16 +27,16 @@ class Claim:
         self.machines: set[str] = set()
 
     def reads_now(self) -> None:
-        """Say that the pool is read from now on. What others let go after this may still look free in what is read."""
+        """Call this before each snapshot: machines that others take after it may look free in that snapshot."""
         self.read_at = time.monotonic()
 
     def choose(self, assign: Callable[[frozenset[str]], Assignment]) -> Assignment:
-        """Let `assign` choose, told which machines to leave alone, and hold what it chooses until the claim ends."""
+        """Call `assign` with the machines that are taken, and hold the ones it chooses until the claim ends."""
         return self._pool.choose(self, assign)
 
 
 class Pool:
-    """The machines of one Omni, as far as verbs of this process have taken them without Omni showing it yet."""
+    """The machines of one Omni that operations of this process have taken, and Omni may not show yet."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -45,7 +45,7 @@ class Pool:
 
     @contextmanager
     def claim(self) -> Iterator[Claim]:
-        """A claim that ends with the block: by then Omni itself shows whose the machines are."""
+        """A claim that lasts as long as the block; at its end Omni shows the machines as taken."""
         claim = Claim(self)
         claim.reads_now()
         with self._lock:

@@ -1,4 +1,4 @@
-"""Notices during a wait that the cluster is gone: nothing else would ever come."""
+"""Detects during a wait that the cluster was deleted; otherwise the wait would run until its deadline."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _NEXT = "Run `pulumi refresh` to update the state; the next `pulumi up` creates 
 
 
 class Presence:
-    """The one cluster that a verb works on.
+    """The cluster that an operation works on.
 
     Args:
-        name: Its name.
-        uuid: Its UUID; `""` for a new cluster, whose first UUID is taken.
-        creation: The creation that is under way, by which a new cluster is recognised before it has a UUID.
-        mark: Whose the new cluster is.
+        name: The name.
+        uuid: The UUID; `""` for a new cluster: its first UUID is used.
+        creation: The running creation; identifies a new cluster before it has a UUID.
+        mark: The owner of the new cluster.
     """
 
     def __init__(
@@ -35,14 +35,13 @@ class Presence:
 
     @property
     def queries(self) -> tuple[Query, ...]:
-        """What must be watched."""
         return Query(CLUSTER, id=self.name), Query(CLUSTER_UUID, id=self.name)
 
     def check(self, cluster: Resource | None, uuid: Resource | None) -> None:
-        """Look whether the cluster is there, given its `Cluster` and `ClusterUUID` as they are now.
+        """Check that the cluster exists, given its current `Cluster` and `ClusterUUID`.
 
         Raises:
-            ClusterGoneError: It is gone, is being deleted, or is another one under the same name.
+            ClusterGoneError: It is gone, is being deleted, or is another one with the same name.
         """
         if cluster is None:
             raise ClusterGoneError(f"cluster {self.name!r} was deleted by someone else in the meantime. {_NEXT}")
@@ -57,7 +56,7 @@ class Presence:
             self._uuid = uuid.spec.uuid
 
     def _ours(self, cluster: Resource) -> bool:
-        """Whether a cluster is the new one, as far as its marks tell."""
+        """Whether a cluster is the new one, according to its marks."""
         if self.creation is None or self._mark is None:
             return True
         found = Creation.of(cluster)

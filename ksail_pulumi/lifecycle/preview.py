@@ -1,4 +1,4 @@
-"""What would happen, without making it happen: nothing is written."""
+"""Forecasts of an `up`. Nothing is written."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Replacement:
-    """A cluster of this resource that a replacement deletes.
+    """A cluster that a replacement deletes.
 
     Attributes:
         cluster: Its name.
-        certain: Whether a replacement is certain. A forced one cannot be told from a state that was lost.
+        certain: Whether a replacement is certain. A forced one looks the same as a lost state.
         first: Whether it is deleted before the new one is created.
     """
 
@@ -52,17 +52,17 @@ def preview(
     create_first: bool = False,
     replaced: Sequence[Replacement] = (),
 ) -> Findings:
-    """What Omni would refuse, what will stall, and what is going to happen.
+    """What Omni will refuse, what will block, and what will change.
 
-    Only Omni, with Talos' own loader, can judge a patch: every patch that `previous` does not have is sent to it.
+    Only Omni, with Talos' own loader, can validate a patch, so every patch that is not in `previous` is sent to it.
 
     Args:
-        spec: What is asked for.
-        previous: What was asked for last time, None for a new cluster.
-        mark: Who we are.
-        client: Which Omni.
-        adopt: The cluster exists and is to be taken over.
-        resumable: Whether the mark tells this resource from all others.
+        spec: The desired cluster.
+        previous: The spec of the last update, None for a new cluster.
+        mark: The owner mark of this resource.
+        client: The Omni.
+        adopt: Whether the existing cluster is taken over.
+        resumable: Whether the mark is unique to this resource.
         create_first: Whether a replacement of the resource creates before it deletes.
         replaced: The clusters that a replacement deletes; the machines of those that go first count as free.
 
@@ -83,7 +83,7 @@ def preview(
         except RefusedError as error:
             refused.append(Problem((*path, "inline"), error.detail))
         except (PermissionDeniedError, UnsupportedError):
-            break  # then the patch is judged when it is written
+            break  # then the patch is validated when it is written
     try:
         _refuse(snapshot, mark, previous, adopt=adopt, resumable=resumable, create_first=create_first)
     except ForeignClusterError as error:
@@ -103,7 +103,7 @@ def _refuse(
     resumable: bool,
     create_first: bool,
 ) -> None:
-    """Refuse what `create` or `update` would refuse.
+    """Refuse what `create` or `update` will refuse.
 
     Raises:
         ForeignClusterError: The cluster of this name is not ours.
@@ -118,7 +118,7 @@ def _refuse(
 
 
 def _replaces(replaced: Replacement, snapshot: Snapshot, mark: OwnershipMark, *, adopt: bool) -> str:
-    """What a replacement does to a cluster, in one line."""
+    """The effect of a replacement on a cluster, in one line."""
     machines = snapshot.machines_of(replaced.cluster)
     wiped = f"its machines are wiped: {snapshot.machine_names(machines)}" if machines else "it has no machines"
     when = "first" if replaced.first else "after the new one is created"
@@ -137,7 +137,7 @@ def _replaces(replaced: Replacement, snapshot: Snapshot, mark: OwnershipMark, *,
 
 
 def own_clusters(mark: OwnershipMark, client: Client) -> list[Resource]:
-    """The clusters of an Omni that this resource has created, by name; unfinished creations and deletions left out.
+    """The clusters that this resource has created, by name, without unfinished creations and deletions.
 
     Raises:
         OmniError: Omni did not answer.
@@ -153,7 +153,7 @@ def own_clusters(mark: OwnershipMark, client: Client) -> list[Resource]:
 
 
 def _patches(spec: ClusterSpec) -> Iterator[tuple[FieldPath, Patch]]:
-    """All patches of a spec, each with its path on the wire."""
+    """All patches of a spec, each with its path in wire names."""
     for path, scope in spec.scopes():
         for index, patch in enumerate(scope.patches or ()):
             yield (*path, "patches", index), patch

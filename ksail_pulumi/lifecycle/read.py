@@ -1,4 +1,4 @@
-"""Reading a cluster back, as inputs and as outputs."""
+"""Reads a cluster as inputs and outputs."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def read(
 
     Args:
         name: The cluster's name.
-        client: Which Omni.
-        identity: Which cluster of this name; another one counts as none. None: whichever it is.
-        old: The outputs on the wire that the state holds. Where the cluster agrees with their inputs, these keep the
-            form that the user gave them, so that only drift shows; their credentials are kept while they serve.
+        client: The Omni.
+        identity: The cluster to read; another one of this name counts as missing. None: any cluster of this name.
+        old: The outputs in the state. Inputs that still match the cluster keep the form that the user gave them, so
+            only drift is shown; credentials are kept while they are valid.
 
     Raises:
-        LifecycleError: The cluster is missing in another Omni than it was last seen in.
+        LifecycleError: The cluster is missing in an Omni other than the one where it was last seen.
         OmniError: Omni did not answer.
     """
     state = client.state

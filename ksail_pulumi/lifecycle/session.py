@@ -1,4 +1,4 @@
-"""What surrounds one verb: which Omni, until when, who listens, and whether the user has had enough."""
+"""The context of one operation: Omni, deadline, progress and cancellation."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
 
 DEFAULT_SECONDS = {"create": 30 * 60.0, "update": 60 * 60.0, "delete": 20 * 60.0}
-"""How long a verb may take when the user sets no timeout. An upgrade takes minutes a machine on hardware."""
+"""Default timeouts in seconds. On hardware an upgrade takes minutes per machine."""
 
 GRACE_SECONDS = 60.0
-"""How long a failure must stand before it is final: Omni's statuses report failures that pass within seconds."""
+"""How long a failure must last before it is final: Omni also reports failures that pass within seconds."""
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """A moment on the monotonic clock.
+    """A deadline on the monotonic clock.
 
     Attributes:
-        seconds: The whole time that was given.
-        at: The moment itself, in seconds of `time.monotonic`.
+        seconds: The whole timeout.
+        at: The deadline, by `time.monotonic`.
     """
 
     seconds: float
@@ -39,26 +39,26 @@ class Deadline:
         return cls(seconds, time.monotonic() + seconds)
 
     def remaining(self) -> float:
-        """Seconds that are left, 0 when it has passed."""
+        """Seconds until the deadline, 0 after it."""
         return max(0.0, self.at - time.monotonic())
 
 
 def _silent(_: str) -> None:
-    """What nobody listens to."""
+    """Ignores all messages."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """One run of one verb.
+    """One run of one operation.
 
     Attributes:
-        client: The Omni that the cluster lives in.
-        deadline: When waiting ends with an explained error.
-        progress: Called with one line at a time that says what is going on, from the calling thread.
+        client: The Omni of the cluster.
+        deadline: When waiting ends with an error.
+        progress: Called with one line of progress at a time, from the calling thread.
         cancelled: Set from any thread to end a wait at once.
-        grace: Seconds that a failure must stand before it is final.
-        warn: Called with what the user has to see to although the verb succeeds.
-        presence: The cluster that must not go away while the verb waits; None where it may.
+        grace: How long a failure must last before it is final, in seconds.
+        warn: Called with a warning although the operation succeeds.
+        presence: The cluster that must exist during a wait; None if it need not.
     """
 
     client: Client
@@ -70,6 +70,6 @@ class Session:
     presence: Presence | None = None
 
     def check_cancelled(self, what: str) -> None:
-        """Raise `CancelledError` if the user has interrupted; `what` says what was under way."""
+        """Raise `CancelledError` if the user has interrupted; `what` names the interrupted work."""
         if self.cancelled.is_set():
             raise CancelledError(f"{what} was interrupted; changes already written to Omni are kept")

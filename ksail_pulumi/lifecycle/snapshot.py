@@ -1,4 +1,4 @@
-"""Everything a verb must know of an Omni before it decides, read in one batch of calls that go out together."""
+"""Reads the state of Omni for one cluster, in one batch of calls that are sent together."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 
 def take_snapshot(client: Client, name: str, *, extensions_of: str | None = None) -> Snapshot:
-    """Read cluster `name`, the pool of machines and the versions on offer, in one round trip.
+    """Read cluster `name`, the machines and the available versions, in one round trip.
 
-    The nodes of all clusters are read: a machine's own status shows a moment too late that it has been taken.
+    The nodes of all clusters are read, because the status of a machine shows only later that it is taken.
 
     Args:
-        client: Which Omni.
+        client: The Omni.
         name: The cluster's name.
-        extensions_of: The Talos version whose system extensions are read too.
+        extensions_of: The Talos version whose system extensions are also read.
 
     Raises:
         OmniError: A call failed.
@@ -87,7 +87,7 @@ def start_list(state: State, part: Part, cluster: str) -> Call[Any]:
 
 
 def collect(part: Part, call: Call[Any]) -> list[Resource]:
-    """The result of a list; empty for a kind that this Omni is too old to know."""
+    """The result of a list; empty for a kind that this Omni does not know."""
     try:
         return list(call.result())
     except PermissionDeniedError:

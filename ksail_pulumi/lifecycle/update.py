@@ -1,4 +1,4 @@
-"""Changing a cluster in place."""
+"""Changes a cluster in place."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ def update(
     *,
     old: Mapping[str, Any] | None = None,
 ) -> ClusterOutputs:
-    """Bring a cluster where `spec` says, and wait until it is there. Also continues an attempt that was cut short.
+    """Change a cluster to `spec` and wait until that is reached. Also continues an interrupted attempt.
 
     Args:
-        spec: What is asked for; versions that it leaves out stay as the cluster has them.
-        identity: Which cluster, and whose.
-        session: Which Omni, until when.
-        old: The outputs on the wire of the last attempt. What their inputs had and `spec` has not is removed; their
-            kubeconfig and talosconfig are kept as long as they serve.
+        spec: The desired cluster; versions that it omits stay as they are.
+        identity: The cluster and its owner.
+        session: The Omni and the deadline.
+        old: The outputs of the last attempt. What only their inputs contain is removed; their kubeconfig and
+            talosconfig are kept while they are valid.
 
     Raises:
-        ForeignClusterError: The cluster belongs to somebody else now.
+        ForeignClusterError: The cluster now belongs to someone else.
         NotEnoughMachinesError: The pool cannot serve the cluster.
-        InputError: A version or a machine that was asked for cannot be had.
-        ClusterFailedError: A failure stood for too long.
-        ClusterGoneError: Somebody deleted the cluster meanwhile.
+        InputError: A requested version or machine is not available.
+        ClusterFailedError: A failure lasted too long.
+        ClusterGoneError: Someone deleted the cluster in the meantime.
         WaitTimeoutError: The deadline passed.
         CancelledError: The user interrupted.
         LifecycleError: The cluster is gone, or locked.
         OmniError: Omni refused a write, or did not answer.
 
-    Each but `ClusterGoneError` carries `.outputs` once something has been written.
+    All except `ClusterGoneError` carry `.outputs` once something has been written.
     """
     client, name, mark = session.client, spec.name, identity.mark
     attempt = Attempt(spec, session, old)
@@ -80,10 +80,10 @@ def update(
 
 
 def _present(identity: Identity, snapshot: Snapshot, endpoint: str) -> Resource:
-    """The cluster of the state.
+    """The cluster that the state identifies.
 
     Raises:
-        LifecycleError: It is not there, or on its way out.
+        LifecycleError: It does not exist, or is being deleted.
     """
     cluster = snapshot.cluster
     if not identity.is_in(cluster, snapshot.cluster_uuid, endpoint) or cluster is None:

@@ -1,1 +1,1 @@
-"""Waiting until Omni has done what it was asked for."""
+"""Waits until Omni has reached the goal of an operation."""

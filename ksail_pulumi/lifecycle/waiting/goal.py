@@ -1,8 +1,8 @@
-"""When is a cluster where it was asked to be: a pure predicate over what Omni tells, and the same told in words.
+"""The goal of a wait: a pure predicate over the statuses of a cluster.
 
-No single status of Omni proves it. ClusterStatus' versions are the desired ones, its `ready` ignores the Kubernetes API
-and flaps during an upgrade, and an upgrade status says Done for the old version until its controller has looked. Only
-all of them together, at one time, are a sign; `ksail_pulumi.lifecycle.waiting.settling` adds for how long.
+No single status of Omni is enough. The versions in ClusterStatus are the desired ones, its `ready` ignores the
+Kubernetes API and flaps during an upgrade, and an upgrade status stays Done for the old version until its controller
+runs. Only all statuses together, at the same time, are reliable; `settling` adds how long they must hold.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ _KUBERNETES_PHASE = specs_pb2.KubernetesUpgradeStatusSpec.Phase
 
 @dataclass(frozen=True)
 class Goal:
-    """Where a cluster is asked to be.
+    """The state to wait for.
 
     Attributes:
-        cluster: Its name.
-        wait_for: How far: `ready`, `running` (nodes may still lack their network), or `none` (Omni has taken it in).
-        sets: How many machines each machine set shall have, by the set's ID; None: as many as Omni finds for it.
-        talos_version: The Talos version to run, without `v`.
-        kubernetes_version: The Kubernetes version to run, without `v`.
-        leaving: IDs of machines that shall be out of the cluster and back in the pool.
-        shrinks: Whether machines leave at all: Omni itself chooses those of a set that is served by a machine class.
+        cluster: The name of the cluster.
+        wait_for: `ready`, `running` (nodes may have no network yet), or `none` (Omni has accepted the cluster).
+        sets: The number of machines of each machine set, by ID; None: as many as Omni allocates.
+        talos_version: The desired Talos version, without `v`.
+        kubernetes_version: The desired Kubernetes version, without `v`.
+        leaving: IDs of machines that must leave the cluster and become free.
+        shrinks: Whether machines leave at all. With a machine class, Omni chooses which ones.
     """
 
     cluster: str
@@ -64,7 +64,7 @@ class Goal:
 
     @property
     def types(self) -> tuple[ResourceType, ...]:
-        """What must be watched to see it."""
+        """The types to watch."""
         types: tuple[ResourceType, ...] = (CLUSTER_UUID,)
         if self.wait_for != "none":
             types += (
@@ -98,13 +98,14 @@ def goal_of(cluster: Resource, resources: Sequence[Resource]) -> Goal:
 
 
 def reached(view: ClusterView, goal: Goal) -> bool:
-    """Whether the cluster is, at this moment, where it was asked to be.
+    """Whether the cluster has reached the goal at this moment.
 
-    What costs the same for any number of machines is asked first, so that most events cost no more.
+    Checks whose cost does not depend on the number of machines come first: most events stop at one of them.
     """
     if not view.synced(goal.types):
         return False
     if goal.wait_for == "none":
+        # Omni makes the UUID once it has accepted the cluster, and the state needs it as the identity.
         return view.one(CLUSTER_UUID) is not None
     if not _running(view, goal) or (goal.wait_for == "ready" and not _ready(view, goal)):
         return False
@@ -112,26 +113,24 @@ def reached(view: ClusterView, goal: Goal) -> bool:
 
 
 def expected_machines(view: ClusterView, goal: Goal) -> int | None:
-    """How many machines the cluster shall have, None while that is not known."""
+    """The final number of machines of the cluster, None while it is not known."""
     total = 0
     for set_id, count in goal.sets.items():
         if count is None:
             status = view.get(MACHINE_SET_STATUS, set_id)
             if status is None:
                 return None
-            count = status.spec.machines.requested  # noqa: PLW2901 - the set's own number stands in for ours
+            count = status.spec.machines.requested  # noqa: PLW2901 - None means as many as Omni allocates
         total += count
     return total
 
 
 def still_leaving(view: ClusterView, goal: Goal) -> frozenset[str]:
-    """The machines that shall leave and are not back in the pool yet.
-
-    A MachineSetNode that is gone frees nothing: its ClusterMachine lives on until the machine has been reset, and the
-    machine is `available` again at the moment when its MachineStatus loses the cluster label.
-    """
+    """The machines that leave the cluster and are not free yet."""
     if not goal.shrinks:
         return frozenset()
+    # A deleted MachineSetNode does not mean that the machine is free: its ClusterMachine exists until the machine has
+    # been reset, and it becomes `available` when its MachineStatus loses the cluster label.
     allocated = {status.id for status in view.all(MACHINE_STATUS)}
     members = {machine.id: machine for machine in view.all(CLUSTER_MACHINE)}
     going = {machine.id for machine in members.values() if machine.tearing_down}
@@ -143,6 +142,7 @@ def _running(view: ClusterView, goal: Goal) -> bool:
     return (
         status is not None
         and not status.tearing_down
+        # The phase may still be the one from before a scale-up, so the machines are counted too.
         and status.spec.phase == _PHASE.RUNNING
         and status.spec.machines.connected == expected_machines(view, goal)
     )
@@ -153,13 +153,17 @@ def _ready(view: ClusterView, goal: Goal) -> bool:
     if status is None:
         return False
     spec = status.spec
+    # `ready` sums up the machine sets and ignores the Kubernetes API.
     if not (spec.ready and spec.available and spec.controlplaneReady and spec.kubernetesAPIReady):
         return False
+    # ClusterStatus is computed from the machine sets, so it lags behind them.
     if not all(_set_ready(view, set_id, count) for set_id, count in goal.sets.items()):
         return False
+    # Unlike the counts of the sets, `view.running` requires that the current configuration is applied.
     machines = view.count(CLUSTER_MACHINE_STATUS)
     if machines != expected_machines(view, goal) or machines != len(view.running):
         return False
+    # Machines are healthy before, between and after the steps of an upgrade.
     return talos_done(view, goal) and kubernetes_done(view, goal)
 
 
@@ -177,15 +181,15 @@ def _set_ready(view: ClusterView, set_id: str, count: int | None) -> bool:
 
 
 def talos_done(view: ClusterView, goal: Goal) -> bool:
-    """Whether every machine runs the Talos version that was asked for."""
+    """Whether every machine runs the desired Talos version."""
     return _upgraded(view.one(TALOS_UPGRADE_STATUS), _TALOS_PHASE.Done, goal.talos_version)
 
 
 def kubernetes_done(view: ClusterView, goal: Goal) -> bool:
-    """Whether every node runs the Kubernetes version that was asked for."""
+    """Whether every node runs the desired Kubernetes version."""
     return _upgraded(view.one(KUBERNETES_UPGRADE_STATUS), _KUBERNETES_PHASE.Done, goal.kubernetes_version)
 
 
 def _upgraded(status: Resource | None, done: int, version: str) -> bool:
-    """Whether an upgrade status is done with this version: only that it is done with another one is no sign."""
+    # Done alone is not enough: until its controller runs, the status stays Done for the previous version.
     return status is not None and status.spec.phase == done and status.spec.last_upgrade_version == version

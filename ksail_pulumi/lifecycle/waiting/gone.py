@@ -1,4 +1,4 @@
-"""Waiting until resources that are being torn down are gone."""
+"""Waits until resources in teardown are gone."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.watch import WatchEvent
 
 _MEMBERSHIP = (CLUSTER_MACHINE, MACHINE_STATUS)
-"""What carries the cluster's label as long as a machine is in it."""
+"""Types that have the label of the cluster while a machine is in it."""
 
 
 def wait_until_gone(resources: Sequence[Resource], session: Session, cluster: str) -> None:
-    """Wait until each of these resources of a cluster, all in teardown, is gone; not at all if there are none.
+    """Wait until these resources of a cluster, all in teardown, are gone.
 
     Raises:
         WaitTimeoutError: The session's deadline passed.
         CancelledError: The session was cancelled.
-        OmniError: Omni cannot be watched.
+        OmniError: The watch failed.
     """
     if not resources:
         return
@@ -43,12 +43,12 @@ def wait_until_gone(resources: Sequence[Resource], session: Session, cluster: st
 
 
 def wait_until_free(machines: Collection[str], session: Session, cluster: str) -> None:
-    """Wait until machines that are leaving a cluster, if any, have been reset and are back in the pool.
+    """Wait until machines that leave a cluster have been reset and are free.
 
     Raises:
         WaitTimeoutError: The session's deadline passed.
         CancelledError: The session was cancelled.
-        OmniError: Omni cannot be watched.
+        OmniError: The watch failed.
     """
     if not machines:
         return
@@ -69,7 +69,7 @@ def _follow(
     waiting_for: str,
     react: Callable[[Resource], None] | None = None,
 ) -> None:
-    """Wait until none of these is there; `react` is called with each of them that is told and exists."""
+    """Wait until none of these exists; `react` is called with each one that is reported."""
     view = ClusterView(cluster)
     judge = Gone(view, resources)
 
@@ -81,19 +81,19 @@ def _follow(
 
 
 def finish_teardown(resource: Resource, state: State) -> None:
-    """Destroy a resource whose teardown has come to its end; nothing to do for any other.
+    """Destroy a resource that is torn down and has no finalizers.
 
-    Omni does so itself, since 1.2 for clusters and since 1.9 for all types, and wins the race most of the time.
+    Omni also does this, since 1.2 for clusters and since 1.9 for all types, and is usually faster.
     """
     if resource.tearing_down and not resource.finalizers:
         with suppress(NotFoundError, ConflictError):
-            # What was told may be past: another cluster of the same name has no finalizers at first either.
+            # The event may be old: a new cluster of the same name has no finalizers at first either.
             if state.get(resource.type, resource.id).tearing_down:
                 state.destroy(resource.type, resource.id)
 
 
 class Gone:
-    """Content once none of the resources is there."""
+    """Reached once none of the resources exists."""
 
     def __init__(self, view: ClusterView, resources: Sequence[Resource]) -> None:
         self._view = view
@@ -102,7 +102,7 @@ class Gone:
         self._torn_down = {resource.key for resource in resources if resource.tearing_down}
         by_label = {resource.type.name for resource in resources if resource.cluster}
         self.queries = [Query(TYPES[name], labels={LABEL_CLUSTER: view.cluster}) for name in sorted(by_label)]
-        # One query for a type, so that a type counts as synced when all of it is.
+        # One query per type: a type is synced when all its resources are.
         others: dict[str, list[str]] = {}
         for resource in resources:
             if not resource.cluster:
@@ -118,14 +118,14 @@ class Gone:
     def observe(self, now: float) -> None:
         if self._since is not None or not self._view.synced(query.type for query in self.queries):
             return
-        # Looking at the last one only, until it is gone, makes an event cost the same with thousands of them.
+        # Checks only the last one until it is gone, so the cost of an event does not depend on their number.
         while self._waiting and not self._is_there(*self._waiting[-1]):
             self._waiting.pop()
         if not self._waiting:
             self._since = now
 
     def _is_there(self, resource_type: ResourceType, key: str) -> bool:
-        """Whether it is still there. A teardown cannot be taken back: what runs now has come after it."""
+        """Whether it still exists. A teardown is never reverted, so a running resource is a new one."""
         found = self._view.get(resource_type, key)
         return found is not None and (found.tearing_down or (resource_type.name, key) not in self._torn_down)
 

@@ -1,7 +1,7 @@
-"""A live copy of what Omni tells about one cluster, kept by watch events.
+"""A live copy of the statuses of one cluster, updated by watch events.
 
-The conditions over machines are kept as sets that each event moves one machine in or out of, so that an event costs the
-same with three machines as with thousands.
+Conditions over machines are kept as sets, which each event updates for one machine. So the cost of an event does not
+depend on the number of machines.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.watch import WatchEvent
 
 BY_ID = (CLUSTER, CLUSTER_STATUS, CLUSTER_UUID, CLUSTER_DESTROY_STATUS, TALOS_UPGRADE_STATUS, KUBERNETES_UPGRADE_STATUS)
-"""Types with one resource a cluster, its ID the cluster's name. All others are found by their cluster label, which some
-of these do not carry (TalosUpgradeStatus)."""
+"""Types with one resource per cluster, whose ID is the cluster name. All others are found by their cluster label, which
+some of these do not have (TalosUpgradeStatus)."""
 
 _RUNNING = specs_pb2.ClusterMachineStatusSpec.Stage.RUNNING
 _CONNECTION_ERRORS = ("code = Unavailable", "code = DeadlineExceeded", "code = Canceled")
 
 
 class ClusterView:
-    """What Omni tells about one cluster.
+    """The statuses of one cluster.
 
     Attributes:
         cluster: The cluster's name.
-        running: IDs of the machines that are in stage RUNNING, ready, with their configuration up to date.
-        connected: IDs of the machines that Omni has a connection to.
-        held: IDs of the machines that are locked and have an update waiting.
-        failures: Failures that the statuses report now: (type, ID) → Omni's text. Many of them pass by themselves.
+        running: IDs of machines that are in stage RUNNING, ready, and have their current configuration.
+        connected: IDs of machines that are connected to Omni.
+        held: IDs of locked machines with a pending update.
+        failures: Current failures: (type, ID) → Omni's text. Many are temporary.
     """
 
     def __init__(self, cluster: str) -> None:
@@ -59,7 +59,7 @@ class ClusterView:
         self._synced: set[str] = set()
 
     def apply(self, resource_type: ResourceType, event: WatchEvent) -> None:
-        """Take in one event of the watch on `resource_type`."""
+        """Apply an event of the watch on `resource_type`."""
         match event.kind:
             case "resync":
                 self._synced.discard(resource_type.name)
@@ -75,17 +75,17 @@ class ClusterView:
                     self._put(event.resource)
 
     def put(self, resource_type: ResourceType, resources: Iterable[Resource]) -> None:
-        """Take in all resources of a type, as they were read."""
+        """Replace all resources of a type."""
         for resource in resources:
             self._put(resource)
         self._synced.add(resource_type.name)
 
     def synced(self, types: Iterable[ResourceType]) -> bool:
-        """Whether the copy of each of these types is whole."""
+        """Whether the copy of each of these types is complete."""
         return all(resource_type.name in self._synced for resource_type in types)
 
     def one(self, resource_type: ResourceType) -> Resource | None:
-        """The cluster's resource of a type of `BY_ID`."""
+        """The resource of a type in `BY_ID`."""
         return self._resources.get(resource_type.name, {}).get(self.cluster)
 
     def get(self, resource_type: ResourceType, id: str) -> Resource | None:  # noqa: A002
@@ -100,7 +100,7 @@ class ClusterView:
         return len(self._resources.get(resource_type.name, {}))
 
     def standing_failures(self) -> dict[tuple[str, str], str]:
-        """`failures`, and the machines that wait to be unlocked once nothing else is under way."""
+        """`failures`, and locked machines with a pending update once nothing else is in progress."""
         if not self.held or len(self.held) + len(self.running) < self.count(CLUSTER_MACHINE_STATUS):
             return self.failures
         return self.failures | {
@@ -144,20 +144,20 @@ def _runs(status: Resource) -> bool:
 
 
 def broken_connection(text: str) -> bool:
-    """Whether an error of an apply tells of the connection and not of the configuration."""
+    """Whether an apply error is about the connection and not the configuration."""
     return any(code in text for code in _CONNECTION_ERRORS)
 
 
 def _failure(resource: Resource) -> str:
-    """What the status calls a failure, `""` for none."""
+    """The failure in a status, `""` for none."""
     spec = resource.spec
     if resource.tearing_down:
         return ""
     if resource.type == MACHINE_SET_STATUS and spec.phase == specs_pb2.MachineSetPhase.Failed:
         return f"machine set {resource.id} failed: {quoted(spec.error) or 'Omni gives no reason'}"
     if resource.type == CLUSTER_MACHINE_STATUS and spec.config_apply_status == specs_pb2.ConfigApplyStatus.FAILED:
-        # A machine that reboots in the middle of an apply reports a broken connection as the apply's failure until it
-        # is back, which takes minutes on hardware. That is no fault of the configuration.
+        # A machine that reboots during an apply reports the broken connection as a failure until it is back, which
+        # takes minutes on hardware.
         if broken_connection(spec.last_config_error):
             return ""
         return f"machine {machine_name(resource)} does not accept its configuration"

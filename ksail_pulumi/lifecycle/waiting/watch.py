@@ -1,4 +1,4 @@
-"""Waiting by watch: one loop over all that Omni tells, until a judge is content, time is up or the user cancels."""
+"""The wait loop over watch events, until the condition is met, the deadline passes or the user cancels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HEARTBEAT_SECONDS = 30.0
 
 
 class Judge(Protocol):
-    """What a wait asks after every event. Times are in seconds of `time.monotonic`."""
+    """The condition of a wait, checked after every event. Times are in seconds of `time.monotonic`."""
 
     def observe(self, now: float) -> None: ...
     def done_at(self) -> float | None: ...
@@ -36,13 +36,13 @@ class Judge(Protocol):
 
 
 def wait(session: Session, view: ClusterView, goal: Goal, *, last_write: float | None) -> None:
-    """Wait until the cluster is where `goal` asks it to be. `view` holds what Omni told, also after an error.
+    """Wait until the cluster reaches `goal`. `view` holds the last statuses, also after an error.
 
     Raises:
-        ClusterFailedError: A failure stood for the session's grace time.
-        WaitTimeoutError: The session's deadline passed; the text names the machines that hold it up.
+        ClusterFailedError: A failure lasted for the grace time of the session.
+        WaitTimeoutError: The session's deadline passed; the text names the machines that block it.
         CancelledError: The session was cancelled.
-        OmniError: Omni cannot be watched.
+        OmniError: The watch failed.
     """
     follow(
         session,
@@ -57,7 +57,7 @@ def wait(session: Session, view: ClusterView, goal: Goal, *, last_write: float |
 
 
 def queries(cluster: str, types: Iterable[ResourceType]) -> list[Query]:
-    """What to watch to learn about these types of one cluster."""
+    """The queries for these types of one cluster."""
     return [
         Query(resource_type, id=cluster)
         if resource_type in BY_ID
@@ -76,7 +76,7 @@ def follow(
     waiting_for: str,
     react: Callable[[WatchEvent], None] | None = None,
 ) -> None:
-    """Take in events until the judge is content. `react` is called after each one."""
+    """Apply events until the condition is met. `react` is called after each one."""
     presence = session.presence
     if presence is not None:
         types = {query.type for query in watched}
@@ -99,7 +99,7 @@ def follow(
             if synced:
                 times.append(reporter.due)
             due = min(when for when in times if when is not None)
-            # Also when the judge is content: an event that has come in already may take that back.
+            # Also when the condition is met: a queued event may revert it.
             event = watch.next(timeout=0.0 if done else max(0.0, due - now))
             if event is not None:
                 view.apply(event.query.type, event)
@@ -128,7 +128,7 @@ def _timeout_text(session: Session, view: ClusterView, state: str, waiting_for: 
 
 
 class _Reporter:
-    """Tells what is going on when that changes, at most once a second, and every half minute that it still goes on."""
+    """Reports progress when it changes, at most once a second, and every half minute without a change."""
 
     def __init__(self, send: Callable[[str], None], describe: Callable[[], str]) -> None:
         self._send = send
@@ -140,7 +140,7 @@ class _Reporter:
 
     @property
     def due(self) -> float:
-        """When there may be something to tell, whether or not another event comes."""
+        """When the next report is due without another event."""
         return self._looked_at + _LINE_SECONDS if self._changed else self._told_at + _HEARTBEAT_SECONDS
 
     def tell(self, now: float, *, changed: bool) -> None:

@@ -1,19 +1,20 @@
-"""What Pulumi's dynamic provider host knows and does not pass on to a provider.
+"""Access to what Pulumi's dynamic provider host does not pass to a provider.
 
-Pulumi runs a dynamic provider in a process of its own (`python -m pulumi.dynamic ENGINE_ADDRESS`) behind a small gRPC
-server that hands the provider the properties and nothing else. This module reaches the rest: the request (URN, custom
-timeouts) and the call's context through the frames of the calling servicer, the engine through the address on the
-command line, the server itself by `host_server`.
+Pulumi runs a dynamic provider in its own process (`python -m pulumi.dynamic ENGINE_ADDRESS`) behind a small gRPC server
+that passes only the properties. This module finds the rest: the request (URN, custom timeouts) and the context of the
+call in the stack frames of the servicer, the engine by the address on the command line, and the server through
+`host.server`.
 
-None of that is a promise of Pulumi or gRPC. So every ability is probed where it is used, and without it:
+None of this is a public API of Pulumi or gRPC; it is tested with pulumi 3.243 to 3.272. Each part is optional. If it is
+missing:
 
-    URN                   is empty; no cluster that exists is continued or taken over, because its mark names a URN
-    timeout               is empty
-    a clean error         the message is the exception's text, which the host wraps in a traceback
+    URN                   is empty; no existing cluster is continued or taken over, because the owner mark needs a URN
+    timeout               is 0, so the default timeout applies
+    a clean error         the host prints the message with a traceback
     partial failure       a plain failure; the cluster stays in Omni as an unfinished creation
     log, progress         lines on stderr, which the engine shows without a resource
-    concurrent calls      the host's own limit (4)
-    cancel                a wait ends when the engine hangs up, which is after the second Ctrl-C
+    concurrent calls      the limit of the host (4)
+    cancel                a wait ends when the engine closes the connection, after the second Ctrl-C
 """
 
 from __future__ import annotations
@@ -45,26 +46,27 @@ if TYPE_CHECKING:
     from pulumi.runtime.proto.engine_pb2_grpc import EngineStub
 
 _ENGINE_TIMEOUT = 5.0
-"""Seconds that a log line may take; it is dropped after that, for it must never hold up the work it tells about."""
+"""Time limit of a log call in seconds. After it the line goes to stderr, so logging never blocks the operation."""
 
 _STATUS_TRAILER = "grpc-status-details-bin"
 _UNKNOWN_CODE = 2
-"""gRPC's code UNKNOWN. The host ends every failed call with it, and grpc-go believes the trailer only if it agrees."""
+"""gRPC's code UNKNOWN. The host ends every failed call with it, and grpc-go ignores a trailer with another code."""
 
 
 class CallError(Exception):
-    """Ends a call of the engine; its text is the whole message."""
+    """Ends a call of the engine with its text as the message."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the engine, as far as the host lets us see it.
+    """A call of the engine.
 
     Attributes:
-        urn: The resource's URN; `""` where it is not known.
-        timeout: Seconds that the user gave this call (`customTimeouts`); 0 where none are known.
-        cancelled: Set when the user interrupts, or when the engine is gone.
-        gate: What every text of the call passes through.
+        urn: The URN of the resource; `""` if unknown.
+        timeout: The custom timeout of this call in seconds; 0 if there is none.
+        cancelled: Set when the user interrupts, or when the engine has ended.
+        context: The gRPC context of the call; None if it was not found.
+        gate: Redacts all texts of the call.
     """
 
     urn: str
@@ -74,27 +76,26 @@ class Call:
     gate: Gate = field(default_factory=Gate, repr=False)
 
     def progress(self, message: str) -> None:
-        """Show what is going on now, on the resource's own row; the next message replaces it."""
+        """Show progress on the row of the resource; the next message replaces it."""
         _log(self.urn, "INFO", self.gate.ours(message), ephemeral=True)
 
     def info(self, message: str) -> None:
-        """Tell the user something that stays on the screen."""
+        """Show a message that stays on the screen."""
         _log(self.urn, "INFO", self.gate.ours(message))
 
     def warning(self, message: str) -> None:
-        """Warn the user; the call goes on."""
+        """Show a warning."""
         _log(self.urn, "WARNING", self.gate.ours(message))
 
     @property
     def can_save(self) -> bool:
-        """Whether the engine can save a resource although the call fails."""
+        """Whether the engine can save a resource when the call fails."""
         return self.context is not None
 
     def after_answer(self, action: Callable[[], None]) -> None:
-        """Run `action` once the engine has the answer of this call; not at all if the engine is gone.
+        """Run `action` once the engine has the answer of this call; not at all if the engine has ended.
 
-        The process lives until it has run: the engine gives a provider five seconds to end (pulumi 3.276). Where the
-        host does not tell when a call is over, `action` runs at once.
+        Without a context `action` runs at once.
         """
         if self.context is None:
             action()
@@ -107,12 +108,14 @@ class Call:
             answered.wait()
             action()
 
+        # Not a daemon: the process must not end before the action has run. The engine waits five seconds for the end
+        # of a provider (pulumi 3.276).
         threading.Thread(target=wait, name="ksail-pulumi-after-answer", daemon=False).start()
         if not self.context.add_callback(answered.set):
             answered.set()
 
     def failure(self, message: str) -> CallError:
-        """The exception to raise so that the user reads `message` and no traceback."""
+        """The exception to raise; the user sees `message` without a traceback."""
         message = self.gate.ours(message)
         self._answer(message)
         return CallError(message)
@@ -120,10 +123,10 @@ class Call:
     def partial_failure(
         self, id_: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any], reason: str
     ) -> CallError:
-        """The exception to raise so that the engine saves the resource and fails the update with `reason`.
+        """The exception to raise; the engine saves the resource and fails the update with `reason`.
 
-        The next `pulumi up` then calls `update`, whether or not anything has changed. Both mappings need their
-        `__provider`, for they go into the state as they are.
+        The next `pulumi up` then calls `update`, even without a change. Both mappings are stored as they are, so they
+        need their `__provider`.
         """
         from pulumi.runtime.proto import provider_pb2
 
@@ -135,7 +138,8 @@ class Call:
         return CallError(reason)
 
     def _answer(self, message: str, *details: Message) -> None:
-        """Put the error where the engine reads it: into the trailer that holds gRPC's rich status."""
+        # The host turns every exception into UNKNOWN with a traceback (pulumi 3.272). The engine prefers the rich
+        # status in this trailer.
         if self.context is None:
             return
         from google.rpc import status_pb2
@@ -144,8 +148,8 @@ class Call:
         for detail in details:
             status.details.add().Pack(detail)
         self.context.set_trailing_metadata(((_STATUS_TRAILER, status.SerializeToString()),))
-        # A call that was aborted is not logged as a crash by gRPC; hosts before Pulumi 3.260 would print a traceback.
-        # abort() itself ends in a nameless exception; ours, raised by the caller, takes its place.
+        # gRPC does not log an aborted call as a crash; with pulumi before 3.260 it would print a traceback. `abort`
+        # raises a bare Exception; the caller raises ours instead.
         with suppress(Exception):
             self.context.abort(grpc.StatusCode.UNKNOWN, message)
 
@@ -154,14 +158,15 @@ class Call:
 def call(*properties: Mapping[str, Any]) -> Iterator[Call]:
     """Serve one call of the engine: `with host.call(props) as call:` around the body of a provider's method.
 
-    Whatever leaves the body goes to the engine as an `Exception`: errors of ours as their message alone, and a
-    `SystemExit` or its like, which would leave the engine waiting for ever, as a failure. No text shows what is secret
-    in the properties that the call is about.
+    Every exception from the body reaches the engine as an `Exception`: our errors with their message only, and a
+    `SystemExit` or similar, after which the engine would wait forever, as a failure. No text shows the secrets in the
+    properties.
     """
+    # The host calls a provider without request and context (pulumi 3.272), but they are locals of its servicer method.
     request, context = _servicer_frame(sys._getframe(1))
     cancelled = _calls.begin()
     if context is not None:
-        # Called when the call is over, too; nobody waits for the event then.
+        # Also called at the normal end of the call, when nothing waits for the event.
         context.add_callback(cancelled.set)
     urn = str(getattr(request, "urn", ""))
     found = Call(
@@ -179,7 +184,7 @@ def call(*properties: Mapping[str, Any]) -> Iterator[Call]:
     except CallError:
         raise
     except Exception as error:
-        # A mistake of ours. Its text may hold anything, so it goes the way of other people's texts.
+        # A bug in this package. Its text may contain values of the user, so it is redacted like a text of Omni.
         raise found.failure(found.gate.theirs("".join(traceback.format_exception(error)))) from None
     except BaseException as error:
         raise found.failure(f"the provider was stopped by {type(error).__name__}") from error
@@ -188,17 +193,17 @@ def call(*properties: Mapping[str, Any]) -> Iterator[Call]:
 
 
 def warn(message: str) -> None:
-    """Warn the user of something that concerns no resource in particular."""
+    """Show a warning that does not belong to a resource."""
     _log("", "WARNING", without_keys(message))
 
 
 def prepare() -> None:
-    """Make the host serve many calls at once and hear the engine's Cancel; once a process is enough."""
+    """Let the host serve many calls at once and react to Cancel. Needed once per process."""
     host_server.prepare(_calls.cancel)
 
 
 class _Calls:
-    """The calls under way, so that a Cancel reaches all of them and all that come after it."""
+    """The running calls. A Cancel ends them and all later ones."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -224,12 +229,12 @@ class _Calls:
                 event.set()
 
 
-# One host is one process and serves one deployment, so what belongs to the host belongs to the module.
+# A host is one process for one deployment, so its state can be global.
 _calls = _Calls()
 
 
 def _servicer_frame(frame: FrameType | None) -> tuple[Message | None, grpc.ServicerContext | None]:
-    """The `request` and `context` of the servicer method that called us."""
+    """The locals `request` and `context` of the servicer method that called us (pulumi 3.243 to 3.272)."""
     while frame is not None:
         request, context = frame.f_locals.get("request"), frame.f_locals.get("context")
         if isinstance(context, grpc.ServicerContext) and _is_pulumi_request(request):
@@ -264,7 +269,7 @@ def _log(urn: str, severity: str, message: str, *, ephemeral: bool = False) -> N
 
 @functools.cache
 def _engine() -> EngineStub | None:
-    """The engine, if its address stands where Pulumi puts it: last on the command line of the host."""
+    """The engine, if its address is the last argument of the host, as in pulumi 3.243 to 3.272."""
     from pulumi.runtime.proto import engine_pb2_grpc
 
     address = sys.argv[-1] if sys.argv else ""
@@ -274,7 +279,7 @@ def _engine() -> EngineStub | None:
 
 
 def _struct(properties: Mapping[str, Any]) -> Struct:
-    """Properties on the wire, as the host itself writes them."""
+    # The function that the host uses itself (pulumi 3.243 to 3.272); it is async but does no I/O here.
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(rpc.serialize_properties(dict(properties), {}))

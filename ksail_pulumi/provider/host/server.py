@@ -1,7 +1,8 @@
-"""The gRPC server of Pulumi's dynamic provider host, opened up: it serves more calls at once, and hears the Cancel.
+"""Changes the gRPC server of Pulumi's dynamic provider host: more concurrent calls, and a Cancel that works.
 
-The host lets nobody near its server, and gRPC nobody near the inside of one. Where they are not what they are known to
-be, they stay as they are: four calls at once, and a Cancel that does nothing.
+Neither Pulumi nor gRPC has an API for this, so private attributes are used. They are tested with pulumi 3.243 to 3.272
+and grpcio 1.71 to 1.85. If one is missing, the host keeps its own behaviour: four concurrent calls, and a Cancel without
+effect.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
 WORKERS = 256
-"""How many calls of the engine are served at once; a thread is started only when all others are busy."""
+"""The maximum number of concurrent calls; a thread is started only when all others are busy."""
 
 _CANCEL = "/pulumirpc.ResourceProvider/Cancel"
 _lock = threading.Lock()
 
 
 def prepare(on_cancel: Callable[[], None]) -> None:
-    """Give the server of this process more threads, and have `on_cancel` called when the engine sends Cancel."""
+    """Give the server of this process more threads, and call `on_cancel` when the engine sends Cancel."""
     with _lock:
         for state in _server_states():
             with suppress(Exception):
@@ -39,11 +40,10 @@ class _CancelDetails(grpc.HandlerCallDetails):
 
 
 def _server_states() -> Iterator[Any]:
-    """The state of each gRPC server in this process that serves Pulumi's provider protocol.
-
-    A server's thread runs a function of its state. Looking for that function among the threads' frames would miss it
-    now and then: a frame that has returned in the meantime no longer knows who called it.
-    """
+    """The state of each gRPC server in this process that serves Pulumi's provider protocol."""
+    # The host has no reference to its server (pulumi 3.272). gRPC serves in a thread whose target gets the server state
+    # as an argument (grpcio 1.85: `_serve(state)`), which CPython 3.11 keeps in `Thread._args`.
+    # A search through the frames of the threads is not reliable: a frame that has returned has no caller.
     for thread in threading.enumerate():
         for argument in getattr(thread, "_args", None) or ():
             if hasattr(argument, "generic_handlers") and _cancel_handler(argument) is not None:
@@ -51,7 +51,7 @@ def _server_states() -> Iterator[Any]:
 
 
 def _cancel_handler(state: Any) -> Any:
-    """The server's handler of Cancel, wherever this version of gRPC keeps it."""
+    # grpcio 1.85 keeps handlers of generated services in `registered_method_handlers`, others in `generic_handlers`.
     registered = getattr(state, "registered_method_handlers", {}).get(_CANCEL)
     if registered is not None:
         return registered
@@ -63,32 +63,36 @@ def _cancel_handler(state: Any) -> Any:
 
 
 def _raise_workers(state: Any) -> None:
+    # `_ServerState.thread_pool` is the executor that the host passed to `grpc.server` (grpcio 1.71 to 1.85).
     pool: Any = getattr(state, "thread_pool", None)
     if getattr(pool, "_max_workers", WORKERS) >= WORKERS:
         return
-    with pool._shutdown_lock:  # which the executor holds while it takes a call
+    # Private parts of ThreadPoolExecutor (CPython 3.11). `submit` holds `_shutdown_lock`, starts a thread if
+    # `_idle_semaphore` has no free one and there are fewer than `_max_workers`.
+    with pool._shutdown_lock:
         queued = pool._work_queue.qsize()
         pool._idle_semaphore = _FreeThreads(pool._threads, len(pool._threads) + queued)
         pool._max_workers = WORKERS
-    # Calls that are queued already get a thread only when something more is submitted.
+    # `submit` starts at most one thread, so calls that are already queued need one more `submit` each.
     for _ in range(queued):
         pool.submit(lambda: None)
 
 
 class _FreeThreads:
-    """Tells an executor whether one of its threads is free, in place of its own count.
+    """Replaces the `_idle_semaphore` of an executor, which counts its free threads.
 
-    That counts a thread as free which goes straight on to a queued call, and lets calls wait behind long ones for it.
-    The executor asks with each call that it takes, and tells of each that is over.
+    The executor calls `acquire` for each submitted call and `release` after each finished one. Its own semaphore also
+    counts a thread as free that continues with a queued call, so calls wait behind long ones although a new thread
+    could run them.
     """
 
     def __init__(self, threads: Collection[threading.Thread], calls: int) -> None:
-        """Start from so many calls. Too many make a few threads more than are needed, too few would make calls wait."""
+        # `calls` may be too high, which starts a few threads too many. Too low would make calls wait.
         self._lock = threading.Lock()
         self._threads = threads
         self._calls = calls
 
-    def acquire(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - the executor's way to ask without waiting
+    def acquire(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - the executor passes timeout=0
         with self._lock:
             self._calls += 1
             return self._calls <= len(self._threads)
@@ -99,7 +103,7 @@ class _FreeThreads:
 
 
 def _hear_cancel(state: Any, on_cancel: Callable[[], None]) -> None:
-    """Put a handler of ours before the host's, which does nothing. The host's is called all the same."""
+    """Put our Cancel handler before that of the host, which does nothing and is called afterwards."""
     original = _cancel_handler(state)
     behaviour = getattr(original, "unary_unary", None)
     if behaviour is None or isinstance(behaviour, _CancelBehaviour):
@@ -110,6 +114,7 @@ def _hear_cancel(state: Any, on_cancel: Callable[[], None]) -> None:
         response_serializer=original.response_serializer,
     )
     service, _, method = _CANCEL.strip("/").partition("/")
+    # Both places are set: grpcio 1.85 looks into `registered_method_handlers` first.
     if _CANCEL in getattr(state, "registered_method_handlers", {}):
         state.registered_method_handlers[_CANCEL] = ours
     handlers = getattr(state, "generic_handlers", None)

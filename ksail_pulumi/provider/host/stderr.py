@@ -1,8 +1,8 @@
-"""Keeps gRPC's own log off the user's screen.
+"""Removes gRPC's own log lines from stderr.
 
-For every TLS handshake that fails, gRPC writes a line to stderr, and Pulumi shows what a provider writes there; our
-errors tell the same in words, and once. Only GRPC_VERBOSITY makes gRPC quiet, and only if it is set before gRPC is
-loaded. Pulumi's host has loaded it long before us, so its lines are taken out on their way instead.
+gRPC writes a line to stderr for every failed TLS handshake, and Pulumi shows the stderr of a provider; our errors
+already report the failure. GRPC_VERBOSITY silences gRPC only if it is set before gRPC is loaded, and Pulumi's host
+loads gRPC before this package. So the lines are filtered.
 """
 
 from __future__ import annotations
@@ -17,34 +17,36 @@ import threading
 _HOST = "pulumi.dynamic.__main__"
 _VERBOSITY = "GRPC_VERBOSITY"
 _STDERR = 2
+# The log format of the C core of grpcio 1.85 (absl).
 _GRPC_LINE = re.compile(rb"[IWE]\d{4} [^\]]*\.cc:\d+\] |WARNING: All log messages before absl::InitializeLog")
 
 
 @functools.cache
 def keep_grpc_quiet() -> None:
-    """Take gRPC's lines out of what this process writes to stderr, from now on.
+    """Filter gRPC's lines out of the stderr of this process.
 
-    In Pulumi's provider process only, and not for somebody who has set GRPC_VERBOSITY.
+    Only in Pulumi's provider process, and not if the user has set GRPC_VERBOSITY.
     """
+    # `python -m pulumi.dynamic` runs the module `pulumi.dynamic.__main__` (pulumi 3.243 to 3.272).
     main = getattr(sys.modules["__main__"], "__spec__", None)
     if _VERBOSITY in os.environ or getattr(main, "name", "") != _HOST:
         return
-    screen = os.dup(_STDERR)
-    written, entrance = os.pipe()
-    os.dup2(entrance, _STDERR)
-    os.close(entrance)
-    sieve = threading.Thread(target=_pass_on, args=(written, screen), name="ksail-pulumi-stderr", daemon=True)
-    sieve.start()
+    stderr = os.dup(_STDERR)
+    written, write_end = os.pipe()
+    os.dup2(write_end, _STDERR)
+    os.close(write_end)
+    reader = threading.Thread(target=_pass_on, args=(written, stderr), name="ksail-pulumi-stderr", daemon=True)
+    reader.start()
 
     def end() -> None:
-        os.dup2(screen, _STDERR)  # closes the entrance, and with it the thread ends
-        sieve.join()
+        os.dup2(stderr, _STDERR)  # closes the write end of the pipe, which ends the thread
+        reader.join()
 
     atexit.register(end)
 
 
-def _pass_on(written: int, screen: int) -> None:
-    with os.fdopen(written, "rb") as lines, os.fdopen(os.dup(screen), "wb", buffering=0) as out:
+def _pass_on(written: int, stderr: int) -> None:
+    with os.fdopen(written, "rb") as lines, os.fdopen(os.dup(stderr), "wb", buffering=0) as out:
         for line in lines:
             if not _GRPC_LINE.match(line):
                 out.write(line)
