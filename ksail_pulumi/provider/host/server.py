@@ -51,7 +51,7 @@ def _server_states() -> Iterator[Any]:
 
 
 def _cancel_handler(state: Any) -> Any:
-    # grpcio 1.85 keeps handlers of generated services in `registered_method_handlers`, others in `generic_handlers`.
+    # grpcio 1.85 has the handlers of generated services in `registered_method_handlers`, others in `generic_handlers`.
     registered = getattr(state, "registered_method_handlers", {}).get(_CANCEL)
     if registered is not None:
         return registered
