@@ -1,8 +1,8 @@
 """Changes the gRPC server of Pulumi's dynamic provider host: more concurrent calls, and a Cancel that works.
 
 Neither Pulumi nor gRPC has an API for this, so private attributes are used. They are tested with pulumi 3.243 to 3.272
-and grpcio 1.71 to 1.85. If one is missing, the host keeps its own behaviour: four concurrent calls, and a Cancel without
-effect.
+and grpcio 1.71 to 1.85. If one is missing, the host keeps its own behaviour: four concurrent calls, and a Cancel that
+has no effect.
 """
 
 from __future__ import annotations
