@@ -61,7 +61,7 @@ def test_the_patches_of_a_cluster_that_ksail_made_are_the_programs_from_then_on(
     write_program("None")  # the option has done its work
     (project.folder / "talos" / SYSCTLS).write_text(PATCHES[SYSCTLS].replace("1024", "4096"))
     preview = said(project.preview())
-    assert f"patch {sysctls} is changed: this concerns every machine of the cluster" in preview
+    assert f"changes patch {sysctls} on all machines of the cluster" in preview
     assert "is not in this program" not in preview
     assert project.up().changes == {"updated": 1, "unchanged": 1}
     assert [(key, text) for key, text in patches().items() if "sysctls" in key] == [

@@ -121,7 +121,7 @@ def test_what_others_add_stays_until_ownership_is_exclusive(lab: Lab, needs: Nee
 
     exclusive = lab.spec(labels={"env": "test"}, ownership="exclusive")
     told = preview(exclusive, lab.spec(labels={"env": "test"}), lab.mark, lab.client).forecasts
-    assert any(foreign.id in line and "ownership is exclusive" in line for line in told)
+    assert any(foreign.id in line and "(ownership: exclusive)" in line for line in told)
     lab.update(labelled, labels={"env": "test"}, ownership="exclusive")
     assert foreign.id not in lab.of(omni.CONFIG_PATCH)
 

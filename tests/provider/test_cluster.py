@@ -257,7 +257,7 @@ def test_get_reads_a_cluster_that_the_program_does_not_manage(provider, failed):
     assert "secret" in outputs["kubeconfig"]
     with pytest.raises(failed) as missing:
         provider.read("east", {})
-    assert "there is no cluster 'east' in Omni at" in missing.value.message
+    assert "cluster 'east' not found in Omni at" in missing.value.message
 
 
 def test_a_refresh_shows_what_somebody_changed(provider, client):
