@@ -143,7 +143,7 @@ class NotEnoughMachinesError(LifecycleError):
     Attributes:
         needed: How many machines the cluster still needs.
         available: How many could serve it.
-        excluded: Why the others do not count, one phrase a reason (`"2 allocated to cluster staging"`).
+        excluded: Why the others are unavailable, one phrase for each reason (`"2 allocated to cluster staging"`).
     """
 
     def __init__(self, needed: int, available: int, excluded: Sequence[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""What is told about add-ons before anything is written: what cannot be, what will stall, and what will happen."""
+"""What a preview says about add-ons: what is refused, what will stall, and what will happen."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _PRUNES_SINCE = (1, 13)  # the Talos that remembers which objects it made
 
 
 def addon_rules(spec: ClusterSpec, live: Sequence[Resource], *, bootstrapped: bool) -> Iterator[Problem]:
-    """What cannot be, and what can no longer be changed, given the live resources of the cluster."""
+    """What is refused, given the live resources of the cluster."""
     plain = plain_patches(spec)
     for field, _ in spec.addons.chosen():
         if place := plain.get(addon_patch_id(spec.name, field)):
-            yield Problem((*place, "idOverride"), f"is the ID that addons.{field} has: keep one of the two")
+            yield Problem((*place, "idOverride"), f"is the ID of addons.{field}: keep one of the two")
     if bootstrapped and addon_patch_id(spec.name, "cni") not in plain:
         yield from _network_plugin(spec, live)
 
@@ -39,18 +39,18 @@ def _network_plugin(spec: ClusterSpec, live: Sequence[Resource]) -> Iterator[Pro
     change = f"{before.name} -> {after.name}" if before.name != after.name else f"how {after.name} is installed"
     yield Problem(
         ("addons", "cni"),
-        f"the network plugin of a cluster that runs cannot be changed ({change}): its pods would lose their network; "
-        f"keep {_title(before)}, or make a new cluster under another name and move over",
+        f"the network plugin of a running cluster cannot be changed ({change}): its pods would lose their network; "
+        f"keep {_title(before)}, or create a new cluster under another name",
     )
 
 
 def addon_warnings(spec: ClusterSpec, *, bootstrapped: bool) -> Iterator[str]:
-    """What a new cluster will wait for in vain."""
+    """What will never become ready in a new cluster."""
     cni = spec.addons.cni
     if cni is not None and cni.name == NONE and spec.wait_for == "ready" and not bootstrapped:
         yield (
-            "addons.cni is none: no node becomes ready before a network plugin is installed, and waitFor: ready "
-            'waits for that; use waitFor: "running" if the plugin is installed after the cluster'
+            "addons.cni is none: no node becomes ready before a network plugin is installed, and "
+            'waitFor: "ready" waits for that; use waitFor: "running" if you install the plugin after the cluster'
         )
 
 
@@ -63,13 +63,13 @@ def addon_forecast(
     destroys: Iterable[Resource],
     new: bool,
 ) -> Iterator[str]:
-    """What changes of resources do to components, a line for each.
+    """What changes of resources do to add-ons, a line for each.
 
     Args:
         spec: The cluster.
         versions: Its versions.
         creates: What is created.
-        updates: What is changed, before and after.
+        updates: What changes in its spec, before and after.
         destroys: What is destroyed.
         new: Whether the cluster does not exist yet.
     """
@@ -94,13 +94,13 @@ def addon_forecast(
 
 
 def outdates_manifests(updates: Iterable[tuple[Resource, Resource]]) -> bool:
-    """Whether updates (before, after) change manifests that are applied already, which Talos itself does not update."""
+    """Whether updates (before, after) change manifests that Kubernetes has already: Talos does not update those."""
     changed = (recorded(desired) for _, desired in updates)
     return any(component is not None and not _by_job(component) for component in changed)
 
 
 def sync_command(cluster: str) -> str:
-    """What brings Kubernetes to the manifests of its machines' configuration."""
+    """The command that applies the manifests of the machines' configuration to Kubernetes."""
     return f"omnictl cluster kubernetes manifest-sync {cluster} --dry-run=false"
 
 
@@ -117,23 +117,24 @@ def _detail(component: Addon) -> str:
 
 
 def _added(component: Addon) -> str:
-    how = "; kubelets restart, to get certificates" if component.name == METRICS_SERVER else ""
-    return f"{_title(component)} is added: Talos creates it in the cluster, without a reboot{how}"
+    how = "; kubelets restart to get certificates" if component.name == METRICS_SERVER else ""
+    return f"adds {_title(component)}: Talos creates it in the cluster, without a reboot{how}"
 
 
 def _changed(before: Addon | None, after: Addon, spec: ClusterSpec) -> str:
     same = before is not None and (before.version, before.url) == (after.version, after.url)
-    change = f"{_title(after)} is changed" if before is None or same else f"{_title(before)} -> {_detail(after)}"
+    change = f"changes {_title(after)}" if before is None or same else f"{_title(before)} -> {_detail(after)}"
     if _by_job(after):
-        return f"{change}: a Job in the cluster does that"
+        return f"{change}: a Job in the cluster installs it"
     if spec.wait_for != "ready":
-        return f"{change}: it takes effect with `{sync_command(spec.name)}`, as Talos only creates what is missing"
-    return f"{change}: Omni then syncs the manifests of the cluster; objects that the new ones do not have stay"
+        return f"{change}: run `{sync_command(spec.name)}` to apply it, because Talos only creates what is missing"
+    return f"{change}: Omni then syncs the manifests of the cluster; objects that are no longer in them stay"
 
 
 def _removed(component: Addon, cluster: str, versions: Versions) -> str:
-    gone = f"{_title(component)} is taken out of the machine configuration, and Kubernetes keeps its objects"
+    gone = f"removes {_title(component)} from the machine configuration; its objects stay in Kubernetes"
     talos = parse_version(versions.talos)
     if not _by_job(component) and talos is not None and talos.line >= _PRUNES_SINCE:
-        return f"{gone}: `{sync_command(cluster)}` deletes them, with all else that Talos made and is not configured"
+        sync = f"`{sync_command(cluster)}`"
+        return f"{gone}: {sync} deletes them, and all else that Talos created and that is no longer configured"
     return f"{gone}: delete them with kubectl"

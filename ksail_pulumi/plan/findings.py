@@ -1,4 +1,4 @@
-"""What Omni would refuse, what would stall, and what will happen, told before anything is written."""
+"""What a preview says: what Omni would refuse, what would stall, and what will happen."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def findings(
         snapshot: What was read of Omni.
         mark: Whose the cluster is to be.
         previous: The inputs before; None for a new cluster.
-        taken: Machines that another cluster of this run has been promised.
+        taken: Machines that are reserved for another cluster in this run.
         adopt: Whether a cluster that exists already is to be taken over.
     """
     failures = {problem.path: problem for problem in _importable(spec, snapshot, previous, adopt)}
@@ -114,7 +114,7 @@ def _assignment_rules(situation: Situation, assignment: Assignment) -> Iterator[
 def _importable(spec: ClusterSpec, snapshot: Snapshot, previous: ClusterSpec | None, adopt: bool) -> Iterator[Problem]:
     """Whether there is a cluster to take over."""
     if adopt and previous is None and snapshot.cluster is None and snapshot.talos_versions:
-        reason = f"cluster {spec.name!r} does not exist in this Omni and cannot be imported: remove `import_`"
+        reason = f"cannot import cluster {spec.name!r}: it does not exist in this Omni; remove `import_`"
         yield Problem(("name",), reason)
 
 
@@ -123,7 +123,7 @@ def _taken_over(snapshot: Snapshot, mark: OwnershipMark) -> Iterator[str]:
     cluster = snapshot.cluster
     owner = mark.owner_of(cluster) if cluster is not None else None
     if cluster is not None and Creation.of(cluster) is not None and mark.names(owner):
-        yield f"the creation of cluster {cluster.id} was begun and has not finished: it is continued"
+        yield f"continues the unfinished creation of cluster {cluster.id}"
     elif cluster is not None and not mark.names(owner):
         yield f"cluster {cluster.id} exists and is taken over" + (f" from {owner}" if owner else "")
 

@@ -92,7 +92,7 @@ def assign_machines(
         statuses: The `MachineStatuses` of all machines.
         nodes: All `MachineSetNodes`; those of other clusters hold their machines.
         versions: The versions that the cluster gets.
-        taken: Machines that another cluster of this run has been promised.
+        taken: Machines that are reserved for another cluster in this run.
         mark: If given, nodes that somebody else put into a set are neither counted nor removed.
 
     Raises:
@@ -149,7 +149,7 @@ def _kept(
     unlocked = [node for node in members if omni.ANNOTATION_LOCKED not in node.annotations]
     if len(unlocked) < surplus:
         locked = ", ".join(node.id for node in members if omni.ANNOTATION_LOCKED in node.annotations)
-        raise invalid(path, f"cannot go down to {wanted}: unlock machines first, locked are {locked}")
+        raise invalid(path, f"cannot scale down to {wanted}: unlock machines first (locked: {locked})")
     unlocked.sort(key=_age, reverse=True)
     unlocked.sort(key=lambda node: _reachable(statuses.get(node.id)))
     leaving = {node.id for node in unlocked[:surplus]}
@@ -176,7 +176,7 @@ class _Pool:
         """Why a machine cannot be taken, worded to follow a number; None if it can."""
         labels = status.labels
         if status.id in self.taken:
-            return "promised to another cluster of this run"
+            return "reserved for another cluster in this run"
         if status.id in self.named:
             return "named in another set of this cluster"
         if owner := self.held.get(status.id) or status.cluster or status.spec.cluster:

@@ -1,4 +1,4 @@
-"""What stays in a cluster that is taken over although the program does not have it, and which of the two then wins."""
+"""What stays in a cluster that is taken over though it is not in the program, and whether it wins over the program."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def staying(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
     if (more := len(left) - _MOST_LINES) > 0:
         yield f"and {more} more, which `ksail-pulumi export` shows"
     if left:
-        yield 'what stays goes with ownership="exclusive", or when it is deleted in Omni'
+        yield 'to remove what stays, set ownership="exclusive" or delete it in Omni'
 
 
 @dataclass(frozen=True)

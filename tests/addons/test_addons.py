@@ -1,4 +1,4 @@
-"""Components as patches: what stands in them, and what is told of them before they are written."""
+"""Add-ons as patches: what they contain, and what a preview says about them."""
 
 from __future__ import annotations
 
@@ -247,37 +247,37 @@ def test_changes_of_components_are_told_in_their_own_words() -> None:
     sync = "`omnictl cluster kubernetes manifest-sync prod --dry-run=false`"
     old = {"certManager": {"version": "1.20.0"}}
     removed = (
-        f"kyverno {VERSIONS['kyverno']} is taken out of the machine configuration, and Kubernetes keeps its objects: "
-        f"{sync} deletes them, with all else that Talos made and is not configured"
+        f"removes kyverno {VERSIONS['kyverno']} from the machine configuration; its objects stay in Kubernetes: "
+        f"{sync} deletes them, and all else that Talos created and that is no longer configured"
     )
 
     assert told({"certManager": True, "metricsServer": True}, before={"certManager": True}).forecasts == (
-        f"metrics-server {VERSIONS['metrics-server']} is added: Talos creates it in the cluster, without a reboot; "
-        "kubelets restart, to get certificates",
+        f"adds metrics-server {VERSIONS['metrics-server']}: Talos creates it in the cluster, without a reboot; "
+        "kubelets restart to get certificates",
     )
     assert told({"certManager": {"version": "1.21.0"}}, before=old).forecasts == (
-        "cert-manager 1.20.0 -> 1.21.0: Omni then syncs the manifests of the cluster; objects that the new "
-        "ones do not have stay",
+        "cert-manager 1.20.0 -> 1.21.0: Omni then syncs the manifests of the cluster; objects that are no longer in "
+        "them stay",
     )
     assert told({"certManager": {"version": "1.21.0"}}, before=old, waitFor="running").forecasts == (
-        f"cert-manager 1.20.0 -> 1.21.0: it takes effect with {sync}, as Talos only creates what is missing",
+        f"cert-manager 1.20.0 -> 1.21.0: run {sync} to apply it, because Talos only creates what is missing",
     )
     assert told(
         {"gitOpsEngine": {"name": "argocd", "version": "3.5.4"}},
         before={"gitOpsEngine": {"name": "argocd", "version": "3.4.6"}},
-    ).forecasts == ("argocd 3.4.6 -> 3.5.4: a Job in the cluster does that",)
+    ).forecasts == ("argocd 3.4.6 -> 3.5.4: a Job in the cluster installs it",)
     assert told({}, before={"policyEngine": "kyverno"}).forecasts == (removed,)
     assert told({"policyEngine": "gatekeeper"}, before={"policyEngine": "kyverno"}).forecasts == (
-        f"gatekeeper {VERSIONS['gatekeeper']} is added: Talos creates it in the cluster, without a reboot",
+        f"adds gatekeeper {VERSIONS['gatekeeper']}: Talos creates it in the cluster, without a reboot",
         removed,
     )
 
 
 def test_where_talos_cannot_delete_the_user_has_to() -> None:
     (line,) = told({}, before={"certManager": True}, talos="1.12.11").forecasts
-    assert line.endswith("Kubernetes keeps its objects: delete them with kubectl")
+    assert line.endswith("its objects stay in Kubernetes: delete them with kubectl")
     (line,) = told({}, before={"gitOpsEngine": "argocd"}).forecasts
-    assert line.endswith("Kubernetes keeps its objects: delete them with kubectl")
+    assert line.endswith("its objects stay in Kubernetes: delete them with kubectl")
 
 
 def test_nothing_is_told_where_no_component_changes() -> None:
@@ -305,7 +305,7 @@ def test_the_patch_of_a_component_is_not_a_patch_of_its_own_as_well() -> None:
         {"certManager": True},
         patches=[{"idOverride": "100-cluster-prod-component-cert-manager", "inline": {"machine": {}}}],
     ).failures
-    assert str(problem) == "patches[0].idOverride: is the ID that addons.certManager has: keep one of the two"
+    assert str(problem) == "patches[0].idOverride: is the ID of addons.certManager: keep one of the two"
 
 
 def test_the_version_of_the_network_plugin_may_change() -> None:
@@ -313,4 +313,4 @@ def test_the_version_of_the_network_plugin_may_change() -> None:
         {"cni": {"name": "cilium", "version": "1.20.2"}}, before={"cni": {"name": "cilium", "version": "1.19.5"}}
     )
     assert found.failures == ()
-    assert found.forecasts == ("cilium 1.19.5 -> 1.20.2: a Job in the cluster does that",)
+    assert found.forecasts == ("cilium 1.19.5 -> 1.20.2: a Job in the cluster installs it",)

@@ -36,11 +36,11 @@ def test_components_are_turned_on_changed_and_off(
     ask(cni="cilium", metrics_server=True, cert_manager={"version": "1.21.2"})
     changed = preview_and_up()
     assert "cert-manager 1.20.0 -> 1.21.2: Omni then syncs the manifests of the cluster" in changed
-    assert "metrics-server 0.9.0 is added" in changed
+    assert "adds metrics-server 0.9.0" in changed
     assert "warning" not in changed
 
     ask(cni="cilium", metrics_server=True)
-    assert "cert-manager 1.21.2 is taken out of the machine configuration" in preview_and_up()
+    assert "removes cert-manager 1.21.2 from the machine configuration" in preview_and_up()
     patches = {each.annotations.get("name") for each in omni.state.list(CONFIG_PATCH) if name in each.id}
     assert {each for each in patches if each and each.startswith("component-")} == {
         "component-cni",

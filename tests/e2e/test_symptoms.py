@@ -106,7 +106,7 @@ def test_machines_that_do_not_count_are_explained(
     words = "not enough available machines in Omni for the requested node count"
     for severity in ("warning", "error"):
         assert f"{severity}: {words}: need {count}, got {count - 1}" in without_traceback(run)
-    assert "unavailable: " in run.told["main"]
+    assert "(unavailable: " in run.told["main"]
     assert "connected" in run.told["main"]
 
 

@@ -48,10 +48,10 @@ def test_the_patches_of_a_cluster_that_ksail_made_are_the_programs_from_then_on(
         f"100-cluster-{name}-component-metrics-server, 200-cluster-{name}-kubelet-cert-rotation and loses to "
         f"{sysctls}, 400-{name}-workers-labels"
     ) in preview
-    assert 'what stays goes with ownership="exclusive", or when it is deleted in Omni' in preview
+    assert 'to remove what stays, set ownership="exclusive" or delete it in Omni' in preview
     assert "skipped, because metricsServer installs its own approver; a cluster that KSail made keeps" in preview
-    assert "is changed" not in preview
-    assert "reboot where" not in preview, "nothing about the patches changes"
+    assert "changes " not in preview
+    assert "reboot if" not in preview, "nothing about the patches changes"
 
     assert project.up().changes == {"created": 2}
     assert patches().items() >= before.items()

@@ -156,7 +156,7 @@ def test_the_network_plugin_of_a_running_cluster_is_not_changed(lab: Lab, needs:
         return [str(each) for each in found.failures]
 
     (failure,) = failures("calico")
-    assert failure.startswith("addons.cni: the network plugin of a cluster that runs cannot be changed")
+    assert failure.startswith("addons.cni: the network plugin of a running cluster cannot be changed")
     assert "(cilium -> calico)" in failure
     assert "(cilium -> flannel)" in failures(None)[0]
     assert "how cilium is installed" in failures({"name": "cilium", "url": "https://example.org/cilium.yaml"})[0]

@@ -96,7 +96,7 @@ def test_the_patches_of_the_program_keep_their_numbers_and_their_layout(ksail: T
         f"cluster {name} exists and is taken over",
         f"patch 201-cluster-{name}-kubelet-csr-approver is not in this program and stays: it wins over "
         f"200-cluster-{name}-kubelet-cert-rotation and loses to 202-cluster-{name}-sysctls, 400-{name}-workers-labels",
-        'what stays goes with ownership="exclusive", or when it is deleted in Omni',
+        'to remove what stays, set ownership="exclusive" or delete it in Omni',
     ]
     owned = {each.id for each in ksail.lab.of(CONFIG_PATCH).values() if ksail.lab.mark.owns(each)}
     assert owned == before.keys() - {f"201-cluster-{name}-kubelet-csr-approver"}
@@ -126,7 +126,7 @@ def test_a_component_is_added_beside_what_stays(ksail: Takeover) -> None:
     (added, approver) = [line for line in ksail.forecasts() if "metrics-server" in line or "approver" in line]
     ksail.create()
 
-    assert added.startswith("metrics-server 0.9.0 is added")
+    assert added.startswith("adds metrics-server 0.9.0:")
     assert approver.startswith(
         f"patch 201-cluster-{name}-kubelet-csr-approver is not in this program and stays: it wins over "
         f"100-cluster-{name}-component-metrics-server, 200-cluster-{name}-kubelet-cert-rotation and loses to "

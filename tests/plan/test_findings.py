@@ -79,7 +79,7 @@ def test_a_takeover_is_told_with_whom_it_is_taken_from() -> None:
 
 def test_there_must_be_a_cluster_to_take_over() -> None:
     assert failures(judged(SPEC, omni_with(), old=None, adopt=True)) == {
-        "name": "cluster 'prod' does not exist in this Omni and cannot be imported: remove `import_`"
+        "name": "cannot import cluster 'prod': it does not exist in this Omni; remove `import_`"
     }
     assert judged(SPEC, Snapshot(), old=None, adopt=True) == Findings()
 

@@ -171,7 +171,7 @@ def test_too_few_machines_is_told_with_the_reasons_why_the_others_do_not_count()
         "1 booted from media of another Talos than 1.13.8",
         "1 in an invalid state",
         "1 reserved by their infrastructure provider",
-        "1 promised to another cluster of this run",
+        "1 reserved for another cluster in this run",
         "1 not reporting events",
         "1 without a Talos version",
         "1 not available",

@@ -20,7 +20,7 @@ from .builders import CATALOG, MARK, cluster_spec, desired, machine, machine_id
 
 RUNS = Versions("1.13.8", "1.35.7")
 TAKEN = "cluster prod exists and is taken over"
-REMEDY = 'what stays goes with ownership="exclusive", or when it is deleted in Omni'
+REMEDY = 'to remove what stays, set ownership="exclusive" or delete it in Omni'
 TEXT = "machine:\n  sysctls:\n    a: b\n"
 REINDENTED = "machine:\n    sysctls:\n        a: b\n"
 
