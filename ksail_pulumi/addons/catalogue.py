@@ -1,9 +1,9 @@
-"""What components are in Kubernetes: where projects publish their manifests, and objects that none of them publishes.
+"""The Kubernetes objects of add-ons: where projects publish their manifests, and objects that none of them publishes.
 
 Some projects have no manifest that could be applied as it is. Cilium has a Helm chart only; Argo CD's manifest leaves
-the namespace to whoever applies it; local-path's keeps volumes where Talos has no room for them. For the first two a
-Job in the cluster does what a person would do at a terminal. A Job cannot be changed, so its name holds a digest of
-what it does: another version is another Job, which Talos creates and Kubernetes runs.
+the namespace to whoever applies it; local-path's keeps volumes in a folder that Talos does not allow. For the first
+two a Job in the cluster does what a person would do at a terminal. A Job cannot be changed, so its name holds a digest
+of what it does: another version is another Job, which Talos creates and Kubernetes runs.
 
 Talos enforces the Pod Security Standard `baseline` in every namespace but `kube-system`, see
 https://docs.siderolabs.com/kubernetes-guides/security/pod-security.
@@ -21,7 +21,7 @@ KUBECTL_IMAGE = "registry.k8s.io/kubectl:v1.36.4"
 HELPER_IMAGE = "docker.io/library/busybox:1.37.0"
 
 LOCAL_PATH_FOLDER = "/var/mnt/local-path-provisioner"
-"""Where volumes are on a node. Talos shows `/var/mnt` to the kubelet; a user volume of that name is mounted there."""
+"""The folder of volumes on a node. Talos mounts `/var/mnt` for the kubelet, and user volumes below it."""
 
 POD_SUBNET = "10.244.0.0/16"
 """The pod network of a Talos cluster, unless a patch gives it another."""
@@ -95,7 +95,7 @@ def manifest_text(objects: list[Object]) -> str:
 
 
 def cilium(version: str) -> list[Object]:
-    """Cilium beside kube-proxy, with the settings that Talos needs, by its chart."""
+    """Cilium together with kube-proxy, with the settings that Talos needs, installed from its chart."""
     values = {
         "ipam.mode": "kubernetes",
         "kubeProxyReplacement": "false",
@@ -143,7 +143,7 @@ def argo_cd(url: str) -> list[Object]:
 
 
 def calico_installation() -> list[Object]:
-    """What Calico's operator is to make: the settings that Talos documents, with the packet filter that Talos uses.
+    """What Calico's operator creates: the settings that Talos documents, with the packet filter that Talos uses.
 
     See https://docs.siderolabs.com/kubernetes-guides/cni/deploy-calico.
     """
@@ -167,7 +167,7 @@ def calico_installation() -> list[Object]:
 def local_path(version: str) -> list[Object]:
     """Volumes in a folder of the node that a pod runs on, as the default storage class.
 
-    Its helpers run as root on the node's folder, so that its namespace must allow privileged pods.
+    Its helpers run as root on the node's folder, so its namespace must allow privileged pods.
     """
     name, namespace, account = "local-path-provisioner", "local-path-storage", "local-path-provisioner-service-account"
     read, write = ["get", "list", "watch"], ["create", "delete", "patch", "update"]

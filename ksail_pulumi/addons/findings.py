@@ -73,13 +73,13 @@ def addon_forecast(
         destroys: What is destroyed.
         new: Whether the cluster does not exist yet.
     """
-    added = [component for each in creates if (component := recorded(each))]
+    added = [addon for each in creates if (addon := recorded(each))]
     if new:
         if added:
             yield f"add-ons: {', '.join(map(_title, added))}"
         return
-    for component in added:
-        yield _added(component)
+    for addon in added:
+        yield _added(addon)
     for actual, desired in updates:
         before, after = recorded(actual), recorded(desired)
         if after is not None:
@@ -96,7 +96,7 @@ def addon_forecast(
 def outdates_manifests(updates: Iterable[tuple[Resource, Resource]]) -> bool:
     """Whether updates (before, after) change manifests that Kubernetes has already: Talos does not update those."""
     changed = (recorded(desired) for _, desired in updates)
-    return any(component is not None and not _by_job(component) for component in changed)
+    return any(addon is not None and not _by_job(addon) for addon in changed)
 
 
 def sync_command(cluster: str) -> str:
@@ -104,21 +104,21 @@ def sync_command(cluster: str) -> str:
     return f"omnictl cluster kubernetes manifest-sync {cluster} --dry-run=false"
 
 
-def _by_job(component: Addon) -> bool:
-    return component.name == ARGO_CD or (component.name == CILIUM and component.url is None)
+def _by_job(addon: Addon) -> bool:
+    return addon.name == ARGO_CD or (addon.name == CILIUM and addon.url is None)
 
 
-def _title(component: Addon) -> str:
-    return f"{component.name} {_detail(component)}".rstrip()
+def _title(addon: Addon) -> str:
+    return f"{addon.name} {_detail(addon)}".rstrip()
 
 
-def _detail(component: Addon) -> str:
-    return component.version or (f"from {component.url}" if component.url else "")
+def _detail(addon: Addon) -> str:
+    return addon.version or (f"from {addon.url}" if addon.url else "")
 
 
-def _added(component: Addon) -> str:
-    how = "; kubelets restart to get certificates" if component.name == METRICS_SERVER else ""
-    return f"adds {_title(component)}: Talos creates it in the cluster, without a reboot{how}"
+def _added(addon: Addon) -> str:
+    how = "; kubelets restart to get certificates" if addon.name == METRICS_SERVER else ""
+    return f"adds {_title(addon)}: Talos creates it in the cluster, without a reboot{how}"
 
 
 def _changed(before: Addon | None, after: Addon, spec: ClusterSpec) -> str:
@@ -131,10 +131,10 @@ def _changed(before: Addon | None, after: Addon, spec: ClusterSpec) -> str:
     return f"{change}: Omni then syncs the manifests of the cluster; objects that are no longer in them stay"
 
 
-def _removed(component: Addon, cluster: str, versions: Versions) -> str:
-    gone = f"removes {_title(component)} from the machine configuration; its objects stay in Kubernetes"
+def _removed(addon: Addon, cluster: str, versions: Versions) -> str:
+    gone = f"removes {_title(addon)} from the machine configuration; its objects stay in Kubernetes"
     talos = parse_version(versions.talos)
-    if not _by_job(component) and talos is not None and talos.line >= _PRUNES_SINCE:
+    if not _by_job(addon) and talos is not None and talos.line >= _PRUNES_SINCE:
         sync = f"`{sync_command(cluster)}`"
         return f"{gone}: {sync} deletes them, and all else that Talos created and that is no longer configured"
     return f"{gone}: delete them with kubectl"

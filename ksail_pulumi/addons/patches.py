@@ -1,8 +1,8 @@
 """Add-ons as patches of Talos' machine configuration, one for each, and back.
 
-Talos' strategic merge appends lists, so that the manifests of several patches, and of the user's own, come together;
-everything else is overridden by the user's patches, whose IDs are greater. Talos creates what is missing of the
-manifests, and never changes or deletes what is there
+Talos' strategic merge appends lists, so the manifests of several patches, and of the user's own, are combined; the
+user's patches override everything else, because their IDs are greater. Talos creates the objects of manifests that are
+missing, and never changes or deletes existing ones
 (https://docs.siderolabs.com/kubernetes-guides/advanced-guides/inlinemanifests).
 """
 
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
     from ksail_pulumi.problems import FieldPath
 
 ANNOTATION_ADDON = "ksail-pulumi/component"
-"""On the patch of a component: which it is, with its version or URL, and a digest of the patch."""
+"""The annotation on the patch of an add-on: its name, its version or URL, and a digest of the patch."""
 
 ADDON_WEIGHT = 100
-"""Begins the IDs of these patches, so that Omni applies them before the user's own, which begin at 200."""
+"""The first number in the IDs of these patches: Omni applies them before the user's own, which start at 200."""
 
 APPROVER_VERSION = "0.12.1"
-"""Of the kubelet-serving-cert-approver: it signs the certificates that kubelets ask for."""
+"""The release of kubelet-serving-cert-approver, which signs the certificates that kubelets ask for."""
 
 MULTIPLE_DOCUMENTS_SINCE = (1, 14)
-"""Clusters that begin with this Talos have documents of their own for what used to be in `machine` and `cluster`, and
-Talos refuses the old fields beside them (its `V1Alpha1ConflictValidate`)."""
+"""Clusters that are created with this Talos have documents of their own for what used to be in `machine` and `cluster`,
+and Talos refuses the old fields together with them (its `V1Alpha1ConflictValidate`)."""
 
 _FIELDS = {info.alias or name: name for name, info in Addons.model_fields.items()}
 """The fields of add-ons on the wire, each with its name in Python."""
@@ -57,17 +57,17 @@ _FIELDS = {info.alias or name: name for name, info in Addons.model_fields.items(
 
 @dataclass(frozen=True)
 class AddonPatch:
-    """The patch of one component.
+    """The patch of one add-on.
 
     Attributes:
-        field: The component's field on the wire.
-        component: What it installs, with its version filled in.
+        field: The add-on's field on the wire.
+        addon: The add-on, with its version filled in.
         text: The patch.
         control_plane_only: Whether only control plane machines can take it.
     """
 
     field: str
-    component: Addon
+    addon: Addon
     text: str = dataclasses.field(repr=False)
     control_plane_only: bool = False
 
@@ -77,12 +77,12 @@ class AddonPatch:
 
     @property
     def annotation(self) -> str:
-        return json.dumps({**_wire(self.component), "digest": _digest(self.text)}, sort_keys=True)
+        return json.dumps({**_wire(self.addon), "digest": _digest(self.text)}, sort_keys=True)
 
 
 @dataclass
 class _Parts:
-    """What a component needs: a network plugin, arguments of the kubelet, and manifests by URL or as text."""
+    """What an add-on needs: a network plugin, arguments of the kubelet, and manifests by URL or as text."""
 
     cni: str | None = None
     cni_url: str | None = None
@@ -92,45 +92,45 @@ class _Parts:
 
 
 def addon_patch_name(wire_field: str) -> str:
-    """What the patch of a component is called: `component-cert-manager`, `component-gitops-engine`."""
+    """The name of the patch of an add-on: `component-cert-manager`, `component-gitops-engine`."""
     words = re.sub(r"([A-Z])", r"-\1", wire_field).lower()
     return "component-" + words.replace("git-ops", "gitops")
 
 
 def addon_patch_id(cluster: str, wire_field: str) -> str:
-    """The ID of the patch of a component."""
+    """The ID of the patch of an add-on."""
     return f"{ADDON_WEIGHT:03d}-cluster-{cluster}-{addon_patch_name(wire_field)}"
 
 
 def is_addon(patch: Resource) -> bool:
-    """Whether a patch in Omni is that of a component."""
+    """Whether a patch in Omni is that of an add-on."""
     return ANNOTATION_ADDON in patch.annotations
 
 
 def addon_patches(
-    components: Addons, cluster: str, *, began: str, actual: Iterable[Resource] = ()
+    addons: Addons, cluster: str, *, began: str, actual: Iterable[Resource] = ()
 ) -> tuple[AddonPatch, ...]:
-    """The patches of the components of a cluster, in the order of their fields.
+    """The patches of the add-ons of a cluster, in the order of their fields.
 
     Args:
-        components: What is asked for.
+        addons: What is asked for.
         cluster: The cluster's name.
-        began: The Talos version that the cluster began or begins with, on which the form of its configuration depends.
-        actual: What Omni has of the cluster. A component without a version keeps the one that it has.
+        began: The Talos version that the cluster was created with: the form of its configuration depends on it.
+        actual: What Omni has of the cluster. An add-on without a version keeps the installed one.
     """
     installed = {each.id: recorded(each) for each in actual if ANNOTATION_ADDON in each.annotations}
     found = parse_version(began)
     multiple = found is not None and found.line >= MULTIPLE_DOCUMENTS_SINCE
     patches = []
-    for wire_field, component in components.chosen():
-        if component.name != FLANNEL:
-            settled = _settled(component, installed.get(addon_patch_id(cluster, wire_field)))
+    for wire_field, addon in addons.chosen():
+        if addon.name != FLANNEL:
+            settled = _settled(addon, installed.get(addon_patch_id(cluster, wire_field)))
             patches.append(_patch(wire_field, settled, multiple=multiple))
     return tuple(patches)
 
 
 def recorded(resource: Resource) -> Addon | None:
-    """What the annotation of a patch says that it installs; None if it says nothing that could be understood."""
+    """The add-on in the annotation of a patch; None if the annotation is missing or cannot be read."""
     try:
         wire = json.loads(resource.annotations.get(ANNOTATION_ADDON, ""))
         return Addon.model_validate({key: wire[key] for key in ("name", "version", "url") if key in wire})
@@ -139,7 +139,7 @@ def recorded(resource: Resource) -> Addon | None:
 
 
 def intact(resource: Resource) -> bool:
-    """Whether the patch of a component is still as it was written."""
+    """Whether the patch of an add-on is still as it was written."""
     try:
         wire = json.loads(resource.annotations.get(ANNOTATION_ADDON, ""))
         return bool(wire["digest"] == _digest(resource.spec.data))
@@ -148,9 +148,9 @@ def intact(resource: Resource) -> bool:
 
 
 def plain_patches(spec: ClusterSpec) -> dict[str, FieldPath]:
-    """The patches that a spec gives the ID of one of a component: their paths by ID.
+    """The patches in a spec whose ID is that of the patch of an add-on: their paths by ID.
 
-    An exported cluster has the patches of its components as patches of its own.
+    An exported cluster has the patches of its add-ons as ordinary patches.
     """
     ids = {addon_patch_id(spec.name, wire_field) for wire_field in _FIELDS}
     return {
@@ -183,11 +183,11 @@ def read_addons(cluster: str, patches: Iterable[Resource]) -> AddonsRead:
     """Read add-ons back from patches in Omni. A patch that somebody has changed is no longer one of an add-on."""
     wanted = {addon_patch_id(cluster, wire_field): name for wire_field, name in _FIELDS.items()}
     found = {
-        each.id: component
+        each.id: addon
         for each in patches
-        if each.id in wanted and intact(each) and (component := recorded(each)) is not None
+        if each.id in wanted and intact(each) and (addon := recorded(each)) is not None
     }
-    chosen: dict[str, Any] = {wanted[each]: component for each, component in found.items()}
+    chosen: dict[str, Any] = {wanted[each]: addon for each, addon in found.items()}
     return AddonsRead(Addons.model_construct(**chosen), frozenset(found))
 
 
@@ -196,19 +196,19 @@ def fits(asked: Addon, found: Addon) -> bool:
     return (asked.name, asked.url) == (found.name, found.url) and asked.version in (None, found.version)
 
 
-def _settled(component: Addon, installed: Addon | None) -> Addon:
-    """A component with its version: the one that it has, or else the one that goes with this package."""
-    if component.version or component.url or component.name not in VERSIONS:
-        return component
-    kept = installed.version if installed is not None and installed.name == component.name else None
-    return component.model_copy(update={"version": kept or VERSIONS[component.name]})
+def _settled(addon: Addon, installed: Addon | None) -> Addon:
+    """An add-on with its version: the installed one, or else the default of this package."""
+    if addon.version or addon.url or addon.name not in VERSIONS:
+        return addon
+    kept = installed.version if installed is not None and installed.name == addon.name else None
+    return addon.model_copy(update={"version": kept or VERSIONS[addon.name]})
 
 
-def _wire(component: Addon) -> dict[str, str]:
+def _wire(addon: Addon) -> dict[str, str]:
     values: Mapping[str, str | None] = {
-        "name": component.name,
-        "version": component.version,
-        "url": component.url,
+        "name": addon.name,
+        "version": addon.version,
+        "url": addon.url,
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -217,16 +217,16 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _patch(wire_field: str, component: Addon, *, multiple: bool) -> AddonPatch:
-    parts = _parts(component)
-    documents = list(_documents(parts, component.name) if multiple else _fields(parts))
+def _patch(wire_field: str, addon: Addon, *, multiple: bool) -> AddonPatch:
+    parts = _parts(addon)
+    documents = list(_documents(parts, addon.name) if multiple else _fields(parts))
     # Talos takes documents about the control plane on machines of the control plane only.
     control_plane_only = multiple and parts.cni is not None
-    return AddonPatch(wire_field, component, patch_text(documents), control_plane_only)
+    return AddonPatch(wire_field, addon, patch_text(documents), control_plane_only)
 
 
-def _parts(component: Addon) -> _Parts:
-    name, version, url = component.name, component.version or "", component.url
+def _parts(addon: Addon) -> _Parts:
+    name, version, url = addon.name, addon.version or "", addon.url
     match name:
         case "none":
             return _Parts(cni=NONE)

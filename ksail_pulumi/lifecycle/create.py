@@ -110,7 +110,7 @@ def _to_adopt(snapshot: Snapshot, name: str, mark: OwnershipMark, *, create_firs
         ForeignClusterError: This resource already has it and would delete it: its replacement creates first.
     """
     if snapshot.cluster is None:
-        raise LifecycleError(f"cluster {name!r} does not exist in this Omni and cannot be imported: remove `import_`")
+        raise LifecycleError(f"cannot import cluster {name!r}: it does not exist in this Omni; remove `import_`")
     if create_first and mark.names(mark.owner_of(snapshot.cluster)):
         refuse_existing(snapshot.cluster, mark, create_first=True)
     return Creation.of(snapshot.cluster)

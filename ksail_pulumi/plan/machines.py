@@ -96,7 +96,7 @@ def assign_machines(
         mark: If given, nodes that somebody else put into a set are neither counted nor removed.
 
     Raises:
-        NotEnoughMachinesError: Fewer machines are free than are needed; says why the others do not count.
+        NotEnoughMachinesError: Fewer machines are free than are needed; says why the others are unavailable.
         InputError: A set can only shrink to its count by giving up a locked machine.
     """
     by_machine = {status.id: status for status in statuses}

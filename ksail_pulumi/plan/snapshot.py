@@ -6,13 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from ksail_pulumi import listing
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.resources import Resource
 
 INSTALL_DISK_API = 3
 """The API version of Omni from which install disks are resources of their own."""
-
-_MOST_NAMED = 5  # machines that a text names before it counts the rest
 
 
 @dataclass(frozen=True)
@@ -109,9 +108,7 @@ class Snapshot:
 
     def machine_names(self, machines: Sequence[str]) -> str:
         """The names of machines, the first few of many."""
-        names = sorted(self.machine_name(machine) for machine in machines)
-        more = len(names) - _MOST_NAMED
-        return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        return listing.names(sorted(self.machine_name(machine) for machine in machines))
 
 
 def _wiped(status: Resource) -> Resource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ksail_pulumi import listing
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.parts.table import PART_OF
 from ksail_pulumi.plan.scopes import scope_of
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.plan.changes import Plan
     from ksail_pulumi.plan.snapshot import Snapshot
 
-_MOST_LINES = 20
-_MOST_NAMED = 5  # of ours in a line
-
 
 def staying(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
     """Name every patch, list of extensions and manifest that stays and is not in the program, with who wins."""
@@ -29,11 +27,13 @@ def staying(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
         if PART_OF[each.type].adjacent and each.key not in known and not (each.owner or each.tearing_down)
     ]
     order = _Order.of([*snapshot.nodes, *plan.desired])
-    for each in left[:_MOST_LINES]:
-        kind, _ = PART_OF[each.type].nouns
-        yield f"{kind} {each.id} is not in this program and stays{order.verdict(each, plan.desired)}"
-    if (more := len(left) - _MOST_LINES) > 0:
-        yield f"and {more} more, which `ksail-pulumi export` shows"
+    yield from listing.lines(
+        [
+            f"{PART_OF[each.type].nouns[0]} {each.id} is not in this program and stays"
+            f"{order.verdict(each, plan.desired)}"
+            for each in left
+        ]
+    )
     if left:
         yield 'to remove what stays, set ownership="exclusive" or delete it in Omni'
 
@@ -62,7 +62,7 @@ class _Order:
         rivals = sorted((each for each in desired if each.type == stays.type and self._meet(each, stays)), key=_place)
         over = [each.id for each in rivals if _place(each) < _place(stays)]
         under = [each.id for each in rivals if _place(each) > _place(stays)]
-        parts = [f"wins over {_named(over)}"] * bool(over) + [f"loses to {_named(under)}"] * bool(under)
+        parts = [f"wins over {listing.names(over)}"] * bool(over) + [f"loses to {listing.names(under)}"] * bool(under)
         return f": it {' and '.join(parts)}" if parts else ""
 
     def _meet(self, one: Resource, other: Resource) -> bool:
@@ -76,8 +76,3 @@ class _Order:
 def _place(resource: Resource) -> tuple[int, str]:
     """Omni merges patches in this order, and a later one wins; of lists of extensions it uses the last one only."""
     return scope_of(resource).breadth, resource.id
-
-
-def _named(ids: Sequence[str]) -> str:
-    more = len(ids) - _MOST_NAMED
-    return ", ".join(ids[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

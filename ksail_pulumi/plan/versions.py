@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from ksail_pulumi import listing
 from ksail_pulumi.model.versions import ParsedVersion, Versions, newest, parse_version
 from ksail_pulumi.problems import invalid
 
@@ -88,6 +89,4 @@ def available_versions(version: str, usable: Sequence[str]) -> str:
     wanted = parse_version(version)
     same_line = [text for text in ordered if wanted and (found := parse_version(text)) and found.line == wanted.line]
     nearest = same_line or get_close_matches(version, ordered, n=1)
-    shown = [*nearest, *(text for text in ordered if text not in nearest)][:6]
-    more = len(ordered) - len(shown)
-    return f"available: {', '.join(shown)}" + (f" and {more} more" if more else "")
+    return f"available: {listing.names([*nearest, *(text for text in ordered if text not in nearest)])}"

@@ -168,7 +168,7 @@ def test_a_version_that_is_left_out_stays_what_is_installed() -> None:
     before = live(cluster_spec(addons={"certManager": {"version": "1.20.0"}, "policyEngine": "kyverno"}))
 
     def versions(components: dict[str, Any]) -> list[str | None]:
-        return [patch.component.version for patch in patches_of(components, actual=before)]
+        return [patch.addon.version for patch in patches_of(components, actual=before)]
 
     assert versions({"certManager": True}) == ["1.20.0"]
     assert versions({"certManager": {"version": "1.21.0"}}) == ["1.21.0"]

@@ -50,7 +50,7 @@ def test_the_patches_of_a_cluster_that_ksail_made_are_the_programs_from_then_on(
     ) in preview
     assert 'to remove what stays, set ownership="exclusive" or delete it in Omni' in preview
     assert "skipped, because metricsServer installs its own approver; a cluster that KSail made keeps" in preview
-    assert "changes " not in preview
+    assert "changes patch" not in preview
     assert "reboot if" not in preview, "nothing about the patches changes"
 
     assert project.up().changes == {"created": 2}
