@@ -1,11 +1,10 @@
-"""Every error that this package raises on purpose.
+"""The errors of this package.
 
-Each one is written for the person who typed the input: its text is a whole message, without a traceback, that names
-what is wrong and what to do. No text ever holds a secret.
+The text of each error is a whole message for the user: what is wrong and what to do. It never contains a secret.
 
     KsailPulumiError
-    ├── InputError                 what the user wrote is wrong; names the field
-    │   └── ConfigFileError        ... in a file; names file and line too
+    ├── InputError                 an input is not valid; names the field
+    │   └── ConfigFileError        ... in a file; also names file and line
     ├── SettingsError              how to reach Omni is missing or wrong (endpoint, key, CA file)
     ├── OmniError                  Omni answered with an error, or did not answer
     │   ├── UnreachableError       no connection, or no answer in time
@@ -15,12 +14,12 @@ what is wrong and what to do. No text ever holds a secret.
     │   ├── AlreadyExistsError
     │   ├── ConflictError          version conflict or pending finalizers
     │   ├── RefusedError           Omni's validation refused the request
-    │   └── UnsupportedError       this Omni does not know the call
-    └── LifecycleError             the cluster cannot be brought where it was asked to be
+    │   └── UnsupportedError       this Omni does not support the call
+    └── LifecycleError             the cluster cannot be brought to the desired state
         ├── NotEnoughMachinesError
-        ├── ForeignClusterError    a cluster of this name exists and belongs to somebody else
-        ├── ClusterGoneError       the cluster was deleted by somebody else during the wait
-        ├── ClusterFailedError     a failure stood for longer than the grace time
+        ├── ForeignClusterError    a cluster of this name exists and belongs to someone else
+        ├── ClusterGoneError       the cluster was deleted by someone else during the wait
+        ├── ClusterFailedError     a failure lasted longer than the grace time
         ├── WaitTimeoutError       the deadline passed
         └── CancelledError         the user interrupted the wait
 """
@@ -36,12 +35,12 @@ if TYPE_CHECKING:
 
 
 class KsailPulumiError(Exception):
-    """The root of the tree: `except KsailPulumiError` catches all that this package raises on purpose.
+    """The base class of all errors of this package.
 
     Attributes:
-        outputs: Where a verb on a cluster fails after Omni has accepted the cluster: its
-            `ksail_pulumi.lifecycle.outputs.ClusterOutputs` so far, so that the caller can save them and go on from
-            there next time. None where nothing needs to be saved.
+        outputs: If an operation fails after Omni has accepted the cluster, the
+            `ksail_pulumi.lifecycle.outputs.ClusterOutputs` so far: the caller saves them and continues next time. None
+            if there is nothing to save.
     """
 
     outputs: Any = None
@@ -54,7 +53,7 @@ class KsailPulumiError(Exception):
 
 
 class InputError(KsailPulumiError):
-    """What the user wrote cannot be used.
+    """An input is not valid.
 
     Attributes:
         field: The path of the field in wire names (`controlPlane.machines[0]`), `""` for the whole.
@@ -68,7 +67,7 @@ class InputError(KsailPulumiError):
 
 
 class ConfigFileError(InputError):
-    """A file that the user wrote cannot be used.
+    """A file is not valid.
 
     Attributes:
         path: The file, as the user named it.
@@ -122,7 +121,7 @@ class AlreadyExistsError(OmniError):
 
 
 class ConflictError(OmniError):
-    """The resource was changed by somebody else, or its finalizers are pending."""
+    """The resource was changed by someone else, or has pending finalizers."""
 
 
 class RefusedError(OmniError):
@@ -130,20 +129,20 @@ class RefusedError(OmniError):
 
 
 class UnsupportedError(OmniError):
-    """This Omni does not know the call."""
+    """This Omni does not support the call."""
 
 
 class LifecycleError(KsailPulumiError):
-    """The cluster cannot be brought where it was asked to be."""
+    """The cluster cannot be brought to the desired state."""
 
 
 class NotEnoughMachinesError(LifecycleError):
-    """The pool has fewer machines to give than the cluster asks for.
+    """There are fewer available machines than the cluster needs.
 
     Attributes:
         needed: How many machines the cluster still needs.
-        available: How many could serve it.
-        excluded: Why the others are unavailable, one phrase for each reason (`"2 allocated to cluster staging"`).
+        available: How many are available.
+        excluded: Why the others are unavailable, one phrase per reason (`"2 allocated to cluster staging"`).
     """
 
     def __init__(self, needed: int, available: int, excluded: Sequence[str] = ()) -> None:
@@ -157,20 +156,20 @@ class NotEnoughMachinesError(LifecycleError):
 
 
 class ForeignClusterError(LifecycleError):
-    """A cluster of this name exists and was not made by this resource."""
+    """A cluster of this name exists and was not created by this resource."""
 
 
 class ClusterGoneError(LifecycleError):
-    """The cluster was deleted, is being deleted, or is another one under the same name, while a verb waited for it."""
+    """During a wait the cluster was deleted, is being deleted, or was replaced by another one of the same name."""
 
 
 class ClusterFailedError(LifecycleError):
-    """A failure stood for longer than the grace time, so it is not a passing one."""
+    """A failure lasted longer than the grace time, so it is not temporary."""
 
 
 class WaitTimeoutError(LifecycleError):
-    """The deadline passed before the cluster was where it was asked to be."""
+    """The deadline passed before the cluster reached the desired state."""
 
 
 class CancelledError(LifecycleError):
-    """The user interrupted the wait; what was written to Omni stays."""
+    """The user interrupted the wait; changes already written to Omni are kept."""

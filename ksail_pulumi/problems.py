@@ -1,6 +1,6 @@
-"""What is wrong with what the user wrote: one problem a field, whichever door it came in by.
+"""The problems in what the user wrote: one problem per field, for inputs and files alike.
 
-A problem knows the path of its field, and with it whether a value may be shown: that is decided here and nowhere else.
+A problem knows the path of its field, which decides whether a value may be shown.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FieldPath = tuple[str | int, ...]
-"""Where a field is, in wire names: `("workers", 0, "patches", 1, "inline")`."""
+"""The path of a field in wire names: `("workers", 0, "patches", 1, "inline")`."""
 
 PRIVATE = frozenset({"annotations", "healthChecks", "healthchecks", "kernelArgs", "labels", "manifests", "patches"})
-"""Fields that may hold a secret, in themselves or in something below them."""
+"""Fields that may contain a secret at any depth."""
 
 _PRIVATE_URL = "url"
 _PLAIN_KEY = re.compile(r"[\w-]+")
 
 
 def field_path(parts: Sequence[str | int]) -> str:
-    """Write a path the way Pulumi does: `workers[0].labels["a.b/c"]`."""
+    """Format a path as Pulumi does: `workers[0].labels["a.b/c"]`."""
     path = ""
     for part in parts:
         if isinstance(part, int):
@@ -42,19 +42,19 @@ def field_path(parts: Sequence[str | int]) -> str:
 
 
 def unknown_field(name: str, known: Sequence[str]) -> str:
-    """The reason for a field that does not exist, where there are these."""
+    """The reason for an unknown field, given the known ones."""
     close = get_close_matches(name, known, n=1)
     return f"unknown field; did you mean {close[0]}?" if close else f"unknown field; known fields: {', '.join(known)}"
 
 
 def is_private(path: Sequence[str | int]) -> bool:
-    """Whether the value at a path is one that no message may show."""
+    """Whether no message may show the value at a path."""
     return path[-1:] == (_PRIVATE_URL,) or not PRIVATE.isdisjoint(path)
 
 
 @dataclass(frozen=True, init=False)
 class Problem:
-    """One field that cannot be used.
+    """A problem with one field.
 
     Attributes:
         path: Where it is; empty for the whole.
@@ -65,7 +65,7 @@ class Problem:
     reason: str
 
     def __init__(self, path: FieldPath, reason: str, **values: Any) -> None:
-        """Put values into the reason where the field allows it, and what kind of values they are where it does not.
+        """Insert values into the reason if the field allows it, otherwise their kinds.
 
         Args:
             path: Where the field is.
@@ -80,7 +80,7 @@ class Problem:
 
     @property
     def field(self) -> str:
-        """The path as people write it, `workers[0].patches[1].inline`; `""` for the whole."""
+        """The formatted path, `workers[0].patches[1].inline`; `""` for the whole input."""
         return field_path(self.path)
 
     def __str__(self) -> str:
@@ -88,7 +88,7 @@ class Problem:
 
 
 class InvalidCluster(InputError):  # noqa: N818 - named for what it says, like pydantic's own errors it carries a list
-    """What the user wrote is not a cluster; every problem of it is in `problems`."""
+    """The input is not a valid cluster; `problems` has all problems."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)

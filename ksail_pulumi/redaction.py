@@ -1,12 +1,12 @@
-"""What may be shown of what a user wrote: the one place that decides it, for every message of this package.
+"""Decides which values of the user may appear in messages.
 
-Three rules, from the narrowest to the widest:
+Three rules:
 
-* A private key, and what looks like the key of a service account, is never shown (`without_keys`). `KsailPulumiError`
-  applies it to its own text, so no error is an exception.
-* A value of an input is shown only where its field cannot hold a secret, and in at most `MAX_SHOWN` characters
-  (`shown`). Elsewhere its kind stands for it (`kind_of`).
-* Texts of Omni and Talos quote what they do not like. `Gate` puts `…` in place of the values that it knows.
+* A private key, and anything that looks like a service account key, is never shown (`without_keys`).
+  `KsailPulumiError` applies this to its text, so it holds for every error.
+* A value of an input is shown only if its field cannot contain a secret, with at most `MAX_SHOWN` characters (`shown`).
+  Otherwise its kind is shown (`kind_of`).
+* Texts of Omni and Talos quote values that they refuse. `Gate` replaces the values that it knows by `…`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 HIDDEN = "…"
-"""What stands in place of a value that is not shown."""
+"""Replaces a value that is not shown."""
 
 MAX_SHOWN = 60
-"""How many characters of a value are shown at most."""
+"""The maximum number of characters of a value in a message."""
 
 SERVICE_ACCOUNT_KEY = "a service account key of Omni"
 PRIVATE_KEY = "a private key"
@@ -43,7 +43,7 @@ _ENCODED = re.compile(r"(?:eyJ[\w+/=.-]{17,}|(?:ey[A-I]|ew[0-1k-p])[\w+/=.-]{37,
 
 
 def looks_like(text: str) -> str | None:
-    """What kind of key a text looks like, in words; None for anything else."""
+    """The kind of key that a text looks like, in words; None if it looks like none."""
     if _ARMOR.search(text):
         return PRIVATE_KEY
     return SERVICE_ACCOUNT_KEY if _ENCODED.search(text) or "pgp_key" in text else None
@@ -57,13 +57,13 @@ def without_keys(text: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value of a field that cannot hold a secret, as messages quote it."""
+    """A value of a field that cannot contain a secret, as quoted in messages."""
     if isinstance(value, str):
         return f'"{value}"' if len(value) <= MAX_SHOWN and not looks_like(value) else "a long text"
     if value is None or isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int) and abs(value) >= _LONGEST_NUMBER:
-        return "a number that is too large"  # for a float, and perhaps even for Python to write out
+        return "a number that is too large"  # for a float, and perhaps for `str` too
     if isinstance(value, int | float):
         return f"the number {value:.15g}"  # Pulumi sends every number as a float
     return kind_of(value)
@@ -73,7 +73,7 @@ _LONGEST_NUMBER = 10**15
 
 
 def no_variable(name: str) -> str | None:
-    """Why a text cannot be the name of an environment variable that holds a key; None if it can."""
+    """Why a text cannot be the name of an environment variable with a key; None if it can."""
     if (what := looks_like(name)) is not None:
         return f"should be the name of an environment variable, but looks like {what}. {KEY_BELONGS}"
     if not _VARIABLE.fullmatch(name):
@@ -85,7 +85,7 @@ _VARIABLE = re.compile(rf"[A-Za-z_][A-Za-z0-9_.-]{{0,{MAX_SHOWN - 1}}}")
 
 
 def kind_of(value: Any) -> str:
-    """What kind of value it is, in place of the value itself."""
+    """The kind of a value, for messages that must not show the value."""
     if isinstance(value, str):
         return "text"
     if value is None:
@@ -104,12 +104,12 @@ def kind_of(value: Any) -> str:
 
 
 def short(text: str) -> str:
-    """A text that cannot hold a secret, such as the name of a file: its end, where it is long."""
+    """A text that cannot contain a secret, such as a file name, shortened to its end."""
     return text if len(text) <= MAX_SHOWN else f"{HIDDEN}{text[1 - MAX_SHOWN :]}"
 
 
 class Gate:
-    """Keeps values that it knows out of texts. They are looked up when the first text comes."""
+    """Removes known values from texts. The values are computed at the first text."""
 
     def __init__(
         self, secret: Callable[[], Iterable[str]] = tuple, private: Callable[[], Iterable[str]] = tuple
@@ -117,9 +117,9 @@ class Gate:
         """Make a gate.
 
         Args:
-            secret: Values that may stand in no text at all: the user has marked them as secret.
-            private: Values that may not stand in texts of others: what patches, manifests, labels and annotations
-                hold. Our own texts never quote those, and may use the same words (`workers`, `3`) for something else.
+            secret: Values that no text may contain: the user has marked them as secret.
+            private: Values that texts of Omni and Talos may not contain: those in patches, manifests, labels and
+                annotations. Our own texts never quote them, and may contain the same words (`workers`, `3`).
         """
         self._secret = secret
         self._private = private
@@ -146,7 +146,7 @@ _current: ContextVar[Gate] = ContextVar("ksail-pulumi-gate", default=Gate())  # 
 
 @contextmanager
 def behind(gate: Gate) -> Iterator[None]:
-    """Let what others say pass through a gate, in this thread and for as long as the block runs."""
+    """Redact the texts of Omni and Talos by a gate, in this context while the block runs."""
     token = _current.set(gate)
     try:
         yield
@@ -155,11 +155,11 @@ def behind(gate: Gate) -> Iterator[None]:
 
 
 def quoted(text: str) -> str:
-    """A text of Omni or Talos as it may be shown in this call of the engine."""
+    """A text of Omni or Talos, redacted for the current call of the engine."""
     return _current.get().theirs(text)
 
 
-# A value that is so short stands in many a word; it is taken out only where it is a word by itself.
+# A short value may be a part of a word; it is removed only as a whole word.
 _SHORT = 8
 # Go's YAML library cuts the value that it quotes: "cannot unmarshal !!str `abcdefg...` into bool".
 _GO_CUT = 7
@@ -168,7 +168,7 @@ _NEVER = frozenset({"", "true", "false", "null", "none", "yes", "no", "on", "off
 
 
 def _forms(values: Iterable[str]) -> tuple[str, ...]:
-    """The ways in which values are quoted: whole, line by line, with escapes, cut off; the longest first."""
+    """The forms in which values are quoted: whole, line by line, escaped, cut off; the longest first."""
     forms: set[str] = set()
     for value in values:
         for text in (value, *value.splitlines()):

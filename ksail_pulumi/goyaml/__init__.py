@@ -1,1 +1,1 @@
-"""YAML as the tools written in Go read and write it."""
+"""YAML as read and written by tools in Go."""

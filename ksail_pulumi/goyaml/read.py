@@ -1,7 +1,7 @@
-"""YAML files that people write, read with the line of every value.
+"""Reads YAML files of users, with the line of every value.
 
-Scalars mean what Go's yaml.v3, which KSail and omnictl read with, takes them for: `yes` and `22:30` are text, `0o17` is
-a number. Aliases and merge keys work; a file that would grow beyond `MAX_VALUES` through them is refused first.
+Scalars have the meaning of Go's yaml.v3, which KSail and omnictl use: `yes` and `22:30` are text, `0o17` is a number.
+Aliases and merge keys are supported; a file that expands to more than `MAX_VALUES` values is refused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 MAX_BYTES = 4 * 1024 * 1024
-"""How large a file that people write may be."""
+"""The maximum size of a file in bytes."""
 
 MAX_VALUES = 200_000
 MAX_DEPTH = 100
@@ -49,14 +49,14 @@ _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One value of a YAML document and where it stands.
+    """A value of a YAML document with its line.
 
     Attributes:
-        line: Its line, counted from 1.
-        value: It as plain data: what `json.dumps` takes.
-        text: A scalar as it was written, `None` for mappings and lists.
-        children: The values in a mapping by key, in a list by index; empty for scalars.
-        size: How many values it holds, itself included, with aliases counted each time.
+        line: The line, counted from 1.
+        value: The value as plain data for `json.dumps`.
+        text: A scalar as written, `None` for mappings and lists.
+        children: The values of a mapping by key, of a list by index; empty for scalars.
+        size: The number of values in it, including itself and every use of an alias.
     """
 
     line: int
@@ -68,7 +68,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Document:
-    """One document of a YAML file.
+    """A document of a YAML file.
 
     Attributes:
         path: The file, as the user named it.
@@ -83,7 +83,7 @@ class Document:
         return self.root.value
 
     def node(self, field: Sequence[str | int]) -> Node:
-        """The value at a path; where the path ends early, the last value on the way to it."""
+        """The value at a path; if it does not exist, its nearest parent."""
         node = self.root
         for part in field:
             if part not in node.children:
@@ -92,13 +92,13 @@ class Document:
         return node
 
     def error(self, field: Sequence[str | int], reason: str, **values: Any) -> ConfigFileError:
-        """An error that names the file, the line of the value and the field; `values` as for `Problem`."""
+        """An error with the file, the line of the value and the field; `values` as for `Problem`."""
         problem = Problem(tuple(field), reason, **values)
         return ConfigFileError(self.path, self.node(field).line, _short(problem.field), _short(problem.reason))
 
 
 def _short(text: str) -> str:
-    """A text that can be read: errors quote what stands in files, and that may be of any length."""
+    """A text of limited length: errors may quote long parts of a file."""
     return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED // 2]} … {text[-MAX_QUOTED // 2 :]}"
 
 
@@ -107,14 +107,14 @@ def read_text(path: Path, shown: str | None = None) -> str:
 
     Args:
         path: The file.
-        shown: How errors name it, the path itself by default.
+        shown: The name in errors; default: the path.
 
     Raises:
         ConfigFileError: It is missing, too big, not readable or not UTF-8.
     """
     name = shown or str(path)
     try:
-        # Devices have no size that could be asked for beforehand, and no end.
+        # Not `stat`: devices have no size, and may have no end.
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
@@ -130,30 +130,30 @@ def read_text(path: Path, shown: str | None = None) -> str:
 
 
 def what_is_wrong(error: yaml.MarkedYAMLError) -> str:
-    """What the YAML library says, without what it quotes of the text, which may be a secret."""
+    """The message of the YAML library without quoted text, which may be a secret."""
     said = error.problem or error.context or "syntax error"
     return _QUOTED.sub(lambda found: found[0] if len(found[2]) <= 1 else HIDDEN, said)
 
 
 def parse_documents(text: str, path: str) -> list[Document]:
-    """The documents of a YAML text, empty ones left out.
+    """The documents of a YAML text, without empty ones.
 
     Raises:
-        ConfigFileError: It is not YAML, has a key twice, or is too big or too deep once its aliases are followed.
+        ConfigFileError: It is not valid YAML, has a duplicate key, or is too large or too deep with expanded aliases.
     """
     return [Document(path, root) for root in _Composer(text, path).documents() if root.value is not None]
 
 
 def is_null(event: yaml.ScalarEvent) -> bool:
-    """Whether a scalar is none: it is left out, or null in one of its spellings without quotes."""
+    """Whether a scalar is empty, or null in one of its unquoted spellings."""
     plain = event.tag in (None, _TAG + "null") and not event.style
     return plain and event.value in _NULL
 
 
 class _Composer:
-    """Builds nodes from the parser's events.
+    """Builds nodes from the events of the parser.
 
-    PyYAML's own composer recurses for every level and knows no limits, and its constructor forgets the lines.
+    PyYAML's own composer is recursive without limits, and its constructor drops the lines.
     """
 
     def __init__(self, text: str, path: str) -> None:
@@ -172,7 +172,7 @@ class _Composer:
         except UnicodeEncodeError:
             raise ConfigFileError(self.path, 0, "", "invalid UTF-16 surrogate in the text") from None
         except yaml.YAMLError as error:
-            # A character that YAML forbids: the reader knows its position only as an offset.
+            # A character that YAML forbids: the error has only an offset.
             position = getattr(error, "position", None)
             line = text.count("\n", 0, position) + 1 if isinstance(position, int) else 0
             reason = getattr(error, "reason", str(error))
@@ -231,7 +231,7 @@ class _Composer:
             if key in lines:
                 self._fail(key_event.start_mark, f"duplicate key {short(key)} (first on line {lines[key]})")
             lines[key] = key_event.start_mark.line + 1
-            # The key's line, not the value's: that is where people look for the field.
+            # The line of the key, because users look for the field name.
             children[key] = Node(lines[key], value.value, value.text, value.children, value.size)
         self.merged += sum(len(source.children) for source in merged)
         if self.merged > MAX_VALUES:
@@ -299,7 +299,7 @@ class _Composer:
             return _BOOL[text]
         if _NOT_FINITE.fullmatch(text):
             self._fail(event.start_mark, f"{text} is not a supported number")
-        # Numbers longer than this are no settings, and turning them into digits costs time.
+        # A longer number is not a setting, and its conversion is slow.
         if len(text) > 400:
             return text
         if _INT.fullmatch(text):
@@ -315,16 +315,16 @@ class _Composer:
 
 
 def _time(text: str) -> str:
-    """A date as Go's reader understands it, which is a point in time; any other text as it is."""
+    """A date as Go reads it, which is a point in time; any other text unchanged."""
     found = _DATE.fullmatch(text)
     try:
         return f"{date(*map(int, found.groups()))}T00:00:00Z" if found else text
-    except ValueError:  # no day of the calendar
+    except ValueError:  # not a valid date
         return text
 
 
 def _int(text: str) -> int | None:
-    """The number that Go's reader finds in a text; None where it finds none, or one of more than 64 bits."""
+    """The number that Go reads from a text; None if there is none, or it has more than 64 bits."""
     digits = text.replace("_", "").lower()
     sign, digits = (digits[0], digits[1:]) if digits[:1] in ("-", "+") else ("", digits)
     if re.fullmatch("0[0-7]+", digits):

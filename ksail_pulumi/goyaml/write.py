@@ -1,12 +1,12 @@
-"""YAML text exactly as omnictl writes it.
+"""Writes YAML exactly as omnictl does.
 
-omnictl decodes an inline patch and encodes it again with go-yaml v3 (four spaces, sorted keys), and the text is what
-Omni stores and compares. Another layout of the same data would show as a change in `omnictl cluster template diff`, so
-this encoder follows go-yaml's rules to the byte for plain JSON data. They are: keys in natural order, sequences
+omnictl decodes an inline patch and encodes it again with go-yaml v3 (four spaces, sorted keys). Omni stores and
+compares this text. Another layout of the same data would be a change in `omnictl cluster template diff`, so this
+encoder gives the same bytes as go-yaml for plain JSON data. They are: keys in natural order, sequences
 indented, lines never folded, quotes only where a reader would otherwise not get the same string back.
 
-Three things are done otherwise: go-yaml loses the first line break of a string that starts with one, and writes several
-lines that start with a tab, or with a space in a sequence, so that no reader takes them back. Here they are quoted.
+There are three differences: go-yaml loses the first line break of a string that starts with one, and writes multi-line
+strings that start with a tab, or with a space in a sequence, in a form that cannot be read back. Here they are quoted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STEP = 4
 _PRECISION = 6  # of Go's shortest %g, before it turns to an exponent
 _LONGEST_KEY = 128  # of a key written without "? ", as in libyaml
 
-# What go-yaml reads as something other than a string when it stands unquoted (YAML 1.2 core, plus YAML 1.1 leftovers
+# Texts that go-yaml does not read as a string without quotes (YAML 1.2 core, plus YAML 1.1 leftovers
 # that it quotes for the sake of older readers).
 _NOT_STRINGS = frozenset(
     word
@@ -63,7 +63,7 @@ _ESCAPES = {
 
 
 class InOrder(dict[str, Any]):
-    """A mapping that keeps the order of its keys, as go-yaml writes Go's structs."""
+    """A mapping that keeps the order of its keys, like a Go struct in go-yaml."""
 
 
 def encode(value: Any) -> str:
@@ -89,7 +89,7 @@ def _write(value: Any, indent: int, lead: str, lines: list[str], *, in_sequence:
 
 
 def _aligned(indent: int) -> int:
-    """How far the next column is: columns are multiples of the step, also below a `- ` that shifted them by two."""
+    """The distance to the next column: columns are multiples of the step, also below a `- `."""
     return _STEP * ((indent + _STEP) // _STEP) - indent
 
 
@@ -117,7 +117,7 @@ def _write_sequence(value: Any, column: int, lead: str, lines: list[str], *, in_
 
 
 def _opening(lead: str, lines: list[str], *, in_sequence: bool) -> str:
-    """A collection starts on the line of its `-`, but on the line after its `key:`."""
+    """A collection starts on the line of its `-`, or on the line after its `key:`."""
     if in_sequence or not lead:
         return lead
     lines.append(lead)
@@ -130,7 +130,7 @@ def _key(key: Any) -> str:
 
 
 def _scalar(value: Any, indent: int, column: int, *, is_key: bool = False) -> str:
-    """A scalar in the block at `indent`; lines of its own would start at `column`."""
+    """A scalar in the block at `indent`; its own lines start at `column`."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -147,7 +147,7 @@ def _scalar(value: Any, indent: int, column: int, *, is_key: bool = False) -> st
 
 
 def _float(value: float) -> str:
-    """The shortest text that reads back as the same number, in the style of Go's `%g`."""
+    """The shortest text with the same value, in the style of Go's `%g`."""
     if math.isnan(value):
         return ".nan"
     if math.isinf(value):
@@ -171,7 +171,7 @@ def _decimal(mantissa: str, exponent: int) -> str:
 
 
 def _string(text: str, indent: int, column: int, *, is_key: bool) -> str:
-    # go-yaml always tells the reader of leading spaces that lines are one step in, which a "- " makes untrue.
+    # go-yaml writes an indentation indicator of one step, which is wrong below a "- ".
     hint_holds = text[:1] != " " or column - indent == _STEP
     if "\n" in text and not is_key and hint_holds and _may_be_literal(text):
         return _literal(text, column)
@@ -278,7 +278,7 @@ def _number(key: Any) -> float | None:
 
 
 def _before(left: str, right: str) -> bool:
-    """Whether `left` sorts before `right` the way people count: `a2` before `a10`, other characters before letters."""
+    """Whether `left` sorts before `right` in natural order: `a2` before `a10`, other characters before letters."""
     after_digits = False
     for index, (a, b) in enumerate(zip(left, right, strict=False)):
         if a == b:

@@ -1,1 +1,1 @@
-"""A client for the Omni API. It knows Omni; it knows neither KSail nor Pulumi."""
+"""A client for the Omni API, independent of KSail and Pulumi."""

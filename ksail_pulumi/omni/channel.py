@@ -1,4 +1,4 @@
-"""The one channel to an Omni: opened late, signed, with deadlines and retries."""
+"""The gRPC channel to an Omni: opened on first use, with signatures, deadlines and retries."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ T = TypeVar("T")
 S = TypeVar("S")
 
 UNARY_DEADLINE = 30.0
-"""Seconds that a call may take in all, with its retries; Omni answers in milliseconds."""
+"""The time limit of a call in seconds, including retries; Omni answers in milliseconds."""
 
-# The retries of one call reuse its signature, which Omni accepts for 5 minutes; 4 retries are over after about 6 s.
+# Retries reuse the signature of a call, which Omni accepts for 5 minutes; 4 retries take about 6 s.
 _SERVICE_CONFIG = {
     "methodConfig": [
         {
@@ -43,19 +43,19 @@ _SERVICE_CONFIG = {
                 "retryableStatusCodes": ["UNAVAILABLE"],
             },
         },
-        {"name": [{"service": "cosi.resource.State", "method": "Watch"}]},  # opened again by Watch, signed anew
+        {"name": [{"service": "cosi.resource.State", "method": "Watch"}]},  # Watch opens it again, with a new signature
     ]
 }
 _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     ("grpc.max_receive_message_length", 32 * 1024 * 1024),  # as Omni's own client
-    ("grpc.max_metadata_size", 1024 * 1024),  # validation errors of many lines travel as metadata
+    ("grpc.max_metadata_size", 1024 * 1024),  # long validation errors are sent as metadata
     ("grpc.keepalive_time_ms", 60_000),  # as Omni's own client
     ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.http2.max_pings_without_data", 0),  # a quiet watch must not lose its keepalive
+    ("grpc.http2.max_pings_without_data", 0),  # keeps an idle watch alive
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 5_000),
-    ("grpc.use_local_subchannel_pool", 1),  # a new channel must not inherit another one's backoff
+    ("grpc.use_local_subchannel_pool", 1),  # a new channel must not share the backoff of another one
     ("grpc.primary_user_agent", "ksail-pulumi"),
 )
 
@@ -65,8 +65,8 @@ class Service:
     """One of Omni's gRPC services.
 
     Attributes:
-        name: Its full name, `cosi.resource.State`.
-        stub: The generated class of its stubs.
+        name: The full name, `cosi.resource.State`.
+        stub: The generated stub class.
     """
 
     name: str
@@ -75,14 +75,14 @@ class Service:
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach an Omni, as the user gave it.
+    """How to reach an Omni, as set by the user.
 
     Attributes:
-        endpoint: Its URL.
+        endpoint: The URL.
         service_account_key: The value of `OMNI_SERVICE_ACCOUNT_KEY`; not shown.
         ca_file: A PEM file with the authorities to trust instead of the system's.
-        insecure_skip_tls_verify: Trust the certificate that the server happens to show.
-        key_source: Where the user set the key, in words; for errors.
+        insecure_skip_tls_verify: Trust any certificate of the server.
+        key_source: Where the user set the key, for error texts.
     """
 
     endpoint: str
@@ -93,7 +93,7 @@ class Connection:
 
 
 class Channel:
-    """A gRPC channel on which every call is signed; opened when the first call is made, safe to use from any thread.
+    """A gRPC channel that signs every call. It is opened by the first call and can be used from any thread.
 
     Raises:
         SettingsError: The endpoint, the key or the CA file of the connection is not usable.
@@ -114,7 +114,7 @@ class Channel:
         """The generated stub of a service on this channel, `channel.stub(StateStub)`.
 
         Raises:
-            UnreachableError: The server's certificate was to be fetched, and that failed.
+            UnreachableError: The certificate of the server could not be fetched (`insecureSkipTlsVerify`).
             OmniError: The channel is closed.
         """
         with self._lock:
@@ -138,15 +138,15 @@ class Channel:
         metadata: Sequence[tuple[str, str]] | None = None,
         recover: Callable[[OmniError], T] | None = None,
     ) -> Call[T]:
-        """Send a request that one message answers.
+        """Send a request with a single answer.
 
         Args:
-            service: Whose call it is.
-            rpc: The call's name in the service.
-            request: Its message.
+            service: The gRPC service.
+            rpc: The name of the method.
+            request: The request message.
             convert: Makes the result from the answer.
-            doing: What the call is to do, in words that follow "cannot".
-            metadata: What to send beside it; signed where Omni's signature covers it.
+            doing: The purpose of the call, as words after "cannot"; for error texts.
+            metadata: Additional metadata; signed if Omni's signature covers it.
             recover: Makes a result from a failure, or raises it.
         """
         future = getattr(self.stub(service.stub), rpc).future(request, timeout=UNARY_DEADLINE, metadata=metadata)
@@ -169,14 +169,14 @@ class Channel:
         return Call(self, lambda: convert(stream), doing=doing, method=f"/{service.name}/{rpc}")
 
     def close(self) -> None:
-        """End all calls and watches, for good."""
+        """End all calls and watches."""
         with self._lock:
             self._closed = True
             if self._channel is not None:
                 self._channel.close()
 
     def error(self, error: grpc.RpcError, doing: str, method: str) -> OmniError:
-        """Our error for one of gRPC."""
+        """Convert an error of gRPC into ours."""
         details = error.details() or ""
         if error.code() is grpc.StatusCode.UNAVAILABLE and nobody_listens(details):
             details = self._closer_look or details
@@ -184,7 +184,7 @@ class Channel:
 
     @functools.cached_property
     def _closer_look(self) -> str:
-        """What `look_closer` finds; once, as a thousand calls may fail together."""
+        """The result of `look_closer`, computed once: a thousand calls may fail together."""
         return look_closer(self.endpoint, self._trust)
 
     def _connect(self) -> grpc.Channel:
@@ -200,7 +200,7 @@ class Channel:
 
 
 class Call(Generic[T]):
-    """A call that is under way: start many, then collect their results."""
+    """A running call: start many, then collect their results."""
 
     def __init__(
         self,
@@ -218,7 +218,7 @@ class Call(Generic[T]):
         self._recover = recover
 
     def result(self) -> T:
-        """Wait for the answer. To be asked once.
+        """Wait for the answer. Can be called once.
 
         Raises:
             OmniError: The class says what kind of failure it was, see `ksail_pulumi.errors`.
@@ -236,11 +236,11 @@ class _CallDetails(
     namedtuple("_CallDetails", ("method", "timeout", "metadata", "credentials", "wait_for_ready", "compression")),
     grpc.ClientCallDetails,
 ):
-    """What an interceptor passes on about a call; gRPC gives only the interface."""
+    """The details of a call; gRPC has only the interface."""
 
 
 class _SigningInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    """Signs every call when it is made, a stream when it is opened."""
+    """Signs every call at its start, a stream when it is opened."""
 
     def __init__(self, key: ServiceAccountKey) -> None:
         self._key = key

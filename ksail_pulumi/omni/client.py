@@ -13,13 +13,13 @@ _lock = threading.Lock()
 
 
 class Client:
-    """An Omni, by one channel and one signer. Safe to use from any thread.
+    """The client of one Omni. Can be used from any thread.
 
     Attributes:
-        endpoint: Its URL.
-        key: Who signs.
-        state: Its resources.
-        management: Its other calls.
+        endpoint: The URL.
+        key: The service account key.
+        state: The resources.
+        management: All other calls.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -39,7 +39,7 @@ class Client:
 
 
 def connect(connection: Connection) -> Client:
-    """The client for a connection, the same one each time in this process. No call is made yet.
+    """The client for a connection, one per connection and process. Makes no call yet.
 
     Raises:
         SettingsError: The endpoint, the key or the CA file is not usable.

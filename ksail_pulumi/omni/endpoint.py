@@ -1,4 +1,4 @@
-"""The address of an Omni, as people write it and as gRPC dials it."""
+"""The address of an Omni, as users write it and as gRPC needs it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _HOSTNAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where an Omni is.
+    """The address of an Omni.
 
     Attributes:
-        target: What gRPC dials, `host:port`.
-        secure: With TLS.
-        url: The same for people.
+        target: The address for gRPC, `host:port`.
+        secure: Whether it uses TLS.
+        url: The URL for messages.
     """
 
     target: str
@@ -32,7 +32,7 @@ class Endpoint:
 
     @property
     def loopback(self) -> bool:
-        """It is on this machine."""
+        """Whether it is on this machine."""
         if self.host == "localhost" or self.host.endswith(".localhost"):
             return True
         try:
@@ -42,13 +42,13 @@ class Endpoint:
 
 
 def normalise_endpoint(text: str) -> Endpoint:
-    """Understand an endpoint the way Omni's own clients do, and be clear where they are not.
+    """Parse an endpoint as Omni's own clients do, but with clear errors.
 
     `https://` is TLS on port 443, `http://` and `grpc://` are plain text on port 80, a bare host name means `https://`.
-    Omni's API has no path: one that is written is refused, since it would be left out silently.
+    Omni's API has no path: a path is refused, because it would be ignored silently.
 
     Raises:
-        SettingsError: It is no address.
+        SettingsError: It is not a valid address.
     """
     written = text.strip()
     if not written:
@@ -85,9 +85,8 @@ def normalise_endpoint(text: str) -> Endpoint:
 def _checked_host(written: str, host: str) -> str:
     if not host:
         raise _invalid(written, "it has no host name")
-    if (
-        ":" in host
-    ):  # only an IPv6 address in brackets reaches this, and urlsplit has checked it where Python is new enough
+    # Only an IPv6 address in brackets contains a colon here. Older Pythons do not validate it in `urlsplit`.
+    if ":" in host:
         try:
             return str(ipaddress.IPv6Address(host))
         except ValueError:
@@ -105,14 +104,14 @@ _EXAMPLE = "Example: https://<account>.omni.siderolabs.io:443"
 
 
 def _invalid(written: str, reason: str) -> SettingsError:
-    """The error for what is no address; it quotes nothing behind the host and the port, where a token may stand."""
+    """The error for an invalid endpoint. It quotes nothing after host and port, because that may contain a token."""
     address = re.match(r"(?:[^/?#]*://)?[^/?#]*", written)
     quoted = f" {address[0]!r}" if address and address[0] and len(address[0]) <= MAX_SHOWN else ""
     return SettingsError(f"omni endpoint{quoted} is not valid: {reason}. {_EXAMPLE}")
 
 
 def another_omni(first: str, second: str) -> bool:
-    """Whether two endpoints lead to different addresses; the same one may be written in several ways."""
+    """Whether two endpoints have different addresses; an address can be written in several ways."""
     try:
         return normalise_endpoint(first).target != normalise_endpoint(second).target
     except SettingsError:

@@ -1,4 +1,4 @@
-"""The way to an Omni through a proxy, by the environment variables that other tools go by too."""
+"""Proxies, from the environment variables that other tools use too."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def proxy_for(endpoint: Endpoint) -> str:
-    """The URL of the proxy in front of an endpoint, `""` for none; it may hold a password.
+    """The URL of the proxy for an endpoint, `""` for none; it may contain a password.
 
-    `grpc_proxy`, `https_proxy` and `http_proxy` count, without what `no_proxy` names, all in small or capital letters.
-    gRPC itself knows the small ones only, and an `http_proxy` would count for TLS.
+    Uses `grpc_proxy`, `https_proxy`, `http_proxy` and `no_proxy`, in lower or upper case.
     """
+    # gRPC's own lookup knows only lower case, and uses `http_proxy` for TLS too.
     proxies = getproxies_environment()
     url = proxies.get("grpc") or proxies.get("https" if endpoint.secure else "http") or ""
     if endpoint.loopback or not url or proxy_bypass(f"{endpoint.host}:{endpoint.port}"):
@@ -27,11 +27,11 @@ def proxy_for(endpoint: Endpoint) -> str:
 
 
 def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
-    """Connect to an endpoint the way that gRPC does, through the proxy if there is one.
+    """Connect to an endpoint as gRPC does, through the proxy if there is one.
 
     Args:
-        endpoint: Where to connect to.
-        timeout: For how many seconds each step may take.
+        endpoint: The address.
+        timeout: The time limit of each step in seconds.
 
     Raises:
         OSError: There is no connection.

@@ -1,4 +1,4 @@
-"""Omni's resources as data: their types, labels and annotations, and how they look on the wire (COSI)."""
+"""Omni's resources as data: types, labels and annotations, and their encoding (COSI)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ TEARING_DOWN = "tearingDown"
 
 @dataclass(frozen=True)
 class ResourceType:
-    """One of Omni's resource types; two are equal if their names are.
+    """A resource type of Omni. Types are equal if their names are equal.
 
     Attributes:
         name: The type's name on the wire, `Clusters.omni.sidero.dev`.
@@ -122,13 +122,13 @@ class Resource:
     """A resource of Omni, with the metadata of COSI (https://github.com/cosi-project/specification).
 
     Attributes:
-        type: Which of Omni's types it is.
-        id: Its ID, unique in type and namespace.
-        spec: Its spec, a message of `type.spec`. Not to be changed in place.
-        version: Grows with every write; 0 before the first one.
+        type: The resource type.
+        id: The ID, unique in type and namespace.
+        spec: The spec, a message of `type.spec`. Must not be changed in place.
+        version: Increases with every write; 0 before the first one.
         phase: `RUNNING` or `TEARING_DOWN`.
-        owner: The controller that alone may write it; `""` for resources of users.
-        finalizers: Who must let go before it can be destroyed.
+        owner: The controller that owns it; `""` for resources of users.
+        finalizers: Must be empty before it can be destroyed.
     """
 
     type: ResourceType
@@ -144,12 +144,12 @@ class Resource:
     updated: datetime | None = None
 
     def __str__(self) -> str:
-        """The way Omni itself names a resource: `Clusters.omni.sidero.dev(default/prod)`."""
+        """The name of a resource as in Omni: `Clusters.omni.sidero.dev(default/prod)`."""
         return f"{self.type.name}({self.type.namespace}/{self.id})"
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells it from all other resources of an Omni: the name of its type, and its ID."""
+        """The unique key in an Omni: type name and ID."""
         return self.type.name, self.id
 
     @property
@@ -158,12 +158,12 @@ class Resource:
 
     @property
     def cluster(self) -> str:
-        """The cluster that it belongs to, by its label; `""` for none."""
+        """The cluster in its label; `""` for none."""
         return self.labels.get(LABEL_CLUSTER, "")
 
 
 def enum_name(enum: EnumTypeWrapper[Any], number: int) -> str:
-    """Omni's name for a value of one of its enums; the number itself where only a newer Omni has a name for it."""
+    """The name of an enum value; the number if only a newer Omni has a name for it."""
     return enum.Name(number) if number in enum.values() else str(number)
 
 
@@ -218,9 +218,9 @@ def from_wire(wire: resource_pb2.Resource) -> Resource:
 
 
 def _decompressed(spec: Any, yaml_spec: str) -> Any:
-    """Replace a compressed payload by its text, which Omni also sends in the YAML form of the spec.
+    """Replace a compressed payload by its text, which Omni also sends in `yaml_spec`.
 
-    Omni compresses patches and manifests above 2 KiB with a dictionary of its own.
+    Omni compresses patches and manifests larger than 2 KiB with its own dictionary.
     """
     fields = spec.DESCRIPTOR.fields_by_name
     if "compressed_data" in fields and "data" in fields and spec.compressed_data and not spec.data and yaml_spec:
@@ -233,9 +233,9 @@ def _decompressed(spec: Any, yaml_spec: str) -> Any:
 
 
 def with_known_fields(actual: Any, desired: Any) -> Any:
-    """The actual spec with every field that this client knows set as in `desired`.
+    """The actual spec with all fields that this client knows set as in `desired`.
 
-    Fields that a newer Omni knows and this client does not stay as they are, at every depth; lists are replaced whole.
+    Unknown fields of a newer Omni are kept at every depth; lists are replaced as a whole.
     """
     merged = type(actual)()
     merged.CopyFrom(actual)

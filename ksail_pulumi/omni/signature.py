@@ -1,6 +1,6 @@
-"""How a service account proves to Omni who it is: by an OpenPGP signature over every call's method and metadata.
+"""Authentication: an OpenPGP signature over method and metadata of every call.
 
-The rules are those of Omni's own clients (https://github.com/siderolabs/go-api-signature, `pkg/message`, `pkg/pgp`).
+It follows Omni's own clients (https://github.com/siderolabs/go-api-signature, `pkg/message`, `pkg/pgp`).
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ SIGNED_HEADERS = (
     "uid",
     TIMESTAMP_HEADER,
 )
-"""The metadata that the signature covers; a call that carries other metadata is not protected there."""
+"""The metadata keys that the signature covers."""
 
 KEY_VARIABLES = ("SIDERO_SERVICE_ACCOUNT_KEY", "OMNI_SERVICE_ACCOUNT_KEY")
-"""Where the key is looked for, in Omni's own order. The last is the one to tell people about."""
+"""The environment variables with the key, in Omni's own order. Messages name the last one."""
 
 KEY_SOURCE = f"environment variable {KEY_VARIABLES[-1]}"
-"""Where a key is set unless something else is said."""
+"""The default source of a key in messages."""
 
 
 class _InvalidKeyError(Exception):
-    """Why a text is not a key that can sign."""
+    """A text is not a usable key."""
 
 
 class Signer(Protocol):
-    """What can sign for a service account."""
+    """Signs for a service account."""
 
     @property
     def fingerprint(self) -> str:
-        """The fingerprint of the primary key, in lowercase hex: the ID that Omni knows the key by."""
+        """The fingerprint of the primary key, in lowercase hex: its ID in Omni."""
         ...
 
     @property
@@ -90,14 +90,14 @@ class ServiceAccountKey:
 
     @classmethod
     def parse(cls, text: str, source: str = KEY_SOURCE) -> ServiceAccountKey:
-        """Read the value that Omni hands out as `OMNI_SERVICE_ACCOUNT_KEY`: base64 of JSON with `name` and `pgp_key`.
+        """Parse the value of `OMNI_SERVICE_ACCOUNT_KEY`: base64 of JSON with `name` and `pgp_key`.
 
         Args:
             text: The value.
-            source: Where the user set it, in words; for errors.
+            source: Where the user set it, for error texts.
 
         Raises:
-            SettingsError: It is not such a value, or the key in it cannot sign: encrypted, expired, revoked.
+            SettingsError: The value is not valid, or its key cannot sign: encrypted, expired, revoked.
         """
         try:
             return cls._read(text)
@@ -124,7 +124,7 @@ class ServiceAccountKey:
 
 
 class _OpenPGPSigner:
-    """Signs with a private key in ASCII armor, by pysequoia; safe to use from several threads."""
+    """Signs with a private key in ASCII armor, by pysequoia. Can be used from several threads."""
 
     def __init__(self, name: str, armored: str) -> None:
         if "PGP PUBLIC KEY BLOCK" in armored:
@@ -160,13 +160,13 @@ def signed_metadata(
     """The three headers that sign one call.
 
     Args:
-        key: Who signs.
+        key: The service account key.
         method: The full gRPC method, `/cosi.resource.State/Get`.
         metadata: All other metadata that is sent with the call.
         now: The time of the call; Omni accepts it within 5 minutes of its own clock.
 
     Raises:
-        SettingsError: The key has expired meanwhile.
+        SettingsError: The key has expired in the meantime.
     """
     if key.expires_at and key.expires_at <= now:
         raise expired(key.name, key.expires_at)
@@ -181,9 +181,9 @@ def signed_metadata(
 
 
 def canonical_payload(method: str, timestamp: int, metadata: Iterable[tuple[str, str]]) -> bytes:
-    """The bytes that are signed: JSON with sorted keys and no spaces, in which a header that is not sent is null.
+    """The bytes to sign: JSON with sorted keys and no spaces; a header that is not sent is null.
 
-    Null and not `[]`: Omni compares with what it received, and refuses an empty list.
+    Null and not `[]`: Omni compares with what it received and refuses an empty list.
     """
     headers: dict[str, list[str] | None] = dict.fromkeys(SIGNED_HEADERS)
     for name, value in (*metadata, (TIMESTAMP_HEADER, str(timestamp))):
@@ -193,7 +193,7 @@ def canonical_payload(method: str, timestamp: int, metadata: Iterable[tuple[str,
 
 
 def expired(name: str, expires_at: datetime) -> SettingsError:
-    """The error for a key that is past its date."""
+    """The error for an expired key."""
     return SettingsError(
         f"the key of omni service account {name!r} has expired on {expires_at:%Y-%m-%d at %H:%M:%S} UTC; {_renew(name)}"
     )
@@ -223,5 +223,5 @@ def _renew(name: str) -> str:
 
 
 def _reason(error: RuntimeError) -> str:
-    """The message of an error of pysequoia, without the backtrace that RUST_BACKTRACE appends."""
+    """The message of a pysequoia error, without the backtrace that RUST_BACKTRACE adds."""
     return str(error).partition("\n\nStack backtrace")[0]

@@ -1,4 +1,4 @@
-"""What Omni's refusals mean: the one table from gRPC status to our errors, and texts that say what to do."""
+"""Converts gRPC errors into ours, with texts that say what to do."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _PROXY_ANSWER = re.compile(r"Received http2 header with status: (\d+)")
 _REFUSED = re.compile("Connection refused|No route to host|[Nn]etwork is unreachable")
 _CLOSED = re.compile("Socket closed|[Cc]onnection reset|[Bb]roken pipe")
 
-# What gRPC says about a connection that does not come about, and what it means. The first that is found counts.
+# gRPC's texts for failed connections, and their meaning. The first match applies.
 _REASONS = (
     (
         re.compile("WRONG_VERSION_NUMBER"),
@@ -85,15 +85,15 @@ _REASONS = (
 def omni_error(
     code: grpc.StatusCode, details: str, *, doing: str, method: str, endpoint: Endpoint, key: ServiceAccountKey
 ) -> OmniError:
-    """The error for a call that did not succeed.
+    """The error for a failed call.
 
     Args:
         code: The gRPC status.
         details: Its text.
-        doing: What the call was to do, in words that follow "cannot".
+        doing: The purpose of the call, as words after "cannot".
         method: The full gRPC method.
-        endpoint: Where it went.
-        key: Who signed it.
+        endpoint: The Omni.
+        key: The service account key of the call.
     """
     details = quoted(details)
     kind = UnreachableError if _PROXY_ANSWER.search(details) else STATUS[code]
@@ -116,14 +116,14 @@ def omni_error(
 
 
 def nobody_listens(details: str) -> bool:
-    """Whether gRPC's text says that it got through to nobody, at the one address that it tells about."""
+    """Whether gRPC's text says that nothing listens at the address in it."""
     return _REFUSED.search(details) is not None
 
 
 def plain_text(details: str) -> str:
-    """Omni's text without the wrapping of its libraries; where it lists several errors, each begins a line.
+    """Omni's text without the wrapping of its libraries, one line per error.
 
-    Values of patches, manifests, labels and annotations that it quotes are taken out.
+    Quoted values of patches, manifests, labels and annotations are replaced by `…`.
     """
     return quoted("\n".join(_errors_in(details)))
 

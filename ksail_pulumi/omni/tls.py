@@ -1,4 +1,4 @@
-"""Whom to trust when connecting with TLS: the system's authorities, a CA file, or whoever answers."""
+"""TLS trust: the certificate authorities of the system, a CA file, or any certificate."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _CONNECT_TIMEOUT = 10.0
 
 @dataclass(frozen=True)
 class Trust:
-    """What a server's certificate is checked against.
+    """What the certificate of a server is checked against.
 
     Attributes:
-        roots: The trusted certificates in PEM; `None` for those that gRPC brings along.
-        name: The name that the certificate must have, `""` for the host that is dialled.
+        roots: The trusted certificates in PEM; `None` for those built into gRPC.
+        name: The name that the certificate must have, `""` for the host of the address.
     """
 
     roots: bytes | None
@@ -38,12 +38,12 @@ class Trust:
 
 
 def system_roots() -> bytes | None:
-    """The authorities that this system trusts, in PEM, as OpenSSL finds them; `SSL_CERT_FILE` is honoured.
+    """The certificate authorities of this system, in PEM, as OpenSSL finds them, including `SSL_CERT_FILE`.
 
-    gRPC itself looks at none of this, but only at a list of its own, so a company's authority would be unknown to it.
+    gRPC itself uses only its built-in list, so a private authority of the system would be unknown.
 
     Raises:
-        SettingsError: The file with them cannot be read.
+        SettingsError: The file cannot be read.
     """
     candidates = (ssl.get_default_verify_paths().cafile, *_BUNDLES)
     for bundle in (Path(candidate) for candidate in candidates if candidate):
@@ -54,7 +54,7 @@ def system_roots() -> bytes | None:
 
 
 def file_roots(path: str) -> bytes:
-    """The authorities in a file of the user, in PEM.
+    """The certificate authorities in a file, in PEM.
 
     Raises:
         SettingsError: There is no such file, or no certificate in it.
@@ -77,13 +77,13 @@ def _read(path: Path, what: str) -> bytes:
 
 
 def trust_whoever_answers(endpoint: Endpoint) -> Trust:
-    """Fetch the certificate that the server shows now, and trust that one, under the name that it has.
+    """Fetch the current certificate of the server, and trust it under the name that it contains.
 
-    gRPC for Python cannot leave verification out. So this is what `insecureSkipTlsVerify` does: it protects against
-    listeners, not against somebody who answers in Omni's place.
+    gRPC for Python cannot skip the verification, so this implements `insecureSkipTlsVerify`. It does not protect
+    against another server that answers instead of Omni.
 
     Raises:
-        UnreachableError: No connection, or the certificate cannot be used even so (it has expired).
+        UnreachableError: No connection, or the certificate cannot be used (it has expired).
     """
     try:
         pem = _certificate(endpoint)
@@ -92,9 +92,8 @@ def trust_whoever_answers(endpoint: Endpoint) -> Trust:
         context.load_verify_locations(cadata=pem)
         try:
             _handshake(endpoint, context)
-        except (
-            ssl.SSLCertVerificationError
-        ):  # for another name, which is fine; whatever else is wrong stands in the way
+        except ssl.SSLCertVerificationError:
+            # The certificate is for another name, which is accepted. Other errors fail again in the next handshake.
             context.check_hostname = False
             return Trust(pem.encode(), _handshake(endpoint, context))
     except ssl.SSLCertVerificationError as error:
@@ -107,22 +106,22 @@ def trust_whoever_answers(endpoint: Endpoint) -> Trust:
 
 
 def look_closer(endpoint: Endpoint, trust: Trust | None) -> str:
-    """Connect once more to learn what is wrong at the address that answers, in the words that gRPC has for it.
+    """Connect once more to find the real error; returns it in the words of gRPC.
 
-    Of a host with several addresses gRPC tells what was wrong with the last one, which may be that nobody listens there
-    (`localhost` is 127.0.0.1 and ::1) while another one answers.
+    For a host with several addresses gRPC reports only the error of the last one, for example that nothing listens on
+    ::1 although the server answers on 127.0.0.1.
 
     Args:
-        endpoint: Where no connection comes about.
-        trust: What its certificate is checked against; `None` for nothing.
+        endpoint: The address that failed.
+        trust: What the certificate is checked against; `None` for no check.
 
     Returns:
-        What is wrong, `""` if nobody answers at any address or nothing is wrong.
+        The error, `""` if nothing answers at any address or there is no error.
     """
     try:
         if not endpoint.secure:
             dial(endpoint, _CONNECT_TIMEOUT).close()
-            return "Socket closed"  # it listens; so it was there that gRPC did not get on
+            return "Socket closed"  # it listens, so gRPC failed at this address
         if trust is None:
             return ""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -140,7 +139,7 @@ def look_closer(endpoint: Endpoint, trust: Trust | None) -> str:
 
 
 def _certificate(endpoint: Endpoint) -> str:
-    """The certificate that the server shows, whosever it is, in PEM."""
+    """The certificate of the server, unverified, in PEM."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -152,7 +151,7 @@ def _certificate(endpoint: Endpoint) -> str:
 
 
 def _handshake(endpoint: Endpoint, context: ssl.SSLContext) -> str:
-    """Connect once, and give the first name in the server's certificate."""
+    """Connect once, and return the first name in the certificate of the server."""
     with (
         dial(endpoint, _CONNECT_TIMEOUT) as plain,
         context.wrap_socket(plain, server_hostname=endpoint.host) as secure,
