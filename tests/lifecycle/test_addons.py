@@ -1,4 +1,4 @@
-"""Components, from the inputs to the patches in Omni and back."""
+"""Add-ons, from the inputs to the patches in Omni and back."""
 
 from __future__ import annotations
 
