@@ -10,7 +10,8 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ksail_pulumi.errors import KsailPulumiError
+    from ksail_pulumi.errors import ConfigFileError, InputError, KsailPulumiError, SettingsError
+    from ksail_pulumi.lifecycle.outputs import ClusterNode
     from ksail_pulumi.provider.cluster import OmniCluster
 
     # make args: imports
@@ -67,12 +68,15 @@ __all__ = [
     "BackupArgsDict",
     "BootstrapSpecArgs",
     "BootstrapSpecArgsDict",
+    "ClusterNode",
+    "ConfigFileError",
     "ControlPlaneArgs",
     "ControlPlaneArgsDict",
     "FeaturesArgs",
     "FeaturesArgsDict",
     "HealthCheckArgs",
     "HealthCheckArgsDict",
+    "InputError",
     "InstallArgs",
     "InstallArgsDict",
     "KsailPulumiError",
@@ -93,6 +97,7 @@ __all__ = [
     "PatchArgsDict",
     "RollingArgs",
     "RollingArgsDict",
+    "SettingsError",
     "StrategyArgs",
     "StrategyArgsDict",
     "WorkersArgs",
@@ -100,7 +105,14 @@ __all__ = [
     # make args: names
 ]
 
-_ELSEWHERE = {"KsailPulumiError": "ksail_pulumi.errors", "OmniCluster": "ksail_pulumi.provider.cluster"}
+_ELSEWHERE = {
+    "ClusterNode": "ksail_pulumi.lifecycle.outputs",
+    "ConfigFileError": "ksail_pulumi.errors",
+    "InputError": "ksail_pulumi.errors",
+    "KsailPulumiError": "ksail_pulumi.errors",
+    "OmniCluster": "ksail_pulumi.provider.cluster",
+    "SettingsError": "ksail_pulumi.errors",
+}
 
 _DEPRECATED = {
     "ComponentArgs": "AddonArgs",

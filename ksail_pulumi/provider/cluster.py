@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import os
     from typing import Self, Unpack
 
+    from ksail_pulumi.lifecycle.outputs import ClusterNode
     from ksail_pulumi.provider.inputs import OmniClusterArgs, OmniClusterArgsDict
 
 
@@ -264,7 +265,7 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
         return self._output("ready")
 
     @property
-    def nodes(self) -> Output[list[dict[str, Any]]]:
+    def nodes(self) -> Output[list[ClusterNode]]:
         """The machines, control plane first: `id`, `hostname`, `role`, `set`, `stage`, `addresses`."""
         return self._output("nodes")
 
