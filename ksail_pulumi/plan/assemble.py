@@ -59,9 +59,8 @@ def baseline_resources(
 ) -> list[Resource]:
     """What the previous inputs made of the cluster as it is now: the `baseline` of a diff.
 
-    It has the machines that the cluster has, so labels and annotations that these inputs set on them can be told from
-    those that others set. A lock is in it where `spec` says to unlock, and only there: a lock that is left out of the
-    inputs stays.
+    It has the machines that the cluster has, so it shows which labels and annotations on them these inputs set.
+    A lock is in it where `spec` says to unlock, and only there: a lock that is left out of the inputs stays.
 
     Args:
         previous: The inputs before; None for a cluster that is taken over.

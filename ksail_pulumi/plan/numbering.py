@@ -105,13 +105,13 @@ def settle(
 ) -> Settled:
     """Give what should exist the IDs under which Omni has it already.
 
-    A patch that differs from Omni's in its layout only takes that too, so that nothing about it changes.
+    A patch that differs from Omni's in its layout only takes that too, so it does not change.
 
     Args:
         desired: What should exist, with our IDs.
         actual: What Omni has of the cluster.
         mark: Whose the cluster is: of two that stand for the same, the one that carries it counts.
-        given: The IDs that have no number of ours, as `given_ids` tells.
+        given: The IDs that have no number of ours, see `given_ids`.
     """
     standing = sorted(filter(_stands, actual), key=lambda each: (not mark.owns(each), each.id))
     fixed = _fixed(desired, given)

@@ -15,6 +15,7 @@ from ksail_pulumi.model.versions import Versions
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
+from ksail_pulumi.plan.refresh import refreshed_inputs
 
 from .builders import MARK, assigned, cluster_spec, desired, inputs_of, machine_id, node, pool
 
@@ -59,6 +60,41 @@ def foreign_patch(resource_id: str) -> Resource:
 
 def test_without_drift_the_inputs_are_what_they_were() -> None:
     assert refreshed(desired(SPEC)) == {}
+
+
+def test_without_drift_every_field_keeps_the_spelling_of_the_user() -> None:
+    wire = {
+        "name": "prod",
+        "talosVersion": "v1.13.8",
+        "controlPlane": {"count": 1.0},
+        "workers": [{"name": "workers", "count": 2.0}],
+        "features": {"diskEncryption": False},
+        "backup": {"interval": "5400s"},
+        "addons": {"certManager": True, "cni": {"name": "cilium"}},
+        "manifests": [{"name": name, "mode": "full", "inline": "kind: Namespace # why\n"} for name in ("b", "a")],
+        "healthChecks": [{"name": "h", "job": {"kind": "Job"}, "interval": "60s"}],
+    }
+    spec = parse_cluster(wire)
+    live = desired(spec)
+
+    assert refreshed_inputs(live, wire, spec, MARK) == wire
+    drifted = refreshed_inputs(
+        edited(live, "prod", lambda message: message.ClearField("talos_version")), wire, spec, MARK
+    )
+    assert {key for key, value in drifted.items() if value != wire[key]} == {"talosVersion"}
+
+
+def test_manifests_in_another_order_show_in_that_order() -> None:
+    spec = cluster_spec(
+        manifests=[{"name": name, "mode": "full", "inline": "kind: Namespace # why\n"} for name in ("a", "b", "c")]
+    )
+    numbers = {"200-cluster-prod-a": "209-cluster-prod-a", "202-cluster-prod-c": "gone"}
+    live = [replace(each, id=numbers.get(each.id, each.id)) for each in desired(spec)]
+
+    found = refreshed([each for each in live if each.id != "gone"], spec)
+
+    assert [each["name"] for each in found["manifests"]] == ["b", "a"]
+    assert found["manifests"][0] == to_wire(spec)["manifests"][1]
 
 
 def test_a_version_that_was_raised_in_omni_shows() -> None:
