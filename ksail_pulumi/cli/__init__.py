@@ -1,4 +1,5 @@
-"""The command `ksail-pulumi`: it parses, prints and exits, and leaves the work to the other rooms.
+"""The command `ksail-pulumi`: parses, prints and exits; other packages do the work.
 
-It never imports Pulumi, and nothing heavy before it is known which command runs. Only `app` turns errors into messages.
+It never imports Pulumi, and imports slow modules only for the command that runs. Only `app` converts errors into
+messages.
 """

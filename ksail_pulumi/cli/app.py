@@ -1,7 +1,7 @@
-"""The parser, and the one place where errors become messages and exit codes.
+"""The parser, and the conversion of errors into messages and exit codes.
 
-Exit codes: 0 done, 1 an error that is told in one message, 2 wrong usage, 130 interrupted; `simulate -- COMMAND` hands
-on the command's own.
+Exit codes: 0 success, 1 an error with a message, 2 wrong usage, 130 interrupted; `simulate -- COMMAND` returns the exit
+code of the command.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: What was typed after the program's name, `sys.argv[1:]` by default.
+        arguments: The arguments without the program name; default: `sys.argv[1:]`.
 
     Returns:
         The exit code.
     """
     options = _options(sys.argv[1:] if arguments is None else list(arguments))
-    # gRPC logs what our errors tell in words. It reads this when it is loaded.
+    # gRPC logs what our errors already report. It reads this variable when it is loaded.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
-        # The commands pull in gRPC or the simulator: what does not run is not loaded.
+        # Only the module of the command is loaded, because gRPC and the simulator are slow to import.
         command: Any = import_module(f"ksail_pulumi.cli.{options.command}")
         code: int = command.run(options)
         sys.stdout.flush()
@@ -43,14 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output (`| head`) has seen enough. Python would complain once more when it closes stdout.
+        # The reader of our output (`| head`) has closed it. Python would report that again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
-    """Parse; what follows `--` is a command of its own, whose options are none of ours."""
+    """Parse the arguments; those after `--` are a command with its own options."""
     parser = _parser()
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options = parser.parse_args(arguments[:end])

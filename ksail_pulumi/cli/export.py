@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _read(client: Client, name: str) -> dict[str, Any]:
-    """All of a cluster as inputs, whoever made which part of it."""
+    """The whole cluster as inputs, including parts of other owners."""
     found = take_snapshot(client, name)
     if found.cluster is None or found.cluster.tearing_down:
         raise NotFoundError(f"cluster not found: {name} (run `ksail-pulumi list` to see all clusters)")
@@ -46,7 +46,7 @@ def _read(client: Client, name: str) -> dict[str, Any]:
 
 
 def _written(inputs: dict[str, Any], form: str, endpoint: str, main: str) -> tuple[dict[str, str], list[str]]:
-    """The files of the export, the main one under the name `main`, and what has to be said about them."""
+    """The files of the export, the main one as `main`, and remarks about them."""
     if form == "ksail":
         project = ksail_project(inputs, endpoint)
         return {main if name == KSAIL_YAML else name: text for name, text in project.files.items()}, project.unsaid

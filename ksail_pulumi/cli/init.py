@@ -1,4 +1,4 @@
-"""`ksail-pulumi init`: a new project that `pulumi up` runs as it is."""
+"""`ksail-pulumi init`: a new project, ready for `pulumi up`."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _virtualenv(folder: Path) -> str:
-    """The virtual environment that this runs in, if the project can name it by a path that others can use too.
+    """The current virtual environment, if the project can name it by a relative path.
 
-    That is one in the project's folder or in one above it; any other is for the user to activate.
+    It must be in the folder of the project or a parent of it. Any other one must be activated by the user.
     """
     environment = Path(sys.prefix)
     if sys.prefix == sys.base_prefix or environment.parent not in (folder.resolve(), *folder.resolve().parents):

@@ -1,4 +1,4 @@
-"""`ksail-pulumi simulate`: an Omni with emulated machines in this process, to look at or to run a command in."""
+"""`ksail-pulumi simulate`: an Omni with emulated machines in this process, until Ctrl-C or while a command runs."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def _started(options: argparse.Namespace) -> Iterator[Simulator]:
 
 
 def _run_program(program: Sequence[str], environment: dict[str, str]) -> int:
-    """Run a command on this terminal, which is its alone; its exit code.
+    """Run a command in this terminal; returns its exit code.
 
-    Ctrl-C reaches it by the terminal: what to do about it is its own affair.
+    The terminal sends Ctrl-C to the command too, which handles it itself.
     """
     process = subprocess.Popen(program, env=_without_other_omni(os.environ) | environment)
     with _signals(lambda number: process.send_signal(number) if number == signal.SIGTERM else None):
@@ -63,12 +63,12 @@ def _run_program(program: Sequence[str], environment: dict[str, str]) -> int:
 
 
 def _without_other_omni(environ: Mapping[str, str]) -> dict[str, str]:
-    """What would send the command to another Omni, or have it speak with another key, is left out."""
+    """The environment of the command, without variables for another Omni or another key."""
     return {name: value for name, value in environ.items() if not name.startswith(("OMNI_", "SIDERO_"))}
 
 
 def _watch(omni: Simulator) -> None:
-    """Show what happens until somebody says stop."""
+    """Show the machines until Ctrl-C."""
     stop = threading.Event()
     with _signals(lambda _: stop.set()):
         if rich_terminal():
@@ -98,9 +98,9 @@ def _watch_plain(omni: Simulator, stop: threading.Event) -> None:
 
 @contextmanager
 def _signals(handle: Callable[[int], None]) -> Iterator[None]:
-    """Have SIGINT and SIGTERM handled by `handle` for a while.
+    """Handle SIGINT and SIGTERM by `handle` during the block.
 
-    A handler, not SIG_IGN: that one would be inherited by the command.
+    A handler, not SIG_IGN, because the command would inherit SIG_IGN.
     """
     before: dict[int, Any] = {
         number: signal.signal(number, lambda caught, _: handle(caught)) for number in (signal.SIGINT, signal.SIGTERM)

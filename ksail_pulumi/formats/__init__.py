@@ -1,1 +1,1 @@
-"""Readers and writers of the files that people keep: KSail projects, cluster templates, Python programs."""
+"""Readers and writers of KSail projects, cluster templates and Python programs."""

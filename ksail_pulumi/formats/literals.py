@@ -1,4 +1,4 @@
-"""Plain data as Python source, laid out the way that formatters (ruff, black) leave it."""
+"""Plain data as Python source, in the layout of formatters (ruff, black)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 from unicodedata import east_asian_width
 
 WIDTH = 88
-"""Characters in a line, the default of both formatters."""
+"""The line length, the default of both formatters."""
 
 _STEP = 4
 
@@ -16,8 +16,8 @@ def literal(value: Any, *, indent: int = 0, taken: int = 0) -> str:
 
     Args:
         value: The data.
-        indent: The column of the line that it stands in.
-        taken: How many characters of the line are not its own: what is before it and, like a comma, behind it.
+        indent: The indentation of its line.
+        taken: How many other characters are in the line, before it and (like a comma) after it.
     """
     flat = _flat(value)
     if not isinstance(value, dict | list | tuple) or not value:
@@ -30,7 +30,7 @@ def literal(value: Any, *, indent: int = 0, taken: int = 0) -> str:
 
 
 def argument(name: str, value: Any, indent: int) -> str:
-    """A line `name=value,` of a call that has one for each argument, its value in more lines where it needs them."""
+    """A line `name=value,` of a call with one argument per line; a long value takes several lines."""
     return f"{' ' * indent}{name}={literal(value, indent=indent, taken=len(name) + 2)},"
 
 
@@ -53,18 +53,18 @@ def _flat(value: Any) -> str:
 
 
 def _width(text: str) -> int:
-    """How many columns a text takes; Chinese characters and their like take two."""
+    """The width of a text in columns; wide characters such as Chinese ones take two."""
     return len(text) + sum(east_asian_width(character) in "WF" for character in text)
 
 
 def text_literal(text: str) -> str:
-    """The source of a string: between triple quotes if it has several lines, and else in the quotes that need less."""
+    """The source of a string: triple quotes for several lines, otherwise the quotes that need fewer escapes."""
     if "\n" in text.strip("\n") and all(each == "\n" or each.isprintable() for each in text):
         body = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
         if body.endswith('"'):
             body = body[:-1] + '\\"'
         return f'"""\\\n{body}"""'
     quote = "'" if text.count('"') > text.count("'") else '"'
-    # repr escapes what has to be; which quotes it chooses depends on those in the text, so these are put in afterwards.
+    # `repr` escapes the text, but chooses the quotes by its content; so the quotes are added afterwards.
     body = "'".join('"'.join(repr(part)[1:-1] for part in line.split('"')) for line in text.split("'"))
     return quote + body.replace(quote, "\\" + quote) + quote

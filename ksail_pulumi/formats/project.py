@@ -1,4 +1,4 @@
-"""The files of a new project: a Pulumi program, ksail.yaml and the folders for Talos patches."""
+"""The files of a new project: a Pulumi program, ksail.yaml and folders for Talos patches."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ template:
 
 @dataclass(frozen=True)
 class Project:
-    """What a new project is to be like.
+    """The settings of a new project.
 
     Attributes:
         name: The name of the cluster and of the Pulumi project.
-        control_planes: How many control plane nodes.
-        workers: How many workers.
-        endpoint: URL of the Omni; `""` leaves it to `OMNI_ENDPOINT` or the stack's configuration.
+        control_planes: The number of control plane nodes.
+        workers: The number of workers.
+        endpoint: URL of the Omni; `""`: from `OMNI_ENDPOINT` or the stack configuration.
         stack: Name of the first stack.
         virtualenv: Path of the virtual environment to run in; `""` for the `python` on PATH.
     """
@@ -78,10 +78,10 @@ class Project:
 
 
 def check_project(project: Project) -> None:
-    """Refuse what `ksail.yaml` would refuse later.
+    """Refuse what the reader of `ksail.yaml` would refuse later.
 
     Raises:
-        InputError: The name is none, or there is no control plane.
+        InputError: The name is not valid, or there is no control plane.
     """
     try:
         check_name(project.name)
@@ -94,7 +94,7 @@ def check_project(project: Project) -> None:
 
 
 def project_files(project: Project) -> dict[str, str]:
-    """The files of a project by their paths in it."""
+    """The files of a project by path."""
     files = {
         "Pulumi.yaml": _pulumi_yaml(project),
         f"Pulumi.{project.stack}.yaml": _STACK,
@@ -111,19 +111,19 @@ def project_files(project: Project) -> dict[str, str]:
 
 
 def template_files() -> dict[str, str]:
-    """The same files as a template for `pulumi new`, which puts the project's name in the place of `${PROJECT}`."""
+    """The same files as a template for `pulumi new`, which replaces `${PROJECT}` by the project name."""
     files = project_files(Project(name="${PROJECT}", control_planes=1, workers=2))
-    # The stack's file is made by `pulumi new` from the answers.
+    # `pulumi new` makes the file of the stack from the answers.
     del files["Pulumi.dev.yaml"]
     files["Pulumi.yaml"] = f"{files['Pulumi.yaml']}{_TEMPLATE}"
     return files
 
 
 def write_files(files: Mapping[str, str], folder: Path, *, force: bool = False) -> dict[str, bool]:
-    """Write files below a folder, over existing ones only with `force`.
+    """Write files into a folder; existing ones only with `force`.
 
     Returns:
-        For each path whether it was written; False: a file was there and is kept.
+        For each path whether it was written; False: an existing file was kept.
 
     Raises:
         InputError: A file cannot be written.

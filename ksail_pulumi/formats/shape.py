@@ -1,4 +1,4 @@
-"""Checks a YAML document against a model and says of every mistake in which line it stands."""
+"""Validates a YAML document against a model, and reports the line of every mistake."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound=BaseModel)
 
-"""How many mistakes of one file are told."""
+"""How many mistakes of a file are reported."""
 
 
 def read_model(document: Document, model: type[Model]) -> Model:
-    """Make a model of a document.
+    """Convert a document into a model.
 
-    Where text is expected, a scalar counts as it was written: `talosVersion: 1.10` is `"1.10"`, not 1.1.
+    In a text field a scalar is used as written: `talosVersion: 1.10` is `"1.10"`, not 1.1.
 
     Raises:
-        ConfigFileError: The document does not fit. Names the first mistake in the file and lists the others.
+        ConfigFileError: The document is not valid. Names the first mistake and lists the others.
     """
     mistakes = _mistakes(document.value, model)
     texts = [mistake["loc"] for mistake in mistakes if mistake["type"] == "string_type"]
@@ -50,7 +50,7 @@ def _mistakes(value: Any, model: type[BaseModel]) -> list[ErrorDetails]:
 
 
 def _with_texts(document: Document, fields: Sequence[tuple[str | int, ...]]) -> Any:
-    """The document's data with the scalars at these paths as they were written; null stays null."""
+    """The data of the document, with the scalars at these paths as they are written; null stays null."""
     value = copy.deepcopy(document.value)
     for field in fields:
         node = document.node(field)
@@ -63,7 +63,7 @@ def _with_texts(document: Document, fields: Sequence[tuple[str | int, ...]]) -> 
 
 
 def combined(errors: Sequence[ConfigFileError]) -> ConfigFileError:
-    """One error for many: it is the first of them, and lists the others."""
+    """One error for many: the first one, with a list of the others."""
     first, *others = errors
     reasons = listing.lines([first.reason, *map(str, others)])
     return ConfigFileError(first.path, first.line, first.field, "\n".join(reasons))

@@ -1,4 +1,4 @@
-"""What stands in files (patches, manifests, jobs): read once, where the program runs, and text from then on."""
+"""Reads the files of patches, manifests and jobs, once, in the program."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def with_files(data: Mapping[str, Any], base: Path | None = None) -> dict[str, Any]:
-    """The same inputs, with text (`inline`, of a health check `job`) and a `name` in place of every `file`.
+    """Replace every `file` in the inputs by its text (`inline`, or `job` of a health check) and a `name`.
 
-    As in omnictl, the name of such a patch or manifest is the path as it was written unless it has one of its own. What
-    is not plain data (an output that is not known yet) is left alone.
+    As in omnictl, the default name of such a patch or manifest is the path as written. Values that are not plain data
+    (outputs that are not known yet) are not changed.
 
     Args:
         data: The inputs, in wire names.
-        base: What relative paths are relative to; the working directory if left out.
+        base: The folder of relative paths; default: the working directory.
 
     Raises:
         InvalidCluster: A file cannot be read.
@@ -34,7 +34,7 @@ def with_files(data: Mapping[str, Any], base: Path | None = None) -> dict[str, A
 
 
 def read_files(data: Mapping[str, Any], base: Path | None = None) -> tuple[dict[str, Any], list[Problem]]:
-    """Like `with_files`, but the problems are returned, and what has one is left out."""
+    """Like `with_files`, but returns the problems and skips the entries that have one."""
     problems: list[Problem] = []
     read = _scope(data, (), base or Path(), problems)
     read = _listed(read, ("manifests", "inline"), (), base or Path(), problems)
@@ -55,14 +55,14 @@ def read_files(data: Mapping[str, Any], base: Path | None = None) -> tuple[dict[
 
 
 def _scope(data: Mapping[str, Any], at: FieldPath, base: Path, found: list[Problem]) -> dict[str, Any]:
-    """Read the files of the patches that stand directly in `data`."""
+    """Read the files of the patches in `data`."""
     return _listed(data, ("patches", "inline"), at, base, found)
 
 
 def _listed(
     data: Mapping[str, Any], names: tuple[str, str], at: FieldPath, base: Path, found: list[Problem]
 ) -> dict[str, Any]:
-    """Read the files of the entries of one list; `names` are the list's and that of the text in an entry."""
+    """Read the files of the entries of a list; `names` are the name of the list and of the text field."""
     list_name, text_name = names
     entries = data.get(list_name)
     if not isinstance(entries, list | tuple):
@@ -91,7 +91,7 @@ class _TooLargeError(ValueError):
 
 
 def _text(path: Path) -> str:
-    """A file as it is, its line ends too; no more of it than is taken anywhere else."""
+    """The content of a file, with its line ends, up to the maximum size."""
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
@@ -106,7 +106,7 @@ _EXCLUSIVE = {
 
 
 def _reason(error: Exception, base: Path) -> str:
-    """What is wrong with a file, without its name: what stands there by mistake may be what the file should hold."""
+    """The problem with a file, without its name: a user may have put the content there by mistake."""
     if isinstance(error, OSError):
         return f"{error.strerror} (the path is relative to {short(str(base.absolute()))})"
     if isinstance(error, UnicodeDecodeError):

@@ -1,6 +1,6 @@
-"""Talos patches: how they are written down, and what Omni surely refuses in them.
+"""Talos patches: their text, and the rules of Omni that can be checked without Omni.
 
-Omni checks a patch with Talos' own loader, of which only the rules that need no schema are known here (Omni's
+Omni validates a patch with Talos' own loader; only its rules that need no schema are implemented here (Omni's
 `client/pkg/omni/resources/omni/config_patch.go`); the texts are Omni's.
 """
 
@@ -65,12 +65,12 @@ _EMPTY = "config not found"
 
 
 def patch_id(patch: Patch, index: int, weight: int, scope: str) -> str:
-    """The ID of a patch's resource: the `index`-th of its scope, which is a cluster, a set or a machine."""
+    """The resource ID of a patch, the `index`-th of its scope (a cluster, a set or a machine)."""
     return patch.id_override or f"{weight + index:03d}-{scope}-{patch.name}"
 
 
 def patch_text(inline: Inline) -> str:
-    """The YAML text that Omni gets: text untouched, data the way omnictl writes it."""
+    """The YAML text for Omni: text unchanged, data as omnictl writes it."""
     if isinstance(inline, str):
         return inline
     if isinstance(inline, Mapping):
@@ -79,23 +79,23 @@ def patch_text(inline: Inline) -> str:
 
 
 def inline_of(text: str) -> Inline:
-    """The inverse of `patch_text`: data where omnictl would write just this text for it, else the text itself."""
+    """The inverse of `patch_text`: data if omnictl writes exactly this text for it, otherwise the text."""
     try:
         if "*" in text and any(
             isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader)
         ):
-            return text  # never written here, and what it stands for may be out of all proportion
+            return text  # never written by this package, and an alias may expand to a huge value
         documents = load_documents(text, yaml.CSafeLoader)
         inline: Inline = documents[0] if len(documents) == 1 else documents
         if documents and all(isinstance(document, dict) for document in documents) and patch_text(inline) == text:
             return inline
     except (yaml.YAMLError, ValueError, TypeError, RecursionError):
-        pass  # not data, or not of the kind that JSON can hold
+        pass  # not data, or not representable in JSON
     return text
 
 
 def same_configuration(left: str, right: str) -> bool:
-    """Whether two texts say the same to Talos, whatever their layout and comments.
+    """Whether two texts mean the same to Talos, regardless of layout and comments.
 
     A scalar is the same where its type and its spelling are: Talos reads `1` into a text as "1" and `0x1` as "0x1", and
     refuses `"1"` where it expects a number. What cannot be read is the same as itself only.
@@ -124,8 +124,8 @@ def load_documents(text: str, loader: type[yaml.CBaseLoader | yaml.CSafeLoader])
     """The documents of a YAML text, None for each that is empty or null.
 
     Raises:
-        yaml.YAMLError: It is not YAML, or its values are nested deeper than in any configuration: libyaml's composer
-            calls itself for every level, and the process would die of it.
+        yaml.YAMLError: It is not valid YAML, or nested too deep: libyaml's composer is recursive, and its stack is
+            limited.
     """
     depth = 0
     null: list[bool] = []
@@ -145,11 +145,11 @@ def load_documents(text: str, loader: type[yaml.CBaseLoader | yaml.CSafeLoader])
 
 
 class _TooDeepError(yaml.YAMLError):
-    """Values are nested deeper than in any configuration."""
+    """Values are nested too deep."""
 
 
 def yaml_reason(error: Exception) -> str:
-    """Why a text is not YAML, without what the libraries quote of it: it may hold secrets."""
+    """Why a text is not valid YAML, without the quotes of the libraries, which may contain secrets."""
     if isinstance(error, yaml.MarkedYAMLError):
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         return line + what_is_wrong(error)
@@ -159,7 +159,7 @@ def yaml_reason(error: Exception) -> str:
 
 
 def patch_problems(field: FieldPath, inline: Inline) -> list[Problem]:
-    """What Omni refuses in a patch. `field` is the path of its `inline`."""
+    """The problems of a patch. `field` is the path of its `inline`."""
     try:
         documents = list(_documents(field, inline))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -185,7 +185,7 @@ def patch_problems(field: FieldPath, inline: Inline) -> list[Problem]:
 
 
 def sets_field(inline: Inline, path: str) -> bool:
-    """Whether a patch has a field of the machine configuration, like `machine.install.disk`."""
+    """Whether a patch sets a field of the machine configuration, such as `machine.install.disk`."""
     try:
         return any(_has(document, path) for _, document in _documents((), inline))
     except (yaml.YAMLError, ValueError, RecursionError):
@@ -193,7 +193,7 @@ def sets_field(inline: Inline, path: str) -> bool:
 
 
 def _documents(field: FieldPath, inline: Inline) -> Iterator[tuple[FieldPath, Any]]:
-    """The documents of a patch, without those that Talos discards."""
+    """The documents of a patch, without those that Talos ignores."""
     documents: Iterable[tuple[FieldPath, Any]]
     if isinstance(inline, Mapping):
         documents = [(field, inline)]
@@ -205,7 +205,7 @@ def _documents(field: FieldPath, inline: Inline) -> Iterator[tuple[FieldPath, An
 
 
 def _is_discarded(document: Any) -> bool:
-    """Whether Talos takes a document for none, wherever it stands: it is null, or says no more than what it is."""
+    """Whether Talos ignores a document: it is null, or has only its header."""
     if not isinstance(document, Mapping):
         return document is None
     return all(key in _WHAT_IT_IS and not isinstance(value, Mapping | list) for key, value in document.items())

@@ -1,4 +1,4 @@
-"""What pydantic finds, in words for the person who wrote the input: the one table, for inputs and files alike."""
+"""Texts for the errors of pydantic, the same for inputs and files."""
 
 from __future__ import annotations
 

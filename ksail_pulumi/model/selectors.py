@@ -1,9 +1,9 @@
 """Label selectors, in the grammar that Omni uses for machine classes.
 
-Terms are joined by commas, and all of them must hold: `a` (the label is there), `!a`, `a = b` or `a == b`, `a != b`,
+Terms are separated by commas, and all must match: `a` (the label exists), `!a`, `a = b` or `a == b`, `a != b`,
 `a < 5`, `<=`, `>`, `>=` (numbers; a unit behind the number, as in `16GiB`, is ignored), `a in (x, y)`, `a notin (x)`.
-Values may stand in double quotes. A name without a slash means the machine's own label of that name or, where it has
-none, Omni's (`arch` for `omni.sidero.dev/arch`).
+Values may be in double quotes. A name without a slash is the machine's own label of that name or, if there is none,
+Omni's (`arch` for `omni.sidero.dev/arch`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OMNI_PREFIX = "omni.sidero.dev/"
-"""Begins the labels and annotations that are Omni's own."""
+"""The prefix of Omni's own labels and annotations."""
 
 _WORD = r'"(?:[^"\\]|\\.)*"|[^\s,()=!<>"]+'
 _TERM = re.compile(
@@ -34,7 +34,7 @@ _NUMBER = re.compile(r"\s*([-+]?[0-9]+(?:\.[0-9]+)?)\s*[A-Za-z%]*\s*")
 
 @dataclass(frozen=True)
 class Term:
-    """One condition on one label."""
+    """A condition on a label."""
 
     key: str
     operator: str  # exists, absent, in, notin, <, <=, >, >=
@@ -70,10 +70,10 @@ class Selector:
 
 
 def parse_selector(text: str) -> Selector:
-    """Read a selector.
+    """Parse a selector.
 
     Raises:
-        ValueError: It is not in the grammar; the text says where.
+        ValueError: The syntax is not valid; the text says where.
     """
     terms: list[Term] = []
     position = 0

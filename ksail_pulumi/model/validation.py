@@ -1,4 +1,4 @@
-"""What cannot be a cluster, found without asking Omni; the texts are omnictl's where it has one."""
+"""The rules for a cluster that need no call to Omni. Texts that omnictl has too are the same."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ksail_pulumi.model.cluster import ClusterSpec, Install, Machine, MachineSet, Patch
     from ksail_pulumi.problems import FieldPath
 
-_RESERVED = (OMNI_PREFIX, "ksail-pulumi/")  # what Omni keeps for itself, and what the ownership mark is
-_LONGEST_TTL_HOURS = 87600  # Omni's limit for a service account's kubeconfig
+_RESERVED = (OMNI_PREFIX, "ksail-pulumi/")  # Omni's own labels, and those of the owner mark
+_LONGEST_TTL_HOURS = 87600  # Omni's limit for the kubeconfig of a service account
 _BOOTSTRAP = ("controlPlane", "bootstrapSpec")
 _ENCRYPTION_SINCE = (1, 5)
 _MOST_EXTENSIONS = 256
@@ -31,7 +31,7 @@ _LONGEST_KERNEL_ARG = 256  # bytes
 
 
 def validate(spec: ClusterSpec) -> list[Problem]:
-    """Everything about a cluster that its fields alone do not tell, one problem for a field."""
+    """Validate a cluster beyond its single fields, with one problem per field."""
     problems: dict[FieldPath, Problem] = {}
     for problem in _rules(spec):
         problems.setdefault(problem.path, problem)
@@ -83,7 +83,7 @@ def _name(spec: ClusterSpec) -> Iterator[Problem]:
 
 
 def _omni(spec: ClusterSpec) -> Iterator[Problem]:
-    """Where a key may have been pasted by mistake; whether the endpoint is an address is the client's to say."""
+    """Reject keys that were pasted by mistake; the client validates the endpoint itself."""
     if spec.endpoint is not None and (what := looks_like(spec.endpoint)) is not None:
         yield Problem(("endpoint",), f"should be the URL of an Omni, but looks like {what}. {KEY_BELONGS}")
     variable = spec.service_account_key_env_var
@@ -92,7 +92,7 @@ def _omni(spec: ClusterSpec) -> Iterator[Problem]:
 
 
 def _described(path: FieldPath, scope: ClusterSpec | MachineSet | Machine) -> Iterator[Problem]:
-    """The rules for what a cluster, a set and a machine have in common."""
+    """The rules for the fields that clusters, sets and machines share."""
     yield from _metadata(path, scope.labels, scope.annotations)
     yield from _patches((*path, "patches"), scope.patches)
     yield from _extensions((*path, "systemExtensions"), scope.system_extensions)
@@ -209,7 +209,7 @@ def _worker_names(spec: ClusterSpec) -> Iterator[Problem]:
 
 
 def _machine_use(spec: ClusterSpec) -> Iterator[Problem]:
-    """A machine is in one set, once; a machine that is described is in one at all."""
+    """A machine is in one set, once; each machine in `machines` is in a set."""
     uses: dict[str, FieldPath] = {}
     for index, machine_set in enumerate(spec.machine_sets):
         repeated = {machine for machine, times in Counter(machine_set.machines or ()).items() if times > 1}
@@ -232,7 +232,7 @@ def _machine_use(spec: ClusterSpec) -> Iterator[Problem]:
 
 
 def _kernel_args_with_classes(spec: ClusterSpec) -> Iterator[Problem]:
-    """Kernel arguments are set machine by machine, and a class's machines are not known beforehand."""
+    """Kernel arguments are set per machine, and the machines of a class are not known in advance."""
     for index, machine_set in enumerate(spec.machine_sets):
         if machine_set.machine_class is None:
             continue
@@ -257,7 +257,7 @@ def _install(path: FieldPath, install: Install | None) -> Iterator[Problem]:
 
 
 def _not_balanced(expression: str) -> str | None:
-    """Why a CEL expression cannot be one; only brackets and quotes are looked at, the rest is Omni's to judge."""
+    """Why a CEL expression is not valid; only brackets and quotes are checked, Omni checks the rest."""
     closing = {"(": ")", "[": "]", "{": "}"}
     expected: list[str] = []
     bare = re.sub(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'', "", expression)
@@ -272,7 +272,7 @@ def _not_balanced(expression: str) -> str | None:
 
 
 def _patch_ids(spec: ClusterSpec) -> Iterator[Problem]:
-    """Two patches with one ID are one resource."""
+    """Patches with the same ID would be the same resource."""
     weights = [(CLUSTER_WEIGHT, f"cluster-{spec.name}")]
     weights += [(SET_WEIGHT, each.id(spec.name)) for each in spec.machine_sets]
     weights += [(MACHINE_WEIGHT, f"cm-{machine}") for machine in spec.machines]

@@ -1,4 +1,4 @@
-"""What runs in the cluster on Omni's behalf: manifests that it applies, and jobs that tell if an upgrade may go on."""
+"""Workloads that Omni applies: manifests, and health check Jobs for upgrades."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHORTEST_INTERVAL = 5  # seconds, of a health check
 
 
 def workload_rules(spec: ClusterSpec) -> Iterator[Problem]:
-    """What Omni or omnictl refuse in manifests and health checks, in their words."""
+    """The problems of manifests and health checks, with the texts of Omni and omnictl."""
     seen: set[str] = set()
     for index, manifest in enumerate(spec.manifests or ()):
         yield from _manifest(("manifests", index), manifest, seen)
@@ -62,7 +62,7 @@ def _health_check(path: FieldPath, check: HealthCheck, seen: set[str]) -> Iterat
 
 
 def _unreadable(inline: Inline) -> str | None:
-    """Why text is no list of YAML documents that hold objects; None for data, which always is."""
+    """Why a text is not a list of YAML objects; None if it is, and for data."""
     if not isinstance(inline, str):
         return None
     try:

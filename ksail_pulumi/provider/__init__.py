@@ -1,1 +1,1 @@
-"""The Pulumi face: translates between Pulumi's calls and `lifecycle`. The only room that imports pulumi."""
+"""The Pulumi resource and its provider: translates between Pulumi and `lifecycle`. Only this package imports pulumi."""

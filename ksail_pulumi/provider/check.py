@@ -1,6 +1,6 @@
-"""Pulumi's `check`: are the inputs right, and would Omni take them?
+"""Pulumi's `check`: validates the inputs, and checks what Omni would refuse.
 
-Inputs that have not changed are not looked at again, so a `pulumi up` without changes makes no call.
+Unchanged inputs are not checked again, so a `pulumi up` without changes makes no call.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -> CheckResult:
-    """The inputs in their stored form, and what is wrong with them."""
+    """The inputs in their stored form, and their problems."""
     try:
         inputs = _stored_form(call.urn, olds, news)
     except InputError as error:
@@ -61,7 +61,7 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
 
 
 def _stored_form(urn: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
-    """What the program sent, spelled as on the wire; name and versions that it leaves out stay as they were."""
+    """The inputs of the program in wire names; an omitted name or version stays as it was."""
     inputs = stored_inputs(to_wire(inputs_in(news)))
     if OWNER in news:
         inputs[OWNER] = owner(str(news[OWNER]), urn)
@@ -77,9 +77,9 @@ def _hidden(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _failure(call: Call, problem: Problem | str) -> CheckFailure:
-    """A failure as the engine is told it.
+    """A failure for the engine.
 
-    Where its field is an input itself, the engine would print the value of that. So it gets such a field as text.
+    If the field is a top-level input, the engine prints its value. So the field is a part of the text then.
     """
     if isinstance(problem, str) or len(problem.path) == 1:
         return CheckFailure("", call.gate.ours(str(problem)))
@@ -99,7 +99,7 @@ def _parsed(
 
 
 def _warn_of_replacement(call: Call, unknown: list[FieldPath]) -> None:
-    """Say what an input may do that is not known before the `up`."""
+    """Warn of inputs that are not known before the `up` and may replace the cluster."""
     for field in ("name", "endpoint"):
         if (field,) in unknown:
             call.warning(
@@ -117,7 +117,7 @@ def _look(
     olds: Mapping[str, Any],
     news: Mapping[str, Any],
 ) -> tuple[dict[str, Any], list[CheckFailure]]:
-    """What Omni would refuse, and the inputs with what only Omni knows. What else it says is shown in a preview."""
+    """What Omni would refuse, and the inputs with values from Omni. Forecasts are shown in a preview."""
     from ksail_pulumi.provider.looking import look
 
     name_left_out = bool(news.get(NAME_LEFT_OUT)) and "name" not in olds
@@ -129,7 +129,7 @@ def _look(
         if in_preview:
             call.warning(str(error))
         elif left_out and not olds:
-            # A replacement keeps name and versions, which the cluster in Omni alone can tell.
+            # A replacement keeps name and versions, which only the cluster in Omni has.
             this_run.tell(call.urn, {UNASKED: str(error)})
         return inputs, []
     if in_preview:
@@ -141,7 +141,7 @@ def _look(
 
 
 def _asked_twice(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> list[CheckFailure]:
-    """Refuse a cluster that another resource of this stack asks for too."""
+    """Refuse a cluster that another resource of this stack manages."""
     name = str(inputs.get("name", ""))
     other = this_run.other_asking(call.urn, settings.endpoint_for(inputs), name)
     if other is None:

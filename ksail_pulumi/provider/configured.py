@@ -1,6 +1,6 @@
-"""What is odd about the settings of a stack or of an explicit provider: a key in plain text, a name that nobody knows.
+"""Warnings about the settings of a stack or an explicit provider: a key in plain text, an unknown name.
 
-Whether a value is a secret is known where the program runs, and only there; which settings there are, in the provider.
+Only the program knows whether a value is secret, and only the provider knows all settings that are set.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ async def look_at_settings(resource: pulumi.Resource, inputs: Mapping[str, Any])
 
     Args:
         resource: The cluster.
-        inputs: Its inputs on the wire; one with an endpoint of its own does not go by that of the settings.
+        inputs: Its inputs; an own endpoint takes precedence over that of the settings.
 
     Raises:
-        SettingsError: The endpoint is set as a secret. Pulumi keeps it in plain text, with the cluster that is there.
+        SettingsError: The endpoint is set as a secret. Pulumi stores it in plain text with the cluster.
     """
     provider = getattr(resource, "_provider", None)
     if isinstance(provider, ProviderResource):
@@ -75,7 +75,7 @@ def _warn_once(about: pulumi.Resource | None, message: str) -> None:
 
 
 def unknown_settings(names: Iterable[str]) -> Iterator[str]:
-    """A warning for each setting of ours that does not exist."""
+    """A warning for each unknown setting `omni:…`."""
     known = [f"omni:{name}" for name in SETTINGS]
     for name in sorted(names):
         if name.startswith("omni:") and name not in known:

@@ -1,6 +1,6 @@
-"""Pulumi's `diff`: what differs in meaning between the stored outputs and the inputs.
+"""Pulumi's `diff`: compares the stored outputs with the inputs by meaning.
 
-It makes no call, unless the endpoint has changed: then it asks whether that is the same Omni under another name.
+It makes no call, unless the endpoint has changed: then it checks whether that is the same Omni.
 """
 
 from __future__ import annotations
@@ -28,13 +28,12 @@ if TYPE_CHECKING:
 def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
     """Compare the outputs in the state with the inputs of the program.
 
-    `changes` is None where inputs differ: the engine then finds out itself which, for its display and for
-    `replace_on_changes`. It is True where the inputs are the same and there is work all the same, and where a hidden
-    input differs as well.
+    `changes` is None if inputs differ: then the engine itself finds which ones, for its display and for
+    `replace_on_changes`. It is True if an update is needed with the same inputs, or if a hidden input differs too.
 
     Raises:
         LifecycleError: A newer release wrote the state.
-        OmniError: The endpoint has changed, and the new one cannot be asked.
+        OmniError: The endpoint has changed, and the new one does not answer.
     """
     refuse_newer(olds)
     keep(call.urn, id_, olds)
@@ -49,14 +48,14 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
     if _other_omni(call, settings, id_, olds, new):
         replaces.append("endpoint")
         this_run.leaves(call.urn)
-    # Asked to compare by itself, the engine shows hidden properties too.
+    # When the engine compares, it also shows hidden properties.
     changes = True if this_run.told(call.urn).get(UNSEEN) else None
-    # Where the program has the option `delete_before_replace`, that decides (pulumi 3.276), and our class sets it.
+    # The option `delete_before_replace` of the program takes precedence (pulumi 3.276), and our class sets it.
     return DiffResult(changes=changes, replaces=replaces, delete_before_replace=bool(replaces))
 
 
 def _has_work(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
-    """Whether there is work though the inputs are the same."""
+    """Whether an update is needed although the inputs are the same."""
     return (
         not reached(olds)
         or renewal_due(olds)
@@ -67,7 +66,7 @@ def _has_work(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
 
 
 def _without_pins(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs in stored outputs. A version that was left to us and still is does not count."""
+    """The inputs in stored outputs, without versions that the program omits."""
     left_to_us = set(olds.get(PINNED, VERSIONS)) - set(news)
     return {key: value for key, value in inputs_in(olds).items() if key not in left_to_us}
 
@@ -90,7 +89,7 @@ def _known_and_other(old: Any, new: Any) -> bool:
 
 
 def _other_omni(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether the inputs lead to another Omni, not to the same one written in another way or under another name."""
+    """Whether the inputs name another Omni, and not the same one with another URL."""
     if isinstance(new.get("endpoint"), Unknown) or olds.get("endpoint") == new.get("endpoint"):
         return False
     from ksail_pulumi.omni.endpoint import another_omni

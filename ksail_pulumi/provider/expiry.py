@@ -1,4 +1,4 @@
-"""Warns of a service account key that is about to expire. Its date stands in the key: no call is made."""
+"""Warns of a service account key that is about to expire. The key contains its date, so no call is made."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from ksail_pulumi.provider.settings import Settings
 
 BEFORE = timedelta(days=14)
-"""How long before its end a key is warned of."""
+"""How long before the expiry of a key the warning is shown."""
 
 
 def warn_of_expiry(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> None:
     """Warn, once a run, of the key that a resource with these inputs uses.
 
-    What is wrong with a key otherwise is told where the key is needed.
+    Other problems with a key are reported where the key is used.
     """
     try:
         key, source = settings.key_for(inputs)

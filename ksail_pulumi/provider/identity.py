@@ -1,4 +1,4 @@
-"""Which cluster the properties of a resource speak of, and whether this release can read them."""
+"""The identity of the cluster in the properties of a resource, and whether this release can read them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from ksail_pulumi.plan.ownership import OwnershipMark
 
 _MARKS_CREATIONS = 2
-"""The form of the outputs since which an unfinished creation is marked in Omni."""
+"""The first schema version with creation marks in Omni."""
 
 
 def owner(given: str, urn: str) -> str:
-    """The mark of a resource, given the one that its program sends and its URN; without a URN, that of the program."""
+    """The owner mark of a resource by its URN; without a URN, the one that its program sends."""
     from ksail_pulumi.plan.ownership import owner_by_urn
 
     return owner_by_urn(given.partition("/")[0], urn) if given and urn else given
 
 
 def mark_of(properties: Mapping[str, Any], urn: str) -> OwnershipMark:
-    """The mark of a resource by its URN, which a rename changes; the one in its properties is a former one then."""
+    """The owner mark of a resource by its URN. After a rename, the one in its properties is a former one."""
     from ksail_pulumi.plan.ownership import OwnershipMark
 
     stored = str(properties.get(OWNER, ""))
@@ -36,7 +36,7 @@ def mark_of(properties: Mapping[str, Any], urn: str) -> OwnershipMark:
 
 
 def identity_of(name: str, outputs: Mapping[str, Any], mark: OwnershipMark) -> Identity:
-    """Which cluster stored outputs speak of.
+    """The identity of the cluster in stored outputs.
 
     Raises:
         LifecycleError: A newer release wrote them.
@@ -55,12 +55,12 @@ def identity_of(name: str, outputs: Mapping[str, Any], mark: OwnershipMark) -> I
 
 
 def form_of(outputs: Mapping[str, Any]) -> int:
-    """The form of stored outputs, see `SCHEMA`."""
+    """The schema version of stored outputs, see `SCHEMA`."""
     return int(outputs.get("schema") or 1)
 
 
 def refuse_newer(outputs: Mapping[str, Any]) -> None:
-    """Refuse outputs that a newer release wrote: what it added would be lost.
+    """Refuse outputs of a newer release: its additions would be lost.
 
     Raises:
         LifecycleError: The text names both releases.
@@ -74,11 +74,11 @@ def refuse_newer(outputs: Mapping[str, Any]) -> None:
 
 
 def adopts(urn: str, name: str) -> bool:
-    """Whether a cluster is taken over. What was taken over and has been deleted by a replacement is made anew."""
+    """Whether a cluster is taken over. After a replacement has deleted it, it is created instead."""
     return bool(this_run.told(urn).get(ADOPT)) and not this_run.has_deleted(urn, name)
 
 
 def keep(urn: str, name: str, outputs: Mapping[str, Any]) -> None:
-    """Take note of what a replacement keeps of the cluster that stored outputs speak of."""
+    """Remember what a replacement keeps of the cluster in stored outputs."""
     versions = {version: str(outputs[version]) for version in VERSIONS if version in outputs}
     this_run.keep(urn, {"name": name, **versions})

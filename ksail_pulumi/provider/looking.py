@@ -1,4 +1,4 @@
-"""The part of `check` that asks Omni: what it would refuse, and which cluster a replacement deletes."""
+"""The part of `check` with calls to Omni: what it would refuse, and which cluster a replacement deletes."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from ksail_pulumi.provider.settings import Settings
 
 LOOK_SECONDS = 10.0
-"""How long a check waits for Omni; after that it goes on without its opinion."""
+"""The time limit of a check for Omni in seconds; after it the check continues without Omni."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What Omni says.
+    """The result of the check in Omni.
 
     Attributes:
-        findings: What it would refuse, and what will happen.
+        findings: What Omni would refuse, and what will change.
         inputs: The inputs, with the name and the versions that a replacement keeps.
     """
 
@@ -55,20 +55,20 @@ def look(
     olds: Mapping[str, Any],
     name_left_out: bool,
 ) -> Look:
-    """Ask Omni about inputs.
+    """Check inputs in Omni.
 
     Args:
-        urn: The resource; `""` where it is not known.
-        settings: How to reach Omni.
+        urn: The URN of the resource; `""` if unknown.
+        settings: The settings of the provider.
         inputs: The inputs in their stored form.
         spec: The same, parsed.
-        olds: The inputs before; none for a new resource, and for a forced replacement.
-        name_left_out: Whether the name is only that of the resource.
+        olds: The former inputs; none for a new resource and for a forced replacement.
+        name_left_out: Whether the program omits the name.
 
     Raises:
-        SettingsError: How to reach Omni is not known.
-        UnreachableError: It does not answer in time; calls under way end by their own deadline, unheard.
-        OmniError: It answers with an error.
+        SettingsError: The endpoint or the key is not set.
+        UnreachableError: Omni does not answer in time; running calls end by their own deadline.
+        OmniError: Omni answers with an error.
     """
     connection = settings.connection(inputs)
     outcome: list[Look | Exception] = []
@@ -80,7 +80,7 @@ def look(
         except Exception as error:
             outcome.append(error)
 
-    # In the context of this thread: it knows what Omni's texts may not show.
+    # Runs in a copy of this context, which holds the redaction gate for Omni's texts.
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(ask,), name="ksail-pulumi-check", daemon=True)
     thread.start()
@@ -118,13 +118,13 @@ class _Asking:
         return [f"the owner in Omni changes from {former} to {now}"] if former and former != now else []
 
     def _leaves_omni(self, name: str) -> str | None:
-        """What happens to the cluster in the former Omni, if the endpoint leads to another one."""
+        """What happens to the cluster in the former Omni, if the endpoint names another one."""
         former = self.settings.endpoint_for(self.olds)
         if not another_omni(former, self.client.endpoint):
             return None
         here = self.client.state.find(CLUSTER, name)
         if here is not None and self._mark.names(self._mark.owner_of(here)):
-            return None  # the same Omni under another name; `diff` goes by the UUID
+            return None  # the same Omni with another URL; `diff` decides by the UUID
         state = connect(self.settings.connection(inputs_in(self.olds))).state
         nodes = state.list(MACHINE_SET_NODE, {LABEL_CLUSTER: name})
         when = "after the new one is created" if self._create_first else "first"
@@ -147,7 +147,7 @@ class _Asking:
         return Look(self._preview(spec, None, replacements), inputs)
 
     def _replaced(self) -> Resource | None:
-        """The cluster that this resource has, if this is a forced replacement: the engine does not say so."""
+        """The cluster of this resource, if this is a forced replacement, which the engine does not report."""
         own = {cluster.id: cluster for cluster in own_clusters(self._mark, self.client)}
         if self._adopts:
             return own.get(self.spec.name)
@@ -185,6 +185,6 @@ class _Asking:
 
 
 def _kept(replaced: Resource) -> dict[str, str]:
-    """What a replacement keeps where the program leaves it out: chosen once, it stays."""
+    """The values that a replacement keeps if the program omits them."""
     had = versions_of(replaced)
     return {"name": replaced.id, "kubernetesVersion": had.kubernetes, "talosVersion": had.talos}

@@ -1,4 +1,4 @@
-"""Mistakes that are found while the user's program runs, told by Pulumi as a message."""
+"""Errors in the user's program that Pulumi shows without a traceback."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 
 class ProgramInputError(InputError, RunError):
-    """An input that cannot be used. Of a `RunError` Pulumi prints the text alone, of any other error a traceback."""
+    """An input is not valid. Of a `RunError` Pulumi prints only the text, of other errors a traceback."""
 
 
 class ProgramFileError(ConfigFileError, RunError):
-    """A file that cannot be used, in the same sense."""
+    """A file is not valid, as a `RunError`."""
 
 
 class ProgramSettingsError(SettingsError, RunError):
-    """A setting that cannot be used, in the same sense."""
+    """A setting is not valid, as a `RunError`."""
 
 
 @contextmanager
 def told(resource_name: str = "") -> Iterator[None]:
-    """Let the mistakes found inside reach the user without a traceback; they stay what they are to `except`.
+    """Show errors in the block without a traceback; their classes still work with `except`.
 
     Args:
-        resource_name: The resource that they are about, where a program may have several; files name themselves.
+        resource_name: The resource, for the message; errors about files already name the file.
     """
     try:
         yield

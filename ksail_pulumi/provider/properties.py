@@ -1,7 +1,7 @@
-"""The properties of an `OmniCluster` as Pulumi stores them: inputs, facts, and some hidden ones of ours.
+"""The properties of an `OmniCluster` in the state: inputs, facts, and hidden ones.
 
-Pulumi hides what begins with two underscores. Inputs and outputs share one namespace, and a preview shows the inputs in
-place of outputs that do not exist yet; so the inputs `kubeconfig` and `talosconfig` have other names in here.
+Pulumi hides names that begin with two underscores. Inputs and outputs share one namespace, and a preview shows inputs
+instead of outputs that do not exist yet. So the inputs `kubeconfig` and `talosconfig` have other names here.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from ksail_pulumi.problems import FieldPath
 
 OWNER = "__owner"
-"""The mark on everything that the resource makes in Omni. It follows the resource's URN (`owner_by_urn`)."""
+"""The owner mark on everything that the resource creates in Omni. It follows the URN (`owner_by_urn`)."""
 
 ADOPT = "__adopt"
-"""An existing cluster is taken over by create (`opts.import_`). Never leaves `check`, as the next ones."""
+"""Create takes over an existing cluster (`opts.import_`). `check` removes this property and the next ones."""
 
 PREVIEW = "__preview"
 """The program runs in a preview."""
@@ -33,31 +33,31 @@ CREATE_FIRST = "__createFirst"
 """A replacement creates before it deletes (`opts.delete_before_replace` is False)."""
 
 NAME_LEFT_OUT = "__nameLeftOut"
-"""The name is that of the resource, since the program gives none."""
+"""The program omits the name, so it is that of the resource."""
 
 CHOSEN = "__chosen"
-"""Versions that the program leaves out and that the replaced cluster had."""
+"""Versions of the replaced cluster that the program omits."""
 
 MARKED = "__marked"
 """The paths of the inputs that are marked as secret. Not among the inputs that `check` returns, but in the outputs."""
 
 UNASKED = "__unasked"
-"""What `check` tells `create` and `delete`: why Omni could not tell what a replacement keeps."""
+"""From `check` for `create` and `delete`: why Omni could not report what a replacement keeps."""
 
 UNSEEN = "__unseen"
-"""What `check` tells `diff`: a hidden input differs from the stored one, and the engine would show that."""
+"""From `check` for `diff`: a hidden input differs from the stored one, which the engine would show."""
 
 PACKAGE = "__package"
 """In outputs: the version of this package that wrote them."""
 
 UNFINISHED = "__unfinished"
-"""In outputs: the attempt whose mark of an unfinished creation is still on the cluster."""
+"""In outputs: the attempt whose creation mark is still on the cluster."""
 
 PINNED = "__pinned"
-"""In outputs: the versions that the user left to us."""
+"""In outputs: the versions that the user omits."""
 
 OMNI = "__omni"
-"""In outputs: the endpoint of the Omni that the cluster was last seen in."""
+"""In outputs: the endpoint of the Omni where the cluster was last seen."""
 
 _CONTENTS = frozenset({"annotations", "description", "inline", "job", "kernelArgs", "labels", "url"})
 
@@ -86,7 +86,7 @@ def stored(
 
 
 def refreshed(outputs: ClusterOutputs, old: Mapping[str, Any], endpoint: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Outputs and inputs of a cluster as it was found, given the outputs that are stored of it.
+    """Outputs and inputs of a cluster after a refresh, given its stored outputs.
 
     The inputs have the user's own spelling already (`plan.refresh`).
     """
@@ -98,10 +98,10 @@ def refreshed(outputs: ClusterOutputs, old: Mapping[str, Any], endpoint: str) ->
 
 
 def found(outputs: ClusterOutputs) -> dict[str, Any]:
-    """The outputs of a cluster that nobody asked for in this state (`OmniCluster.get`).
+    """The outputs of a cluster without inputs in the state (`OmniCluster.get`).
 
-    What patches, manifests, labels and the like hold is secret: whether its author has marked it, nobody can tell from
-    Omni.
+    Contents of patches, manifests, labels and similar fields are secret, because Omni does not know whether their
+    author has marked them.
     """
     return {key: _contents_guarded(key, value) for key, value in outputs.to_wire().items()}
 
@@ -115,9 +115,9 @@ def _contents_guarded(key: str, value: Any) -> Any:
 
 
 def without_unknowns(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldPath]]:
-    """What a preview knows of the inputs: without their unknown parts, and the paths of these.
+    """The inputs in a preview without their unknown parts, and the paths of these.
 
-    A list with an unknown item is unknown as a whole: it may get longer or shorter.
+    A list with an unknown item is unknown as a whole, because its length may change.
     """
     unknown: list[FieldPath] = []
     return _known(inputs, (), unknown), unknown
@@ -137,7 +137,7 @@ def _known(value: Any, path: FieldPath, unknown: list[FieldPath]) -> Any:
 
 
 def concerns(path: FieldPath, unknown: list[FieldPath]) -> bool:
-    """Whether what is said of a field may be due to something unknown in it, around it or in it."""
+    """Whether a problem with a field may be caused by an unknown value in it or around it."""
     return any(path[: len(each)] == each or each[: len(path)] == path for each in unknown)
 
 

@@ -1,4 +1,4 @@
-"""What the provider process remembers from one call of a run of Pulumi to the next."""
+"""What the provider process remembers between the calls of one run of Pulumi."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """One run of Pulumi, which has a provider process of its own. Resources are known by their URNs."""
+    """One run of Pulumi, which has its own provider process. Resources are identified by their URNs."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -23,15 +23,15 @@ class Run:
         self._shown: set[tuple[str, str]] = set()
 
     def other_asking(self, urn: str, endpoint: str, cluster: str) -> str | None:
-        """The resource, if any, that has asked for a cluster before this one did: the first one has it."""
+        """The resource, if any, that has requested the cluster before this one."""
         with self._lock:
             first = self._asked.setdefault((endpoint, cluster), urn)
         return first if first != urn else None
 
     def tell(self, urn: str, hidden: Mapping[str, Any]) -> None:
-        """Take note of what `check` has to tell `create`. Among the inputs it would show in every diff.
+        """Store a value from `check` for `create`. As an input it would be shown in every diff.
 
-        Where the host does not tell the URN, nothing is noted: it might be taken for another resource's.
+        Without a URN nothing is stored, because it could belong to another resource.
         """
         if not urn:
             return
@@ -39,31 +39,31 @@ class Run:
             self._told[urn] = {**self._told.get(urn, {}), **hidden}
 
     def told(self, urn: str) -> dict[str, Any]:
-        """What `check` has told."""
+        """The value that `check` has stored."""
         with self._lock:
             return dict(self._told.get(urn, {}))
 
     def replaces(self, urn: str, cluster: str) -> None:
-        """Take note that a cluster of a resource is going to be replaced."""
+        """Remember that a cluster of a resource will be replaced."""
         if not urn:
             return
         with self._lock:
             self._replaced[urn] = cluster
 
     def replaced(self, urn: str) -> str | None:
-        """The cluster of a resource that is going to be replaced, as far as that is known."""
+        """The cluster of a resource that will be replaced, if known."""
         with self._lock:
             return self._replaced.get(urn)
 
     def keep(self, urn: str, kept: Mapping[str, str]) -> None:
-        """Take note of the name and the versions in the state of a resource: a replacement keeps them."""
+        """Remember the name and versions in the state of a resource: a replacement keeps them."""
         if not urn:
             return
         with self._lock:
             self._kept[urn] = dict(kept)
 
     def kept(self, urn: str) -> dict[str, str]:
-        """Name and versions in the state of a resource, as far as this run has seen them.
+        """The name and versions in the state of a resource, if this run has seen them.
 
         Omni does not know them any more where the cluster is deleted before the engine checks: where the resource is
         replaced along with another one that deletes first, and where an earlier run has only deleted.
@@ -72,7 +72,7 @@ class Run:
             return dict(self._kept.get(urn, {}))
 
     def deletes(self, urn: str, cluster: str) -> None:
-        """Take note that a cluster of a resource is deleted."""
+        """Remember that a cluster of a resource is deleted."""
         with self._lock:
             self._deleted.add((urn, cluster))
 
@@ -82,22 +82,22 @@ class Run:
             return (urn, cluster) in self._deleted
 
     def leaves(self, urn: str) -> None:
-        """Take note that a resource is replaced by one in another Omni."""
+        """Remember that a resource is replaced by one in another Omni."""
         with self._lock:
             self._leaving.add(urn)
 
     def is_leaving(self, urn: str) -> bool:
-        """Whether a resource is replaced by one in another Omni: no cluster there is the replaced one."""
+        """Whether a resource is replaced by one in another Omni."""
         with self._lock:
             return urn in self._leaving
 
     def is_news(self, urn: str, line: str) -> bool:
-        """Whether a line about a resource has not been shown yet: for a replacement, the engine checks twice."""
+        """Whether a line about a resource is new: for a replacement the engine calls `check` twice."""
         with self._lock:
             news = (urn, line) not in self._shown
             self._shown.add((urn, line))
         return news
 
 
-# One process serves one run, so what belongs to the run belongs to the module.
+# A process serves one run, so its state can be global.
 this_run = Run()

@@ -1,8 +1,8 @@
-"""What a call of the engine must not show of its properties.
+"""Which properties a call of the engine must not show.
 
-A dynamic provider gets plain values: Pulumi takes the secret marks off on the way. So the program sends the paths of
-what is marked along with the inputs (`MARKED`); `check` takes note of them for the calls that follow, and the outputs
-keep them for those that have no program (`refresh`, `destroy`).
+A dynamic provider gets plain values, because Pulumi removes the secret marks. So the program sends the paths of secrets
+with the inputs (`MARKED`). `check` remembers them for the following calls, and the outputs contain them for operations
+without a program (`refresh`, `destroy`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def marked(urn: str, properties: Mapping[str, Any]) -> list[FieldPath]:
-    """The paths of what is marked as secret in the properties of a resource."""
+    """The paths of the secrets in the properties of a resource."""
     given = properties.get(MARKED)
     if given is None:
         given = this_run.told(urn).get(MARKED)
@@ -29,13 +29,13 @@ def marked(urn: str, properties: Mapping[str, Any]) -> list[FieldPath]:
 
 
 def newly_marked(urn: str, outputs: Mapping[str, Any]) -> bool:
-    """Whether something is marked as secret now that stands in stored outputs in plain text."""
+    """Whether something is marked as secret that is in plain text in the stored outputs."""
     given = this_run.told(urn).get(MARKED)
     return not set(_paths(given)) <= set(_paths(outputs.get(MARKED)))
 
 
 def _paths(given: Any) -> list[FieldPath]:
-    """Paths as they were before Pulumi, which makes floats of all numbers.
+    """Paths with integers again: Pulumi converts all numbers to floats.
 
     States from before the input `addons` had its name hold paths into `components`.
     """
@@ -46,7 +46,7 @@ def _paths(given: Any) -> list[FieldPath]:
 
 
 def gate_for(urn: str, *properties: Mapping[str, Any]) -> Gate:
-    """What keeps the values of properties back in the texts of a call."""
+    """The gate that redacts the properties in the texts of a call."""
 
     def secret() -> set[str]:
         found: set[str] = set()

@@ -1,6 +1,6 @@
-"""Which Omni a resource lives in.
+"""The Omni of a resource.
 
-Its own inputs win over the configuration of stack or provider, and that wins over the environment.
+Its inputs take precedence over the configuration of the stack or provider, and that over the environment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no", "")
 
 
 SETTINGS = ("endpoint", "serviceAccountKey", "caFile", "insecureSkipTlsVerify")
-"""The names of the settings, behind `omni:`."""
+"""The names of the settings, without `omni:`."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Settings:
 
     @classmethod
     def of(cls, config: Config) -> Settings:
-        """What Pulumi hands to `configure`."""
+        """The configuration that Pulumi passes to `configure`."""
 
         def value(key: str) -> str:
             return str(config.get(f"omni:{key}") or "").strip()
@@ -57,11 +57,11 @@ class Settings:
         )
 
     def endpoint_for(self, inputs: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> str:
-        """The endpoint of a resource with these inputs, `""` where none is set."""
+        """The endpoint of a resource with these inputs, `""` if none is set."""
         return _text(inputs.get("endpoint")) or self.endpoint or _text(environ.get("OMNI_ENDPOINT"))
 
     def connection(self, inputs: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Connection:
-        """How to reach the Omni of a resource with these inputs.
+        """The connection for a resource with these inputs.
 
         Raises:
             SettingsError: The endpoint or the key is not set anywhere.
@@ -84,7 +84,7 @@ class Settings:
         )
 
     def key_for(self, inputs: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
-        """The key of a resource with these inputs, and where it is set.
+        """The key for a resource with these inputs, and where it is set.
 
         Raises:
             SettingsError: The key is not set anywhere.

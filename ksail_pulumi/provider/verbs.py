@@ -1,4 +1,4 @@
-"""Pulumi's `create`, `read`, `update` and `delete`: properties in, the verbs of `lifecycle`, properties out."""
+"""Pulumi's `create`, `read`, `update` and `delete`, implemented with `lifecycle`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateResult:
-    """Make the cluster, or continue where an earlier create of this resource stopped."""
+    """Create the cluster, or continue an earlier create of this resource."""
     told = this_run.told(call.urn)
     _refuse_unasked(call)
     chosen = {key: value for key, value in told.get(CHOSEN, {}).items() if key not in inputs}
@@ -52,18 +52,18 @@ def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateR
 
 
 def update(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> UpdateResult:
-    """Bring the cluster to the new inputs; versions that are left out stay as they are."""
+    """Change the cluster to the new inputs; omitted versions stay as they are."""
     identity = identity_of(id_, olds, OwnershipMark(str(news.get(OWNER, "")), frozenset({str(olds.get(OWNER, ""))})))
     spec = parse_cluster(inputs_in(news))
     session = _session(call, settings, news, "update")
-    # Until all of it is rewritten, the former mark counts too.
+    # Until all parts are rewritten, the former mark is valid too.
     with _saving(call, {**news, OWNER: olds.get(OWNER, news.get(OWNER))}, session.client):
         outputs = update_cluster(spec, identity, session, old=olds)
     return UpdateResult(_answer(call, outputs, news, session.client))
 
 
 def read(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]) -> ReadResult:
-    """Look at the cluster: for a refresh, where `properties` are stored outputs, or for `OmniCluster.get`."""
+    """Read the cluster: for a refresh, with stored outputs as `properties`, or for `OmniCluster.get`."""
     if "schema" not in properties:
         client = _client(settings, properties)
         outputs = read_cluster(id_, client)
@@ -84,7 +84,7 @@ def read(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]
 
 
 def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]) -> None:
-    """Delete the cluster and wait until it is gone; one that is gone already is no error."""
+    """Delete the cluster and wait until it is gone. It is not an error if it is gone already."""
     _refuse_unasked(call)
     identity = identity_of(id_, properties, mark_of(properties, call.urn))
     on_delete = properties.get("onDelete") or {}
@@ -96,7 +96,7 @@ def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, An
 
 
 def _refuse_unasked(call: Call) -> None:
-    """Refuse to create, and to delete for a replacement, what Omni could not be asked about before.
+    """Refuse to create, or to delete for a replacement, if `check` could not reach Omni.
 
     Raises:
         UnreachableError: With the reason.
@@ -106,13 +106,13 @@ def _refuse_unasked(call: Call) -> None:
 
 
 def _answer(call: Call, outputs: ClusterOutputs, inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
-    """The outputs for the engine; once it has them, the creation has finished."""
+    """The outputs for the engine; the creation is finished once the engine has them."""
     call.progress(_in_short(outputs))
     return stored(_recorded(call, outputs, client), inputs, client.endpoint, marked(call.urn, inputs))
 
 
 def _recorded(call: Call, outputs: ClusterOutputs, client: Client) -> ClusterOutputs:
-    """Take the mark of an unfinished creation off once a state has the cluster, by its UUID."""
+    """Remove the creation mark once a state has the cluster with its UUID."""
     if not outputs.creation or not outputs.cluster_uuid:
         return outputs
     call.after_answer(lambda: finish_creation(client, outputs.name, outputs.creation))
@@ -120,7 +120,7 @@ def _recorded(call: Call, outputs: ClusterOutputs, client: Client) -> ClusterOut
 
 
 def _in_short(outputs: ClusterOutputs) -> str:
-    """What stays on the resource's row, in place of the last thing that was waited for."""
+    """The final message on the row of the resource."""
     machines = "1 machine" if len(outputs.nodes) == 1 else f"{len(outputs.nodes)} machines"
     versions = f"Talos {outputs.inputs['talosVersion']}, Kubernetes {outputs.inputs['kubernetesVersion']}"
     return f"{machines}, {versions}, {'ready' if outputs.ready else 'not ready yet'}"
@@ -142,7 +142,7 @@ def _session(call: Call, settings: Settings, properties: Mapping[str, Any], verb
 
 @contextmanager
 def _saving(call: Call, inputs: Mapping[str, Any], client: Client) -> Iterator[None]:
-    """Let the engine save a cluster that Omni has accepted, though the verb failed after that."""
+    """Let the engine save a cluster that Omni has accepted, if the operation fails after that."""
     try:
         yield
     except KsailPulumiError as error:

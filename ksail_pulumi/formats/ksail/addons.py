@@ -23,7 +23,7 @@ _APPROVER = "kubelet-csr-approver"
 
 
 def addons_of(cluster: Cluster) -> dict[str, Any]:
-    """The add-ons that a ksail.yaml turns on; its defaults are what Talos has: Flannel, and nothing else."""
+    """The add-ons of a ksail.yaml. Its defaults are those of Talos: Flannel and nothing else."""
     chosen: dict[str, Any] = {
         "cni": _NAMES.get(cluster.cni or ""),
         "metricsServer": cluster.metrics_server == _ON or None,
@@ -36,7 +36,7 @@ def addons_of(cluster: Cluster) -> dict[str, Any]:
 
 
 def without_approver(patches: TalosPatches) -> None:
-    """Leave out the approver of certificates that KSail writes into `talos/cluster` for its metrics-server.
+    """Skip the certificate approver that KSail writes to `talos/cluster` for its metrics-server.
 
     The add-on brings one. Two manifests with the same objects would undo each other in a sync. In a cluster that
     KSail has made, its patch stays all the same: nothing of others is removed unasked.

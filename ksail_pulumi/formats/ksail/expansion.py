@@ -1,7 +1,7 @@
 """`${NAME}` in the files of a KSail project, with KSail's own rules (its pkg/envvar).
 
-`${NAME}`, `${NAME:-default}` and `${NAME:=default}` are replaced, in comments too; a variable that is set wins even
-when it is empty. `$NAME`, `${}` and `$$` stay as they are; there is no way to escape.
+`${NAME}`, `${NAME:-default}` and `${NAME:=default}` are replaced, also in comments; an empty variable also replaces the
+default. `$NAME`, `${}` and `$$` are not changed, and there is no escape.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _COMMENT = re.compile("#[^\n\r\x85\u2028\u2029]*")
 
 @dataclass(frozen=True)
 class Missing:
-    """A reference to a variable that is not set, without a default.
+    """A reference without default to a variable that is not set.
 
     Attributes:
         name: The variable.
-        line: Its line in the text as it was written, counted from 1.
-        offset: Its place in the expanded text, where nothing stands for it.
+        line: The line in the original text, counted from 1.
+        offset: The position in the expanded text.
     """
 
     name: str
@@ -36,10 +36,10 @@ class Missing:
 
 
 def expand(text: str, environ: Mapping[str, str]) -> tuple[str, list[Missing]]:
-    """Replace the references in a text.
+    """Expand the references in a text.
 
     Returns:
-        The text, and the references that are missing; each of them becomes empty.
+        The expanded text, in which missing references are empty, and the missing references.
     """
     missing: list[Missing] = []
     line, counted, shift = 1, 0, 0
@@ -55,7 +55,7 @@ def expand(text: str, environ: Mapping[str, str]) -> tuple[str, list[Missing]]:
         shift += len(found) - len(match[0])
         return found
 
-    # Nothing behind the last brace can match, and looking for its end from every `${` on would take for ever.
+    # Nothing after the last brace can match, and a search for it from every `${` would take quadratic time.
     end = text.rfind("}") + 1
     return _REFERENCE.sub(value, text[:end]) + text[end:], missing
 
@@ -79,7 +79,7 @@ def outside_comments(text: str, missing: list[Missing]) -> list[Missing]:
 
 
 def _comments(text: str) -> Iterator[tuple[int, int]]:
-    """Where the comments of a YAML text begin and end: a scanner leaves them out, so they are between its tokens."""
+    """The positions of the comments in a YAML text: a scanner skips them, so they are between its tokens."""
     end = 0
     for token in yaml.scan(text, Loader=yaml.CSafeLoader):
         yield from _comments_in(text, end, token.start_mark.index)

@@ -1,4 +1,4 @@
-"""The shape of ksail.yaml: what of KSail's `Cluster` acts on an Omni cluster, at both of the places it has had."""
+"""The schema of ksail.yaml: the parts of KSail's `Cluster` that apply to Omni, at their current and former places."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_NAME = 63
 
 
 def check_name(name: str) -> str:
-    """Refuse a cluster name that KSail does not take, with its texts.
+    """Refuse a cluster name that KSail refuses, with its texts.
 
     Raises:
         ValueError: It is too long or has other characters.
@@ -34,7 +34,7 @@ def check_name(name: str) -> str:
 
 
 def _whole_number(value: Any) -> Any:
-    """Refuse what pydantic would bend into a number: `true`, `"2"`."""
+    """Refuse what pydantic would convert into a number: `true`, `"2"`."""
     if isinstance(value, bool | str):
         raise PydanticCustomError("int_type", "")
     return value
@@ -47,7 +47,7 @@ Name = Annotated[
 
 
 def _toggle(value: Any) -> Any:
-    """KSail's switches take YAML's booleans too."""
+    """KSail's switches also accept booleans."""
     return {True: "Enabled", False: "Disabled"}.get(value, value) if isinstance(value, bool) else value
 
 
@@ -62,10 +62,10 @@ SwitchWithoutDefault = Annotated[
 
 WITHOUT_EFFECT = "without effect"
 Idle = Annotated[Any, WITHOUT_EFFECT]
-"""A field that KSail has and that does nothing for a cluster on Omni: it is accepted, with a warning."""
+"""A field of KSail without effect on Omni: it is accepted, with a warning."""
 
 Other = Any
-"""A part that is not about a cluster on Omni. It is not checked."""
+"""A part for other providers. It is not validated."""
 
 
 class _Part(BaseModel):
@@ -242,7 +242,7 @@ class KsailFile(_Part):
 
 
 def idle_fields(part: BaseModel, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """The paths of the fields that are set and do nothing here; what is switched off does nothing anywhere."""
+    """The paths of the fields that are set but have no effect here."""
     found = []
     for name, info in type(part).model_fields.items():
         value = getattr(part, name)

@@ -1,7 +1,7 @@
 """The folder of Talos patches in a KSail project: `talos/{cluster,control-planes,workers}/*.yaml`.
 
-The text of a patch goes to Omni as it is written, comments and empty lines included; it is parsed only to find mistakes
-that Omni would refuse without naming the file.
+The text of a patch is sent to Omni as it is, including comments and empty lines. It is parsed only to report mistakes
+with file and line, which Omni does not know.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 SCOPES = ("cluster", "control-planes", "workers")
 
-# KSail writes these itself and keeps them from Omni: Omni owns the cluster's name and refuses a patch that sets it, and
-# image verification is left to the image factory.
+# KSail writes these files and does not send them to Omni: Omni refuses patches that set the cluster name, and the image
+# factory verifies the images.
 NOT_FOR_OMNI = {"cluster-name.yaml", "image-verification.yaml"}
 
 
 @dataclass
 class TalosPatches:
-    """The patches of a folder, for each of `SCOPES` in the order of the file names.
+    """The patches of a folder, for each of `SCOPES`, ordered by file name.
 
     Attributes:
         scopes: By scope, patches as inputs of `OmniCluster`: `{"name": ..., "inline": text}`.
-        files: By scope, the file of each of these patches, as messages name it.
-        warnings: What is odd about them without being wrong.
+        files: By scope, the file name of each patch for messages.
+        warnings: Warnings about them.
     """
 
     scopes: dict[str, list[dict[str, str]]] = field(default_factory=lambda: {scope: [] for scope in SCOPES}, repr=False)
@@ -40,15 +40,15 @@ class TalosPatches:
 
 
 def read_patches(folder: Path, shown: str, environ: Mapping[str, str]) -> TalosPatches:
-    """Read a folder of patches; a scope without a folder has none.
+    """Read a folder of patches; a scope without a folder has no patches.
 
     Args:
-        folder: The folder that holds those of the scopes.
-        shown: How messages name it.
-        environ: Where `${NAME}` in a patch is looked up.
+        folder: The folder with the folders of the scopes.
+        shown: The name of the folder in messages.
+        environ: The variables for `${NAME}` in patches.
 
     Raises:
-        ConfigFileError: A patch is not YAML, or not one that Omni takes.
+        ConfigFileError: A patch is not valid.
     """
     patches = TalosPatches()
     for scope in SCOPES:
@@ -74,7 +74,7 @@ def _patch_files(folder: Path) -> list[Path]:
 
 
 def _has_content(text: str, name: str) -> bool:
-    """Whether there is anything in a patch; Omni refuses one that holds comments only."""
+    """Whether a patch has content; Omni refuses a patch that has only comments."""
     documents = parse_documents(text, name)
     for document in documents:
         if isinstance(document.value, list):

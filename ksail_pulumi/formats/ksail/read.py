@@ -31,19 +31,19 @@ DEFAULT_PATCH_FOLDER = "talos"
 _SCOPE_OF: Mapping[FieldPath, str] = {(): "cluster", ("controlPlane",): "control-planes", ("workers", 0): "workers"}
 
 PLACEHOLDER = "<account>"
-"""What stands for the account's name in the documentation of KSail, and so in many a copied file."""
+"""The placeholder for the account name in KSail's documentation, and so in copied files."""
 
 
 @dataclass(frozen=True)
 class KsailConfig:
-    """What a KSail project says about its Omni cluster.
+    """The Omni cluster of a KSail project.
 
     Attributes:
         spec: The cluster as inputs on the wire. Without `name` where the file has none.
-        endpoint: The Omni to use; `""` where the file leaves that to the stack or to `OMNI_ENDPOINT`.
-        endpoint_env_var: The variable that may name the endpoint.
-        service_account_key_env_var: The variable that holds the key; `""` for the default one.
-        warnings: What is odd without being wrong, each a whole sentence.
+        endpoint: The URL of the Omni; `""`: from the stack or `OMNI_ENDPOINT`.
+        endpoint_env_var: The variable with the endpoint.
+        service_account_key_env_var: The variable with the key; `""` for the default one.
+        warnings: Warnings, each a whole sentence.
     """
 
     spec: Mapping[str, Any] = field(repr=False)
@@ -54,16 +54,16 @@ class KsailConfig:
 
 
 def load_ksail(path: str | os.PathLike[str] = "ksail.yaml", environ: Mapping[str, str] | None = None) -> KsailConfig:
-    """Read a ksail.yaml and the patches beside it.
+    """Read a ksail.yaml and its patches.
 
-    As in KSail, a variable that names the endpoint wins over the file.
+    As in KSail, the variable with the endpoint takes precedence over the file.
 
     Args:
         path: The file.
-        environ: Where variables are looked up, the process's environment by default.
+        environ: The environment variables; default: those of the process.
 
     Raises:
-        ConfigFileError: A file is missing or wrong; names file, line and field.
+        ConfigFileError: A file is missing or not valid; names file, line and field.
     """
     environ = os.environ if environ is None else environ
     name = os.fspath(path)
@@ -75,7 +75,7 @@ def load_ksail(path: str | os.PathLike[str] = "ksail.yaml", environ: Mapping[str
 
 @dataclass(frozen=True)
 class _Places:
-    """Where an input of the cluster was written."""
+    """The origin of an input."""
 
     document: Document
     omni: tuple[str, ...]
@@ -83,7 +83,7 @@ class _Places:
     control_planes: int
 
     def error(self, problem: Problem) -> ConfigFileError:
-        """The problem, told of the file, the line and the field that its user wrote."""
+        """The problem with the file, line and field that the user wrote."""
         for scope, patches in _SCOPE_OF.items():
             if problem.path[: len(scope)] != scope:
                 continue
@@ -160,7 +160,7 @@ class _Reader:
     def _check(
         self, spec: Mapping[str, Any], place: tuple[str, ...], patches: TalosPatches, control_planes: int
     ) -> None:
-        """Hold the inputs against the model of a cluster, and point at what does not fit where it was written."""
+        """Validate the inputs against the model of a cluster; problems refer to the original file and line."""
         try:
             parse_cluster({"name": "any", **spec})
         except InvalidCluster as error:
@@ -172,7 +172,7 @@ class _Reader:
         return [f"{self.document.path}: has no effect on a cluster in Omni: {', '.join(idle)}"] if idle else []
 
     def _name(self) -> str:
-        """The cluster's name by KSail's rule: that of the file, else that in the kubeconfig context."""
+        """The cluster name by KSail's rule: `metadata.name`, otherwise the kubeconfig context."""
         if self.file.metadata and self.file.metadata.name:
             return self.file.metadata.name
         context = self.cluster.connection.context if self.cluster.connection else None
@@ -185,7 +185,7 @@ class _Reader:
         return expanded
 
     def _omni(self) -> tuple[ksail_file.Omni, tuple[str, ...]]:
-        """The Omni part and its path, from either of its two places."""
+        """The Omni part and its path, from its current or former place."""
         old, new = self.cluster.omni, self.provider.omni
         if old and new:
             reason = "spec.cluster.omni and spec.provider.omni are both set: keep spec.provider.omni only"
@@ -197,7 +197,7 @@ class _Reader:
     def _counts(self) -> tuple[int, int]:
         control_planes = self._count("control_planes", "controlPlanes")
         workers = self._count("workers", "workers")
-        # KSail takes 0 control planes for "not said".
+        # For KSail, 0 control planes means the default.
         return control_planes or 1, workers or 0
 
     def _count(self, attribute: str, name: str) -> int | None:
@@ -211,7 +211,7 @@ class _Reader:
                 f"(set only spec.cluster.{name})"
             )
             raise self.document.error(("spec", "cluster", "talos", name), reason)
-        # While Omni stood in spec.cluster.omni this was the only place for the counts: nothing to warn of.
+        # With spec.cluster.omni this was the only place for the counts, so there is no warning.
         if not self.old_place:
             self.warnings.append(
                 f"{self.document.path}: spec.cluster.talos.{name} is deprecated; use spec.cluster.{name}."
@@ -221,7 +221,7 @@ class _Reader:
     def _machine_sets(
         self, omni: ksail_file.Omni, place: tuple[str, ...], control_planes: int, workers: int
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The control plane and the workers with where their machines come from."""
+        """Control plane and workers, with the source of their machines."""
         if omni.machine_class and omni.machines:
             reason = "MachineClass and Machines are mutually exclusive (set one or the other)"
             raise self.document.error((*place, "machines"), reason)
@@ -265,7 +265,7 @@ class _Reader:
             raise self.document.error(("spec", "cluster", "distributionConfig"), f"folder {short(shown)} not found")
         patches = TalosPatches()
         if not workers:
-            # Without a folder KSail lets workloads onto the control plane of a cluster that has no workers.
+            # Without a folder of patches, KSail allows workloads on the control plane of a cluster without workers.
             text = "cluster:\n  allowSchedulingOnControlPlanes: true\n"
             patches.scopes["cluster"].append({"name": "allow-scheduling-on-control-planes", "inline": text})
         return patches

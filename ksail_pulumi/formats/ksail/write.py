@@ -1,4 +1,4 @@
-"""Writes the inputs of a cluster as a KSail project, as far as ksail.yaml can say them."""
+"""Writes the inputs of a cluster as a KSail project, as far as ksail.yaml can express them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class KsailProject:
     """A KSail project.
 
     Attributes:
-        files: Its files by their paths in it; `KSAIL_YAML` is the first.
-        unsaid: What of the cluster is not in them, or is otherwise in them, each a whole sentence.
+        files: The files by path; `KSAIL_YAML` is the first.
+        unsaid: What the files do not contain, or contain in another form, each a whole sentence.
     """
 
     files: dict[str, str] = field(default_factory=dict)
@@ -46,7 +46,7 @@ def ksail_project(inputs: Mapping[str, Any], endpoint: str) -> KsailProject:
         endpoint: URL of its Omni.
 
     Raises:
-        InputError: KSail does not take the cluster's name.
+        InputError: KSail does not accept the cluster name.
     """
     try:
         check_name(inputs["name"])
@@ -89,12 +89,12 @@ class _Writer:
         for scope, (prefix, described) in zip(SCOPES, scopes, strict=True):
             self._patches(scope, prefix, described.get("patches") or ())
         if len(self.result.files) == 1:
-            # Without the folder KSail would add a patch of its own to a cluster that has no workers.
+            # Without the folder KSail adds its own patch to a cluster without workers.
             self.result.files[f"talos/{SCOPES[0]}/.gitkeep"] = ""
         return self.result
 
     def _workers(self) -> tuple[str, Mapping[str, Any]]:
-        """The one set of workers that KSail knows, with its place in the inputs; empty if the cluster has it not."""
+        """The set of workers that KSail supports, with its index in the inputs; empty if there is none."""
         found: tuple[str, Mapping[str, Any]] = "", {}
         for index, each in enumerate(self.inputs.get("workers") or ()):
             if "name" in each:
@@ -106,7 +106,7 @@ class _Writer:
     def _members(
         self, control_plane: Mapping[str, Any], workers: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """How many machines, and which: KSail has one list or one class for both roles."""
+        """The node counts and machines: KSail has one list or one class for both roles."""
         sets = [each for each in (control_plane, workers) if each]
         classes = [each.get("machineClass") for each in sets]
         names = {each["name"] for each in classes if each}
@@ -136,7 +136,7 @@ class _Writer:
             texts.append(text)
         files = [f"{name}.yaml" for name in names]
         if sorted(set(files)) != files:
-            # KSail applies patches in the order of their files' names.
+            # KSail applies patches in the order of their file names.
             names = [f"{index:02d}-{name}" for index, name in enumerate(names)]
         for index, (name, text, patch) in enumerate(zip(names, texts, patches, strict=True)):
             if name != patch.get("name"):
@@ -160,6 +160,6 @@ def _size(machine_set: Mapping[str, Any]) -> int:
 
 
 def _file_stem(name: str) -> str:
-    """A name as that of a file: in one folder, visible, and none that KSail keeps from Omni."""
+    """A valid file name: in the folder, not hidden, and not one that KSail does not send to Omni."""
     stem = PurePosixPath(re.sub(r"[^\w.-]", "-", name)).name.lstrip(".").removesuffix(".yaml").removesuffix(".yml")
     return f"{stem}-patch" if not stem or f"{stem}.yaml" in NOT_FOR_OMNI else stem

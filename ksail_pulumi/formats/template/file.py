@@ -1,7 +1,7 @@
-"""The shape of omnictl's cluster templates: one model for each kind of document.
+"""The schema of omnictl's cluster templates: one model for each kind of document.
 
-Only what a template alone can get wrong is checked here; what holds for a cluster however it is written is checked by
-the cluster's own model. A class or field without a description has that of the input in `SAME_AS`.
+It validates only what is specific to templates; all other rules are those of the cluster model. A class or field
+without a description has that of the input in `SAME_AS`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _texts(value: Any) -> Any:
-    """For Go, a label without a value is one with an empty value."""
+    """In Go, a label without a value has an empty value."""
     return {key: "" if text is None else text for key, text in value.items()} if isinstance(value, dict) else value
 
 
@@ -216,4 +216,4 @@ SAME_AS: Mapping[type[BaseModel], type[BaseModel]] = {
     Strategy: inputs.Strategy,
     Workers: inputs.Workers,
 }
-"""The inputs that mean the same, where a field has the same name."""
+"""The inputs with the same meaning, where a field has the same name."""

@@ -1,8 +1,8 @@
 """Reads omnictl's cluster templates as the inputs of one `OmniCluster`.
 
 A template is a YAML file of several documents: one `Cluster`, one `ControlPlane`, any number of `Workers`, and a
-`Machine` for each machine that is special. What omnictl refuses in one is refused here, in its words, and of every
-mistake file, line and field are named.
+`Machine` for each machine with its own settings. What omnictl refuses is refused here with the same texts, and with the
+file, line and field of every mistake.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _LONGEST_NUMBER = 18
 
-# Where a template has what stands elsewhere in the inputs.
+# Fields that have another place in the inputs.
 _PLACES: dict[str, tuple[str, ...]] = {
     "kubernetesVersion": ("kubernetes", "version"),
     "talosVersion": ("talos", "version"),
@@ -38,13 +38,13 @@ _PLACES: dict[str, tuple[str, ...]] = {
 
 
 def load_template(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a cluster template and the files that it names, relative to itself.
+    """Read a cluster template and its files, whose paths are relative to the template.
 
     Returns:
-        The inputs of an `OmniCluster` on the wire. Patches from files are in it as text.
+        The inputs of an `OmniCluster` on the wire. Patches from files are included as text.
 
     Raises:
-        ConfigFileError: A file is missing or wrong; names file, line and field of every mistake.
+        ConfigFileError: A file is missing or not valid; names file, line and field of every mistake.
     """
     name = os.fspath(path)
     mistakes: list[ConfigFileError] = []
@@ -60,7 +60,7 @@ def load_template(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _model(document: Document) -> Any:
-    """The model of one document, by its kind."""
+    """The model of a document, by its kind."""
     if not isinstance(document.value, dict):
         raise document.error((), "expected a mapping with the field kind")
     kind = document.value.get("kind")
@@ -73,7 +73,7 @@ def _model(document: Document) -> Any:
 
 
 def _joined(mistakes: Sequence[ConfigFileError]) -> ConfigFileError:
-    """One error for all mistakes, that of the first line first."""
+    """One error for all mistakes, ordered by line."""
     lines: dict[str, ConfigFileError] = {}
     for mistake in sorted(mistakes, key=lambda each: each.line):
         lines.setdefault(str(mistake), mistake)
@@ -81,8 +81,6 @@ def _joined(mistakes: Sequence[ConfigFileError]) -> ConfigFileError:
 
 
 class _Template:
-    """The documents of a template, each with its model."""
-
     def __init__(self, path: str, parts: Sequence[tuple[Document, Any]]) -> None:
         self.path = path
         self.clusters = [each for each in parts if isinstance(each[1], template_file.Cluster)]
@@ -110,7 +108,7 @@ class _Template:
                 yield found[1][0].error(("kind",), reason) if found else ConfigFileError(self.path, 0, "", reason)
 
     def _mistakes(self) -> Iterator[ConfigFileError]:
-        """What only a template can get wrong."""
+        """The problems that are specific to templates."""
         document, cluster = self.clusters[0]
         if not cluster.kubernetes or not cluster.kubernetes.version:
             yield document.error(("kubernetes", "version"), "error validating Kubernetes version: version is required")
@@ -130,7 +128,7 @@ class _Template:
                 yield document.error(("name",), reason, id=machine.name)
 
     def _wire(self) -> dict[str, Any]:
-        """The template as inputs, before anything about them is judged."""
+        """The template as inputs, not validated yet."""
         cluster = _fields(self.clusters[0][1])
         wire = {name: value for name, value in cluster.items() if name not in ("kubernetes", "talos", "features")}
         for name, place in _PLACES.items():
@@ -146,7 +144,7 @@ class _Template:
         return {"name": "", **{name: value for name, value in wire.items() if value not in (None, "", {})}}
 
     def _located(self, problem: Problem) -> ConfigFileError:
-        """The place in the template of a problem with a field of the inputs."""
+        """The place in the template of a problem in the inputs."""
         reason = problem.reason
         match problem.path:
             case ("controlPlane", *rest):
@@ -162,7 +160,7 @@ class _Template:
 
 
 def _fields(model: Any, *without: str) -> dict[str, Any]:
-    """What is set in a document, under the names in the inputs."""
+    """The fields that are set in a document, with the names of the inputs."""
     fields: dict[str, Any] = model.model_dump(by_alias=True, exclude_unset=True, exclude={"kind", *without})
     return fields
 
@@ -174,7 +172,7 @@ def _at(data: Any, place: Sequence[str]) -> Any:
 
 
 def _machine_set(model: Any) -> dict[str, Any]:
-    """For omnictl an empty list of machines is none, and so is an empty name."""
+    """Omnictl treats an empty list of machines and an empty name as missing."""
     fields = _fields(model)
     machines, machine_class = fields.pop("machines", None), fields.pop("machineClass", None)
     if machines or machine_class is None:
@@ -194,7 +192,7 @@ def _machine(model: Any) -> dict[str, Any]:
 
 
 def _no_time(interval: str | None) -> bool:
-    """Whether an interval is the one that means no backups."""
+    """Whether an interval means no backups."""
     try:
         return not interval or not duration(interval)
     except ValueError:

@@ -44,7 +44,7 @@ def template_text(inputs: Mapping[str, Any]) -> str:
 
 
 def cannot_say(inputs: Mapping[str, Any]) -> list[str]:
-    """What of a cluster is not in its template, each a whole sentence."""
+    """What the template of a cluster cannot express, each a whole sentence."""
     if inputs.get("locked"):
         return ["the cluster is locked, which a template cannot express"]
     return []
@@ -80,7 +80,7 @@ def _machine(machine: Mapping[str, Any]) -> InOrder:
 
 
 def _common(scope: Mapping[str, Any]) -> dict[str, Any]:
-    """What a cluster, a set and a machine have in common."""
+    """The fields that clusters, sets and machines share."""
     common = _picked(scope, _CLUSTER_FIELDS)
     if patches := scope.get("patches"):
         common["patches"] = _entries(patches, _PATCH_FIELDS)
@@ -92,7 +92,7 @@ def _entries(entries: Iterable[Mapping[str, Any]], fields: Iterable[str]) -> lis
 
 
 def _described(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A description is an annotation for omnictl."""
+    """For omnictl a description is an annotation."""
     if not entry.get("description"):
         return entry
     return {**entry, "annotations": {"description": entry["description"], **(entry.get("annotations") or {})}}
