@@ -188,7 +188,7 @@ def test_the_key_stands_only_where_the_user_has_put_it_in_plain_text(
     for run in runs:
         assert "warning: the key of omni service account 'short' expires in 9 days" in " ".join(run.output.split())
         assert key not in run.output
-        assert ("omni:serviceAccountKey stands in plain text" in run.output) is (place == "plain configuration")
+        assert ("omni:serviceAccountKey is stored in plain text" in run.output) is (place == "plain configuration")
     assert (key in written(program)) is (place == "plain configuration")
 
 

@@ -89,7 +89,7 @@ def test_another_cluster_under_the_old_name_is_never_touched(
     finish_creation(omni, "main", made.creation)
     theirs = server.uuids(omni)
     version = omni.state.get(CLUSTER, "main").version
-    another = f"(the cluster of this name is another one, not the one with the UUID {ours['main']})"
+    another = f"(a cluster of this name exists, but it is not the one with the UUID {ours['main']})"
 
     project.clusters({"main": {"workers": 1}})
     assert refusal in project.up(fails=True).told["main"]

@@ -65,7 +65,7 @@ def test_a_cluster_in_another_omni_is_never_touched(
         told = verb(environment=elsewhere, fails=True).told["main"]
         assert f"cluster 'main' was last seen in Omni at {simulator.endpoint}, " in told
         assert f"and does not exist in Omni at {other.endpoint}" in told
-        assert "set `omni:endpoint` or OMNI_ENDPOINT to the former endpoint again" in told
+        assert "set `omni:endpoint` or OMNI_ENDPOINT back to the former endpoint" in told
     assert (server.uuids(omni), server.uuids(other_omni)) == (here, there)
     assert len(other.store.audit) == audit
     assert project.uuids() == here
