@@ -107,11 +107,11 @@ def _take_down(
 
 def _wait_until_deleted(name: str, session: Session, on_disconnected: OnDisconnected) -> None:
     state, view = session.client.state, ClusterView(name)
-    judge = _Deletion(view, session.grace if on_disconnected == "fail" else None)
+    condition = _Deletion(view, session.grace if on_disconnected == "fail" else None)
     remover = _Remover(state) if on_disconnected == "remove" else None
 
     def react(event: WatchEvent) -> None:
-        judge.take(event)
+        condition.take(event)
         if event.resource is None or event.kind == "destroyed":
             return
         if event.resource.type == CLUSTER:
@@ -122,13 +122,13 @@ def _wait_until_deleted(name: str, session: Session, on_disconnected: OnDisconne
     follow(
         session,
         view,
-        judge,
+        condition,
         queries(name, _WATCHED),
-        describe=lambda: _describe(view, judge),
+        describe=lambda: _describe(view, condition),
         waiting_for="is not deleted",
         react=react,
     )
-    if judge.replaced:
+    if condition.replaced:
         session.warn(
             f"cluster {name!r} was deleted, and someone has created another cluster with the same name in the meantime"
         )
@@ -215,10 +215,10 @@ def _connected(machine: Resource) -> bool:
     return LABEL_CONNECTED in machine.labels
 
 
-def _describe(view: ClusterView, judge: _Deletion) -> str:
+def _describe(view: ClusterView, condition: _Deletion) -> str:
     text = describe_deletion(view)
-    if judge.cut_off:
-        text += f", waiting for machines that are not connected to Omni: {_named(judge.cut_off.values())}"
+    if condition.cut_off:
+        text += f", waiting for machines that are not connected to Omni: {_named(condition.cut_off.values())}"
     return text
 
 

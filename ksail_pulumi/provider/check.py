@@ -45,8 +45,10 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
         inputs = _stored_form(call.urn, olds, news)
     except InputError as error:
         return CheckResult(dict(news), [_failure(call, str(error))])
-    this_run.tell(call.urn, {key: bool(news.get(key)) for key in (ADOPT, CREATE_FIRST)} | {CHOSEN: {}, UNASKED: ""})
-    this_run.tell(call.urn, {MARKED: news.get(MARKED) or [], UNSEEN: bool(olds) and _hidden(olds) != _hidden(inputs)})
+    this_run.remember(call.urn, {key: bool(news.get(key)) for key in (ADOPT, CREATE_FIRST)} | {CHOSEN: {}, UNASKED: ""})
+    this_run.remember(
+        call.urn, {MARKED: news.get(MARKED) or [], UNSEEN: bool(olds) and _hidden(olds) != _hidden(inputs)}
+    )
     asked, unknown = without_unknowns(inputs_in(inputs))
     if olds and news.get(PREVIEW):
         _warn_of_replacement(call, unknown)
@@ -130,13 +132,13 @@ def _look(
             call.warning(str(error))
         elif left_out and not olds:
             # A replacement keeps name and versions, which only the cluster in Omni has.
-            this_run.tell(call.urn, {UNASKED: str(error)})
+            this_run.remember(call.urn, {UNASKED: str(error)})
         return inputs, []
     if in_preview:
-        for tell, lines in ((call.warning, found.findings.warnings), (call.info, found.findings.forecasts)):
+        for show, lines in ((call.warning, found.findings.warnings), (call.info, found.findings.forecasts)):
             for line in lines:
                 if this_run.is_news(call.urn, line):
-                    tell(line)
+                    show(line)
     return found.inputs, [_failure(call, problem) for problem in found.findings.failures]
 
 

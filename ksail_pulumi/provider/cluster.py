@@ -131,7 +131,7 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
                 `import_` names another cluster than `name`; or the options have `deleted_with`.
             ConfigFileError: The file of a patch cannot be read.
         """
-        with program.told(resource_name):
+        with program.reported(resource_name):
             for given in (args, inputs):
                 refuse_shapeless(given)
             wire = with_outputs(to_wire(args or {}) | to_wire(inputs))
@@ -141,12 +141,12 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
         ours = ResourceOptions(additional_secret_outputs=list(SECRETS), delete_before_replace=True)
         opts = ResourceOptions.merge(ours, opts)
         if opts.deleted_with is not None:
-            with program.told(resource_name):
+            with program.reported(resource_name):
                 raise InputError("", "the option `deleted_with` is not accepted: Pulumi would never delete the cluster")
         hidden: dict[str, Any] = {}
         if opts.id is None:
             # The provider may run in another folder.
-            with program.told(resource_name):
+            with program.reported(resource_name):
                 wire = with_files(wire)
             if "name" not in wire:
                 wire["name"] = resource_name
@@ -158,7 +158,7 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
                 hidden[PREVIEW] = True
         if opts.import_ is not None:
             # The engine's import cannot reach a dynamic provider; create takes the cluster over instead.
-            with program.told(resource_name):
+            with program.reported(resource_name):
                 wire["name"] = _imported_name(opts.import_, wire["name"], resource_name)
             hidden[ADOPT] = True
             hidden.pop(NAME_LEFT_OUT, None)
@@ -204,7 +204,7 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
         """
         from ksail_pulumi.formats.ksail.read import load_ksail
 
-        with program.told():
+        with program.reported():
             config = load_ksail(path)
         wire: dict[str, Any] = dict(config.spec)
         if config.endpoint and not pulumi.Config("omni").get("endpoint"):
@@ -245,7 +245,7 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
         """
         from ksail_pulumi.formats.template.read import load_template
 
-        with program.told():
+        with program.reported():
             wire = load_template(path)
         return cls(resource_name or wire["name"], cast("OmniClusterArgsDict", wire), opts, **inputs)
 

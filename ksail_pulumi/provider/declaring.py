@@ -18,7 +18,7 @@ from ksail_pulumi.lifecycle.outputs import FACTS
 from ksail_pulumi.problems import InvalidCluster, Problem, invalid, unknown_field
 from ksail_pulumi.provider.configured import look_at_settings
 from ksail_pulumi.provider.inputs import FIELDS
-from ksail_pulumi.provider.program import told
+from ksail_pulumi.provider.program import reported
 from ksail_pulumi.provider.spelling import wire_name
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Marks:
         return self._found().__await__()
 
     async def _found(self) -> list[list[str | int]] | None:
-        with told(self._resource_name):
+        with reported(self._resource_name):
             await look_at_settings(self._resource, self._wire)
             return [list(path) async for path in _marked(self._wire, ())] or None
 

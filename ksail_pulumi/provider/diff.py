@@ -49,7 +49,7 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
         replaces.append("endpoint")
         this_run.leaves(call.urn)
     # When the engine compares, it also shows hidden properties.
-    changes = True if this_run.told(call.urn).get(UNSEEN) else None
+    changes = True if this_run.remembered(call.urn).get(UNSEEN) else None
     # The option `delete_before_replace` of the program takes precedence (pulumi 3.276), and our class sets it.
     return DiffResult(changes=changes, replaces=replaces, delete_before_replace=bool(replaces))
 

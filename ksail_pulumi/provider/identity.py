@@ -75,7 +75,7 @@ def refuse_newer(outputs: Mapping[str, Any]) -> None:
 
 def adopts(urn: str, name: str) -> bool:
     """Whether a cluster is taken over. After a replacement has deleted it, it is created instead."""
-    return bool(this_run.told(urn).get(ADOPT)) and not this_run.has_deleted(urn, name)
+    return bool(this_run.remembered(urn).get(ADOPT)) and not this_run.has_deleted(urn, name)
 
 
 def keep(urn: str, name: str, outputs: Mapping[str, Any]) -> None:

@@ -139,7 +139,7 @@ class _Asking:
             inputs["name"] = had["name"]
         chosen = {version: had[version] for version in VERSIONS if version in had and version not in inputs}
         spec = parse_cluster({**inputs_in(inputs), **chosen})
-        this_run.tell(self.urn, {CHOSEN: chosen})
+        this_run.remember(self.urn, {CHOSEN: chosen})
         replacements = []
         if replaced is not None:
             certain = this_run.replaced(self.urn) == replaced.id
@@ -176,7 +176,7 @@ class _Asking:
 
     @property
     def _create_first(self) -> bool:
-        return bool(this_run.told(self.urn).get(CREATE_FIRST))
+        return bool(this_run.remembered(self.urn).get(CREATE_FIRST))
 
     @property
     def _mark(self) -> OwnershipMark:

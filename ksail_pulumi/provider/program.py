@@ -26,7 +26,7 @@ class ProgramSettingsError(SettingsError, RunError):
 
 
 @contextmanager
-def told(resource_name: str = "") -> Iterator[None]:
+def reported(resource_name: str = "") -> Iterator[None]:
     """Show errors in the block without a traceback; their classes still work with `except`.
 
     Args:

@@ -15,7 +15,7 @@ class Run:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._asked: dict[tuple[str, str], str] = {}
-        self._told: dict[str, dict[str, Any]] = {}
+        self._remembered: dict[str, dict[str, Any]] = {}
         self._replaced: dict[str, str] = {}
         self._kept: dict[str, dict[str, str]] = {}
         self._deleted: set[tuple[str, str]] = set()
@@ -28,7 +28,7 @@ class Run:
             first = self._asked.setdefault((endpoint, cluster), urn)
         return first if first != urn else None
 
-    def tell(self, urn: str, hidden: Mapping[str, Any]) -> None:
+    def remember(self, urn: str, hidden: Mapping[str, Any]) -> None:
         """Store a value from `check` for `create`. As an input it would be shown in every diff.
 
         Without a URN nothing is stored, because it could belong to another resource.
@@ -36,12 +36,12 @@ class Run:
         if not urn:
             return
         with self._lock:
-            self._told[urn] = {**self._told.get(urn, {}), **hidden}
+            self._remembered[urn] = {**self._remembered.get(urn, {}), **hidden}
 
-    def told(self, urn: str) -> dict[str, Any]:
+    def remembered(self, urn: str) -> dict[str, Any]:
         """The value that `check` has stored."""
         with self._lock:
-            return dict(self._told.get(urn, {}))
+            return dict(self._remembered.get(urn, {}))
 
     def replaces(self, urn: str, cluster: str) -> None:
         """Remember that a cluster of a resource will be replaced."""

@@ -24,13 +24,13 @@ def marked(urn: str, properties: Mapping[str, Any]) -> list[FieldPath]:
     """The paths of the secrets in the properties of a resource."""
     given = properties.get(MARKED)
     if given is None:
-        given = this_run.told(urn).get(MARKED)
+        given = this_run.remembered(urn).get(MARKED)
     return _paths(given)
 
 
 def newly_marked(urn: str, outputs: Mapping[str, Any]) -> bool:
     """Whether something is marked as secret that is in plain text in the stored outputs."""
-    given = this_run.told(urn).get(MARKED)
+    given = this_run.remembered(urn).get(MARKED)
     return not set(_paths(given)) <= set(_paths(outputs.get(MARKED)))
 
 

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateResult:
     """Create the cluster, or continue an earlier create of this resource."""
-    told = this_run.told(call.urn)
+    hidden = this_run.remembered(call.urn)
     _refuse_unasked(call)
-    chosen = {key: value for key, value in told.get(CHOSEN, {}).items() if key not in inputs}
+    chosen = {key: value for key, value in hidden.get(CHOSEN, {}).items() if key not in inputs}
     spec = parse_cluster({**inputs_in(inputs), **chosen})
     session = _session(call, settings, inputs, "create")
     with _saving(call, inputs, session.client):
@@ -46,7 +46,7 @@ def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateR
             session,
             adopt=adopts(call.urn, spec.name),
             resumable=bool(call.urn),
-            create_first=bool(told.get(CREATE_FIRST)),
+            create_first=bool(hidden.get(CREATE_FIRST)),
         )
     return CreateResult(outputs.name, _answer(call, outputs, inputs, session.client))
 
@@ -101,7 +101,7 @@ def _refuse_unasked(call: Call) -> None:
     Raises:
         UnreachableError: With the reason.
     """
-    if reason := this_run.told(call.urn).get(UNASKED):
+    if reason := this_run.remembered(call.urn).get(UNASKED):
         raise UnreachableError(reason)
 
 

@@ -63,7 +63,7 @@ def test_a_cluster_in_another_omni_is_never_touched(
     project.clusters({"main": {"workers": 1}})
     for verb in (project.destroy, project.refresh, project.up):
         told = verb(environment=elsewhere, fails=True).told["main"]
-        assert f"cluster 'main' was last seen in Omni at {simulator.endpoint}, " in told
+        assert f"cluster 'main' was last seen in Omni at {simulator.endpoint} and" in told
         assert f"and does not exist in Omni at {other.endpoint}" in told
         assert "set `omni:endpoint` or OMNI_ENDPOINT back to the former endpoint" in told
     assert (server.uuids(omni), server.uuids(other_omni)) == (here, there)

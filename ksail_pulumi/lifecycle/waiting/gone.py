@@ -71,13 +71,13 @@ def _follow(
 ) -> None:
     """Wait until none of these exists; `react` is called with each one that is reported."""
     view = ClusterView(cluster)
-    judge = Gone(view, resources)
+    gone = Gone(view, resources)
 
     def look(event: WatchEvent) -> None:
-        if react is not None and event.resource is not None and event.kind != "destroyed" and event.resource in judge:
+        if react is not None and event.resource is not None and event.kind != "destroyed" and event.resource in gone:
             react(event.resource)
 
-    follow(session, view, judge, judge.queries, describe=judge.describe, waiting_for=waiting_for, react=look)
+    follow(session, view, gone, gone.queries, describe=gone.describe, waiting_for=waiting_for, react=look)
 
 
 def finish_teardown(resource: Resource, state: State) -> None:
@@ -135,7 +135,7 @@ class Gone:
     def failed_at(self) -> float | None:
         return None
 
-    def final_failures(self, now: float) -> list[str]:  # noqa: ARG002 - a judge is told the time
+    def final_failures(self, now: float) -> list[str]:  # noqa: ARG002 - the protocol passes the time
         return []
 
     def describe(self) -> str:

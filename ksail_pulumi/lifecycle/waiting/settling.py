@@ -21,7 +21,7 @@ STALE_SECONDS = 2.0
 """How long statuses may be stale after our last write, in seconds. Seen on a real Omni: 0.18 s."""
 
 
-class Judgement:
+class GoalCondition:
     """Decides when a view has settled. The caller passes the time.
 
     Call `observe` after every single change of the view: a short break within a batch of events counts too.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from ksail_pulumi.errors import ClusterFailedError, WaitTimeoutError
 from ksail_pulumi.lifecycle.waiting import progress
 from ksail_pulumi.lifecycle.waiting.diagnosis import diagnose
-from ksail_pulumi.lifecycle.waiting.settling import Judgement
+from ksail_pulumi.lifecycle.waiting.settling import GoalCondition
 from ksail_pulumi.lifecycle.waiting.view import BY_ID
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID, LABEL_CLUSTER
 from ksail_pulumi.omni.watch import Query
@@ -26,7 +26,7 @@ _LINE_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 30.0
 
 
-class Judge(Protocol):
+class Condition(Protocol):
     """The condition of a wait, checked after every event. Times are in seconds of `time.monotonic`."""
 
     def observe(self, now: float) -> None: ...
@@ -47,7 +47,7 @@ def wait(session: Session, view: ClusterView, goal: Goal, *, last_write: float |
     follow(
         session,
         view,
-        Judgement(view, goal, last_write=last_write, grace=session.grace),
+        GoalCondition(view, goal, last_write=last_write, grace=session.grace),
         queries(view.cluster, goal.types),
         describe=lambda: progress.describe(view, goal),
         waiting_for={"ready": "is not ready", "running": "is not running", "none": "is not yet accepted by Omni"}[
@@ -69,7 +69,7 @@ def queries(cluster: str, types: Iterable[ResourceType]) -> list[Query]:
 def follow(
     session: Session,
     view: ClusterView,
-    judge: Judge,
+    condition: Condition,
     watched: Sequence[Query],
     *,
     describe: Callable[[], str],
@@ -88,13 +88,13 @@ def follow(
             if presence is not None and view.synced((CLUSTER, CLUSTER_UUID)):
                 presence.check(view.one(CLUSTER), view.one(CLUSTER_UUID))
             now = time.monotonic()
-            done_at = judge.done_at()
+            done_at = condition.done_at()
             done = done_at is not None and done_at <= now
             if not done:
-                _check_failures(session, view, judge, now)
+                _check_failures(session, view, condition, now)
             if not done and session.deadline.remaining() == 0:
                 raise WaitTimeoutError(_timeout_text(session, view, describe(), waiting_for, watch.trouble))
-            times = [done_at, judge.failed_at(), session.deadline.at]
+            times = [done_at, condition.failed_at(), session.deadline.at]
             synced = view.synced(query.type for query in watched)
             if synced:
                 times.append(reporter.due)
@@ -103,17 +103,17 @@ def follow(
             event = watch.next(timeout=0.0 if done else max(0.0, due - now))
             if event is not None:
                 view.apply(event.query.type, event)
-                judge.observe(time.monotonic())
+                condition.observe(time.monotonic())
                 if react is not None:
                     react(event)
             elif done:
                 return
             if synced:
-                reporter.tell(time.monotonic(), changed=event is not None)
+                reporter.report(time.monotonic(), changed=event is not None)
 
 
-def _check_failures(session: Session, view: ClusterView, judge: Judge, now: float) -> None:
-    failures = judge.final_failures(now)
+def _check_failures(session: Session, view: ClusterView, condition: Condition, now: float) -> None:
+    failures = condition.final_failures(now)
     if failures:
         text = "; ".join(failures)
         raise ClusterFailedError(f"cluster {view.cluster} failed: {text}\n{diagnose(view, session.client)}".rstrip())
@@ -134,22 +134,22 @@ class _Reporter:
         self._send = send
         self._describe = describe
         self._started = time.monotonic()
-        self._told_at = self._looked_at = float("-inf")
+        self._reported_at = self._checked_at = float("-inf")
         self._text = ""
         self._changed = True
 
     @property
     def due(self) -> float:
         """When the next report is due without another event."""
-        return self._looked_at + _LINE_SECONDS if self._changed else self._told_at + _HEARTBEAT_SECONDS
+        return self._checked_at + _LINE_SECONDS if self._changed else self._reported_at + _HEARTBEAT_SECONDS
 
-    def tell(self, now: float, *, changed: bool) -> None:
+    def report(self, now: float, *, changed: bool) -> None:
         self._changed |= changed
         if now < self.due:
             return
-        self._changed, self._looked_at = False, now
+        self._changed, self._checked_at = False, now
         text = self._describe()
-        if text == self._text and now - self._told_at < _HEARTBEAT_SECONDS:
+        if text == self._text and now - self._reported_at < _HEARTBEAT_SECONDS:
             return
         self._send(text if text != self._text else f"{text} (for {progress.duration(now - self._started)})")
-        self._text, self._told_at = text, now
+        self._text, self._reported_at = text, now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ksail_pulumi.lifecycle.waiting.goal import Goal, reached
-from ksail_pulumi.lifecycle.waiting.settling import SETTLING_SECONDS, STALE_SECONDS, Judgement
+from ksail_pulumi.lifecycle.waiting.settling import SETTLING_SECONDS, STALE_SECONDS, GoalCondition
 from ksail_pulumi.lifecycle.waiting.view import LABEL_LOCKED_UPDATE, ClusterView
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import CLUSTER_MACHINE_STATUS, Resource
@@ -69,18 +69,18 @@ def test_after_a_patch_change_the_stale_state_is_not_believed() -> None:
     written = next(row.at for row in rows if row.step == "patch")
     asked = goal()
     view = ClusterView("c1")
-    judgement = Judgement(view, asked, last_write=written, grace=60)
+    condition = GoalCondition(view, asked, last_write=written, grace=60)
     for event in bootstrapped(*asked.types):
         view.apply(event.query.type, event)
     for row in rows:
-        due = judgement.done_at()
+        due = condition.done_at()
         if (due is not None and written < due <= row.at) or row.step == "delete":
             break
         if row.event is not None:
             view.apply(row.event.query.type, row.event)
-            judgement.observe(row.at)
+            condition.observe(row.at)
     assert len(moments(rows, "k8s-upgrade", "delete", asked)) == 2  # true, untrue for a moment, and true again
-    assert judgement.done_at() == pytest.approx(written + STALE_SECONDS)
+    assert condition.done_at() == pytest.approx(written + STALE_SECONDS)
 
 
 @pytest.fixture
@@ -98,24 +98,24 @@ def healthy() -> ClusterView:
 
 def test_predicate_must_hold_without_a_break(healthy: ClusterView) -> None:
     asked = goal()
-    judgement = Judgement(healthy, asked, last_write=None, grace=60)
-    judgement.observe(100.0)
-    assert judgement.done_at() == 100.0 + SETTLING_SECONDS
+    condition = GoalCondition(healthy, asked, last_write=None, grace=60)
+    condition.observe(100.0)
+    assert condition.done_at() == 100.0 + SETTLING_SECONDS
     status = healthy.all(asked.types[1])[0]
     healthy.apply(status.type, WatchEvent("destroyed", status, Query(status.type)))
-    judgement.observe(100.3)
-    assert judgement.done_at() is None
+    condition.observe(100.3)
+    assert condition.done_at() is None
     healthy.apply(status.type, WatchEvent("created", status, Query(status.type)))
-    judgement.observe(100.4)
-    assert judgement.done_at() == pytest.approx(100.4 + SETTLING_SECONDS)
+    condition.observe(100.4)
+    assert condition.done_at() == pytest.approx(100.4 + SETTLING_SECONDS)
 
 
 def test_done_never_counts_just_after_our_last_write(healthy: ClusterView) -> None:
-    judgement = Judgement(healthy, goal(), last_write=100.0, grace=60)
-    judgement.observe(100.1)
-    assert judgement.done_at() == 100.0 + STALE_SECONDS
-    judgement.observe(101.0)
-    assert judgement.done_at() == 100.0 + STALE_SECONDS
+    condition = GoalCondition(healthy, goal(), last_write=100.0, grace=60)
+    condition.observe(100.1)
+    assert condition.done_at() == 100.0 + STALE_SECONDS
+    condition.observe(101.0)
+    assert condition.done_at() == 100.0 + STALE_SECONDS
 
 
 def test_a_copy_that_is_being_read_anew_proves_nothing(healthy: ClusterView) -> None:
@@ -130,24 +130,24 @@ def test_a_copy_that_is_being_read_anew_proves_nothing(healthy: ClusterView) -> 
 def test_failure_is_final_only_when_it_stands() -> None:
     rows = capture("create-scale-delete")
     view = ClusterView("c1")
-    judgement = Judgement(view, goal(), last_write=0.5, grace=60)
+    condition = GoalCondition(view, goal(), last_write=0.5, grace=60)
     failed = False
     for row in rows:
         if row.step == "scaleup":
             break
         if row.event is not None:
             view.apply(row.event.query.type, row.event)
-            judgement.observe(row.at)
+            condition.observe(row.at)
             failed |= bool(view.failures)
     assert failed, "the recording holds the passing failure of a control plane without nodes"
-    assert judgement.failed_at() is None
+    assert condition.failed_at() is None
     events = [row.event for row in rows if row.event is not None and row.event.resource is not None]
     failing = next(event for event in events if getattr(event.resource.spec, "error", ""))
     view.apply(failing.query.type, failing)
-    judgement.observe(100.0)
-    assert judgement.failed_at() == 160.0
-    assert judgement.final_failures(159.9) == []
-    assert judgement.final_failures(160.0) == [
+    condition.observe(100.0)
+    assert condition.failed_at() == 160.0
+    assert condition.final_failures(159.9) == []
+    assert condition.final_failures(160.0) == [
         "machine set c1-control-planes failed: control plane machine set must have at least one node"
     ]
 
@@ -182,14 +182,14 @@ def machine(name: str, *, held: bool = False, up_to_date: bool = True) -> WatchE
 
 def test_a_locked_machine_is_a_failure_once_only_it_holds_the_update_up() -> None:
     view = ClusterView("c1")
-    judgement = Judgement(view, goal(), last_write=None, grace=60)
+    condition = GoalCondition(view, goal(), last_write=None, grace=60)
     for event in (machine("m1", held=True, up_to_date=False), machine("m2", up_to_date=False)):
         view.apply(CLUSTER_MACHINE_STATUS, event)
-    judgement.observe(100.0)
-    assert judgement.failed_at() is None, "the other machine is still being updated"
+    condition.observe(100.0)
+    assert condition.failed_at() is None, "the other machine is still being updated"
     view.apply(CLUSTER_MACHINE_STATUS, machine("m2"))
-    judgement.observe(200.0)
-    assert judgement.final_failures(260.0) == ["machine m1 is locked and waits with its update"]
+    condition.observe(200.0)
+    assert condition.final_failures(260.0) == ["machine m1 is locked and waits with its update"]
     view.apply(CLUSTER_MACHINE_STATUS, machine("m1"))
-    judgement.observe(250.0)
-    assert judgement.failed_at() is None
+    condition.observe(250.0)
+    assert condition.failed_at() is None
