@@ -11,7 +11,7 @@ ARGS ?=
 API := ksail_pulumi/omni/api
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lowest pulumi demo test sweeps check bench args proto
+.PHONY: help setup lowest pulumi demo test sweeps check bench args texts proto
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: setup ## measure the performance figures
 
 args: setup ## write the inputs' classes and their documentation from the models
 	.venv/bin/python tools/make_args.py
+
+texts: setup ## print every text that a user may see
+	@.venv/bin/python tools/list_texts.py
 
 # Generated with an old protoc on purpose: what it writes loads on every protobuf runtime since 3.20, and later gencode does
 # not. Only the two services have stubs worth keeping. The shell expands the wildcard, after the generation.
