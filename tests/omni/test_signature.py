@@ -78,6 +78,27 @@ def test_a_signed_call_verifies_against_the_public_key(private_key, key_text):
     assert verified(certificate, headers["x-sidero-payload"].encode(), base64.b64decode(signature, validate=True))
 
 
+def test_a_key_of_openpgp_version_6_signs_as_well():
+    """Made by `tools/go/openpgp-keys`, with Omni's own library; it also verifies our signature."""
+    armored = (DATA / "version-6.asc").read_text()
+    certificate = pysequoia.Tsk.from_bytes(armored.encode()).extract_certificate()
+    key = ServiceAccountKey.parse(encode({"name": "automation", "pgp_key": armored}))
+    assert key.fingerprint == "9749d1912f95f3aa8156ea48dec826e80e49b11592d031965d9cf0ddaa53f298"
+    assert key.expires_at is None
+    headers = dict(signed_metadata(key, "/cosi.resource.State/Get", [], datetime.now(UTC)))
+    _, _, fingerprint, signature = headers["x-sidero-signature"].split(" ")
+    assert fingerprint == key.fingerprint
+    assert verified(certificate, headers["x-sidero-payload"].encode(), base64.b64decode(signature, validate=True))
+
+
+def test_a_version_6_key_expires_like_any_other():
+    made = pysequoia.Tsk.generate(user_id="a", profile=pysequoia.Profile.RFC9580, validity_seconds=3600)
+    key = ServiceAccountKey.parse(encode({"name": "automation", "pgp_key": str(made)}))
+    assert key.expires_at == made.extract_certificate().expiration
+    with pytest.raises(SettingsError, match="'automation' has expired on"):
+        signed_metadata(key, "/a/B", [], datetime.now(UTC) + timedelta(hours=2))
+
+
 def test_all_values_of_a_signed_header_count_and_other_headers_do_not():
     metadata = [("nodes", "a"), ("nodes", "b"), ("node", "c"), ("user-agent", "d")]
     headers = json.loads(canonical_payload("/a/B", 7, metadata))["headers"]
