@@ -143,7 +143,7 @@ class MachineSet(Model):
     """Machine class that Omni allocates the machines from."""
 
     selector: str | None = None
-    """Label selector that a free machine must match, such as `zone = b, !gpu`. Only with `count`."""
+    """Label selector that a free machine must match, such as `zone = b, !gpu, mem >= 16GiB`. Only with `count`."""
 
     upgrade_strategy: Strategy | None = None
     """How Talos upgrades and changes of system extensions go through the set."""

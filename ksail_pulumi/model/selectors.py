@@ -1,9 +1,13 @@
 """Label selectors, in the grammar that Omni uses for machine classes.
 
 Terms are separated by commas, and all must match: `a` (the label exists), `!a`, `a = b` or `a == b`, `a != b`,
-`a < 5`, `<=`, `>`, `>=` (numbers; a unit behind the number, as in `16GiB`, is ignored), `a in (x, y)`, `a notin (x)`.
-Values may be in double quotes. A name without a slash is the machine's own label of that name or, if there is none,
-Omni's (`arch` for `omni.sidero.dev/arch`).
+`a < 5`, `<=`, `>`, `>=`, `a in (x, y)`, `a notin (x)`. A value may contain spaces, and in double quotes any character.
+An empty selector matches everything. A name without a slash is the machine's own label of that name or, if there is
+none, Omni's (`arch` for `omni.sidero.dev/arch`).
+
+`<`, `<=`, `>` and `>=` compare whole numbers, with a unit if there is one: `16GiB` is 16 x 2^30, `1TB` is 10^12. What
+is not a whole number never matches. Spaces behind a value are not part of it, unlike in Omni, where `!gpu , a` asks for
+a label with a space in its name.
 """
 
 from __future__ import annotations
@@ -18,18 +22,24 @@ if TYPE_CHECKING:
 OMNI_PREFIX = "omni.sidero.dev/"
 """The prefix of Omni's own labels and annotations."""
 
-_WORD = r'"(?:[^"\\]|\\.)*"|[^\s,()=!<>"]+'
+_QUOTED = r'"(?:[^"\\]|\\.)*+"'
+_KEY = rf'(?:{_QUOTED}|[^\s"=!(),<>][^\s=!(),<>]*+)'
+_VALUE = rf'(?:{_QUOTED}|[^\s"=!(),<>][^=!(),<>]*+)'
+_VALUES = rf"(?:{_VALUE})?+\s*+(?:,\s*+(?:{_VALUE})?+\s*+)*+"
 _TERM = re.compile(
     rf"""\s*(?:
-        (?P<absent>!)\s*(?P<absent_key>{_WORD})
-      | (?P<key>{_WORD})
-        (?: \s*(?P<operator>==|!=|<=|>=|=|<|>)\s*(?P<value>{_WORD})
-          | \s+(?P<set>in|notin)\s*\(\s*(?P<values>(?:{_WORD})(?:\s*,\s*(?:{_WORD}))*)\s*\)
+        !\s*(?P<absent>{_VALUE})
+      | (?P<key>{_KEY})\s*
+        (?: (?P<operator>==|!=|<=|>=|=|<|>)\s*(?P<value>{_VALUE})?
+          | (?P<set>in|notin)\s*\(\s*(?P<values>{_VALUES})\)
         )?
     )\s*(?P<end>,|$)""",
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
-_NUMBER = re.compile(r"\s*([-+]?[0-9]+(?:\.[0-9]+)?)\s*[A-Za-z%]*\s*")
+_EACH_VALUE = re.compile(rf"(?:^|,)\s*({_VALUE})?", re.DOTALL)
+_NUMBER = re.compile(r"(-?[0-9]+)\s*(?:(?P<binary>[kmgtp]i)|(?P<decimal>[kmgtp]))?", re.IGNORECASE)
+_LETTERS = "kmgtp"
+_INT_64 = range(-(2**63), 2**63)
 
 
 @dataclass(frozen=True)
@@ -77,39 +87,44 @@ def parse_selector(text: str) -> Selector:
     """
     terms: list[Term] = []
     position = 0
-    while True:
+    more = bool(text.strip())
+    while more:
         found = _TERM.match(text, position)
         if not found:
             rest = text[position:].strip()
             raise ValueError(f"syntax error at character {position + 1}" if rest else "a term is missing")
         terms.append(_term(found))
         position = found.end()
-        if not found["end"]:
-            return Selector(tuple(terms))
+        more = bool(found["end"])
+    return Selector(tuple(terms))
 
 
 def _term(found: re.Match[str]) -> Term:
     if found["absent"]:
-        return Term(_unquoted(found["absent_key"]), "absent")
-    key, operator = _unquoted(found["key"]), found["operator"]
+        return Term(_word(found["absent"]), "absent")
+    key, operator = _word(found["key"]), found["operator"]
     if found["set"]:
-        return Term(key, found["set"], tuple(_unquoted(word) for word in re.findall(_WORD, found["values"])))
+        return Term(key, found["set"], tuple(_word(each[1]) for each in _EACH_VALUE.finditer(found["values"])))
     if operator is None:
         return Term(key, "exists")
-    value = _unquoted(found["value"])
-    if operator in ("=", "=="):
-        return Term(key, "in", (value,))
-    if operator == "!=":
-        return Term(key, "notin", (value,))
-    if _number(value) is None:
-        raise ValueError(f"the right side of {operator} should be a number")
-    return Term(key, operator, (value,))
+    return Term(key, {"=": "in", "==": "in", "!=": "notin"}.get(operator, operator), (_word(found["value"]),))
 
 
-def _unquoted(word: str) -> str:
-    return re.sub(r"\\(.)", r"\1", word[1:-1]) if word.startswith('"') else word
+def _word(text: str | None) -> str:
+    if text is None:
+        return ""
+    return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL) if text.startswith('"') else text.rstrip()
 
 
-def _number(text: str | None) -> float | None:
-    found = _NUMBER.fullmatch(text) if text is not None else None
-    return float(found[1]) if found else None
+def _number(text: str | None) -> int | None:
+    """Read a number with a unit, as cosi-project/runtime does (`pkg/resource/internal/compare`)."""
+    found = _NUMBER.match(text.strip()) if text is not None else None
+    if found is None or (found.end() < len(found.string) and found.lastindex == 1):
+        return None
+    unit = found["binary"] or found["decimal"] or ""
+    power = _LETTERS.index(unit[0].lower()) + 1 if unit else 0
+    number: int = int(found[1])
+    if number not in _INT_64:
+        return None
+    product: int = number * (1024 if found["binary"] else 1000) ** power
+    return (product - _INT_64.start) % 2**64 + _INT_64.start  # it overflows like an integer of Go

@@ -93,7 +93,7 @@ class ControlPlaneArgs:
     """Machine class that Omni allocates the machines from."""
 
     selector: Input[str] | None = None
-    """Label selector that a free machine must match, such as `zone = b, !gpu`. Only with `count`."""
+    """Label selector that a free machine must match, such as `zone = b, !gpu, mem >= 16GiB`. Only with `count`."""
 
     upgrade_strategy: Input[StrategyArgs | StrategyArgsDict] | None = None
     """How Talos upgrades and changes of system extensions go through the set."""
@@ -131,7 +131,7 @@ class WorkersArgs:
     """Machine class that Omni allocates the machines from."""
 
     selector: Input[str] | None = None
-    """Label selector that a free machine must match, such as `zone = b, !gpu`. Only with `count`."""
+    """Label selector that a free machine must match, such as `zone = b, !gpu, mem >= 16GiB`. Only with `count`."""
 
     upgrade_strategy: Input[StrategyArgs | StrategyArgsDict] | None = None
     """How Talos upgrades and changes of system extensions go through the set."""
@@ -501,7 +501,7 @@ class ControlPlaneArgsDict(TypedDict, total=False):
     """Machine class that Omni allocates the machines from."""
 
     selector: Input[str]
-    """Label selector that a free machine must match, such as `zone = b, !gpu`. Only with `count`."""
+    """Label selector that a free machine must match, such as `zone = b, !gpu, mem >= 16GiB`. Only with `count`."""
 
     upgrade_strategy: Input[StrategyArgs | StrategyArgsDict]
     """How Talos upgrades and changes of system extensions go through the set."""
@@ -538,7 +538,7 @@ class WorkersArgsDict(TypedDict, total=False):
     """Machine class that Omni allocates the machines from."""
 
     selector: Input[str]
-    """Label selector that a free machine must match, such as `zone = b, !gpu`. Only with `count`."""
+    """Label selector that a free machine must match, such as `zone = b, !gpu, mem >= 16GiB`. Only with `count`."""
 
     upgrade_strategy: Input[StrategyArgs | StrategyArgsDict]
     """How Talos upgrades and changes of system extensions go through the set."""
