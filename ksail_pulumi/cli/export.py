@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ksail_pulumi.cli.arguments import ENVIRONMENT
 from ksail_pulumi.cli.settings import client_from_environment
 from ksail_pulumi.errors import InputError, NotFoundError
 from ksail_pulumi.formats.ksail.write import KSAIL_YAML, ksail_project
@@ -20,6 +21,24 @@ if TYPE_CHECKING:
     import argparse
 
     from ksail_pulumi.omni.client import Client
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Export a cluster from Omni in one of three formats. What the format cannot express is listed on stderr."
+    )
+    command.epilog = ENVIRONMENT
+    command.add_argument("name", metavar="NAME", help="the cluster's name")
+    command.add_argument(
+        "--as",
+        dest="form",
+        default="template",
+        choices=("template", "python", "ksail"),
+        help="template: a cluster template for omnictl (default); python: a program that takes the cluster over; "
+        "ksail: ksail.yaml and talos/",
+    )
+    command.add_argument("--output", default="", metavar="FILE", help="output file (default: print to stdout)")
+    command.add_argument("--force", action="store_true", help="overwrite existing files")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.cli.arguments import ENVIRONMENT
 from ksail_pulumi.cli.output import owner, print_table
 from ksail_pulumi.cli.settings import client_from_environment
 from ksail_pulumi.lifecycle.overview import read_cluster
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.overview import ClusterOverview
 
 COLUMNS = ("hostname", "role", "stage", "machine set", "machine", "addresses")
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.epilog = ENVIRONMENT
+    command.add_argument("name", metavar="NAME", help="the cluster's name")
+    command.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
 
 def run(options: argparse.Namespace) -> int:

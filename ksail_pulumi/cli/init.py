@@ -7,10 +7,31 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.cli.arguments import count, positive
 from ksail_pulumi.formats.project import Project, check_project, project_files, write_files
 
 if TYPE_CHECKING:
     import argparse
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.description = "Create a Pulumi project with one Omni cluster. Existing files are kept."
+    command.add_argument("--name", default="", help="the cluster's name (default: the folder's)")
+    command.add_argument(
+        "--distribution", choices=("Talos",), default="Talos", help="for compatibility with KSail; only Talos"
+    )
+    command.add_argument(
+        "--provider", choices=("Omni",), default="Omni", help="for compatibility with KSail; only Omni"
+    )
+    command.add_argument(
+        "--control-planes", type=positive, default=1, metavar="N", help="control plane nodes (default: 1)"
+    )
+    command.add_argument("--workers", type=count, default=0, metavar="N", help="workers (default: 0)")
+    command.add_argument(
+        "--endpoint", default="", metavar="URL", help="URL of your Omni (default: read from OMNI_ENDPOINT)"
+    )
+    command.add_argument("--output", default=".", metavar="FOLDER", help="output folder (default: the current one)")
+    command.add_argument("--force", action="store_true", help="overwrite existing files")
 
 
 def run(options: argparse.Namespace) -> int:

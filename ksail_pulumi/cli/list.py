@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.cli.arguments import ENVIRONMENT
 from ksail_pulumi.cli.output import owner, print_table
 from ksail_pulumi.cli.settings import client_from_environment
 from ksail_pulumi.lifecycle.overview import list_clusters
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     import argparse
 
 COLUMNS = ("name", "phase", "ready", "machines", "Talos", "Kubernetes", "Pulumi resource")
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.epilog = ENVIRONMENT
+    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run(options: argparse.Namespace) -> int:

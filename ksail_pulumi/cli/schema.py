@@ -11,6 +11,18 @@ if TYPE_CHECKING:
     import argparse
 
 
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Print a JSON schema. To use it in an editor, start a YAML file with `# yaml-language-server: "
+        "$schema=ksail.schema.json`."
+    )
+    command.add_argument(
+        "of",
+        choices=("args", "ksail", "template"),
+        help="args: inputs of an OmniCluster; ksail: ksail.yaml; template: a cluster template of omnictl",
+    )
+
+
 def run(options: argparse.Namespace) -> int:
     print(json.dumps(SCHEMAS[options.of](), indent=2, ensure_ascii=False))
     return 0

@@ -12,6 +12,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ksail_pulumi.cli.arguments import port, positive
 from ksail_pulumi.cli.live import ChangeLog, view
 from ksail_pulumi.cli.output import rich_terminal
 from ksail_pulumi.errors import InputError, SettingsError
@@ -22,6 +23,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 REFRESH_SECONDS = 0.25
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Run an Omni with emulated machines until Ctrl-C, or while COMMAND runs. OMNI_ENDPOINT and "
+        "OMNI_SERVICE_ACCOUNT_KEY are set for the command."
+    )
+    command.usage = "ksail-pulumi simulate [-h] [--machines N] [--speed real|fast] [--port PORT] [-- COMMAND ...]"
+    command.add_argument("--machines", type=positive, default=6, metavar="N", help="number of machines (default: 6)")
+    command.add_argument(
+        "--speed",
+        choices=("real", "fast"),
+        default="fast",
+        help="fast: a cluster is ready in seconds; real: as long as with virtual machines (default: fast)",
+    )
+    command.add_argument(
+        "--port", type=port, default=0, metavar="PORT", help="port on 127.0.0.1 (default: any free port)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -26,10 +26,13 @@ def test_nothing_heavy_is_loaded_before_the_command_is_known():
     code = (
         "import sys\n"
         "from ksail_pulumi.cli import app\n"
-        "app._options(['list'])\n"
+        "try:\n"
+        "    app._options(['--help'])\n"
+        "except SystemExit:\n"
+        "    pass\n"
         "print({'grpc', 'pydantic', 'rich', 'yaml', 'google.protobuf'} & set(sys.modules))"
     )
-    assert python(code) == "set()\n"
+    assert python(code).splitlines()[-1] == "set()"
 
 
 @pytest.mark.parametrize(
