@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ksail_pulumi.addons import catalogue as manifests
+from ksail_pulumi.addons import catalogue
 from ksail_pulumi.model.addons import (
     ARGO_CD,
     CALICO,
@@ -233,20 +233,20 @@ def _parts(addon: Addon) -> _Parts:
         case "cilium" | "calico" if url:
             return _Parts(cni="custom", cni_url=url)
         case "cilium":
-            return _Parts(cni=NONE, inline=((CILIUM, manifests.manifest_text(manifests.cilium(version))),))
+            return _Parts(cni=NONE, inline=((CILIUM, catalogue.manifest_text(catalogue.cilium(version))),))
         case "calico":
-            settings = manifests.manifest_text(manifests.calico_installation())
-            return _Parts(cni=NONE, urls=manifests.published(CALICO, version), inline=((CALICO, settings),))
+            settings = catalogue.manifest_text(catalogue.calico_installation())
+            return _Parts(cni=NONE, urls=catalogue.published(CALICO, version), inline=((CALICO, settings),))
         case "metrics-server":
-            approver = manifests.published("kubelet-serving-cert-approver", APPROVER_VERSION)
-            server = (url,) if url else manifests.published(METRICS_SERVER, version)
+            approver = catalogue.published("kubelet-serving-cert-approver", APPROVER_VERSION)
+            server = (url,) if url else catalogue.published(METRICS_SERVER, version)
             return _Parts(kubelet={"rotate-server-certificates": "true"}, urls=(*approver, *server))
         case "argocd":
-            objects = manifests.argo_cd(url or manifests.published(ARGO_CD, version)[0])
-            return _Parts(inline=((ARGO_CD, manifests.manifest_text(objects)),))
+            objects = catalogue.argo_cd(url or catalogue.published(ARGO_CD, version)[0])
+            return _Parts(inline=((ARGO_CD, catalogue.manifest_text(objects)),))
         case "local-path" if not url:
-            return _Parts(inline=((LOCAL_PATH, manifests.manifest_text(manifests.local_path(version))),))
-    return _Parts(urls=(url,) if url else manifests.published(name, version))
+            return _Parts(inline=((LOCAL_PATH, catalogue.manifest_text(catalogue.local_path(version))),))
+    return _Parts(urls=(url,) if url else catalogue.published(name, version))
 
 
 def _fields(parts: _Parts) -> Iterator[dict[str, Any]]:

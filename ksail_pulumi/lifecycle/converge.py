@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from ksail_pulumi.lifecycle.apply import Applied
+    from ksail_pulumi.lifecycle.claims import Claim
     from ksail_pulumi.lifecycle.lease import Lease
-    from ksail_pulumi.lifecycle.pool import Claim
     from ksail_pulumi.lifecycle.session import Session
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.model.versions import Versions

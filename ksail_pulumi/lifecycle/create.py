@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import LifecycleError
 from ksail_pulumi.lifecycle.attempt import Attempt
+from ksail_pulumi.lifecycle.claims import pool_of
 from ksail_pulumi.lifecycle.converge import converge
 from ksail_pulumi.lifecycle.lease import Lease
 from ksail_pulumi.lifecycle.ownership import refuse_existing
-from ksail_pulumi.lifecycle.pool import pool_of
 from ksail_pulumi.lifecycle.presence import Presence
 from ksail_pulumi.lifecycle.snapshot import take_snapshot
 from ksail_pulumi.lifecycle.waiting.gone import wait_until_gone
 from ksail_pulumi.plan.ownership import Creation
 
 if TYPE_CHECKING:
+    from ksail_pulumi.lifecycle.claims import Claim
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
-    from ksail_pulumi.lifecycle.pool import Claim
     from ksail_pulumi.lifecycle.session import Session
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.plan.ownership import OwnershipMark

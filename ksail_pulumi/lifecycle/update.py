@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import LifecycleError
 from ksail_pulumi.lifecycle.attempt import Attempt
+from ksail_pulumi.lifecycle.claims import pool_of
 from ksail_pulumi.lifecycle.converge import converge
 from ksail_pulumi.lifecycle.manifest_sync import sync_manifests
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.ownership import refuse_lost
-from ksail_pulumi.lifecycle.pool import pool_of
 from ksail_pulumi.lifecycle.presence import Presence
 from ksail_pulumi.lifecycle.snapshot import take_snapshot
 from ksail_pulumi.model.parse import parse_cluster

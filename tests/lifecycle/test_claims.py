@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ksail_pulumi.lifecycle.pool import Pool, pool_of
+from ksail_pulumi.lifecycle.claims import Pool, pool_of
 from ksail_pulumi.plan.machines import Assignment
 
 FREE = ["m1", "m2", "m3", "m4"]
