@@ -73,7 +73,7 @@ def _one_of(*names: str) -> BeforeValidator:
             value = {"name": value}
         if isinstance(value, dict):
             if value.get("name") is None:
-                raise _wrong(f"name is missing: it is {listed}")
+                raise _wrong(f"name is required: {listed}")
             if value["name"] not in names:
                 raise _wrong(f"should be {listed}, not {{input}}", value["name"])
         elif not isinstance(value, Addon):
@@ -161,6 +161,4 @@ def addon_rules(addons: Addons) -> Iterator[Problem]:
             what = "comes with Talos" if addon.name == FLANNEL else "installs nothing"
             yield Problem((*path, given), f"{addon.name} {what} and has no {given}")
         elif addon.version and addon.url:
-            yield Problem(
-                (*path, "version"), "version and url are mutually exclusive: the URL says which version it is"
-            )
+            yield Problem((*path, "version"), "version and url are mutually exclusive: the URL determines the version")

@@ -65,7 +65,11 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    raise PydanticCustomError("inline", "cannot hold a value of type {kind}", {"kind": type(value).__name__})
+    raise PydanticCustomError(
+        "inline",
+        "cannot be a value of type {kind}: use strings, numbers, booleans, lists or mappings",
+        {"kind": type(value).__name__},
+    )
 
 
 def _inline(value: Any) -> Any:

@@ -51,7 +51,7 @@ def _worker_sets(value: Any) -> Any:
             raise PydanticCustomError("count", "should be 0 or more")
         return [{"count": count}] if count else []
     if not isinstance(value, list | tuple):
-        raise PydanticCustomError("workers", "should be a number of machines or a list of machine sets")
+        raise PydanticCustomError("workers", "should be a number of machines or a list of machine sets, not {input}")
     return value
 
 

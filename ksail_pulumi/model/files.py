@@ -100,7 +100,7 @@ def _text(path: Path) -> str:
 
 
 _EXCLUSIVE = {
-    "inline": "path and inline are mutually exclusive: keep one of file and inline",
+    "inline": "file and inline are mutually exclusive: keep one of them",
     "job": "job and file are mutually exclusive: keep one of them",
 }
 

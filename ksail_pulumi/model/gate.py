@@ -101,5 +101,5 @@ def _values(text: str) -> Iterator[str]:
             yield event.value
         elif isinstance(event, yaml.CollectionStartEvent):
             if len(open_mappings) > MAX_DEPTH:
-                raise ValueError("this is no configuration, and to read on would take long")
+                raise ValueError("values are nested too deep")
             open_mappings.append(True if isinstance(event, yaml.MappingStartEvent) else None)

@@ -83,7 +83,7 @@ def _garbled(value: Any, path: tuple[str | int, ...]) -> Iterator[Problem]:
         yield Problem(path[:3], f"is nested more than {_DEEPEST} levels deep")
     elif isinstance(value, str):
         if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-            yield Problem(path, "holds characters that are no valid text (lone surrogates)")
+            yield Problem(path, "contains invalid characters (lone surrogates)")
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _garbled(str(key), path)

@@ -163,7 +163,7 @@ def patch_problems(field: FieldPath, inline: Inline) -> list[Problem]:
     try:
         documents = list(_documents(field, inline))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        return [Problem(field, f"not valid YAML: {yaml_reason(error)}")]
+        return [Problem(field, f"invalid YAML: {yaml_reason(error)}")]
     problems: list[Problem] = []
     seen: set[tuple[str, str, str]] = set()
     for path, document in documents:
@@ -227,12 +227,14 @@ def _document_problems(path: FieldPath, document: Mapping[str, Any], *, text: bo
         yield Problem(path, _not_a_document(document))
         return
     if kind is not None and not isinstance(kind, str):
-        yield Problem(at("kind"), "kind should be the name of a document kind")
+        yield Problem(at("kind"), "kind should be a string, the kind of a Talos document")
         return
     if kind in _FORBIDDEN_DOCUMENTS:
         yield Problem(path, f'the "{kind}" document is not allowed in the config patch')
     elif kind and (version == "v1" or "/" in version):
-        yield Problem(path, "its kind is not registered; this is a Kubernetes object, not Talos configuration")
+        yield Problem(
+            path, "its kind is not registered: this is a Kubernetes object, not Talos configuration; use manifests"
+        )
     if not kind:
         for name in _FORBIDDEN_FIELDS:
             if _has(document, name):

@@ -92,7 +92,7 @@ def parse_selector(text: str) -> Selector:
         found = _TERM.match(text, position)
         if not found:
             rest = text[position:].strip()
-            raise ValueError(f"syntax error at character {position + 1}" if rest else "a term is missing")
+            raise ValueError(f"syntax error at character {position + 1}" if rest else "a condition is missing")
         terms.append(_term(found))
         position = found.end()
         more = bool(found["end"])

@@ -65,7 +65,7 @@ def _rules(spec: ClusterSpec) -> Iterator[Problem]:
     if spec.features.disk_encryption and spec.talos_version and _minor(spec.talos_version) < _ENCRYPTION_SINCE:
         yield Problem(("features", "diskEncryption"), "disk encryption is supported only for Talos version >= 1.5.0")
     if spec.backup is not None and duration(spec.backup.interval).total_seconds() <= 0:
-        yield Problem(("backup", "interval"), "should be longer than 0; omit backup for no backups")
+        yield Problem(("backup", "interval"), "should be longer than 0; omit backup to disable backups")
 
 
 def _minor(version: str) -> tuple[int, int]:
@@ -122,7 +122,7 @@ def _patches(path: FieldPath, patches: Sequence[Patch] | None) -> Iterator[Probl
         field = (*path, index)
         yield from _metadata(field, patch.labels, patch.annotations)
         if patch.inline is None:
-            yield Problem(field, "path or inline is required: set inline or file")
+            yield Problem(field, "file or inline is required")
             continue
         if not patch.name and not patch.id_override:
             yield Problem(field, "either name or idOverride is required for inline patches")
@@ -166,7 +166,7 @@ def _machine_set(path: FieldPath, machine_set: MachineSet) -> Iterator[Problem]:
         try:
             parse_selector(machine_set.selector)
         except ValueError as error:
-            yield Problem((*path, "selector"), f"not a label selector: {error}")
+            yield Problem((*path, "selector"), f"is not a valid label selector: {error}")
     if machine_set.machine_class is not None and not machine_set.machine_class.name:
         yield Problem((*path, "machineClass", "name"), "cannot be empty: it is the name of a machine class in Omni")
     for index, machine in enumerate(machine_set.machines or ()):
@@ -248,7 +248,7 @@ def _install(path: FieldPath, install: Install | None) -> Iterator[Problem]:
     if install is None:
         return
     if install.disk and install.disk_selector:
-        yield Problem(path, "install.disk and install.diskSelector are mutually exclusive")
+        yield Problem(path, "install.disk and install.diskSelector are mutually exclusive: keep one of them")
     elif not install.disk and not install.disk_selector:
         yield Problem(path, "either disk or diskSelector must be set")
     elif install.disk_selector and (reason := _not_balanced(install.disk_selector)):

@@ -41,7 +41,7 @@ def _manifest(path: FieldPath, manifest: Manifest, seen: set[str]) -> Iterator[P
     if manifest.mode is None:
         yield Problem((*path, "mode"), "kubernetes manifest mode is not set: it must be full or one-time")
     if manifest.inline is None:
-        yield Problem(path, "path or inline is required: set inline or file")
+        yield Problem(path, "file or inline is required")
     elif reason := _unreadable(manifest.inline):
         yield Problem((*path, "inline"), f"error converting manifest to JSON: {reason}")
 

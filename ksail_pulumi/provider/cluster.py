@@ -142,7 +142,9 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
         opts = ResourceOptions.merge(ours, opts)
         if opts.deleted_with is not None:
             with program.reported(resource_name):
-                raise InputError("", "the option `deleted_with` is not accepted: Pulumi would never delete the cluster")
+                raise InputError(
+                    "", "the option `deleted_with` is not supported: Pulumi would not delete the cluster; remove it"
+                )
         hidden: dict[str, Any] = {}
         if opts.id is None:
             # The provider may run in another folder.
@@ -282,8 +284,8 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
 
 def _imported_name(imported: object, name: object, resource_name: str) -> str:
     if not isinstance(imported, str):
-        raise InputError("name", "what `import_` takes over must be known when the program runs, not an output")
+        raise InputError("name", "`import_` should be the name of the cluster as a string, not an output")
     if name not in (imported, resource_name):
         given = "an output" if isinstance(name, Output) else shown(name)
-        raise InputError("name", f"is {given}, but `import_` takes over cluster {shown(imported)}")
+        raise InputError("name", f"is {given}, but `import_` imports cluster {shown(imported)}: use the same name")
     return imported

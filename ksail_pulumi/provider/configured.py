@@ -39,7 +39,7 @@ async def look_at_settings(resource: pulumi.Resource, inputs: Mapping[str, Any])
         return
     if "endpoint" not in inputs and pulumi.runtime.is_config_secret(_ENDPOINT):
         raise SettingsError(
-            f"{_ENDPOINT} is set as a secret, but cannot be one: Pulumi stores the address of a cluster's Omni in "
+            f"{_ENDPOINT} is set as a secret, and cannot be one: Pulumi stores the address of a cluster's Omni in "
             f"plain text. Set it with `pulumi config set --plaintext {_ENDPOINT} https://<account>.omni.siderolabs.io:443`"
         )
     if pulumi.runtime.get_config(_KEY) and not pulumi.runtime.is_config_secret(_KEY):
@@ -55,8 +55,8 @@ async def _look_at_provider(provider: ProviderResource, inputs: Mapping[str, Any
     name = provider._name
     if "endpoint" not in inputs and _ENDPOINT in given and await given[_ENDPOINT].is_secret():
         raise SettingsError(
-            f"{_ENDPOINT} of provider {name!r} is marked as secret, and cannot be: Pulumi keeps the address of a "
-            "cluster's Omni in plain text"
+            f"{_ENDPOINT} of provider {name!r} is marked as secret, and cannot be: Pulumi stores the address of a "
+            "cluster's Omni in plain text. Pass it through pulumi.Output.unsecret"
         )
     if _KEY in given and not await given[_KEY].is_secret():
         _warn_once(

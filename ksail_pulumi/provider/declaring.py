@@ -30,9 +30,9 @@ _DEEPEST = 100  # levels of nesting
 INPUTS = tuple(dict.fromkeys(wire for wire, _ in FIELDS["OmniCluster"].values()))
 """All inputs by their names on the wire, in the order of the model."""
 
-_TAKEN = "Pulumi takes text, numbers, booleans, lists and mappings"
+_TAKEN = "use strings, numbers, booleans, lists or mappings"
 _IN_CLEAR = (
-    "is marked as secret, and cannot be: Pulumi keeps it in plain text, as an ID or a part of one. If it only comes "
+    "is marked as secret, and cannot be: Pulumi stores it in plain text, as an ID or a part of one. If it only comes "
     "from a secret, pass it through Output.unsecret"
 )
 
@@ -44,7 +44,7 @@ def refuse_unknown(wire: Mapping[str, Any]) -> None:
         InvalidCluster: With the name of each.
     """
     if unknown := [name for name in wire if name not in INPUTS]:
-        reasons = dict.fromkeys(FACTS, "is an output, and no input")
+        reasons = dict.fromkeys(FACTS, "is an output, not an input")
         problems = [Problem((name,), reasons.get(name) or unknown_field(name, sorted(INPUTS))) for name in unknown]
         raise InvalidCluster(problems)
 
@@ -81,7 +81,7 @@ def _unsendable(
             if isinstance(part, str) or not isinstance(value, Mapping):
                 yield from _unsendable(item, (*path, part), (*around, id(value)), why_not)
             else:
-                yield Problem(path, f"has a key of type {type(part).__name__}: keys should be text")
+                yield Problem(path, f"has a key of type {type(part).__name__}: keys should be strings")
     elif reason := why_not(value):
         yield Problem(path, reason)
 
@@ -103,10 +103,10 @@ def _why_not(value: Any) -> str | None:
     """Why a value that is no collection cannot be sent."""
     if isinstance(value, str):
         broken = not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value)
-        return "holds characters that are no valid text (lone surrogates)" if broken else None
+        return "contains invalid characters (lone surrogates)" if broken else None
     if isinstance(value, int | float):
         try:
-            return None if math.isfinite(value) else "should be a number that JSON has, not infinity or NaN"
+            return None if math.isfinite(value) else "should be a finite number, not infinity or NaN"
         except OverflowError:
             return "is a number that is too large"
     passes = (Output, Unknown, Resource, Asset, Archive)

@@ -67,8 +67,8 @@ def refuse_newer(outputs: Mapping[str, Any]) -> None:
     """
     if form_of(outputs) > SCHEMA:
         raise LifecycleError(
-            f"the state of this resource was written by ksail-pulumi {outputs.get(PACKAGE, '(unknown)')}, and this is "
-            f"ksail-pulumi {metadata.version('ksail-pulumi')}, which cannot read it: install ksail-pulumi "
+            f"the state of this resource was written by ksail-pulumi {outputs.get(PACKAGE, '(unknown)')}, and "
+            f"ksail-pulumi {metadata.version('ksail-pulumi')} cannot read it: install at least ksail-pulumi "
             f"{outputs.get(PACKAGE, 'in a newer release')}"
         )
 

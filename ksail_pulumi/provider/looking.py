@@ -128,8 +128,9 @@ class _Asking:
         state = connect(self.settings.connection(inputs_in(self.olds))).state
         nodes = state.list(MACHINE_SET_NODE, {LABEL_CLUSTER: name})
         when = "after the new one is created" if self._create_first else "first"
-        machines = ", ".join(sorted(node.id for node in nodes)) or "it has none"
-        return f"cluster {name} in Omni at {former} is deleted {when}, and its machines are wiped: {machines}"
+        machines = ", ".join(sorted(node.id for node in nodes))
+        wiped = f"its machines are wiped: {machines}" if machines else "it has no machines"
+        return f"cluster {name} in Omni at {former} is deleted {when}, and {wiped}"
 
     def about_a_new_one(self, *, name_left_out: bool) -> Look:
         replaced = None if this_run.is_leaving(self.urn) else self._replaced()

@@ -40,7 +40,7 @@ def deprecations(inputs: OmniClusterArgs | Mapping[str, Any]) -> list[str]:
     """A warning for each input that is given under a former name."""
     given = _items(inputs)
     return [
-        f"the input {former} is deprecated: it is called {name} now"
+        f"input {former} is deprecated: use {name}"
         for former, name in FORMER_NAMES.items()
         if given.get(former) is not None
     ]
@@ -77,7 +77,7 @@ def _respelled_mapping(value: Any, part: str, path: str) -> dict[str, Any]:
         if item is None:
             continue
         if name in wire:
-            raise InputError(place, "is given twice, in two spellings")
+            raise InputError(place, "is set twice, in two spellings: keep one of them")
         if name == "machines":
             wire[name] = _respelled_machines(item, inner, place)
         else:
@@ -106,7 +106,7 @@ def _respelled_machines(value: Any, part: str, path: str) -> Any:
         machine = _respelled_machines(key, part, path)
         place = f"{path}.{machine}"
         if machine in wire:
-            raise InputError(place, "is given twice, in two spellings")
+            raise InputError(place, "is set twice, in two spellings: keep one of them")
         wire[machine] = _respelled(item, part, place)
     return wire
 

@@ -150,7 +150,9 @@ def test_what_pulumi_keeps_in_plain_text_cannot_be_a_secret(program: Project) ->
     name = canary()
     program.clusters({"main": {"name": secret(name)}})
     run = program.up(fails=True)
-    assert "error: OmniCluster 'main': name: is marked as secret, and cannot be: Pulumi keeps it in plain" in run.output
+    assert (
+        "error: OmniCluster 'main': name: is marked as secret, and cannot be: Pulumi stores it in plain" in run.output
+    )
     assert "Traceback" not in run.output
     assert stands_in(written(program), [name]) == []
 

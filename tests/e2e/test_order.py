@@ -117,7 +117,7 @@ def test_a_cluster_that_would_never_be_deleted_is_refused_in_the_program(project
     project.init()
     project.clusters({"first": {}, "second": {"options": {"deleted_with": "first"}}})
     preview = project.preview(fails=True)
-    assert "the option `deleted_with` is not accepted: Pulumi would never delete the cluster" in preview.output
+    assert "the option `deleted_with` is not supported: Pulumi would not delete the cluster" in preview.output
     assert "Traceback" not in preview.output
 
 

@@ -112,7 +112,7 @@ def test_a_state_of_a_newer_release_is_refused_by_every_verb(project: Project, o
             item["outputs"] |= {"schema": 3, "__package": "99.1.2"}
     project.import_(state)
     ours = metadata.version("ksail-pulumi")
-    words = f"was written by ksail-pulumi 99.1.2, and this is ksail-pulumi {ours}, which cannot read it"
+    words = f"was written by ksail-pulumi 99.1.2, and ksail-pulumi {ours} cannot read it"
     for verb in (project.preview, project.up, project.refresh, project.destroy):
         assert words in verb(fails=True).told["main"]
     assert server.uuids(omni) == before == project.uuids()

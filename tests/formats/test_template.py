@@ -253,9 +253,9 @@ def machine(fields: str, name: str = ONE) -> str:
 CLUSTER_FIELDS = [
     ("labels: {omni.sidero.dev/a: b}", 'label "omni.sidero.dev/a" is invalid: prefix "omni.sidero.dev/" is reserved'),
     ("annotations: {omni.sidero.dev/a: b}", 'annotation "omni.sidero.dev/a" is invalid: prefix'),
-    ("patches: [{name: a}]", "patches[0]: path or inline is required"),
+    ("patches: [{name: a}]", "patches[0]: file or inline is required"),
     ("patches: [{inline: {machine: {}}}]", "patches[0]: either name or idOverride is required for inline patches"),
-    ("patches: [{name: a, file: a, inline: {}}]", "patches[0]: path and inline are mutually exclusive"),
+    ("patches: [{name: a, file: a, inline: {}}]", "patches[0]: file and inline are mutually exclusive"),
     ("patches: [{file: a.yaml}]", "patches[0].file: failed to access the file: No such file or directory"),
     ("patches: [{name: a, inline: 1}]", "patches[0].inline: should be a mapping, a list of mappings, or YAML text"),
     ("patches: [{name: a, inline: {machine: {token: x}}}]", 'overriding "machine.token" is not allowed in the config'),

@@ -61,7 +61,7 @@ def test_what_is_off_is_not_chosen() -> None:
 MISTAKES = {
     'addons.cni: should be flannel, none, cilium or calico, not "weave"': {"cni": "weave"},
     "addons.cni: should be flannel, none, cilium or calico, or a mapping with name, and version or url": {"cni": True},
-    "addons.cni: name is missing: it is flannel, none, cilium or calico": {"cni": {"version": "1.2.3"}},
+    "addons.cni: name is required: flannel, none, cilium or calico": {"cni": {"version": "1.2.3"}},
     "addons.csi: should be local-path, or a mapping with name, and version or url": {"csi": ["local-path"]},
     "addons.metricsServer: should be true or false, or a mapping with version or url": {"metricsServer": "yes"},
     "addons.certManager: should be true or false, or a mapping with version or url": {"certManager": {"name": "other"}},
@@ -75,7 +75,7 @@ MISTAKES = {
         "csi": {"name": "local-path", "url": "ftp://example.org/a"}
     },
     "addons.csi.url: should be a string, not a number": {"csi": {"name": "local-path", "url": 5}},
-    "addons.cni.version: version and url are mutually exclusive: the URL says which version it is": {
+    "addons.cni.version: version and url are mutually exclusive: the URL determines the version": {
         "cni": {"name": "cilium", "version": "1.2.3", "url": "https://a.b/c"}
     },
     "addons.cni.verison: unknown field; did you mean version?": {"cni": {"name": "cilium", "verison": "1.2.3"}},

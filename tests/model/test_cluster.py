@@ -203,7 +203,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"workers": [{"selector": "a in"}]},
         "workers[0].selector",
-        "not a label selector: syntax error at character 1",
+        "is not a valid label selector: syntax error at character 1",
     ),
     ({"controlPlane": {"machines": ["x"]}}, "controlPlane.machines[0]", 'invalid machine ID "x": it should be a UUID'),
     ({"machines": {"x y": {}}}, 'machines["x y"]', 'invalid machine ID "x y": it should be a UUID'),
@@ -299,7 +299,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"machines": {ONE: {"install": {"disk": "/dev/vda", "diskSelector": "disk.size > 1u"}}}},
         f"machines.{ONE}.install",
-        "install.disk and install.diskSelector are mutually exclusive",
+        "install.disk and install.diskSelector are mutually exclusive: keep one of them",
     ),
     ({"machines": {ONE: {"install": {}}}}, f"machines.{ONE}.install", "either disk or diskSelector must be set"),
     (
@@ -317,7 +317,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
         "features.diskEncryption",
         "disk encryption is supported only for Talos version >= 1.5.0",
     ),
-    ({"backup": {"interval": "0s"}}, "backup.interval", "should be longer than 0; omit backup for no backups"),
+    ({"backup": {"interval": "0s"}}, "backup.interval", "should be longer than 0; omit backup to disable backups"),
     ({"manifests": [{"mode": "full", "inline": []}]}, "manifests[0]", "kubernetes manifest name is empty"),
     (
         {"manifests": [{"name": "a", "inline": []}]},
@@ -332,7 +332,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"manifests": [{"name": "a", "mode": "full"}]},
         "manifests[0]",
-        "path or inline is required: set inline or file",
+        "file or inline is required",
     ),
     (
         {"manifests": [{"name": "a", "mode": "full", "inline": []}] * 2},

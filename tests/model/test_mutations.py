@@ -105,7 +105,7 @@ def test_mutations_are_understood_or_refused(seed: int) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ({"labels": {"a": "\ud800"}}, "labels.a: holds characters that are no valid text (lone surrogates)"),
+        ({"labels": {"a": "\ud800"}}, "labels.a: contains invalid characters (lone surrogates)"),
         ({"patches": [{"name": "p", "inline": {"a": DEEP}}]}, "patches[0].inline: is nested more than 100 levels deep"),
     ],
 )

@@ -117,10 +117,10 @@ REFUSED: list[tuple[Any, str, str]] = [
     ([], "inline", "config not found: the patch is empty"),
     ("hello\n", "inline", "expected a YAML document, a mapping of Talos configuration"),
     ("- a\n", "inline", "expected a YAML document, a mapping of Talos configuration"),
-    ("machine: [\n", "inline", "not valid YAML: line 2: did not find expected node content"),
-    ("kind: {a: b}\n", "inline", "kind should be the name of a document kind"),
-    ({"kind": ["a"]}, "inline.kind", "kind should be the name of a document kind"),
-    ("machine:\n\tsysctls: {}\n", "inline", "not valid YAML: line 2: found character that cannot start any token"),
+    ("machine: [\n", "inline", "invalid YAML: line 2: did not find expected node content"),
+    ("kind: {a: b}\n", "inline", "kind should be a string, the kind of a Talos document"),
+    ({"kind": ["a"]}, "inline.kind", "kind should be a string, the kind of a Talos document"),
+    ("machine:\n\tsysctls: {}\n", "inline", "invalid YAML: line 2: found character that cannot start any token"),
     (
         "- op: add\n  path: /machine\n",
         "inline",
@@ -166,7 +166,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     (
         {"apiVersion": "v1", "kind": "ConfigMap"},
         "inline",
-        "its kind is not registered; this is a Kubernetes object, not Talos configuration",
+        "its kind is not registered: this is a Kubernetes object, not Talos configuration; use manifests",
     ),
     (
         "machine: {sysctls: {a: b}}\n---\nmachine: {sysctls: {c: d}}\n",
@@ -266,7 +266,7 @@ def test_a_patch_needs_content_and_a_name() -> None:
         parse_cluster({"name": "c", "controlPlane": {"patches": [{"name": "a"}, {"inline": DATA}]}})
 
     assert [str(problem) for problem in caught.value.problems] == [
-        "controlPlane.patches[0]: path or inline is required: set inline or file",
+        "controlPlane.patches[0]: file or inline is required",
         "controlPlane.patches[1]: either name or idOverride is required for inline patches",
     ]
 
@@ -321,7 +321,7 @@ def test_a_job_and_a_file_exclude_each_other(tmp_path: Path) -> None:
 
 
 def test_file_and_inline_exclude_each_other(tmp_path: Path) -> None:
-    with pytest.raises(InvalidCluster, match="path and inline are mutually exclusive"):
+    with pytest.raises(InvalidCluster, match="file and inline are mutually exclusive"):
         with_files({"patches": [{"file": "a.yaml", "inline": DATA}]}, tmp_path)
 
 
@@ -346,7 +346,7 @@ def test_what_is_not_known_yet_is_left_alone_when_files_are_read(tmp_path: Path)
 def test_text_that_would_end_the_process_is_a_problem(text: str) -> None:
     """libyaml calls itself for every level of nesting, in C."""
     (problem,) = patch_problems(("patches", 0, "inline"), text)
-    assert problem.reason == "not valid YAML: values are nested more than 100 levels deep"
+    assert problem.reason == "invalid YAML: values are nested more than 100 levels deep"
     assert inline_of(text) == text
 
 

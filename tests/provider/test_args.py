@@ -71,7 +71,7 @@ def test_what_was_not_set_is_left_out_and_what_was_set_to_nothing_stays():
 
 
 def test_an_input_in_both_spellings_is_refused():
-    with pytest.raises(InputError, match=r"workers\[0\]\.machineClass: is given twice"):
+    with pytest.raises(InputError, match=r"workers\[0\]\.machineClass: is set twice"):
         to_wire({"workers": [{"machine_class": {}, "machineClass": {}}]})
 
 
@@ -97,7 +97,7 @@ FORMERLY = [
 @pytest.mark.parametrize("written", FORMERLY, ids=["classes", "snake_case", "camelCase"])
 def test_an_input_under_its_former_name_is_the_same_and_is_warned_of(written):
     assert to_wire(written) == {"addons": {"cni": "cilium", "certManager": True}}
-    assert deprecations(written) == ["the input components is deprecated: it is called addons now"]
+    assert deprecations(written) == ["input components is deprecated: use addons"]
 
 
 @pytest.mark.parametrize("written", [CLASSES, SNAKE_CASE, WIRE], ids=["classes", "snake_case", "camelCase"])
@@ -106,7 +106,7 @@ def test_todays_names_are_not_warned_of(written):
 
 
 def test_an_input_under_its_former_and_its_present_name_is_refused():
-    with pytest.raises(InputError, match="addons: is given twice"):
+    with pytest.raises(InputError, match="addons: is set twice"):
         to_wire({"addons": {}, "components": {}})
 
 

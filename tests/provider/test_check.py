@@ -72,7 +72,7 @@ def test_a_machine_in_two_spellings_is_one_machine(provider):
     _, failures = provider.check({**INPUTS, **twice})
     assert failures == {"workers[0].machines[0]": f'machine "{machine}" is used in both controlplane and workers'}
     _, failures = provider.check({**INPUTS, "machines": {machine: {"locked": True}, machine.upper(): {}}})
-    assert failures == {f"machines.{machine}": "is given twice, in two spellings"}
+    assert failures == {f"machines.{machine}": "is set twice, in two spellings: keep one of them"}
 
 
 def test_what_is_not_known_yet_of_a_machine_in_capitals_is_not_judged(provider):
@@ -103,7 +103,7 @@ def test_a_patch_of_nothing_but_empty_documents_is_refused(provider):
 
 def test_inputs_in_another_spelling_come_back_as_on_the_wire(provider):
     inputs, failures = provider.check({**INPUTS, "control_plane": {"machine_class": {"name": "a_b", "size": 1}}})
-    assert failures == {"controlPlane": "is given twice, in two spellings"}
+    assert failures == {"controlPlane": "is set twice, in two spellings: keep one of them"}
     other_words = {"name": "west", "control_plane": {"machine_class": {"name": "a_b", "size": 1}}}
     inputs, failures = provider.check({**other_words, "__preview": True})
     assert (inputs, failures) == ({"name": "west", "controlPlane": {"machineClass": {"name": "a_b", "size": 1}}}, {})

@@ -47,12 +47,12 @@ def refusal(**inputs):
     [
         ("wrkers", "unknown field; did you mean workers?"),
         ("controlplane", "unknown field; did you mean controlPlane?"),
-        ("nodes", "is an output, and no input"),
-        ("ready", "is an output, and no input"),
-        ("schema", "is an output, and no input"),
-        ("phase", "is an output, and no input"),
-        ("cluster_uuid", "is an output, and no input"),
-        ("clusterUuid", "is an output, and no input"),
+        ("nodes", "is an output, not an input"),
+        ("ready", "is an output, not an input"),
+        ("schema", "is an output, not an input"),
+        ("phase", "is an output, not an input"),
+        ("cluster_uuid", "is an output, not an input"),
+        ("clusterUuid", "is an output, not an input"),
         ("kubeconfigOptions", "unknown field; did you mean kubeconfig?"),
         ("__owner", "unknown field; "),
         ("__pinned", "unknown field; "),
@@ -96,11 +96,11 @@ UNSENDABLE = {
     "lock": (threading.Lock(), "cannot be a value of type lock"),
     "enum": (Plain.A, "cannot be a value of type Plain"),
     "complex": (1j, "cannot be a value of type complex"),
-    "nan": (float("nan"), "should be a number that JSON has, not infinity or NaN"),
-    "infinity": (float("inf"), "should be a number that JSON has, not infinity or NaN"),
+    "nan": (float("nan"), "should be a finite number, not infinity or NaN"),
+    "infinity": (float("inf"), "should be a finite number, not infinity or NaN"),
     "a huge number": (10**400, "is a number that is too large"),
-    "half a character": ("\ud800", "holds characters that are no valid text (lone surrogates)"),
-    "a number as key": ({1: SECRET}, "has a key of type int: keys should be text"),
+    "half a character": ("\ud800", "contains invalid characters (lone surrogates)"),
+    "a number as key": ({1: SECRET}, "has a key of type int: keys should be strings"),
     "a cycle": (ROUND, "contains itself, or is nested more than 100 levels deep"),
 }
 PLACES = {
@@ -233,7 +233,9 @@ def test_what_pulumi_keeps_in_plain_text_cannot_be_secret(loop, inputs, field):
     with pytest.raises(pulumi.RunError) as caught:
         marks(loop, **inputs())
     text = str(caught.value)
-    assert text.startswith(f"OmniCluster 'west': {field}: is marked as secret, and cannot be: Pulumi keeps it in plain")
+    assert text.startswith(
+        f"OmniCluster 'west': {field}: is marked as secret, and cannot be: Pulumi stores it in plain"
+    )
     assert SECRET not in text
     assert ID not in text
 

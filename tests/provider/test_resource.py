@@ -174,7 +174,7 @@ def test_the_former_name_of_an_input_still_works_with_a_warning(monitor, caplog,
     run(lambda: OmniCluster("west", written) and None)
     run(lambda: OmniCluster("west", components={"cni": "cilium"}) and None)
     assert [each.inputs["components"] for each in monitor.registered] == [{"cni": "cilium"}] * 2
-    assert caplog.messages == ["the input components is deprecated: it is called addons now"] * 2
+    assert caplog.messages == ["input components is deprecated: use addons"] * 2
 
 
 def test_the_state_keeps_addons_where_it_always_has(monitor, caplog):
@@ -228,7 +228,7 @@ def test_the_options_of_the_user_stay_as_they_were(monitor):
 
 
 def test_import_of_another_cluster_than_the_name_says_is_refused(monitor):
-    with pytest.raises(InputError, match='is "east", but `import_` takes over cluster "legacy"'):
+    with pytest.raises(InputError, match='is "east", but `import_` imports cluster "legacy"'):
         OmniCluster("west", name="east", opts=pulumi.ResourceOptions(import_="legacy"))
 
 
