@@ -88,10 +88,24 @@ def preview(
         _refuse(snapshot, mark, previous, adopt=adopt, resumable=resumable, create_first=create_first)
     except ForeignClusterError as error:
         refused.append(Problem(("name",), str(error)))
+    if previous is not None and (missing := _missing(snapshot, spec.name, client.endpoint)):
+        refused.append(Problem((), missing))
     found = findings(spec, snapshot, mark=mark, previous=previous, adopt=adopt)
     if not refused:
         return replace(found, forecasts=(*lines, *found.forecasts))
     return replace(found, failures=(*found.failures, *refused), forecasts=())
+
+
+def _missing(snapshot: Snapshot, name: str, endpoint: str) -> str:
+    """What `update` will report if the cluster is gone; `""` if it exists."""
+    if snapshot.cluster is None:
+        return (
+            f"cluster {name!r} does not exist in Omni at {endpoint}. If it was deleted, run `pulumi refresh`; the next "
+            "`pulumi up` creates it again. If it is in another Omni, set `omni:endpoint` or OMNI_ENDPOINT"
+        )
+    if snapshot.cluster.tearing_down:
+        return f"cluster {name!r} is being deleted. Run `pulumi refresh` to update the state"
+    return ""
 
 
 def _refuse(

@@ -30,6 +30,7 @@ _DEEPEST = 100  # levels of nesting
 INPUTS = tuple(dict.fromkeys(wire for wire, _ in FIELDS["OmniCluster"].values()))
 """All inputs by their names on the wire, in the order of the model."""
 
+_EXACT = 2**53  # whole numbers up to this are exact in a double
 _TAKEN = "use strings, numbers, booleans, lists or mappings"
 _IN_CLEAR = (
     "is marked as secret, and cannot be: Pulumi stores it in plain text, as an ID or a part of one. If it only comes "
@@ -104,13 +105,13 @@ def _why_not(value: Any) -> str | None:
     if isinstance(value, str):
         broken = not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value)
         return "contains invalid characters (lone surrogates)" if broken else None
-    if isinstance(value, int | float):
-        try:
-            return None if math.isfinite(value) else "should be a finite number, not infinity or NaN"
-        except OverflowError:
-            return "is a number that is too large"
+    if isinstance(value, int) and abs(value) > _EXACT:
+        # Pulumi sends every number as a double (protobuf's Struct), so it would arrive as another number.
+        return "is a number that Pulumi cannot send exactly: write the patch or manifest as YAML text"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "should be a finite number, not infinity or NaN"
     passes = (Output, Unknown, Resource, Asset, Archive)
-    if value is None or isinstance(value, passes) or inspect.isawaitable(value):
+    if value is None or isinstance(value, (int, float, *passes)) or inspect.isawaitable(value):
         return None
     return f"cannot be a value of type {type(value).__name__}: {_TAKEN}"
 

@@ -11,7 +11,7 @@ import pulumi
 from pulumi.dynamic import DiffResult
 from pulumi.output import Unknown
 
-from ksail_pulumi.lifecycle.credentials import renewal_due
+from ksail_pulumi.lifecycle.credentials import expires_at, renewal_due
 from ksail_pulumi.lifecycle.outputs import SCHEMA, inputs_in, reached
 from ksail_pulumi.provider.identity import form_of, identity_of, keep, mark_of, refuse_newer
 from ksail_pulumi.provider.properties import OMNI, OWNER, PINNED, UNFINISHED, UNSEEN, VERSIONS
@@ -19,7 +19,7 @@ from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import newly_marked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ksail_pulumi.provider.host.call import Call
     from ksail_pulumi.provider.settings import Settings
@@ -39,9 +39,12 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
     keep(call.urn, id_, olds)
     old, new = _without_pins(olds, news), inputs_in(news)
     if not _differ(old, new):
-        if form_of(olds) != SCHEMA:
-            call.info("the state was written by an earlier release and will be updated; the cluster does not change")
-        return DiffResult(changes=_has_work(olds, news) or newly_marked(call.urn, olds))
+        why = list(reasons(olds))
+        for reason in why:
+            if this_run.is_news(call.urn, reason):
+                call.info(reason)
+        other_owner = olds.get(OWNER) != news.get(OWNER)  # `check` reports it
+        return DiffResult(changes=bool(why) or other_owner or newly_marked(call.urn, olds))
     replaces = []
     if _known_and_other(old.get("name"), new.get("name")):
         replaces.append("name")
@@ -54,15 +57,17 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
     return DiffResult(changes=changes, replaces=replaces, delete_before_replace=bool(replaces))
 
 
-def _has_work(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
-    """Whether an update is needed although the inputs are the same."""
-    return (
-        not reached(olds)
-        or renewal_due(olds)
-        or bool(olds.get(UNFINISHED))
-        or form_of(olds) != SCHEMA
-        or olds.get(OWNER) != news.get(OWNER)
-    )
+def reasons(olds: Mapping[str, Any]) -> Iterator[str]:
+    """Why an update is needed although the inputs are the same."""
+    if form_of(olds) != SCHEMA:
+        yield "the state was written by an earlier release and will be updated; the cluster does not change"
+    if not reached(olds):
+        yield "the cluster was not ready at the end of the last `pulumi up` or refresh: the update waits for it"
+    if renewal_due(olds):
+        end = expires_at(str(olds.get("kubeconfig")))
+        yield f"the kubeconfig expires on {end:%Y-%m-%d %H:%M} UTC and will be renewed; the cluster does not change"
+    if olds.get(UNFINISHED):
+        yield "the creation of the cluster has not finished: the update finishes it"
 
 
 def _without_pins(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,9 @@ def test_a_wait_ends_when_somebody_deletes_the_cluster_and_refresh_and_up_make_i
         assert REFRESH in failed.told[cluster]
     assert "fresh" not in project.resources()
 
+    preview = project.preview(fails=True)
+    assert f"cluster 'grown' does not exist in Omni at {simulator.endpoint}" in preview.told["grown"]
+    assert "run `pulumi refresh`" in preview.told["grown"]
     simulator.faults.never_join.clear()
     refreshed = project.refresh()
     assert "it is removed from the state" in refreshed.told["grown"]

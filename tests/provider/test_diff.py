@@ -10,6 +10,7 @@ from pulumi.output import Unknown
 
 from ksail_pulumi.lifecycle.outputs import stored_inputs
 from ksail_pulumi.provider.cluster import OmniClusterProvider
+from ksail_pulumi.provider.diff import reasons
 from ksail_pulumi.provider.host.call import CallError
 from ksail_pulumi.provider.spelling import to_wire
 
@@ -143,6 +144,16 @@ def kubeconfig(ends_in):
 @pytest.mark.parametrize(("ends_in", "expected"), [(20, False), (6, True), (-1, True)])
 def test_a_kubeconfig_that_ends_soon_is_renewed(ends_in, expected):
     assert diff({**OUTPUTS, "kubeconfig": kubeconfig(timedelta(days=ends_in))}, INPUTS).changes is expected
+
+
+def test_an_update_with_the_same_inputs_has_a_reason():
+    assert list(reasons(OUTPUTS)) == []
+    olds = {**OUTPUTS, "schema": 1.0, "ready": False, "__unfinished": True, "kubeconfig": kubeconfig(timedelta(days=6))}
+    earlier, not_ready, renewal, unfinished = reasons(olds)
+    assert "written by an earlier release" in earlier
+    assert "was not ready" in not_ready
+    assert f"the kubeconfig expires on {datetime.now(UTC) + timedelta(days=6):%Y-%m-%d}" in renewal
+    assert "has not finished" in unfinished
 
 
 def test_when_a_kubeconfig_is_renewed_is_for_the_user_to_say():
