@@ -90,7 +90,7 @@ def check_project(project: Project) -> None:
     if project.control_planes < 1:
         raise InputError("--control-planes", "at least one control plane node is required")
     if project.workers < 0:
-        raise InputError("--workers", "workers count must not be negative")
+        raise InputError("--workers", "the number of workers must not be negative")
 
 
 def project_files(project: Project) -> dict[str, str]:

@@ -24,7 +24,7 @@ def program_text(inputs: Mapping[str, Any]) -> str:
     lines = [
         f'"""Cluster {name} on Sidero Omni.',
         "",
-        "The first `pulumi up` takes over the cluster that exists; `import_` can go after it.",
+        "The first `pulumi up` imports the existing cluster. You can remove `import_` afterwards.",
         '"""',
         "",
         "import pulumi",

@@ -40,7 +40,7 @@ _INT_64 = range(-(2**63), 2**64)
 _TAG = "tag:yaml.org,2002:"
 
 # The text after the sign is not shown: a password may begin with it.
-_UNKNOWN_TAG = "a value that begins with ! is an unsupported tag; if it is text, quote it"
+_UNKNOWN_TAG = "a value that begins with ! is a YAML tag that is not supported; if it is text, quote it"
 _ALIAS = "a value that begins with * refers to an anchor"
 _QUOTED = re.compile(r"(['\"`])(.*?)\1")
 
@@ -278,7 +278,9 @@ class _Composer:
         text: str = event.value
         line = event.start_mark.line + 1
         if event.style == '"' and _SLASH.search(self.text[event.start_mark.index : event.end_mark.index]):
-            self._fail(event.start_mark, r'Go\'s YAML reader does not accept the escape \/ in "…": write / alone')
+            self._fail(
+                event.start_mark, r'Go\'s YAML reader does not accept the escape \/ in "…": remove the backslash'
+            )
         tag = event.tag
         if tag in (None, "!"):
             plain = tag is None and not event.style
@@ -289,7 +291,7 @@ class _Composer:
         if kind not in kinds:
             self._fail(event.start_mark, _UNKNOWN_TAG)
         if not isinstance(value, kinds[kind]):  # type: ignore[arg-type]
-            self._fail(event.start_mark, "the value is not valid for its tag")
+            self._fail(event.start_mark, "the value does not match its YAML tag")
         return Node(line, value, text, {})
 
     def _plain_value(self, text: str, event: Any) -> Any:

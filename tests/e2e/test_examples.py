@@ -59,7 +59,7 @@ def test_the_root_project_can_be_previewed_without_credentials(tmp_path: Path, p
     preview = project.preview()
     assert preview.changes == {"create": 2}
     assert "omni endpoint is required: " in preview.output
-    assert "still has the placeholder <account>" in preview.output
+    assert "still contains the placeholder <account>" in preview.output
 
 
 @pytest.mark.parametrize(("example", "nodes"), [("single-node", 1), ("patches", 3), ("addons", 2)])

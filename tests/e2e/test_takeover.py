@@ -49,7 +49,9 @@ def test_the_patches_of_a_cluster_that_ksail_made_are_the_programs_from_then_on(
         f"{sysctls}, 400-{name}-workers-labels"
     ) in preview
     assert 'to remove what stays, set ownership="exclusive" or delete it in Omni' in preview
-    assert "skipped, because metricsServer installs its own approver; a cluster that KSail made keeps" in preview
+    assert (
+        "skipped, because metricsServer installs its own approver. A cluster that was created by KSail keeps" in preview
+    )
     assert "changes patch" not in preview
     assert "reboot if" not in preview, "nothing about the patches changes"
 

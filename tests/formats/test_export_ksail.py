@@ -16,7 +16,7 @@ ONE, TWO, THREE = (f"{number}0000000-0000-4000-8000-00000000000{number}" for num
 VERSIONS = {"talosVersion": "1.13.8", "kubernetesVersion": "1.36.3"}
 ENDPOINT = "https://acme.omni.siderolabs.io"
 WHICH_MACHINES = (
-    "the machines of the cluster are left out: ksail.yaml has one list of machines, or one machine class of a "
+    "the machines of the cluster are left out: ksail.yaml supports one list of machines, or one machine class of a "
     "fixed size, for control plane and workers together"
 )
 DATA = {"machine": {"sysctls": {"a.b": "1"}}}
@@ -79,7 +79,7 @@ def test_data_is_written_as_omni_holds_it(tmp_path):
         ),
         (
             {"workers": [{"name": "gpu", "machines": [THREE]}, {"machines": [TWO], "labels": {"a": "b"}}]},
-            'workers[0] is left out: KSail has one set of workers, and it is not "gpu"\n'
+            'workers[0] ("gpu") is left out: KSail has only the default set of workers\n'
             "workers[1].labels is left out: ksail.yaml has no field for it",
         ),
         (
@@ -110,7 +110,7 @@ def test_data_is_written_as_omni_holds_it(tmp_path):
         ),
         (
             {"patches": [{"name": "a", "inline": "machine: {sysctls: {a: '${HOME:-x}'}}\n"}]},
-            "patches[0] holds ${…}, which KSail replaces with environment variables",
+            "patches[0] contains ${…}: KSail would replace it with an environment variable",
         ),
     ],
 )

@@ -164,8 +164,8 @@ def test_a_variable_in_a_comment_need_not_be_set(tmp_path, text, lines):
     ("text", "message"),
     [
         ("a: [\n", "talos/workers/p.yaml:2: invalid YAML: did not find expected node content"),
-        ("- op: add\n", "talos/workers/p.yaml:1: JSON patches (lists) are not accepted by Omni"),
-        ("a: 1\n---\ntext\n", "talos/workers/p.yaml:3: a Talos patch must be a mapping"),
+        ("- op: add\n", "talos/workers/p.yaml:1: JSON patches (RFC 6902) are not accepted by Omni"),
+        ("a: 1\n---\ntext\n", "talos/workers/p.yaml:3: expected a YAML document, a mapping of Talos configuration"),
     ],
 )
 def test_a_patch_that_cannot_be_one_is_refused_with_its_line(tmp_path, text, message):
@@ -275,7 +275,7 @@ def test_fields_of_ksail_that_do_nothing_on_omni_may_stand_and_are_named(tmp_pat
     )
     config = load_ksail(write(tmp_path, text), {})
     assert config.warnings == (
-        f"{tmp_path}/ksail.yaml: has no effect on a cluster in Omni: spec.cluster.loadBalancer, "
+        f"{tmp_path}/ksail.yaml: without effect on a cluster in Omni: spec.cluster.loadBalancer, "
         "spec.cluster.localRegistry, spec.cluster.oidc",
     )
 
@@ -302,7 +302,7 @@ def test_the_placeholder_of_the_documentation_is_no_endpoint(tmp_path):
     config = load_ksail(path, {})
     assert config.endpoint == ""
     assert config.warnings == (
-        f"{path}:11: spec.cluster.omni.endpoint still has the placeholder <account>: "
+        f"{path}:11: spec.cluster.omni.endpoint still contains the placeholder <account>: "
         "replace it with the name of your Omni account, or set OMNI_ENDPOINT",
     )
     assert load_ksail(path, {"OMNI_ENDPOINT": "https://mine"}).warnings == ()

@@ -439,7 +439,7 @@ SPELLED_OTHERWISE = {
 }
 REFUSED = {
     **dict.fromkeys((".inf", "-.inf", "+.inf", ".Inf", ".INF", ".nan", ".NaN", ".NAN"), "is not a supported number"),
-    "!!binary aGVsbG8=": "is an unsupported tag",
+    "!!binary aGVsbG8=": "is a YAML tag that is not supported",
 }
 
 

@@ -181,5 +181,8 @@ def test_the_approver_in_the_talos_folder_gives_way_to_that_of_the_component(tmp
     config = from_ksail(tmp_path, "metricsServer: Enabled")
     assert [each["name"] for each in config.spec["patches"]] == ["sysctls"]
     (warning,) = config.warnings
-    assert "kubelet-csr-approver.yaml: skipped, because metricsServer installs its own approver; " in warning
-    assert "a cluster that KSail made keeps the one that it has, until that is deleted in Omni or ownership" in warning
+    assert "kubelet-csr-approver.yaml: skipped, because metricsServer installs its own approver. " in warning
+    assert (
+        "A cluster that was created by KSail keeps its approver until its config patch is deleted in Omni or ownership"
+        in warning
+    )

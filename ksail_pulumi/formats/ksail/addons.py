@@ -44,9 +44,9 @@ def without_approver(patches: TalosPatches) -> None:
     for index, patch in enumerate(patches.scopes["cluster"]):
         if patch["name"] == _APPROVER:
             patches.warnings.append(
-                f"{patches.files['cluster'][index]}: skipped, because metricsServer installs its own approver; a "
-                "cluster that KSail made keeps the one that it has, until that is deleted in Omni or ownership is "
-                '"exclusive": the preview of the takeover names its patch'
+                f"{patches.files['cluster'][index]}: skipped, because metricsServer installs its own approver. A "
+                "cluster that was created by KSail keeps its approver until its config patch is deleted in Omni or "
+                'ownership is set to "exclusive"; the preview of the import names the patch'
             )
             del patches.scopes["cluster"][index], patches.files["cluster"][index]
             return

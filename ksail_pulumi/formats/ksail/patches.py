@@ -78,8 +78,10 @@ def _has_content(text: str, name: str) -> bool:
     documents = parse_documents(text, name)
     for document in documents:
         if isinstance(document.value, list):
-            reason = "JSON patches (lists) are not accepted by Omni: write the fields to change as a mapping"
+            reason = "JSON patches (RFC 6902) are not accepted by Omni: write the fields to change as a mapping"
             raise ConfigFileError(name, document.root.line, "", reason)
         if not isinstance(document.value, dict):
-            raise ConfigFileError(name, document.root.line, "", "a Talos patch must be a mapping")
+            raise ConfigFileError(
+                name, document.root.line, "", "expected a YAML document, a mapping of Talos configuration"
+            )
     return bool(documents)

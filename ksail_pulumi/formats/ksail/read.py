@@ -169,7 +169,7 @@ class _Reader:
 
     def _idle_fields(self) -> list[str]:
         idle = [field_path(field) for field in ksail_file.idle_fields(self.file)]
-        return [f"{self.document.path}: has no effect on a cluster in Omni: {', '.join(idle)}"] if idle else []
+        return [f"{self.document.path}: without effect on a cluster in Omni: {', '.join(idle)}"] if idle else []
 
     def _name(self) -> str:
         """The cluster name by KSail's rule: `metadata.name`, otherwise the kubeconfig context."""
@@ -188,7 +188,7 @@ class _Reader:
         """The Omni part and its path, from its current or former place."""
         old, new = self.cluster.omni, self.provider.omni
         if old and new:
-            reason = "spec.cluster.omni and spec.provider.omni are both set: keep spec.provider.omni only"
+            reason = "spec.cluster.omni and spec.provider.omni are both set: keep only spec.provider.omni"
             raise self.document.error(("spec", "cluster", "omni"), reason)
         if self.old_place:
             return old or ksail_file.Omni(), ("spec", "cluster", "omni")
@@ -276,7 +276,7 @@ class _Reader:
         if PLACEHOLDER in (omni.endpoint or ""):
             line = self.document.node((*place, "endpoint")).line
             self.warnings.append(
-                f"{self.document.path}:{line}: {field_path((*place, 'endpoint'))} still has the placeholder "
+                f"{self.document.path}:{line}: {field_path((*place, 'endpoint'))} still contains the placeholder "
                 f"{PLACEHOLDER}: replace it with the name of your Omni account, or set {variable}"
             )
             return ""

@@ -98,7 +98,7 @@ class _Writer:
         found: tuple[str, Mapping[str, Any]] = "", {}
         for index, each in enumerate(self.inputs.get("workers") or ()):
             if "name" in each:
-                self._say(f'workers[{index}] is left out: KSail has one set of workers, and it is not "{each["name"]}"')
+                self._say(f'workers[{index}] ("{each["name"]}") is left out: KSail has only the default set of workers')
             else:
                 found = f"workers[{index}].", each
         return found
@@ -118,8 +118,8 @@ class _Writer:
         if len(names) == 1 and all(classes) and "unlimited" not in numbers:
             return counts, {"machineClass": names.pop()}
         self._say(
-            "the machines of the cluster are left out: ksail.yaml has one list of machines, or one machine class of a "
-            "fixed size, for control plane and workers together"
+            "the machines of the cluster are left out: ksail.yaml supports one list of machines, or one machine class "
+            "of a fixed size, for control plane and workers together"
         )
         return counts, {}
 
@@ -130,7 +130,7 @@ class _Writer:
             place = f"{prefix}patches[{index}]"
             text = patch_text(patch["inline"])
             if _REFERENCE.search(text):
-                self._say(f"{place} holds ${{…}}, which KSail replaces with environment variables")
+                self._say(f"{place} contains ${{…}}: KSail would replace it with an environment variable")
             self._leave_out(f"{place}.", patch, _SAID_OF_PATCHES)
             names.append(_file_stem(patch.get("name") or patch.get("idOverride") or "patch"))
             texts.append(text)

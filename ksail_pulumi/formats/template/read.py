@@ -68,7 +68,7 @@ def _model(document: Document) -> Any:
         raise document.error((), "kind field not found")
     if not isinstance(kind, str) or kind not in template_file.KINDS:
         known = ", ".join(template_file.KINDS)
-        raise document.error(("kind",), f"unknown model kind {{kind}}; known are {known}", kind=kind)
+        raise document.error(("kind",), f"unknown model kind {{kind}}; known kinds: {known}", kind=kind)
     return read_model(document, template_file.KINDS[kind])
 
 
