@@ -108,7 +108,10 @@ def _create(resources: Sequence[Resource], session: Session, mark: OwnershipMark
         elif resource.type == CLUSTER:
             owner = mark.owner_of(actual) if actual is not None else None
             who = f"the Pulumi resource {owner}" if owner else "someone else"
-            raise ForeignClusterError(f"cluster {resource.id!r} was created by {who} just now") from refusal
+            raise ForeignClusterError(
+                f"cluster {resource.id!r} was created by {who} in the meantime. To take it over as it is, import it: "
+                f"opts=pulumi.ResourceOptions(import_={resource.id!r}). Otherwise choose another name"
+            ) from refusal
         else:
             failures.append((resource, refusal))
     _raise(failures, "create")

@@ -22,7 +22,7 @@ def sync_manifests(cluster: str, session: Session) -> None:
     Raises:
         CancelledError: The user interrupted.
     """
-    session.progress("syncing the manifests of its add-ons")
+    session.progress("syncing the manifests of the add-ons")
     timeout = min(LONGEST_SYNC, session.deadline.remaining())
     failures: list[OmniError] = []
 
@@ -38,7 +38,7 @@ def sync_manifests(cluster: str, session: Session) -> None:
     )
     thread.start()
     while thread.is_alive():
-        session.check_cancelled(f"the sync of manifests (`{sync_command(cluster)}` does the same)")
+        session.check_cancelled(f"the sync of manifests (run `{sync_command(cluster)}` to do it)")
         thread.join(0.05)
     if failures:
         session.warn(f"{failures[0]} After you fix this, run `{sync_command(cluster)}`")

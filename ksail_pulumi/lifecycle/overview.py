@@ -98,7 +98,7 @@ def read_cluster(client: Client, name: str) -> ClusterOverview:
     several = {kind: state.start_list(kind, {LABEL_CLUSTER: name}) for kind in _TYPES if kind not in BY_ID}
     cluster = single.pop(CLUSTER).result()
     if cluster is None:
-        raise NotFoundError(f'cluster not found: {name} ("ksail-pulumi list" shows those of this account)')
+        raise NotFoundError(f"cluster not found: {name} (run `ksail-pulumi list` to see all clusters)")
     parts = {kind: [] if (found := call.result()) is None else [found] for kind, call in single.items()}
     return _overview(cluster, parts | {kind: listing.result() for kind, listing in several.items()})
 

@@ -107,5 +107,5 @@ def refuse_locked_deletion(cluster: Resource) -> None:
 def _locked(cluster: Resource, verb: str) -> str:
     return (
         f"cluster {cluster.id!r} is locked and cannot be {verb}. Unlock it first (with `locked: false`, or "
-        f"`omnictl cluster unlock {cluster.id}`); It is never unlocked automatically"
+        f"`omnictl cluster unlock {cluster.id}`). It is never unlocked automatically"
     )

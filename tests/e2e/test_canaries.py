@@ -137,7 +137,7 @@ def test_what_is_marked_as_secret_stands_nowhere(program: Project, simulator: Si
     program.clusters({"main": {**made, "labels": {"a": "b"}, "patches": []}})
     failed = program.up(fails=True).output
     assert "[diff: ~labels,patches]" in failed
-    assert "it answers: " in failed
+    assert "configuration error: " in failed
 
     program.init("reader")
     program.clusters({"reader": {"get": "main"}}, stack="reader")
@@ -220,7 +220,7 @@ def test_what_is_not_marked_is_in_no_message_either(program: Project, simulator:
     text = made["controlPlane"]["patches"][0]["inline"]
     made["controlPlane"]["patches"][0]["inline"] = text.replace("domainname", "hostname")
     program.clusters({"main": made})
-    assert "it answers: " in program.up(fails=True).output
+    assert "configuration error: " in program.up(fails=True).output
     assert stands_in("\n".join(program.outputs_seen), [*contents, *others, *wrong]) == []
 
 

@@ -327,7 +327,7 @@ def test_two_owners_racing_for_one_name_do_not_mix(lab: Lab, needs: Needs) -> No
             create(lab.spec(waitFor="none"), other, lab.session())
 
     lab.on_progress = overtake
-    with pytest.raises(ForeignClusterError, match="just now") as raised:
+    with pytest.raises(ForeignClusterError, match="in the meantime") as raised:
         lab.create()
     assert raised.value.outputs is None
     assert other.owns(lab.client.state.get(CLUSTER, lab.name))

@@ -41,7 +41,7 @@ def test_a_configuration_that_is_refused_for_good_ends_the_wait(lab: Lab, simula
         ClusterFailedError, match=rf"machine \S+ \({machine}\) does not accept its configuration"
     ) as raised:
         lab.update(outputs, patches=[patch], session=lab.session(grace=1))
-    assert "Correct the patch" in str(raised.value)
+    assert "Fix the config patch" in str(raised.value)
     assert raised.value.outputs.name == lab.name
 
 
@@ -84,7 +84,7 @@ def test_a_locked_machine_that_holds_an_update_back_ends_the_wait_with_its_name(
     lab.client.state.modify(MACHINE_SET_NODE, worker, lock)
     patch = {"name": "sysctl", "inline": {"machine": {"sysctls": {"a": "1"}}}}
     with pytest.raises(
-        ClusterFailedError, match=rf"machine \S+ \({worker}\) is locked and waits with its update"
+        ClusterFailedError, match=rf"machine \S+ \({worker}\) is locked: its update waits until it is unlocked"
     ) as raised:
         lab.update(outputs, workers=2, patches=[patch], session=lab.session(grace=0.5))
     assert "Unlock" in str(raised.value)

@@ -189,7 +189,7 @@ def test_a_locked_machine_is_a_failure_once_only_it_holds_the_update_up() -> Non
     assert condition.failed_at() is None, "the other machine is still being updated"
     view.apply(CLUSTER_MACHINE_STATUS, machine("m2"))
     condition.observe(200.0)
-    assert condition.final_failures(260.0) == ["machine m1 is locked and waits with its update"]
+    assert condition.final_failures(260.0) == ["machine m1 is locked: its update waits until it is unlocked"]
     view.apply(CLUSTER_MACHINE_STATUS, machine("m1"))
     condition.observe(250.0)
     assert condition.failed_at() is None

@@ -66,12 +66,12 @@ def test_scaling_down_is_told_until_the_machine_is_free() -> None:
         shrinks=True,
     )
     told = lines("create-scale-delete", "scaledown", "delete", goal)
-    assert any("waiting for 1 machine to be reset and back in the pool" in line for line in told)
+    assert any("waiting for 1 machine to be wiped and available" in line for line in told)
     assert told[-1] == "3/3 machines running, control plane ready"
 
 
 def test_before_omni_has_looked_there_is_something_to_tell() -> None:
-    assert describe(ClusterView("c1"), GOAL) == "0/3 machines connected, waiting for Omni to take the cluster in"
+    assert describe(ClusterView("c1"), GOAL) == "0/3 machines connected, waiting for Omni to accept the cluster"
 
 
 def test_deletion_is_told_with_omnis_own_count() -> None:
@@ -123,8 +123,8 @@ def test_a_configuration_that_is_not_accepted_is_quoted() -> None:
             last_config_error='unknown sysctl "foo"',
         )
     )
-    assert 'it answers: unknown sysctl "foo"' in text
-    assert "Correct the patch" in text
+    assert 'configuration error: unknown sysctl "foo"' in text
+    assert "Fix the config patch" in text
 
 
 def test_a_locked_machine_is_told_to_be_locked() -> None:

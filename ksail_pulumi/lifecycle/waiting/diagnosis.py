@@ -53,7 +53,9 @@ def diagnose(view: ClusterView, client: Client | None = None) -> str:
     for machine in view.all(CLUSTER_MACHINE):
         if machine.tearing_down and machine.id not in known:
             status = machines.get(machine.id)
-            found.append(f"machine {machine_name(status or machine)}: has not left the cluster yet{_own_error(status)}")
+            found.append(
+                f"machine {machine_name(status or machine)}: is not removed from the cluster yet{_own_error(status)}"
+            )
     found += [*_sets(view), *_upgrades(view), *_advice(slow, machines)]
     return "\n".join(found)
 
@@ -80,7 +82,7 @@ def _machine_line(status: Resource, machine: Resource | None) -> str:
             locked = LABEL_LOCKED_UPDATE in status.labels
             facts.append("its update waits until it is unlocked" if locked else "its configuration is not applied yet")
     if _refuses(status):
-        facts.append(f"it answers: {_one_line(status.spec.last_config_error)}")
+        facts.append(f"configuration error: {_one_line(status.spec.last_config_error)}")
     return f"machine {machine_name(status)}, {role}: {', '.join(facts)}{_own_error(machine)}"
 
 
@@ -121,23 +123,21 @@ def _upgrades(view: ClusterView) -> list[str]:
             continue  # then what it tells is news of the machines, not of an upgrade
         texts = [quoted(text) for text in (status.spec.error, status.spec.status, status.spec.step) if text]
         version = status.spec.current_upgrade_version or status.spec.last_upgrade_version
-        lines.append(f"{name} {version}: {'; '.join(texts)}" if texts else f"{name} {version}: not done yet")
+        lines.append(f"{name} {version}: {'; '.join(texts)}" if texts else f"{name} {version}: not finished yet")
     return lines
 
 
 def _advice(slow: list[Resource], machines: dict[str, Resource]) -> list[str]:
     if any(LABEL_INVALID_STATE in machine.labels for machine in machines.values()):
-        return ["A machine holds another cluster's configuration, so that Omni cannot talk to it: wipe and reboot it."]
+        return ["A machine has the configuration of another cluster, so Omni cannot connect to it: wipe and reboot it."]
     if any(LABEL_CONNECTED not in status.labels for status in slow):
         return [
-            "Check the power and the network of the machines that are not connected, or take them out of the cluster."
+            "Check the power and the network of the machines that are not connected, or remove them from the cluster."
         ]
     if any(LABEL_LOCKED_UPDATE in status.labels for status in slow):
-        return ["Unlock the locked machines in Omni, or wait for somebody to do it."]
+        return ["Unlock the locked machines in Omni, or wait until someone else does."]
     if any(_refuses(status) for status in slow):
-        return ["Correct the patch that the machine does not accept, then run the command again."]
+        return ["Fix the config patch that the machine does not accept, and run the command again."]
     if not slow:
         return []
-    return [
-        "Look at the consoles of these machines. The cluster stays as it is: run the command again to go on waiting."
-    ]
+    return ["Check the consoles of these machines. The cluster is kept: run the command again to continue the wait."]

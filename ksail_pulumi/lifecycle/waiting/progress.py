@@ -33,8 +33,8 @@ _STAGES = {
     specs_pb2.ClusterMachineStatusSpec.Stage.RUNNING: "running",
     specs_pb2.ClusterMachineStatusSpec.Stage.REBOOTING: "rebooting",
     specs_pb2.ClusterMachineStatusSpec.Stage.SHUTTING_DOWN: "shutting down",
-    specs_pb2.ClusterMachineStatusSpec.Stage.BEFORE_DESTROY: "about to leave",
-    specs_pb2.ClusterMachineStatusSpec.Stage.DESTROYING: "being reset",
+    specs_pb2.ClusterMachineStatusSpec.Stage.BEFORE_DESTROY: "about to be removed",
+    specs_pb2.ClusterMachineStatusSpec.Stage.DESTROYING: "being wiped",
     specs_pb2.ClusterMachineStatusSpec.Stage.POWERING_ON: "powering on",
     specs_pb2.ClusterMachineStatusSpec.Stage.POWERED_OFF: "powered off",
 }
@@ -48,7 +48,7 @@ def stage(status: Resource) -> str:
 def describe(view: ClusterView, goal: Goal) -> str:
     """One line on how far the cluster is and what it waits for."""
     if goal.wait_for == "none":
-        return "waiting for Omni to take the cluster in"
+        return "waiting for Omni to accept the cluster"
     parts = [*_machines(view, goal), *_control_plane(view)]
     waiting = _waiting_for(view, goal)
     if waiting:
@@ -63,7 +63,7 @@ def describe_deletion(view: ClusterView) -> str:
     if status is not None and status.spec.phase:
         text = quoted(status.spec.phase)
         return text[:1].lower() + text[1:]
-    return "cluster gone, machines going back to the pool" if cluster is None else "deleting"
+    return "cluster deleted, machines becoming available" if cluster is None else "deleting"
 
 
 def _machines(view: ClusterView, goal: Goal) -> list[str]:
@@ -99,10 +99,10 @@ def _waiting_for(view: ClusterView, goal: Goal) -> str:
     """The first thing that is missing, in the order in which Omni gets there."""
     leaving = still_leaving(view, goal)
     if leaving:
-        return f"{len(leaving)} {_plural('machine', len(leaving))} to be reset and back in the pool"
+        return f"{len(leaving)} {_plural('machine', len(leaving))} to be wiped and available"
     status = view.one(CLUSTER_STATUS)
     if status is None:
-        return "Omni to take the cluster in"
+        return "Omni to accept the cluster"
     if goal.wait_for == "running":
         return ""
     if not talos_done(view, goal):

@@ -104,7 +104,7 @@ class ClusterView:
         if not self.held or len(self.held) + len(self.running) < self.count(CLUSTER_MACHINE_STATUS):
             return self.failures
         return self.failures | {
-            machine.key: f"machine {machine_name(machine)} is locked and waits with its update"
+            machine.key: f"machine {machine_name(machine)} is locked: its update waits until it is unlocked"
             for machine in self.all(CLUSTER_MACHINE_STATUS)
             if machine.id in self.held
         }
@@ -154,7 +154,7 @@ def _failure(resource: Resource) -> str:
     if resource.tearing_down:
         return ""
     if resource.type == MACHINE_SET_STATUS and spec.phase == specs_pb2.MachineSetPhase.Failed:
-        return f"machine set {resource.id} failed: {quoted(spec.error) or 'Omni gives no reason'}"
+        return f"machine set {resource.id} failed: {quoted(spec.error) or 'no reason given'}"
     if resource.type == CLUSTER_MACHINE_STATUS and spec.config_apply_status == specs_pb2.ConfigApplyStatus.FAILED:
         # A machine that reboots during an apply reports the broken connection as a failure until it is back, which
         # takes minutes on hardware.
@@ -162,7 +162,7 @@ def _failure(resource: Resource) -> str:
             return ""
         return f"machine {machine_name(resource)} does not accept its configuration"
     if resource.type == TALOS_UPGRADE_STATUS and spec.phase == specs_pb2.TalosUpgradeStatusSpec.Phase.Failed:
-        return f"the Talos upgrade failed: {quoted(spec.error or spec.status) or 'Omni gives no reason'}"
+        return f"the Talos upgrade failed: {quoted(spec.error or spec.status) or 'no reason given'}"
     if resource.type == KUBERNETES_UPGRADE_STATUS and spec.phase == specs_pb2.KubernetesUpgradeStatusSpec.Phase.Failed:
-        return f"the Kubernetes upgrade failed: {quoted(spec.error or spec.status) or 'Omni gives no reason'}"
+        return f"the Kubernetes upgrade failed: {quoted(spec.error or spec.status) or 'no reason given'}"
     return ""
