@@ -34,7 +34,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         dest="form",
         default="template",
         choices=("template", "python", "ksail"),
-        help="template: a cluster template for omnictl (default); python: a program that takes the cluster over; "
+        help="template: a cluster template for omnictl (default); python: a program that imports the cluster; "
         "ksail: ksail.yaml and talos/",
     )
     command.add_argument("--output", default="", metavar="FILE", help="output file (default: print to stdout)")

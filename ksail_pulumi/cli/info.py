@@ -60,7 +60,7 @@ def _facts(cluster: ClusterOverview, omni: str) -> list[tuple[str, str]]:
         ("Talos", _version(cluster["runningTalosVersion"], cluster["talosVersion"])),
         ("Kubernetes", _version(cluster["runningKubernetesVersion"], cluster["kubernetesVersion"])),
         ("Omni", omni),
-        ("Kubernetes API", ", ".join(cluster["endpoints"]) or "not served yet"),
+        ("Kubernetes API", ", ".join(cluster["endpoints"]) or "not available yet"),
     ]
     if cluster["owner"]:
         facts.append(("Pulumi resource", owner(cluster)))

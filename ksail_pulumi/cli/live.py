@@ -100,7 +100,7 @@ class ChangeLog:
         }
         now |= {f"machine {name}": f"{state} {cluster}".strip() for name, cluster, _, state, _ in self._machines()}
         lines = [f"{what}: {state}" for what, state in now.items() if self._known.get(what) != state]
-        lines += [f"{what}: gone" for what in self._known if what not in now]
+        lines += [f"{what}: removed" for what in self._known if what not in now]
         self._known = now
         return lines
 

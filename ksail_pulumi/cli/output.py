@@ -72,4 +72,4 @@ def _coloured(text: str) -> str:
 def owner(cluster: ClusterOverview) -> str:
     """The Pulumi resource that manages a cluster, and whether it has finished creating it."""
     by = cluster["createdBy"]
-    return f"{cluster['owner']} (creation not finished, by {by})" if by else cluster["owner"]
+    return f"{cluster['owner']} (creation not finished, started by {by})" if by else cluster["owner"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.errors import SettingsError
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
-from ksail_pulumi.omni.signature import KEY_VARIABLES
+from ksail_pulumi.omni.signature import KEY_VARIABLES, missing_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,10 +34,7 @@ def client_from_environment(environ: Mapping[str, str] = os.environ) -> Client:
             f"(export {ENDPOINT}=https://<account>.omni.siderolabs.io:443)"
         )
     if not key:
-        missing.append(
-            f"omni service account key is not set: environment variable {variable} is not set "
-            "(create one in Omni under Settings → Service Accounts)"
-        )
+        missing.append(missing_key(variable))
     if missing or not key:
         raise SettingsError("\n".join(missing))
     ca_file, source = environ.get(CA_FILE, ""), f"environment variable {variable}"

@@ -36,7 +36,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--speed",
         choices=("real", "fast"),
         default="fast",
-        help="fast: a cluster is ready in seconds; real: as long as with virtual machines (default: fast)",
+        help="fast: a cluster is ready in seconds; real: takes as long as with virtual machines (default: fast)",
     )
     command.add_argument(
         "--port", type=port, default=0, metavar="PORT", help="port on 127.0.0.1 (default: any free port)"

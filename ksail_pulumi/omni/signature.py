@@ -128,7 +128,7 @@ class _OpenPGPSigner:
 
     def __init__(self, name: str, armored: str) -> None:
         if "PGP PUBLIC KEY BLOCK" in armored:
-            raise _InvalidKeyError("its `pgp_key` is a public key; the private one is needed")
+            raise _InvalidKeyError("its `pgp_key` is a public key, but a private key is required")
         try:
             key = pysequoia.Tsk.from_bytes(armored.encode())
         except RuntimeError as error:
@@ -192,6 +192,14 @@ def canonical_payload(method: str, timestamp: int, metadata: Iterable[tuple[str,
     return json.dumps({"headers": headers, "method": method}, separators=(",", ":"), sort_keys=True).encode()
 
 
+def missing_key(variable: str) -> str:
+    """The text for a key that is set nowhere; `variable` is the environment variable to set."""
+    return (
+        f"omni service account key is not set: environment variable {variable} is not set (create a service account "
+        "in Omni: Settings → Service Accounts, role Operator)"
+    )
+
+
 def expired(name: str, expires_at: datetime) -> SettingsError:
     """The error for an expired key."""
     return SettingsError(
@@ -204,7 +212,7 @@ def _decode(text: str) -> dict[str, Any]:
     if not compact:
         raise _InvalidKeyError("it is empty")
     if compact.startswith(("https://", "http://", "grpc://")):
-        raise _InvalidKeyError("it looks like a URL, which belongs in OMNI_ENDPOINT or omni:endpoint")
+        raise _InvalidKeyError("it looks like a URL; set the URL of your Omni in OMNI_ENDPOINT or omni:endpoint")
     try:
         decoded = base64.b64decode(compact, validate=True)
     except (binascii.Error, ValueError):

@@ -171,7 +171,8 @@ def _unauthenticated(detail: str, endpoint: Endpoint, key: ServiceAccountKey) ->
     expiry = f"it expires on {key.expires_at:%Y-%m-%d}" if key.expires_at else "it has no expiry date"
     return (
         f"Omni at {endpoint.url} does not accept the key of service account {key.name!r} ({detail}). Check that "
-        f"this machine's clock is right (it says {now:%Y-%m-%d %H:%M:%S} UTC; Omni allows 5 minutes), that the key "
-        f"(fingerprint {key.fingerprint}, {expiry}) is one of this Omni, and that it was not revoked, and the service "
-        f"account not renewed (which makes a new key) or deleted: `omnictl serviceaccount list` shows keys and roles"
+        f"this machine's clock is right (it says {now:%Y-%m-%d %H:%M:%S} UTC; Omni allows a difference of 5 minutes), "
+        f"that the key (fingerprint {key.fingerprint}, {expiry}) belongs to this Omni, that it was not revoked, and "
+        "that the service account was not renewed (which creates a new key) or deleted: `omnictl serviceaccount list` "
+        "shows keys and roles"
     )

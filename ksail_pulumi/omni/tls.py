@@ -60,7 +60,9 @@ def file_roots(path: str) -> bytes:
         SettingsError: There is no such file, or no certificate in it.
     """
     if (what := looks_like(path)) is not None:
-        raise SettingsError(f"omni CA file is not the name of a file: it looks like {what}. {KEY_BELONGS}")
+        raise SettingsError(
+            f"omni CA file is not valid: it should be the name of a file, but looks like {what}. {KEY_BELONGS}"
+        )
     pem = _read(Path(path).expanduser(), "omni CA file")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem.decode("ascii"))

@@ -89,7 +89,7 @@ class Settings:
         Raises:
             SettingsError: The key is not set anywhere.
         """
-        from ksail_pulumi.omni.signature import KEY_VARIABLES
+        from ksail_pulumi.omni.signature import KEY_VARIABLES, missing_key
 
         named = _text(inputs.get("serviceAccountKeyEnvVar"))
         if named and (reason := no_variable(named)) is not None:
@@ -99,8 +99,7 @@ class Settings:
         for variable in (named,) if named else KEY_VARIABLES:
             if found := _text(environ.get(variable)):
                 return found, f"environment variable {variable}"
-        missing = named or KEY_VARIABLES[-1]
-        raise SettingsError(f"omni service account key is not set: environment variable {missing} is not set")
+        raise SettingsError(missing_key(named or KEY_VARIABLES[-1]))
 
 
 def _text(value: Any) -> str:

@@ -43,8 +43,8 @@ def test_nothing_heavy_is_loaded_before_the_command_is_known():
         (["info"], "the following arguments are required: NAME"),
         (["list", "--", "true"], "list does not accept a command after --"),
         (["simulate", "--"], "missing command after --"),
-        (["simulate", "--machines", "0"], "argument --machines: must be a number of at least 1, not '0'"),
-        (["simulate", "--port", "70000"], "argument --port: must be a port number, not '70000'"),
+        (["simulate", "--machines", "0"], "argument --machines: should be a whole number of 1 or more, not '0'"),
+        (["simulate", "--port", "70000"], "argument --port: should be a port number, not '70000'"),
         (["simulate", "--speed", "slow"], "argument --speed: invalid choice: 'slow'"),
     ],
 )

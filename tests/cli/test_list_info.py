@@ -51,7 +51,7 @@ def test_an_unfinished_creation_is_shown(account, capsys):
     state, creation = client.state, Creation.begin()
     state.modify(CLUSTER, "shop", creation.on)
     assert main(["list"]) == 0
-    assert f"org/web/dev/shop (creation not finished, by {creation.by})" in capsys.readouterr().out
+    assert f"org/web/dev/shop (creation not finished, started by {creation.by})" in capsys.readouterr().out
     assert main(["info", "shop"]) == 0
     assert "creation not finished" in capsys.readouterr().out
     finish_creation(client, "shop", creation.run)

@@ -89,7 +89,7 @@ def test_the_message_says_where_the_key_belongs(key: str) -> None:
     assert "looks like a service account key of Omni" in str(caught.value)
     assert "OMNI_SERVICE_ACCOUNT_KEY" in str(caught.value)
     assert "pulumi config set --secret omni:serviceAccountKey" in str(caught.value)
-    with pytest.raises(SettingsError, match="it looks like a URL, which belongs in OMNI_ENDPOINT"):
+    with pytest.raises(SettingsError, match="it looks like a URL; set the URL of your Omni in OMNI_ENDPOINT"):
         ServiceAccountKey.parse(URL)
 
 

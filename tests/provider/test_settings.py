@@ -41,7 +41,8 @@ def test_a_missing_key_is_named(inputs, variable, value):
     with pytest.raises(SettingsError) as missing:
         Settings(endpoint="https://stack").connection(inputs, value)
     expected = f"omni service account key is not set: environment variable {variable} is not set"
-    assert str(missing.value) == expected
+    remedy = "create a service account in Omni: Settings → Service Accounts, role Operator"
+    assert str(missing.value) == f"{expected} ({remedy})"
 
 
 def test_a_key_that_was_named_is_not_replaced_by_another():
