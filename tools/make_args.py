@@ -6,6 +6,7 @@ python tools/make_args.py --check    fail if anything differs from what would be
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from input_fields import Input, Part, Shape, parts
-from ksail_pulumi.lifecycle.outputs import FACTS, stored_inputs
+from ksail_pulumi.lifecycle.outputs import FACTS, stored_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +39,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypedDict, cast
+from typing import Any, Final, Literal, NamedTuple, TypedDict, cast
 
 from pulumi import Input, Output
 '''
@@ -145,7 +146,7 @@ def _outputs(cluster: Part) -> Iterator[str]:
     yield "class InputOutputs:"
     yield _docstring("Every input of an `OmniCluster` as an output. Mappings in them have keys in camelCase.")
     for each in cluster.inputs:
-        (key,) = stored_inputs({each.wire: None})
+        key = stored_name(each.wire)
         name = _snake_case(key) if each.wire in FACTS else each.name
         optional = "" if each.name in _ALWAYS_SET else " | None"
         yield "    @property"
@@ -178,17 +179,42 @@ def _snake_case(key: str) -> str:
 
 
 def _table(found: Sequence[Part]) -> Iterator[str]:
-    yield "FIELDS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {"
+    yield "class Field(NamedTuple):"
+    yield _docstring(
+        "A field: its name on the wire, the part in it, and its kind: `list`, `map`, `any`, or else empty."
+    )
+    yield "    wire: str"
+    yield '    part: str = ""'
+    yield '    kind: str = ""\n\n'
+    yield "FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {"
     for part in found:
         yield f'"{part.name}": {{'
         for each, name, _ in _fields(part):
-            yield f'"{name}": ("{each.wire}", "{next(_parts(each.shapes), "")}"),'
+            yield f'"{name}": {_field(each)},'
         yield "},"
     yield "}"
-    yield '"""The fields of each part: the name on the wire, and the part that the value consists of."""\n'
+    yield '"""The fields of each part, by their names in Python."""\n'
     former = {each.former: each.name for each in found[-1].inputs if each.former}
     yield f"FORMER_NAMES: Final[Mapping[str, str]] = {former!r}"
     yield '"""Inputs of a cluster under names that they no longer have, and the names that they have."""'
+
+
+def _field(each: Input) -> str:
+    kinds = set(_kinds(each.shapes))
+    values = [
+        each.wire,
+        next(_parts(each.shapes), ""),
+        next((kind for kind in ("any", "list", "map") if kind in kinds), ""),
+    ]
+    while not values[-1]:
+        values.pop()
+    return f"Field({', '.join(map(json.dumps, values))})"
+
+
+def _kinds(shapes: Sequence[Shape]) -> Iterator[str]:
+    for shape in shapes:
+        yield shape.kind
+        yield from _kinds(shape.items)
 
 
 def _parts(shapes: Sequence[Shape]) -> Iterator[str]:

@@ -94,7 +94,12 @@ class ClusterOutputs:
 
 def stored_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Inputs under the keys that they have among stored outputs; `inputs_in` is the way back."""
-    return {_RENAMED.get(key, key): value for key, value in inputs.items()}
+    return {stored_name(key): value for key, value in inputs.items()}
+
+
+def stored_name(key: str) -> str:
+    """The key that an input has among stored outputs."""
+    return _RENAMED.get(key, key)
 
 
 def inputs_in(wire: Mapping[str, Any]) -> dict[str, Any]:

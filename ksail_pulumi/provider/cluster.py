@@ -27,6 +27,7 @@ from ksail_pulumi.provider.declaring import (
 from ksail_pulumi.provider.host import call as host
 from ksail_pulumi.provider.host import stderr
 from ksail_pulumi.provider.inputs import InputOutputs
+from ksail_pulumi.provider.paths import to_stored_names
 from ksail_pulumi.provider.properties import ADOPT, CREATE_FIRST, MARKED, NAME_LEFT_OUT, OWNER, PREVIEW
 from ksail_pulumi.provider.settings import Settings
 from ksail_pulumi.provider.spelling import deprecations, to_wire
@@ -128,7 +129,8 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
 
         Raises:
             InputError: What is given is no input, or Pulumi cannot send it; one input is given in two spellings;
-                `import_` names another cluster than `name`; or the options have `deleted_with`.
+                `import_` names another cluster than `name`; the options have `deleted_with`; or a path in
+                `ignore_changes` and the like names no input.
             ConfigFileError: The file of a patch cannot be read.
         """
         with program.reported(resource_name):
@@ -145,6 +147,8 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
                 raise InputError(
                     "", "the option `deleted_with` is not supported: Pulumi would not delete the cluster; remove it"
                 )
+        with program.reported(resource_name):
+            to_stored_names(opts)
         hidden: dict[str, Any] = {}
         if opts.id is None:
             # The provider may run in another folder.

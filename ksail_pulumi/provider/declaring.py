@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.problems import FieldPath
 
 _DEEPEST = 100  # levels of nesting
-INPUTS = tuple(dict.fromkeys(wire for wire, _ in FIELDS["OmniCluster"].values()))
+INPUTS = tuple(dict.fromkeys(field.wire for field in FIELDS["OmniCluster"].values()))
 """All inputs by their names on the wire, in the order of the model."""
 
 _EXACT = 2**53  # whole numbers up to this are exact in a double

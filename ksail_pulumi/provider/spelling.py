@@ -15,12 +15,12 @@ from pulumi import Output
 
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.model.machine_ids import machine_id
-from ksail_pulumi.provider.inputs import FIELDS, FORMER_NAMES
+from ksail_pulumi.provider.inputs import FIELDS, FORMER_NAMES, Field
 
 if TYPE_CHECKING:
     from ksail_pulumi.provider.inputs import OmniClusterArgs
 
-_CLUSTER = "OmniCluster"
+CLUSTER = "OmniCluster"
 
 
 def to_wire(inputs: OmniClusterArgs | Mapping[str, Any]) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def to_wire(inputs: OmniClusterArgs | Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(
             "", f"the inputs should be an OmniClusterArgs or a dictionary, not a value of type {type(inputs).__name__}"
         )
-    return _respelled_mapping(inputs, _CLUSTER, "")
+    return _respelled_mapping(inputs, CLUSTER, "")
 
 
 def deprecations(inputs: OmniClusterArgs | Mapping[str, Any]) -> list[str]:
@@ -46,17 +46,17 @@ def deprecations(inputs: OmniClusterArgs | Mapping[str, Any]) -> list[str]:
     ]
 
 
-def wire_name(name: str, part: str = _CLUSTER) -> str:
+def wire_name(name: str, part: str = CLUSTER) -> str:
     """The name on the wire of an input or of a field of one of its parts; one that is on the wire already stays."""
-    found = _fields(part).get(name)
-    return found[0] if found else _camel_case(name)
+    found = fields_of(part).get(name)
+    return found.wire if found else _camel_case(name)
 
 
 @cache
-def _fields(part: str) -> dict[str, tuple[str, str]]:
-    """The fields of a part under both of their spellings: the name on the wire, and the part inside."""
+def fields_of(part: str) -> dict[str, Field]:
+    """The fields of a part under both of their spellings."""
     found = dict(FIELDS.get(part, {}))
-    return {wire: (wire, inner) for wire, inner in found.values()} | found
+    return {field.wire: field for field in found.values()} | found
 
 
 def _respelled(value: Any, part: str, path: str) -> Any:
@@ -72,7 +72,7 @@ def _respelled(value: Any, part: str, path: str) -> Any:
 def _respelled_mapping(value: Any, part: str, path: str) -> dict[str, Any]:
     wire: dict[str, Any] = {}
     for key, item in _items(value).items():
-        name, inner = _fields(part).get(key) or (_camel_case(key), "")
+        name, inner, _ = fields_of(part).get(key) or Field(_camel_case(key))
         place = f"{path}.{name}" if path else name
         if item is None:
             continue

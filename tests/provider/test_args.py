@@ -125,7 +125,9 @@ def model_of(part):
 
 @pytest.mark.parametrize("part", FIELDS)
 def test_every_name_on_the_wire_is_the_models_and_stays_itself(part):
-    wire = {name: wire for name, (wire, _) in FIELDS[part].items() if part != "OmniCluster" or name not in FORMER_NAMES}
+    wire = {
+        name: field.wire for name, field in FIELDS[part].items() if part != "OmniCluster" or name not in FORMER_NAMES
+    }
     assert wire == {name: info.alias for name, info in model_of(part).model_fields.items()}
     assert {name: wire_name(name, part) for name in wire} == wire
     assert [wire_name(name, part) for name in wire.values()] == list(wire.values())

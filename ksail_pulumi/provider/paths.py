@@ -1,0 +1,157 @@
+"""The paths of properties in Pulumi's options: programs write the names of Python, Pulumi knows those in the state.
+
+The SDKs that Pulumi generates translate them too. A path in another spelling would silently have no effect.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.lifecycle.outputs import FACTS, stored_name
+from ksail_pulumi.model.machine_ids import machine_id
+from ksail_pulumi.problems import InvalidCluster, Problem
+from ksail_pulumi.provider.inputs import FIELDS, FORMER_NAMES, Field
+from ksail_pulumi.provider.spelling import CLUSTER, fields_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pulumi import ResourceOptions
+
+Step = str | int
+
+_ALL = "*"
+_STEP = re.compile(r'\.?(?P<name>[^.\[\]"]+)|\[((?P<index>[0-9]+)|(?P<all>\*)|"(?P<key>(?:\\"|[^"])*)")\]')
+_PLAIN = re.compile(r"[\w$-]+")
+_SNAKE = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_SECRETS = "additional_secret_outputs"
+
+
+class _NoPropertyError(Exception):
+    """The text is the end of a sentence that begins with the path."""
+
+
+def to_stored_names(opts: ResourceOptions) -> None:
+    """Write the paths in the options of a cluster with the names that its properties have in the state.
+
+    Raises:
+        InvalidCluster: Paths name no property that the option can be about.
+    """
+    problems: list[Problem] = []
+    for option, names in _NAMES.items():
+        paths = getattr(opts, option, None)
+        if isinstance(paths, str):
+            problems.append(Problem((option,), "should be a list, not {paths}", paths=paths))
+        elif paths:
+            setattr(opts, option, list(_all_stored(option, paths, names, problems)))
+    if problems:
+        raise InvalidCluster(problems)
+
+
+def _all_stored(
+    option: str, paths: Sequence[Any], names: Mapping[str, Field], problems: list[Problem]
+) -> Iterator[str]:
+    for index, path in enumerate(paths):
+        try:
+            steps = _steps(path)
+            if option == _SECRETS and len(steps) > 1:
+                raise _NoPropertyError("is a part of a property: Pulumi can only mark a whole one as secret")
+            yield _path(_root(steps, names))
+        except _NoPropertyError as error:
+            problems.append(Problem((option, index), f"{{written}} {error}", written=path))
+
+
+def _steps(path: Any) -> list[Step]:
+    """The steps of a path, as Pulumi's engine reads it."""
+    steps: list[Step] = []
+    at = 0
+    while isinstance(path, str) and (found := _STEP.match(path, at)) and not path.startswith("."):
+        index, key = found["index"], found["key"]
+        quoted = None if key is None else key.replace('\\"', '"')
+        steps.append(int(index) if index else found["name"] or found["all"] or quoted or "")
+        at = found.end()
+    if not steps or at < len(path):
+        raise _NoPropertyError("is not a path such as workers[0].machine_class.size")
+    return steps
+
+
+def _path(steps: Iterator[Step]) -> str:
+    text = str(next(steps))
+    for step in steps:
+        if isinstance(step, int) or step == _ALL:
+            text += f"[{step}]"
+        elif _PLAIN.fullmatch(step):
+            text += f".{step}"
+        else:
+            text += '["{}"]'.format(step.replace('"', '\\"'))
+    return text
+
+
+def _root(steps: Sequence[Step], names: Mapping[str, Field]) -> Iterator[Step]:
+    first, *rest = steps
+    if first == _ALL and not rest:
+        yield first
+        return
+    if first in _OUTPUTS and first not in names:
+        raise _NoPropertyError("is an output, and no input")
+    known = [name for name in FIELDS[CLUSTER] if name not in FORMER_NAMES]
+    outputs = [name for name in _OUTPUTS if name in names and name not in known and name.islower()]
+    field = _field(first, names, [*known, *outputs], "input or output" if outputs else "input")
+    yield field.wire
+    yield from _below(field, rest)
+
+
+def _below(field: Field, steps: Sequence[Step]) -> Iterator[Step]:
+    """The steps from the value of a field on."""
+    if not steps or field.kind == "any":
+        yield from steps
+        return
+    first, *rest = steps
+    if field.kind == "list" and first != _ALL and not isinstance(first, int):
+        raise _NoPropertyError(f"names no input: {field.wire} is a list, and needs an index such as [0], or [*]")
+    if field.kind:
+        yield machine_id(first) if isinstance(first, str) else first
+        yield from _below(Field(field.wire, field.part), rest)
+    elif field.part and first == _ALL and not rest:
+        yield first
+    elif field.part:
+        inner = _field(first, fields_of(field.part), list(FIELDS[field.part]))
+        yield inner.wire
+        yield from _below(inner, rest)
+    else:
+        raise _NoPropertyError(f"names no input: {field.wire} has no fields")
+
+
+def _field(step: Step, names: Mapping[str, Field], shown: Sequence[str], what: str = "input") -> Field:
+    if isinstance(step, str) and step in names:
+        return names[step]
+    close = get_close_matches(str(step), shown, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known names: {', '.join(shown)}"
+    raise _NoPropertyError(f"names no {what}; {hint}")
+
+
+def _both_spellings(fields: Mapping[str, Field]) -> dict[str, Field]:
+    return {**fields, **{_SNAKE.sub("_", name).lower(): field for name, field in fields.items()}}
+
+
+_OUTPUTS = _both_spellings({name: Field(name, "", "any") for name in FACTS})
+
+
+def _inputs() -> dict[str, Field]:
+    """The inputs by their own names, and by those that they have as outputs."""
+    stored = {name: field._replace(wire=stored_name(field.wire)) for name, field in fields_of(CLUSTER).items()}
+    return stored | _both_spellings({field.wire: field for field in stored.values()})
+
+
+_INPUTS = _inputs()
+
+_NAMES: Mapping[str, Mapping[str, Field]] = {
+    "ignore_changes": _INPUTS,
+    "replace_on_changes": _INPUTS,
+    # A refresh also shows how outputs differ.
+    "hide_diffs": _OUTPUTS | _INPUTS,
+    _SECRETS: _INPUTS | _OUTPUTS,
+}
+"""The options with paths, and the properties that these can name. Of two with the same name the last one counts."""
