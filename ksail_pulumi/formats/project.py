@@ -167,12 +167,12 @@ spec:
   cluster:
     distribution: Talos
     provider: Omni
+    controlPlanes: {project.control_planes}
+    workers: {project.workers}
+  provider:
     omni:
       # The URL of your Omni. The environment variable OMNI_ENDPOINT takes precedence.
       {comment}endpoint: {endpoint}
       # The environment variable that holds the service account key.
       # serviceAccountKeyEnvVar: "OMNI_SERVICE_ACCOUNT_KEY"
-    talos:
-      controlPlanes: {project.control_planes}
-      workers: {project.workers}
 """

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema
 
 from ksail_pulumi.formats.descriptions import described, descriptions
-from ksail_pulumi.formats.ksail.file import WITHOUT_EFFECT, KsailFile
+from ksail_pulumi.formats.ksail.file import KsailFile, unused_mark
 from ksail_pulumi.formats.template import file as template_file
 from ksail_pulumi.model.cluster import ClusterSpec
 
@@ -91,6 +91,6 @@ def _on_the_wire(text: str) -> str:
 
 def _of_others(info: FieldInfo) -> str:
     """What to say of fields of KSail that are not about a cluster on Omni."""
-    if WITHOUT_EFFECT in info.metadata:
-        return "Without effect on a cluster in Omni."
+    if unused := unused_mark(info):
+        return f"Not used: {unused.what}." if unused.what else "Without effect on a cluster in Omni."
     return "Not about a cluster in Omni." if info.annotation is Any else ""

@@ -72,7 +72,8 @@ class Settings:
         if not endpoint:
             raise SettingsError(
                 "omni endpoint is required: set the environment variable OMNI_ENDPOINT, the configuration of the stack "
-                "(`pulumi config set omni:endpoint https://<account>.omni.siderolabs.io:443`) or the input `endpoint`"
+                "(`pulumi config set omni:endpoint https://<account>.omni.siderolabs.io:443`), the input `endpoint`, "
+                "or spec.provider.omni.endpoint in ksail.yaml"
             )
         key, source = self.key_for(inputs, environ)
         return Connection(

@@ -41,6 +41,16 @@ def test_the_seeds_command_writes_a_project(tmp_path, capsys):
     assert output.err == ""
 
 
+@pytest.mark.parametrize("endpoint", [[], ["--endpoint", "https://acme.omni.siderolabs.io"]])
+def test_ksail_yaml_has_todays_form(tmp_path, endpoint):
+    assert main(["init", *SEED, *endpoint, "--output", str(tmp_path)]) == 0
+    spec = yaml.safe_load((tmp_path / "ksail.yaml").read_text())["spec"]
+    assert spec == {
+        "cluster": {"distribution": "Talos", "provider": "Omni", "controlPlanes": 1, "workers": 2},
+        "provider": {"omni": {"endpoint": endpoint[1]} if endpoint else None},
+    }
+
+
 def test_without_workers_the_control_plane_takes_workloads(tmp_path):
     assert main(["init", "--name", "edge", "--output", str(tmp_path)]) == 0
     assert "talos/cluster/allow-scheduling-on-control-planes.yaml" in files(tmp_path)

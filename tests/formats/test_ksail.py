@@ -269,15 +269,120 @@ def test_a_missing_file_is_a_clear_error(tmp_path):
 
 def test_fields_of_ksail_that_do_nothing_on_omni_may_stand_and_are_named(tmp_path):
     text = SEED + (
-        "    loadBalancer: Enabled\n    cdi: Default\n    oidc: {issuerURL: x}\n    csi: false\n    cni: Default\n"
-        "    policyEngine: None\n    localRegistry: {registry: ghcr.io/x}\n    hetzner: {sshKeyName: x}\n"
+        "    loadBalancer: Enabled\n    cdi: Default\n    csi: false\n    cni: Default\n    importImages: a.tar\n"
+        "    policyEngine: None\n    hetzner: {sshKeyName: x}\n    autoscaler: {}\n    oidc:\n"
         "  editor: vim\n  workload: {sourceDirectory: k8s}\n"
     )
     config = load_ksail(write(tmp_path, text), {})
     assert config.warnings == (
-        f"{tmp_path}/ksail.yaml: without effect on a cluster in Omni: spec.cluster.loadBalancer, "
-        "spec.cluster.localRegistry, spec.cluster.oidc",
+        f"{tmp_path}/ksail.yaml: has no effect on a cluster in Omni: spec.cluster.loadBalancer, "
+        "spec.cluster.importImages",
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "what"),
+    [
+        (
+            "oidc: {issuerURL: x}",
+            "oidc",
+            "the kubeconfig has no context for it: KSail would add a second one, oidc@ and the cluster's name",
+        ),
+        (
+            "localRegistry: {registry: ghcr.io/x}",
+            "localRegistry",
+            "the GitOps engine is installed without a source: KSail would make it read from this registry",
+        ),
+        ("autoscaler: {pod: {}}", "autoscaler", "no autoscaler is installed"),
+        (
+            "connection: {kubeconfig: ~/.kube/other}",
+            "connection.kubeconfig",
+            "no kubeconfig file is written: use the output kubeconfig",
+        ),
+        ("talos: {config: x}", "talos.config", "no talosconfig file is written: use the output talosconfig"),
+    ],
+)
+def test_what_ksail_does_and_this_package_does_not_is_said(tmp_path, fields, field, what):
+    config = load_ksail(write(tmp_path, cluster(fields)), {})
+    assert config.warnings == (f"{tmp_path}/ksail.yaml:3: spec.cluster.{field} is not used: {what}",)
+
+
+def test_a_context_that_does_not_name_the_cluster_is_not_dropped_silently(tmp_path):
+    text = "metadata: {name: shop}\n" + cluster("connection: {context: admin@other}")
+    config = load_ksail(write(tmp_path, text), {})
+    assert config.spec["name"] == "shop"
+    assert config.warnings == (
+        f"{tmp_path}/ksail.yaml:4: spec.cluster.connection.context is not used: metadata.name names the cluster, and "
+        "Omni the context in the output kubeconfig",
+    )
+
+
+def test_keys_are_read_in_any_case_of_letters_as_ksail_does(tmp_path):
+    text = (
+        "metadata: {Name: shop}\nSpec:\n  Cluster: {controlplanes: 3, KUBERNETESVERSION: 1.34.2}\n"
+        "  provider: {OMNI: {talosversion: 1.11.0, machineclass: big}}\n"
+    )
+    config = load_ksail(write(tmp_path, text), {})
+    assert config.spec["name"] == "shop"
+    assert (config.spec["talosVersion"], config.spec["kubernetesVersion"]) == ("1.11.0", "1.34.2")
+    assert config.spec["controlPlane"] == {"machineClass": {"name": "big", "size": 3}}
+    assert config.warnings == ()
+    wrong = refusal(tmp_path, text.replace("1.34.2", "newest"))
+    assert wrong.startswith("ksail.yaml:3: spec.cluster.kubernetesVersion: ")
+    twice = refusal(tmp_path, cluster("workers: 1\nWorkers: 2"))
+    assert twice == "ksail.yaml:4: spec.cluster.Workers: workers is given twice, in two spellings"
+
+
+def test_choices_are_read_in_any_case_of_letters_as_ksail_does(tmp_path):
+    fields = (
+        "distribution: talos\nprovider: OMNI\ncni: cilium\npolicyEngine: KYVERNO\ngitOpsEngine: argocd\n"
+        "csi: enabled\nmetricsServer: DEFAULT\ncertManager: disabled"
+    )
+    config = load_ksail(write(tmp_path, cluster(fields)), {})
+    assert config.spec["addons"] == {
+        "cni": "cilium", "policyEngine": "kyverno", "gitOpsEngine": "argocd", "csi": "local-path",
+    }  # fmt: skip
+    assert config.warnings == ()
+    assert refusal(tmp_path, "kind: cluster\n").startswith("ksail.yaml:1: kind: should be 'Cluster', not \"cluster\"")
+    assert refusal(tmp_path, cluster("provider: docker")).startswith(
+        "ksail.yaml:3: spec.cluster.provider: should be 'Omni', not \"docker\""
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "field", "hint"),
+    [
+        (cluster("monitoring: Enabled"), 3, "spec.cluster.monitoring", ""),
+        (cluster("csl: Enabled"), 3, "spec.cluster.csl", ""),
+        (cluster("talos: {patches: []}"), 3, "spec.cluster.talos.patches", ""),
+        (cluster("region: eu", where="provider"), 3, "spec.provider.region", ""),
+        (cluster("machineClass: big"), 3, "spec.cluster.machineClass", "spec.provider.omni.machineClass"),
+        (cluster("talosversion: 1.13.8"), 3, "spec.cluster.talosversion", "spec.provider.omni.talosVersion"),
+        ("spec:\n  controlPlanes: 3\n", 2, "spec.controlPlanes", "spec.cluster.controlPlanes"),
+        ("kind: Cluster\nx-patches: &a {}\n", 2, "x-patches", ""),
+    ],
+)
+def test_a_key_that_ksail_ignores_is_ignored_with_a_warning(tmp_path, text, line, field, hint):
+    config = load_ksail(write(tmp_path, text), {})
+    assert config.warnings == (
+        f"{tmp_path}/ksail.yaml:{line}: {field} is not a field of KSail and is ignored"
+        + (f"; did you mean {hint}?" if hint else ""),
+    )
+    assert config.spec.keys() == {"controlPlane", "patches"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (cluster("worker: 1"), "3: spec.cluster.worker: unknown field; did you mean workers?"),
+        (cluster("Control_Planes: 1"), "3: spec.cluster.Control_Planes: unknown field; did you mean controlPlanes?"),
+        (cluster("omni: {endpont: x}", where="provider"), "3: spec.provider.omni.endpont: unknown field; did you mean"),
+        ("spec:\n  clusters: {}\n", "2: spec.clusters: unknown field; did you mean cluster?"),
+        ("name: shop\nruntime: python\n", "1: name: unknown field; known fields: apiVersion, kind, metadata, spec"),
+    ],
+)
+def test_a_typing_mistake_and_another_kind_of_file_are_refused(tmp_path, text, message):
+    assert refusal(tmp_path, text).startswith(f"ksail.yaml:{message}")
 
 
 def test_without_a_name_the_context_gives_it(tmp_path):

@@ -51,8 +51,11 @@ def test_a_key_that_was_named_is_not_replaced_by_another():
 
 
 def test_a_missing_endpoint_is_said_before_a_missing_key():
-    with pytest.raises(SettingsError, match=r"^omni endpoint is required: set the environment variable OMNI_ENDPOINT"):
+    with pytest.raises(
+        SettingsError, match=r"^omni endpoint is required: set the environment variable OMNI_ENDPOINT"
+    ) as caught:
         Settings().connection({}, {})
+    assert str(caught.value).endswith("the input `endpoint`, or spec.provider.omni.endpoint in ksail.yaml")
 
 
 @pytest.mark.parametrize(

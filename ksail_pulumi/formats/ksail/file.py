@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -11,6 +12,9 @@ from pydantic_core import PydanticCustomError
 
 from ksail_pulumi.model.base import MachineId
 from ksail_pulumi.redaction import shown
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 # KSail's rule for cluster names (its pkg/apis/cluster/v1alpha1), stricter than Omni's own.
 NAME_PATTERN = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
@@ -60,9 +64,20 @@ SwitchWithoutDefault = Annotated[
     BeforeValidator(_toggle, json_schema_input_type=Literal["Enabled", "Disabled"] | bool),
 ]
 
-WITHOUT_EFFECT = "without effect"
-Idle = Annotated[Any, WITHOUT_EFFECT]
-"""A field of KSail without effect on Omni: it is accepted, with a warning."""
+
+@dataclass(frozen=True)
+class Unused:
+    """A field that is accepted with a warning.
+
+    Attributes:
+        what: What KSail does and this package does not; `""` if it has no effect with KSail either.
+    """
+
+    what: str = ""
+
+
+Idle = Annotated[Any, Unused()]
+"""A field that has no effect on a cluster in Omni."""
 
 Other = Any
 """A part for other providers. It is not validated."""
@@ -108,7 +123,7 @@ class Talos(_Part):
 
     version: Idle = None
     extensions: Idle = None
-    config: Idle = None
+    config: Annotated[Any, Unused("no talosconfig file is written: use the output talosconfig")] = None
     iso: Other = None
     schematic_id: Other = None
     extra_port_mappings: Other = None
@@ -123,7 +138,7 @@ class Connection(_Part):
     context: str | None = None
     """Kubeconfig context, `admin@<cluster>`. It names the cluster if `metadata.name` does not."""
 
-    kubeconfig: Idle = None
+    kubeconfig: Annotated[Any, Unused("no kubeconfig file is written: use the output kubeconfig")] = None
     timeout: Other = None
 
 
@@ -177,12 +192,16 @@ class Cluster(_Part):
 
     cdi: Idle = None
     load_balancer: Idle = None
-    local_registry: Idle = None
-    autoscaler: Idle = None
+    local_registry: Annotated[
+        Any, Unused("the GitOps engine is installed without a source: KSail would make it read from this registry")
+    ] = None
+    autoscaler: Annotated[Any, Unused("no autoscaler is installed")] = None
     node_autoscaling: Idle = None
     import_images: Idle = None
     image_verification: Idle = None
-    oidc: Idle = None
+    oidc: Annotated[
+        Any, Unused("the kubeconfig has no context for it: KSail would add a second one, oidc@ and the cluster's name")
+    ] = None
     sops: Other = None
     workload: Other = None
     vanilla: Other = None
@@ -241,14 +260,19 @@ class KsailFile(_Part):
     """Specification of the cluster."""
 
 
-def idle_fields(part: BaseModel, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """The paths of the fields that are set but have no effect here."""
+def unused_fields(part: BaseModel, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], str]]:
+    """The paths of the `Unused` fields that are set, each with what is not done; what is off does nothing anywhere."""
     found = []
     for name, info in type(part).model_fields.items():
         value = getattr(part, name)
         place = (*path, info.alias or name)
         if isinstance(value, BaseModel):
-            found += idle_fields(value, place)
-        elif WITHOUT_EFFECT in info.metadata and value not in (None, "", False, "Default", "Disabled"):
-            found.append(place)
+            found += unused_fields(value, place)
+        elif (unused := unused_mark(info)) and value and value not in ("Default", "Disabled"):
+            found.append((place, unused.what))
     return found
+
+
+def unused_mark(info: FieldInfo) -> Unused | None:
+    """The mark of a field that is not used; None if it is used."""
+    return next((mark for mark in info.metadata if isinstance(mark, Unused)), None)

@@ -11,6 +11,7 @@ from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.formats.ksail import file as ksail_file
 from ksail_pulumi.formats.ksail.addons import addons_of, without_approver
 from ksail_pulumi.formats.ksail.expansion import expand
+from ksail_pulumi.formats.ksail.keys import as_ksail_reads
 from ksail_pulumi.formats.ksail.patches import TalosPatches, read_patches
 from ksail_pulumi.formats.shape import combined, read_model
 from ksail_pulumi.goyaml.read import Document, parse_documents, read_text
@@ -108,15 +109,15 @@ class _Places:
 
 class _Reader:
     def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
-        self.document = document
         self.environ = environ
-        file = read_model(document, ksail_file.KsailFile)
+        self.document, self.warnings = as_ksail_reads(document, ksail_file.KsailFile)
+        file = read_model(self.document, ksail_file.KsailFile)
         self.file: KsailFile = file
         spec = file.spec or ksail_file.Spec()
         self.cluster = spec.cluster or ksail_file.Cluster()
         self.provider = spec.provider or ksail_file.Provider()
         self.old_place = "omni" in self.cluster.model_fields_set
-        self.warnings = self._idle_fields()
+        self.warnings += self._unused_fields()
 
     def config(self) -> KsailConfig:
         omni, place = self._omni()
@@ -167,15 +168,26 @@ class _Reader:
             places = _Places(self.document, place, patches, control_planes)
             raise combined([places.error(problem) for problem in error.problems]) from None
 
-    def _idle_fields(self) -> list[str]:
-        idle = [field_path(field) for field in ksail_file.idle_fields(self.file)]
-        return [f"{self.document.path}: without effect on a cluster in Omni: {', '.join(idle)}"] if idle else []
+    def _unused_fields(self) -> list[str]:
+        unused = ksail_file.unused_fields(self.file)
+        idle = ", ".join(field_path(field) for field, what in unused if not what)
+        return [
+            *([f"{self.document.path}: has no effect on a cluster in Omni: {idle}"] if idle else []),
+            *(self._unused(field, what) for field, what in unused if what),
+        ]
+
+    def _unused(self, field: tuple[str, ...], what: str) -> str:
+        line = self.document.node(field).line
+        return f"{self.document.path}:{line}: {field_path(field)} is not used: {what}"
 
     def _name(self) -> str:
-        """The cluster name by KSail's rule: `metadata.name`, otherwise the kubeconfig context."""
-        if self.file.metadata and self.file.metadata.name:
-            return self.file.metadata.name
+        """The cluster's name by KSail's rule: that of the file, else that in the kubeconfig context."""
         context = self.cluster.connection.context if self.cluster.connection else None
+        if self.file.metadata and self.file.metadata.name:
+            if context:
+                what = "metadata.name names the cluster, and Omni the context in the output kubeconfig"
+                self.warnings.append(self._unused(("spec", "cluster", "connection", "context"), what))
+            return self.file.metadata.name
         return self._expanded(context or "").removeprefix("admin@")
 
     def _expanded(self, text: str) -> str:
