@@ -225,8 +225,22 @@ def _needs_escapes(text: str) -> bool:
     return any(character == "\t" or character in _BREAKS or not _printable(character) for character in text)
 
 
+def lost_in_list(text: str) -> bool:
+    """Whether go-yaml cannot read its own YAML of a text that stands in a list, or in a mapping in a list.
+
+    It writes several lines as they are. If the first one begins with a blank, or is empty, it also writes by how much
+    they are indented, and below a `- ` it writes the wrong number. A tab at the beginning it cannot read anywhere.
+    """
+    return "\n" in text and text[0] in " \t\n" and _go_writes_lines(text)
+
+
 def _may_be_literal(text: str) -> bool:
-    if text[0] in "\n\t" or any(line.endswith(" ") for line in text.split("\n")):
+    return text[0] not in "\n\t" and _go_writes_lines(text)
+
+
+def _go_writes_lines(text: str) -> bool:
+    """Whether go-yaml writes a text of several lines as they are, and not in quotes."""
+    if any(line.endswith(" ") for line in text.split("\n")):
         return False
     return all(_printable(c) or c == "\t" for c in text)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import ForeignClusterError, PermissionDeniedError, RefusedError, UnsupportedError
 from ksail_pulumi.lifecycle.ownership import refuse_existing, refuse_lost
-from ksail_pulumi.lifecycle.snapshot import take_snapshot
+from ksail_pulumi.lifecycle.snapshot import take_snapshot, with_extensions
 from ksail_pulumi.model.patches import patch_text
 from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.findings import findings
@@ -76,6 +76,7 @@ def preview(
     lines = [_replaces(each, snapshot, mark, adopt=adopt) for each in replaced]
     if not adopt:
         snapshot = snapshot.without([each.cluster for each in replaced if each.first])
+    snapshot = with_extensions(snapshot, spec, client)
     refused = []
     for path, check in checks:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import PermissionDeniedError
@@ -21,9 +22,12 @@ from ksail_pulumi.omni.resources import (
     TALOS_VERSION,
 )
 from ksail_pulumi.plan.parts.table import PARTS
+from ksail_pulumi.plan.planning import cluster_versions
 from ksail_pulumi.plan.snapshot import Snapshot
+from ksail_pulumi.problems import InvalidCluster
 
 if TYPE_CHECKING:
+    from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.omni.channel import Call
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
@@ -79,6 +83,24 @@ def take_snapshot(client: Client, name: str, *, extensions_of: str | None = None
         sys_version=sys_version.result(),
         talos_extensions=[found for call in (extensions,) if call and (found := call.result())],
     )
+
+
+def with_extensions(snapshot: Snapshot, spec: ClusterSpec, client: Client) -> Snapshot:
+    """The snapshot with the system extensions of the Talos version that the cluster gets, if it has any.
+
+    This is a second round trip only where the inputs omit the version: it is chosen from the versions that are read.
+
+    Raises:
+        OmniError: The call failed.
+    """
+    if snapshot.talos_extensions or not any(scope.system_extensions for _, scope in spec.scopes()):
+        return snapshot
+    try:
+        talos = cluster_versions(spec, snapshot).talos
+    except InvalidCluster:
+        return snapshot  # the findings report it
+    found = client.state.find(TALOS_EXTENSIONS, talos)
+    return replace(snapshot, talos_extensions=[found] if found is not None else [])
 
 
 def start_list(state: State, part: Part, cluster: str) -> Call[Any]:

@@ -13,7 +13,7 @@ import yaml
 
 from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.goyaml.read import MAX_DEPTH, Node, is_null, parse_documents, what_is_wrong
-from ksail_pulumi.goyaml.write import encode
+from ksail_pulumi.goyaml.write import encode, lost_in_list
 from ksail_pulumi.problems import Problem
 
 if TYPE_CHECKING:
@@ -190,6 +190,17 @@ def sets_field(inline: Inline, path: str) -> bool:
         return any(_has(document, path) for _, document in _documents((), inline))
     except (yaml.YAMLError, ValueError, RecursionError):
         return False
+
+
+def lost_files(inline: Inline) -> list[int]:
+    """The places in `machine.files` of files whose content a machine cannot read from its configuration."""
+    try:
+        documents = [document for _, document in _documents((), inline)]
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return []
+    files = [each for document in documents for each in enumerate(_at(document, "machine.files") or ())]
+    contents = [(place, file.get("content")) for place, file in files if isinstance(file, Mapping)]
+    return [place for place, content in contents if isinstance(content, str) and lost_in_list(content)]
 
 
 def _documents(field: FieldPath, inline: Inline) -> Iterator[tuple[FieldPath, Any]]:

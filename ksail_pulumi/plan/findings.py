@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.addons.findings import addon_forecast, addon_rules, addon_warnings
 from ksail_pulumi.errors import ForeignClusterError, NotEnoughMachinesError
+from ksail_pulumi.model.patches import lost_files
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.forecast import forecast
+from ksail_pulumi.plan.limits import measured, oversized, oversized_together, refused_resources
 from ksail_pulumi.plan.locks import lock_forbids
 from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.plan.parts.part import Outlook, Situation
 from ksail_pulumi.plan.parts.table import PARTS
 from ksail_pulumi.plan.planning import cluster_machines, cluster_versions, plan_changes
 from ksail_pulumi.plan.staying import staying
-from ksail_pulumi.problems import InvalidCluster, Problem
+from ksail_pulumi.problems import InvalidCluster, Problem, field_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -60,8 +62,14 @@ def findings(
         taken: Machines that are reserved for another cluster in this run.
         adopt: Whether a cluster that exists already is to be taken over.
     """
-    failures = {problem.path: problem for problem in _importable(spec, snapshot, previous, adopt)}
-    warnings = [*_waiting_for(spec, snapshot), *addon_warnings(spec, bootstrapped=snapshot.bootstrapped)]
+    sizes = measured(spec)
+    failures = {problem.path: problem for problem in (*_importable(spec, snapshot, previous, adopt), *oversized(sizes))}
+    warnings = [
+        *_waiting_for(spec, snapshot),
+        *_unreadable_files(spec),
+        *oversized_together(spec, sizes),
+        *addon_warnings(spec, bootstrapped=snapshot.bootstrapped),
+    ]
     if not snapshot.talos_versions:
         return Findings(tuple(failures.values()), tuple(warnings))
     forecasts: list[str] = []
@@ -77,6 +85,9 @@ def findings(
         warnings += _unused(spec, snapshot, assignment)
         if not failures:
             plan = plan_changes(spec, snapshot, versions, assignment, mark, previous=previous)
+            written = (*plan.creates, *plan.deferred, *(each.desired for each in plan.updates))
+            for problem in refused_resources(written):
+                failures.setdefault(problem.path, problem)
             if lock_forbids(plan, snapshot.cluster):
                 reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
                 failures[()] = Problem((), f"{reason}; unlock it first, with locked: false")
@@ -141,6 +152,18 @@ def _waiting_for(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[str]:
     count = spec.control_plane.wanted or len(spec.control_plane.machines or ())
     if count and count % 2 == 0:
         yield f"{count} control plane machines survive no more failures than {count - 1}: use an odd number"
+
+
+def _unreadable_files(spec: ClusterSpec) -> Iterator[str]:
+    """Files that do not arrive as they are written, because of how Talos writes and reads its configuration."""
+    for path, scope in spec.scopes():
+        for index, patch in enumerate(scope.patches or ()):
+            for place in lost_files(patch.inline):
+                yield (
+                    f"{field_path((*path, 'patches', index))}: the content of machine.files[{place}] begins with a "
+                    "blank or an empty line, and Talos cannot read it back from the machine configuration that it "
+                    "writes. Begin it with another character, such as # where that is a comment"
+                )
 
 
 def _unused(spec: ClusterSpec, snapshot: Snapshot, assignment: Assignment) -> Iterator[str]:

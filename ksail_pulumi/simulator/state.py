@@ -6,8 +6,16 @@ from collections.abc import Iterator
 
 import grpc
 
-from ksail_pulumi.omni.api import state_pb2
-from ksail_pulumi.omni.resources import CLUSTER, ETCD_BACKUP, LABEL_CLUSTER, TEARING_DOWN, Resource
+from ksail_pulumi.omni.api import resource_pb2, state_pb2
+from ksail_pulumi.omni.resources import (
+    CLUSTER,
+    ETCD_BACKUP,
+    LABEL_CLUSTER,
+    MOST_STORED_BYTES,
+    TEARING_DOWN,
+    Resource,
+    stored_bytes,
+)
 from ksail_pulumi.simulator import access, envelope, queries, validations, virtual
 from ksail_pulumi.simulator.store import Store, StoreError, Verb, not_found
 from ksail_pulumi.simulator.validations import Context
@@ -53,6 +61,7 @@ class State:
             text = f'failed to set owner on create: owner is already set to "{resource.owner}"'
             raise StoreError(grpc.StatusCode.UNKNOWN, text)
         validations.check_create(self._situation, resource)
+        _check_size(request.resource)
         stored = self._store.create(resource, owner=request.options.owner)
         self._record("create", stored, identity)
         return state_pb2.CreateResponse(resource=envelope.encode(stored))
@@ -68,6 +77,7 @@ class State:
             validations.check_destroy(self._situation, current)
         else:
             validations.check_update(self._situation, current, resource)
+        _check_size(request.new_resource)
         options = request.options
         expected = options.expected_phase if options.HasField("expected_phase") else None
         stored = self._store.update(resource, owner=options.owner, expected_phase=expected)
@@ -142,3 +152,15 @@ class State:
     def _record(self, verb: Verb, resource: Resource, identity: Identity) -> None:
         cluster = resource.id if resource.type == CLUSTER else resource.cluster
         self._store.record(verb, resource, identity.email, cluster)
+
+
+def _check_size(resource: resource_pb2.Resource) -> None:
+    """Refuse what Omni's client for etcd refuses.
+
+    Raises:
+        StoreError: `RESOURCE_EXHAUSTED`.
+    """
+    size = stored_bytes(resource.SerializeToString())
+    if size > MOST_STORED_BYTES:
+        text = f"trying to send message larger than max ({size} vs. {MOST_STORED_BYTES})"
+        raise StoreError(grpc.StatusCode.RESOURCE_EXHAUSTED, text)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import random
+import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from ksail_pulumi.errors import OmniError
 from ksail_pulumi.lifecycle.preview import Replacement, preview
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.channel import Connection
@@ -63,6 +69,61 @@ def test_a_patch_that_the_cluster_has_already_is_not_judged_again(lab: Lab, need
     lab.create(patches=[GOOD], waitFor="none")
     assert not look(lab, {"patches": [GOOD]}, patches=[GOOD]).failures
     assert look(lab, {"patches": [GOOD]}, patches=[GOOD, BAD]).failures
+
+
+@pytest.mark.parametrize("version", [{}, {"talosVersion": "1.13.8"}])
+def test_extensions_are_checked_for_the_version_that_is_chosen(lab: Lab, needs: Needs, version: dict[str, str]) -> None:
+    needs(1)
+    names = ["siderolabs/does-not-exist", "siderolabs/util-linux-tools"]
+    found = look(lab, systemExtensions=names, controlPlane={"systemExtensions": names[1:]}, **version)
+    assert [problem.field for problem in found.failures] == ["systemExtensions[0]"]
+    assert re.search(r'is not available for Talos version "\d', found.failures[0].reason)
+    assert not look(lab, systemExtensions=names[1:], **version).failures
+
+
+def test_extensions_are_checked_for_the_version_that_a_cluster_has(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    lab.create(talosVersion="1.13.7", kubernetesVersion="1.35.7", waitFor="none")
+    found = look(lab, {}, systemExtensions=["siderolabs/does-not-exist"])
+    assert [str(problem) for problem in found.failures] == [
+        'systemExtensions[0]: extension "siderolabs/does-not-exist" (entry 0) is not available for Talos version '
+        '"1.13.7"'
+    ]
+
+
+def test_the_id_of_a_health_check_is_checked_with_the_name_that_a_cluster_gets(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    checks = [{"name": "dns", "job": {"kind": "Job"}}, {"idOverride": "DNS", "job": {"kind": "Job"}}]
+    spec = parse_cluster({"name": "West_1", "healthChecks": checks})
+    found = preview(spec, None, lab.mark, lab.client)
+    assert {problem.field: problem.reason for problem in found.failures} == {
+        "healthChecks[0].name": "the ID of the health check, cluster-West_1-dns, must be a valid DNS label: change it "
+        "or the name of the cluster, or set idOverride",
+        "healthChecks[1].idOverride": "the ID of the health check, DNS, must be a valid DNS label",
+    }
+
+
+def test_a_patch_that_omni_cannot_store_is_refused_before_there_is_a_cluster(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    content = base64.b64encode(random.Random(1).randbytes(2_250_000)).decode()
+    large = {
+        "name": "large",
+        "inline": {"machine": {"files": [{"content": content, "path": "/var/a", "op": "create"}]}},
+    }
+    found = look(lab, patches=[GOOD, large])
+    assert [problem.field for problem in found.failures] == ["patches[1].inline"]
+    assert "Omni can store at most 2097152" in found.failures[0].reason
+    with pytest.raises(OmniError, match=r"larger than max \(2\d+ vs\. 2097152\)"):
+        lab.create(patches=[GOOD, large], waitFor="none")
+
+
+def test_a_file_that_talos_cannot_read_back_is_a_warning(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    files = [{"content": content, "path": "/var/a", "op": "create"} for content in ("a\n  b\n", "  a\nb\n")]
+    found = look(lab, workers=[{"count": 0, "patches": [{"name": "a", "inline": {"machine": {"files": files}}}]}])
+    assert not found.failures
+    assert [line.partition(": ")[0] for line in found.warnings] == ["workers[0].patches[0]"]
+    assert "the content of machine.files[1] begins with a blank" in found.warnings[0]
 
 
 def test_a_reader_may_preview(lab: Lab, simulator: Simulator) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ksail_pulumi.model.parse import InvalidCluster, parse_cluster, to_wire, with_files
-from ksail_pulumi.model.patches import inline_of, patch_problems, patch_text, same_configuration, sets_field
+from ksail_pulumi.model.patches import inline_of, lost_files, patch_problems, patch_text, same_configuration, sets_field
 from ksail_pulumi.redaction import short
 from ksail_pulumi.simulator.validations import talos_config
 
@@ -358,3 +358,34 @@ def test_a_file_is_taken_as_it_is_and_not_beyond_all_measure(tmp_path: Path) -> 
         with_files({"patches": [{"file": "/dev/zero"}]}, tmp_path)
     with pytest.raises(InvalidCluster, match="failed to access the file: the file name is not valid"):
         with_files({"patches": [{"file": "~nobody-has-this-name/a"}]}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "lost"),
+    [
+        ("  a\nb\n", True),
+        (" a\n b\n", True),
+        (" a\n", True),
+        ("\ta\nb\n", True),
+        ("\n  a\n", True),  # read back without the indentation
+        ("\na\nb\n", True),  # by go-yaml v3, the library of older releases of Talos
+        ("a\n  b\n", False),
+        ("a\n\tb\n", False),
+        ("  a \nb\n", False),  # written in quotes
+        (" a", False),
+        ("a\n\n", False),
+        ("", False),
+    ],
+)
+def test_a_file_that_talos_cannot_read_back_is_known(content: str, lost: bool) -> None:
+    """As Talos' own library (pkg/machinery v1.14.0-alpha.1) reads the configuration that it has written."""
+    file = {"content": content, "path": "/var/a", "op": "create"}
+    patch = {"machine": {"files": [{"content": "fine\n"}, file]}}
+    assert lost_files(patch) == [1] * lost
+    assert lost_files([{"kind": "HostnameConfig"}, patch]) == [1] * lost
+    assert lost_files(json.dumps(patch)) == [1] * lost
+
+
+def test_no_file_is_lost_where_there_is_none() -> None:
+    for patch in ("a: [", {"machine": {"files": "none"}}, {"machine": {"files": ["none", {"content": 1}]}}, DATA):
+        assert lost_files(patch) == []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import random
+import re
 import shutil
 import subprocess
 import threading
@@ -156,6 +158,21 @@ def test_two_thousand_calls_at_once_are_all_answered(still: Simulator, caller: A
 def test_messages_of_many_megabytes_are_taken(caller: Any) -> None:
     data = "debug: true\n" + "# long\n" * 1_000_000
     caller.call("Create", patch("large", specs_pb2.ConfigPatchSpec(data=data).SerializeToString()))
+
+
+def test_a_resource_that_is_too_large_for_etcd_is_refused_when_it_is_written(caller: Any) -> None:
+    data = f"# {base64.b64encode(random.Random(1).randbytes(3_825_000)).decode()}\n"
+    spec = specs_pb2.ConfigPatchSpec(data=f"{data}debug: true\n").SerializeToString()
+    made = caller.call("Create", patch("small")).resource
+    made.spec.proto_spec = spec
+    for method, request in (
+        ("Create", patch("large", spec)),
+        ("Update", state_pb2.UpdateRequest(new_resource=made)),
+    ):
+        with pytest.raises(grpc.RpcError) as refused:
+            caller.call(method, request)
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert re.fullmatch(r"trying to send message larger than max \(38\d{5} vs\. 2097152\)", refused.value.details())
 
 
 def test_fields_of_a_newer_omni_survive(caller: Any) -> None:
