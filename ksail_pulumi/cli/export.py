@@ -15,7 +15,7 @@ from ksail_pulumi.formats.python import program_text
 from ksail_pulumi.formats.template.write import cannot_say, template_text
 from ksail_pulumi.lifecycle.snapshot import take_snapshot
 from ksail_pulumi.model.parse import to_wire
-from ksail_pulumi.plan.observe import observe
+from ksail_pulumi.plan.observe import left_out, observe
 
 if TYPE_CHECKING:
     import argparse
@@ -43,7 +43,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     client = client_from_environment()
-    inputs = _read(client, options.name)
+    inputs, unsaid = _read(client, options.name)
     output = Path(options.output) if options.output else None
     files, remarks = _written(inputs, options.form, client.endpoint, output.name if output else "")
     if output is None:
@@ -51,17 +51,17 @@ def run(options: argparse.Namespace) -> int:
         remarks += [f"{name} is not printed; use --output to write it next to ksail.yaml" for name in files]
     else:
         _write(files, output.parent, force=options.force)
-    for remark in remarks:
+    for remark in (*unsaid, *remarks):
         print(f"ksail-pulumi: {remark}", file=sys.stderr)
     return 0
 
 
-def _read(client: Client, name: str) -> dict[str, Any]:
-    """The whole cluster as inputs, including parts of other owners."""
+def _read(client: Client, name: str) -> tuple[dict[str, Any], list[str]]:
+    """The whole cluster as inputs, including parts of other owners, and remarks about what no input can hold."""
     found = take_snapshot(client, name)
     if found.cluster is None or found.cluster.tearing_down:
         raise NotFoundError(f"cluster not found: {name} (run `ksail-pulumi list` to see all clusters)")
-    return to_wire(observe(found.resources))
+    return to_wire(observe(found.resources)), list(left_out(found))
 
 
 def _written(inputs: dict[str, Any], form: str, endpoint: str, main: str) -> tuple[dict[str, str], list[str]]:

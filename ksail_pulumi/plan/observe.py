@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.model.cluster import ClusterSpec, ControlPlane, Machine, Workers
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.parts.live import Draft, Live, as_found
-from ksail_pulumi.plan.parts.table import PARTS
+from ksail_pulumi.plan.parts.manifests import has_input
+from ksail_pulumi.plan.parts.table import PART_OF, PARTS, rank
+from ksail_pulumi.plan.scopes import scope_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.snapshot import Snapshot
 
 
 def observe(resources: Sequence[Resource], *, addons: Collection[str] = ()) -> ClusterSpec:
@@ -36,6 +39,32 @@ def observe(resources: Sequence[Resource], *, addons: Collection[str] = ()) -> C
     for part in PARTS:
         part.observe(live, draft)
     return _spec(live, draft)
+
+
+def left_out(snapshot: Snapshot) -> Iterator[str]:
+    """What of a cluster is in no input that `observe` reads, each a whole sentence."""
+    nodes = {each.id: each for each in snapshot.resources if each.type == omni.MACHINE_SET_NODE}
+    sets = {each.id for each in snapshot.resources if each.type == omni.MACHINE_SET}
+    for each in sorted(filter(_is_users, snapshot.resources), key=lambda each: (rank(each), each.id)):
+        part, scope = PART_OF[each.type], scope_of(each)
+        what = f"{part.nouns[0]} {each.id}"
+        machine = each.id if part.of_machine else scope.target if scope.label == omni.LABEL_CLUSTER_MACHINE else ""
+        if machine and (machine in nodes or not part.of_machine):
+            yield from _of_machine(what, snapshot.machine_name(machine), nodes.get(machine))
+        elif scope.label == omni.LABEL_MACHINE_SET and scope.target not in sets:
+            yield f"{what} is left out: the cluster has no machine set {scope.target}"
+        elif each.type == omni.KUBERNETES_MANIFEST_GROUP and not has_input(each):
+            yield f"{what} is left out: no input has this ID"
+        if omni.LABEL_DISABLED in each.labels:
+            yield f"{what} is disabled in Omni, which no input expresses"
+
+
+def _of_machine(what: str, machine: str, node: Resource | None) -> Iterator[str]:
+    if node is None:
+        yield f"{what} is left out: machine {machine} is not in the cluster"
+    elif omni.LABEL_MANAGED_NODE in node.labels:
+        set_id = node.labels.get(omni.LABEL_MACHINE_SET, "")
+        yield f"{what} is left out: Omni has chosen machine {machine} for {set_id} by its machine class"
 
 
 def _is_users(resource: Resource) -> bool:

@@ -22,11 +22,18 @@ from ksail_pulumi.omni.resources import (
     ANNOTATION_CLUSTER_LOCKED,
     CLUSTER,
     CONFIG_PATCH,
+    EXTENSIONS_CONFIGURATION,
+    KERNEL_ARGS,
     LABEL_CLUSTER,
+    LABEL_CLUSTER_MACHINE,
+    LABEL_DISABLED,
+    LABEL_MACHINE_SET,
+    LABEL_SYSTEM_PATCH,
     MACHINE_CLASS,
     MACHINE_SET_NODE,
     MACHINE_STATUS,
     Resource,
+    machine_name,
 )
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
@@ -265,6 +272,46 @@ def test_what_others_made_is_in_it_and_what_omni_made_is_not(client, tmp_path, c
     cluster, control_plane = capsys.readouterr().out.split("---\n")
     assert control_plane == "kind: ControlPlane\nmachineClass:\n    name: any\n    size: 1\n"
     assert cluster == CLUSTER_OF_OTHERS
+
+
+def test_what_is_left_out_of_every_form_is_named(client, tmp_path, capsys):
+    """The settings of a machine that Omni chose by a class, and what belongs to nothing of the cluster."""
+    client.state.create(
+        Resource(MACHINE_CLASS, "picky", specs_pb2.MachineClassSpec(match_labels=["omni.sidero.dev/connected"]))
+    )
+    inputs = {"name": "by-class", "controlPlane": {"machineClass": {"name": "picky", "size": 1}}, "waitFor": "running"}
+    create(parse_cluster(inputs), MARK, Session(client, Deadline.after(600)))
+    cluster = {LABEL_CLUSTER: "by-class"}
+    (node,) = client.state.list(MACHINE_SET_NODE, cluster)
+    of_machine = {**cluster, LABEL_CLUSTER_MACHINE: node.id}
+    patch = specs_pb2.ConfigPatchSpec(data="machine:\n  sysctls: {}\n")
+    extensions = specs_pb2.ExtensionsConfigurationSpec(extensions=["siderolabs/gvisor"])
+    for each in (
+        Resource(CONFIG_PATCH, "400-cm-mine", patch, of_machine),
+        Resource(CONFIG_PATCH, "400-cm-gone", patch, {**cluster, LABEL_CLUSTER_MACHINE: "gone"}),
+        Resource(CONFIG_PATCH, "400-of-no-set", patch, {**cluster, LABEL_MACHINE_SET: "by-class-none"}),
+        Resource(CONFIG_PATCH, "200-off", patch, {**cluster, LABEL_DISABLED: ""}, {"name": "off"}),
+        Resource(EXTENSIONS_CONFIGURATION, "schematic-mine", extensions, of_machine),
+        Resource(KERNEL_ARGS, node.id, specs_pb2.KernelArgsSpec(args=["quiet"])),
+        Resource(CONFIG_PATCH, "000-cm-install-disk", patch, {**of_machine, LABEL_SYSTEM_PATCH: ""}),
+    ):
+        client.state.create(each)
+    (machine,) = (machine_name(each) for each in client.state.list(MACHINE_STATUS) if each.id == node.id)
+    by_omni = f"is left out: Omni has chosen machine {machine} for by-class-control-planes by its machine class"
+    for form in ("template", "python", "ksail"):
+        capsys.readouterr()
+        assert main(["export", "by-class", "--as", form]) == 0
+        captured = capsys.readouterr()
+        assert captured.err.splitlines()[:7] == [
+            f"ksail-pulumi: list of system extensions schematic-mine {by_omni}",
+            f"ksail-pulumi: patch 000-cm-install-disk {by_omni}",
+            "ksail-pulumi: patch 200-off is disabled in Omni, which no input expresses",
+            "ksail-pulumi: patch 400-cm-gone is left out: machine gone is not in the cluster",
+            f"ksail-pulumi: patch 400-cm-mine {by_omni}",
+            "ksail-pulumi: patch 400-of-no-set is left out: the cluster has no machine set by-class-none",
+            f"ksail-pulumi: list of kernel arguments {node.id} {by_omni}",
+        ]
+        assert node.id not in captured.out
 
 
 CLUSTER_OF_OTHERS = """\

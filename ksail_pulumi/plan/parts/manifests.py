@@ -36,11 +36,17 @@ def desired(asked: Asked) -> Iterator[Resource]:
         )
 
 
+def has_input(current: Resource) -> bool:
+    """Whether an input can stand for a live resource: its ID must be one that is made of a name."""
+    name = current.annotations.get(omni.ANNOTATION_NAME, "")
+    return unnumbered(current.id) == f"{_SCOPE.infix(current.cluster)}-{name}"
+
+
 def observe(live: Live, draft: Draft) -> None:
     found = []
     for each in live.of(omni.KUBERNETES_MANIFEST_GROUP):
         name = each.annotations.get(omni.ANNOTATION_NAME, "")
-        if unnumbered(each.id) == f"{_SCOPE.infix(live.cluster)}-{name}":  # an ID of another kind cannot be an input
+        if has_input(each):
             mode = "one-time" if each.spec.mode == _MODES.ONE_TIME else "full"
             found.append(
                 as_found(Manifest, name=name, inline=inline_of(each.spec.data), mode=mode, **metadata_of(each))
