@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from ksail_pulumi.lifecycle.waiting.gone import Gone
+from dataclasses import replace
+
+from ksail_pulumi.lifecycle.waiting.gone import Gone, wait_until_gone
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
-from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_INSTALL_DISK_CONFIG, MACHINE_SET, Resource
+from ksail_pulumi.omni.resources import (
+    CLUSTER,
+    CONFIG_PATCH,
+    LABEL_CLUSTER,
+    MACHINE_INSTALL_DISK_CONFIG,
+    MACHINE_SET,
+    Resource,
+)
 from ksail_pulumi.omni.watch import Query, WatchEvent
+from ksail_pulumi.simulator.server import Simulator
+
+from .conftest import Lab
 
 
 def disk(machine: str) -> Resource:
@@ -40,3 +52,26 @@ def test_nothing_counts_as_gone_before_all_of_its_type_has_been_told() -> None:
     view.apply(query.type, WatchEvent("destroyed", disk("one"), query))
     gone.observe(3.0)
     assert gone.done_at() == 3.0
+
+
+def test_what_only_loses_the_label_of_the_cluster_is_waited_for(lab: Lab, simulator: Simulator) -> None:
+    state = lab.client.state
+    held = Resource(CONFIG_PATCH, f"{lab.name}-held", CONFIG_PATCH.spec(data="machine: {}"), {LABEL_CLUSTER: lab.name})
+    state.create(replace(held, finalizers=("test",)))
+    state.teardown(CONFIG_PATCH, held.id)
+    torn_down = state.get(CONFIG_PATCH, held.id)
+    steps = []
+
+    def next_step(_: str) -> None:
+        steps.append(len(steps))
+        actual = simulator.store.find(CONFIG_PATCH, held.id)
+        if len(steps) == 1:
+            simulator.store.edit(CONFIG_PATCH, held.id, lambda found: replace(found, labels={}))
+        elif len(steps) == 2:
+            assert actual is not None, "the wait goes on while it exists"
+            simulator.store.edit(CONFIG_PATCH, held.id, lambda found: replace(found, finalizers=()))
+
+    lab.on_progress = next_step
+    wait_until_gone([torn_down], lab.session(seconds=30), lab.name)
+    assert len(steps) >= 2
+    assert state.find(CONFIG_PATCH, held.id) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import ConflictError, NotFoundError
@@ -31,19 +32,15 @@ def wait_until_gone(resources: Sequence[Resource], session: Session, cluster: st
         CancelledError: The session was cancelled.
         OmniError: The watch failed.
     """
-    if not resources:
-        return
-    _follow(
-        resources,
-        session,
-        cluster,
-        waiting_for="still has resources that are being deleted",
-        react=lambda resource: finish_teardown(resource, session.client.state),
-    )
+    while resources:
+        finisher = _Finisher(session.client.state, cluster)
+        waiting_for = "still has resources that are being deleted"
+        _follow(resources, session, cluster, waiting_for=waiting_for, look=finisher.look)
+        resources = finisher.relabelled
 
 
 def wait_until_free(machines: Collection[str], session: Session, cluster: str) -> None:
-    """Wait until machines that leave a cluster have been reset and are free.
+    """Wait until machines that leave a cluster have been reset and are free: they lose the label of the cluster.
 
     Raises:
         WaitTimeoutError: The session's deadline passed.
@@ -67,17 +64,36 @@ def _follow(
     cluster: str,
     *,
     waiting_for: str,
-    react: Callable[[Resource], None] | None = None,
+    look: Callable[[WatchEvent], None] | None = None,
 ) -> None:
-    """Wait until none of these exists; `react` is called with each one that is reported."""
+    """Wait until none of these exists, or has the cluster's label; `look` is called with each event about them."""
     view = ClusterView(cluster)
     gone = Gone(view, resources)
 
-    def look(event: WatchEvent) -> None:
-        if react is not None and event.resource is not None and event.kind != "destroyed" and event.resource in gone:
-            react(event.resource)
+    def react(event: WatchEvent) -> None:
+        if look is not None and event.resource is not None and event.resource in gone:
+            look(event)
 
-    follow(session, view, gone, gone.queries, describe=gone.describe, waiting_for=waiting_for, react=look)
+    follow(session, view, gone, gone.queries, describe=gone.describe, waiting_for=waiting_for, react=react)
+
+
+class _Finisher:
+    """Destroys what is ready for it, and collects what only lost the label of the cluster."""
+
+    def __init__(self, state: State, cluster: str) -> None:
+        self._state = state
+        self._cluster = cluster
+        self.relabelled: list[Resource] = []
+
+    def look(self, event: WatchEvent) -> None:
+        resource = event.resource
+        if resource is None:
+            return
+        if event.kind != "destroyed":
+            finish_teardown(resource, self._state)
+        elif event.query.labels and resource.cluster != self._cluster:
+            # It still exists, but a watch with a label query does not report when it is really gone.
+            self.relabelled.append(replace(resource, labels={}))
 
 
 def finish_teardown(resource: Resource, state: State) -> None:
