@@ -422,8 +422,8 @@ class ClusterSpec(Model):
     """Whether the cluster outputs a talosconfig. Default: true."""
 
     wait_for: Literal["ready", "running", "none"] = "ready"
-    """What `up` waits for. `ready`: all nodes are ready. `running`: all machines run; for a network plugin that is
-    installed later. `none`: nothing. Default: `ready`."""
+    """What `up` waits for. `ready`: all nodes are ready. `running`: all machines run with their configuration; for a
+    network plugin that is installed later. `none`: nothing. Default: `ready`."""
 
     on_delete: OnDelete = Field(default_factory=OnDelete)
     """What happens when the cluster is deleted."""

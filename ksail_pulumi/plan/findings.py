@@ -149,8 +149,9 @@ def _waiting_for(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[str]:
                 yield f"machine {machine} has not joined Omni yet: {machine_set.id(spec.name)} waits for it"
             elif status is not None and omni.LABEL_CONNECTED not in status.labels:
                 yield f"machine {snapshot.machine_name(machine)} is not connected: the cluster waits for it"
-    count = spec.control_plane.wanted or len(spec.control_plane.machines or ())
-    if count and count % 2 == 0:
+    allocated = spec.control_plane.machine_class
+    count = spec.control_plane.wanted or (allocated.size if allocated else len(spec.control_plane.machines or ()))
+    if isinstance(count, int) and count and count % 2 == 0:
         yield f"{count} control plane machines survive no more failures than {count - 1}: use an odd number"
 
 

@@ -415,8 +415,8 @@ class OmniClusterArgs:
     """Whether the cluster outputs a talosconfig. Default: true."""
 
     wait_for: Input[Literal["ready", "running", "none"]] | None = None
-    """What `up` waits for. `ready`: all nodes are ready. `running`: all machines run; for a network plugin that is
-    installed later. `none`: nothing. Default: `ready`."""
+    """What `up` waits for. `ready`: all nodes are ready. `running`: all machines run with their configuration; for a
+    network plugin that is installed later. `none`: nothing. Default: `ready`."""
 
     on_delete: Input[OnDeleteArgs | OnDeleteArgsDict] | None = None
     """What happens when the cluster is deleted."""
@@ -811,8 +811,8 @@ class OmniClusterArgsDict(TypedDict, total=False):
     """Whether the cluster outputs a talosconfig. Default: true."""
 
     wait_for: Input[Literal["ready", "running", "none"]]
-    """What `up` waits for. `ready`: all nodes are ready. `running`: all machines run; for a network plugin that is
-    installed later. `none`: nothing. Default: `ready`."""
+    """What `up` waits for. `ready`: all nodes are ready. `running`: all machines run with their configuration; for a
+    network plugin that is installed later. `none`: nothing. Default: `ready`."""
 
     on_delete: Input[OnDeleteArgs | OnDeleteArgsDict]
     """What happens when the cluster is deleted."""

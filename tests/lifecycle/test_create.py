@@ -26,7 +26,9 @@ from ksail_pulumi.omni.resources import (
     ANNOTATION_CLUSTER_LOCKED,
     CLUSTER,
     CLUSTER_MACHINE_STATUS,
+    CLUSTER_STATUS,
     CONFIG_PATCH,
+    CONTROL_PLANE_STATUS,
     KUBERNETES_UPGRADE_STATUS,
     LABEL_CLUSTER,
     LABEL_CLUSTER_MACHINE,
@@ -262,6 +264,26 @@ def test_without_waiting_create_returns_before_the_machines_are_up(lab: Lab, nee
     assert outputs.kubeconfig
     assert not outputs.ready
     assert reached(outputs.to_wire())
+
+
+def test_a_control_plane_that_begins_with_an_even_number_is_ready_when_create_returns(lab: Lab, needs: Needs) -> None:
+    needs(3)
+    outputs = lab.create(controlPlane=2)
+    assert outputs.ready
+    status = lab.client.state.get(CLUSTER_STATUS, lab.name).spec
+    assert (status.ready, status.kubernetesAPIReady, status.controlplaneReady) == (True, True, False)
+    assert lab.of(CONTROL_PLANE_STATUS) == {}
+    outputs = lab.update(outputs, controlPlane=3)
+    assert outputs.ready
+    assert lab.client.state.get(CLUSTER_STATUS, lab.name).spec.controlplaneReady
+    assert list(lab.of(CONTROL_PLANE_STATUS)) == [f"{lab.name}-control-planes"]
+
+
+def test_a_control_plane_that_grows_to_an_even_number_stays_ready(lab: Lab, needs: Needs) -> None:
+    needs(2)
+    outputs = lab.update(lab.create(controlPlane=1), controlPlane=2)
+    assert outputs.ready
+    assert lab.client.state.get(CLUSTER_STATUS, lab.name).spec.controlplaneReady
 
 
 def test_waiting_for_running_does_not_wait_for_kubernetes(lab: Lab, needs: Needs) -> None:

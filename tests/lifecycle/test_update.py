@@ -120,6 +120,17 @@ def test_an_upgrade_has_ended_when_update_returns(lab: Lab, needs: Needs) -> Non
     assert any(f"waiting for Talos {talos_to}" in line for line in lab.told)
 
 
+@pytest.mark.parametrize("wait_for", ["running", "ready"])
+def test_kernel_arguments_and_extensions_are_applied_when_update_returns(lab: Lab, needs: Needs, wait_for: str) -> None:
+    needs(2)
+    outputs = lab.create(workers=1, waitFor=wait_for)
+    changed = {"kernelArgs": ["quiet=1"], "systemExtensions": ["siderolabs/gvisor"]}
+    lab.update(outputs, workers=1, waitFor=wait_for, **changed)
+    schematics = [status.spec.schematic for status in lab.of(MACHINE_STATUS).values()]
+    assert [list(schematic.extensions) for schematic in schematics] == 2 * [["siderolabs/gvisor"]]
+    assert all("quiet=1" in schematic.kernel_args for schematic in schematics)
+
+
 def test_versions_that_are_left_out_stay(lab: Lab, needs: Needs) -> None:
     needs(2)
     talos_from, _, kubernetes_from, _ = older_versions(lab)

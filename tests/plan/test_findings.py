@@ -282,10 +282,11 @@ def test_named_machines_are_checked_one_by_one() -> None:
     )
 
 
-def test_an_even_control_plane_is_warned_of() -> None:
-    spec = cluster_spec(controlPlane={"count": 2})
+@pytest.mark.parametrize("control_plane", [{"count": 2}, {"machineClass": {"name": "large", "size": 2}}])
+def test_an_even_control_plane_is_warned_of(control_plane: dict[str, Any]) -> None:
+    spec = cluster_spec(controlPlane=control_plane)
 
-    assert judged(spec, omni_with(), old=None).warnings == (
+    assert judged(spec, omni_with(machine_classes=[machine_class("large")]), old=None).warnings == (
         "2 control plane machines survive no more failures than 1: use an odd number",
     )
 

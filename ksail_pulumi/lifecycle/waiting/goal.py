@@ -17,7 +17,9 @@ from ksail_pulumi.omni.resources import (
     CLUSTER_MACHINE_STATUS,
     CLUSTER_STATUS,
     CLUSTER_UUID,
+    CONTROL_PLANE_STATUS,
     KUBERNETES_UPGRADE_STATUS,
+    LABEL_CONTROL_PLANE,
     LABEL_MACHINE_SET,
     MACHINE_SET,
     MACHINE_SET_NODE,
@@ -46,7 +48,8 @@ class Goal:
 
     Attributes:
         cluster: The name of the cluster.
-        wait_for: `ready`, `running` (nodes may have no network yet), or `none` (Omni has accepted the cluster).
+        wait_for: `ready`, `running` (all machines run and have their configuration and image, but nodes need not be
+            ready: they may have no network yet), or `none` (Omni has accepted the cluster).
         sets: The number of machines of each machine set, by ID; None: as many as Omni allocates.
         talos_version: The desired Talos version, without `v`.
         kubernetes_version: The desired Kubernetes version, without `v`.
@@ -74,6 +77,7 @@ class Goal:
                 CLUSTER_MACHINE_IDENTITY,
                 TALOS_UPGRADE_STATUS,
                 KUBERNETES_UPGRADE_STATUS,
+                CONTROL_PLANE_STATUS,
             )
             if self.shrinks:
                 types += (CLUSTER_MACHINE, MACHINE_STATUS)
@@ -139,12 +143,18 @@ def still_leaving(view: ClusterView, goal: Goal) -> frozenset[str]:
 
 def _running(view: ClusterView, goal: Goal) -> bool:
     status = view.one(CLUSTER_STATUS)
+    expected = expected_machines(view, goal)
     return (
         status is not None
         and not status.tearing_down
         # The phase may still be the one from before a scale-up, so the machines are counted too.
         and status.spec.phase == _PHASE.RUNNING
-        and status.spec.machines.connected == expected_machines(view, goal)
+        and status.spec.machines.connected == expected
+        # Unlike the counts of the sets, `applied` requires that the current configuration is applied.
+        and view.count(CLUSTER_MACHINE_STATUS) == expected == len(view.applied)
+        # Machines are healthy before, between and after the steps of an upgrade. Kernel arguments and extensions are
+        # applied as an upgrade too.
+        and talos_done(view, goal)
     )
 
 
@@ -154,17 +164,12 @@ def _ready(view: ClusterView, goal: Goal) -> bool:
         return False
     spec = status.spec
     # `ready` sums up the machine sets and ignores the Kubernetes API.
-    if not (spec.ready and spec.available and spec.controlplaneReady and spec.kubernetesAPIReady):
+    if not (spec.ready and spec.available and control_plane_ready(view) and spec.kubernetesAPIReady):
         return False
     # ClusterStatus is computed from the machine sets, so it lags behind them.
     if not all(_set_ready(view, set_id, count) for set_id, count in goal.sets.items()):
         return False
-    # Unlike the counts of the sets, `view.running` requires that the current configuration is applied.
-    machines = view.count(CLUSTER_MACHINE_STATUS)
-    if machines != expected_machines(view, goal) or machines != len(view.running):
-        return False
-    # Machines are healthy before, between and after the steps of an upgrade.
-    return talos_done(view, goal) and kubernetes_done(view, goal)
+    return len(view.running) == len(view.applied) and kubernetes_done(view, goal)
 
 
 def _set_ready(view: ClusterView, set_id: str, count: int | None) -> bool:
@@ -178,6 +183,22 @@ def _set_ready(view: ClusterView, set_id: str, count: int | None) -> bool:
         and spec.ready
         and spec.machines.total == spec.machines.requested == spec.machines.healthy == expected
     )
+
+
+def control_plane_ready(view: ClusterView) -> bool:
+    """Whether the control plane is ready, as far as Omni reports it.
+
+    Omni never writes the ControlPlaneStatus of a control plane that begins with an even number of machines, so its
+    `controlplaneReady` stays false. Then the other conditions decide: machines, machine sets and Kubernetes API.
+    """
+    status = view.one(CLUSTER_STATUS)
+    if status is None:
+        return False
+    if status.spec.controlplaneReady:
+        return True
+    sets = [item.spec.machines for item in view.all(MACHINE_SET_STATUS) if LABEL_CONTROL_PLANE in item.labels]
+    even = bool(sets) and all(machines.requested and machines.requested % 2 == 0 for machines in sets)
+    return even and not view.count(CONTROL_PLANE_STATUS)
 
 
 def talos_done(view: ClusterView, goal: Goal) -> bool:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.lifecycle.waiting.goal import expected_machines, kubernetes_done, still_leaving, talos_done
+from ksail_pulumi.lifecycle.waiting.goal import (
+    control_plane_ready,
+    expected_machines,
+    kubernetes_done,
+    still_leaving,
+    talos_done,
+)
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     CLUSTER,
@@ -103,12 +109,12 @@ def _waiting_for(view: ClusterView, goal: Goal) -> str:
     status = view.one(CLUSTER_STATUS)
     if status is None:
         return "Omni to accept the cluster"
-    if goal.wait_for == "running":
-        return ""
     if not talos_done(view, goal):
         upgrade = view.one(TALOS_UPGRADE_STATUS)
         return _upgrade(f"Talos {goal.talos_version}", upgrade)
-    if not status.spec.controlplaneReady:
+    if goal.wait_for == "running":
+        return ""
+    if not control_plane_ready(view):
         return "the control plane"
     unready = [item for item in view.all(MACHINE_SET_STATUS) if not item.spec.ready]
     if unready:

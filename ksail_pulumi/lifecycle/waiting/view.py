@@ -43,7 +43,8 @@ class ClusterView:
 
     Attributes:
         cluster: The cluster's name.
-        running: IDs of machines that are in stage RUNNING, ready, and have their current configuration.
+        applied: IDs of machines that are in stage RUNNING and have their current configuration.
+        running: Those of `applied` that are ready.
         connected: IDs of machines that are connected to Omni.
         held: IDs of locked machines with a pending update.
         failures: Current failures: (type, ID) → Omni's text. Many are temporary.
@@ -51,6 +52,7 @@ class ClusterView:
 
     def __init__(self, cluster: str) -> None:
         self.cluster = cluster
+        self.applied: set[str] = set()
         self.running: set[str] = set()
         self.connected: set[str] = set()
         self.held: set[str] = set()
@@ -101,7 +103,7 @@ class ClusterView:
 
     def standing_failures(self) -> dict[tuple[str, str], str]:
         """`failures`, and locked machines with a pending update once nothing else is in progress."""
-        if not self.held or len(self.held) + len(self.running) < self.count(CLUSTER_MACHINE_STATUS):
+        if not self.held or len(self.held) + len(self.applied) < self.count(CLUSTER_MACHINE_STATUS):
             return self.failures
         return self.failures | {
             machine.key: f"machine {machine_name(machine)} is locked: its update waits until it is unlocked"
@@ -112,9 +114,10 @@ class ClusterView:
     def _put(self, resource: Resource) -> None:
         self._resources.setdefault(resource.type.name, {})[resource.id] = resource
         if resource.type == CLUSTER_MACHINE_STATUS:
-            _move(self.running, resource.id, into=_runs(resource))
+            _move(self.applied, resource.id, into=_applied(resource))
+            _move(self.running, resource.id, into=_applied(resource) and resource.spec.ready)
             _move(self.connected, resource.id, into=LABEL_CONNECTED in resource.labels)
-            _move(self.held, resource.id, into=LABEL_LOCKED_UPDATE in resource.labels and not _runs(resource))
+            _move(self.held, resource.id, into=LABEL_LOCKED_UPDATE in resource.labels and not _applied(resource))
         failure = _failure(resource)
         if failure:
             self.failures[resource.key] = failure
@@ -125,22 +128,16 @@ class ClusterView:
         self._resources.get(resource.type.name, {}).pop(resource.id, None)
         self.failures.pop(resource.key, None)
         if resource.type == CLUSTER_MACHINE_STATUS:
-            self.running.discard(resource.id)
-            self.connected.discard(resource.id)
-            self.held.discard(resource.id)
+            for members in (self.applied, self.running, self.connected, self.held):
+                members.discard(resource.id)
 
 
 def _move(members: set[str], member: str, *, into: bool) -> None:
     (members.add if into else members.discard)(member)
 
 
-def _runs(status: Resource) -> bool:
-    return (
-        status.spec.stage == _RUNNING
-        and status.spec.ready
-        and status.spec.config_up_to_date
-        and not status.tearing_down
-    )
+def _applied(status: Resource) -> bool:
+    return status.spec.stage == _RUNNING and status.spec.config_up_to_date and not status.tearing_down
 
 
 def broken_connection(text: str) -> bool:

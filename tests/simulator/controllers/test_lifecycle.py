@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
+import pytest
+
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.resources import Resource
 
@@ -264,3 +266,33 @@ def test_a_node_may_take_a_machine_that_is_still_being_wiped(ready: Any) -> None
     ready.run_until_ready("c2")
     assert ready.is_ready("c1")
     assert ready.get(omni.CLUSTER_MACHINE, machine).cluster == "c2"
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_control_plane_that_begins_with_an_even_number_gets_no_status(lab: Any, count: int) -> None:
+    """As captured 45 s after the create of such a cluster, when nothing changed any more."""
+    lab.cluster(control_planes=lab.ids[:count], workers=lab.ids[count : count + 1])
+    lab.run(120)
+    status = lab.get(omni.CLUSTER_STATUS, "c1").spec
+    assert (status.phase, status.ready, status.available, status.kubernetesAPIReady) == (3, True, True, True)
+    assert not status.controlplaneReady
+    assert status.has_connected_control_planes
+    assert lab.find(omni.CONTROL_PLANE_STATUS, "c1-control-planes") is None
+    machines = lab.get(omni.MACHINE_SET_STATUS, "c1-control-planes").spec.machines
+    assert (machines.total, machines.healthy, machines.connected, machines.requested) == (count,) * 4
+    for kind in (omni.TALOS_UPGRADE_STATUS, omni.KUBERNETES_UPGRADE_STATUS):
+        assert lab.get(kind, "c1").spec.phase == 2
+    lab.node("c1", "control-planes", lab.ids[count + 1])
+    lab.run(120)
+    assert lab.get(omni.CLUSTER_STATUS, "c1").spec.controlplaneReady
+    assert len(lab.get(omni.CONTROL_PLANE_STATUS, "c1-control-planes").spec.conditions) == 2
+
+
+def test_a_control_plane_that_grows_to_an_even_number_keeps_its_status(lab: Any) -> None:
+    lab.cluster()
+    lab.run_until_ready()
+    for number, machine in enumerate(lab.ids[3:6], start=2):
+        lab.node("c1", "control-planes", machine)
+        lab.run_until_ready()
+        assert lab.get(omni.CLUSTER_STATUS, "c1").spec.controlplaneReady, number
+    assert lab.get(omni.CONTROL_PLANE_STATUS, "c1-control-planes").version == 1
