@@ -247,7 +247,7 @@ def test_an_endpoint_that_is_set_as_a_secret_is_refused(program: Project) -> Non
     program.run("config", "set", "--secret", "omni:endpoint", f"https://{value}.example")
     program.clusters({"main": {}})
     run = program.up(fails=True)
-    assert "error: omni:endpoint is set as a secret, but cannot be one" in run.output
+    assert "error: omni:endpoint is set as a secret, and cannot be one" in run.output
     assert "pulumi config set --plaintext omni:endpoint" in run.output
     assert stands_in(written(program), [value]) == []
 
