@@ -110,7 +110,7 @@ def _metadata(
                     f'{kind} "{short(key)}" is invalid: prefix "{prefix}" is reserved for internal use',
                 )
             elif _has_controls(key + value):
-                yield Problem((*path, f"{kind}s", key), "cannot contain control characters or line breaks")
+                yield Problem((*path, f"{kind}s", key), "must not contain control characters or line breaks")
 
 
 def _has_controls(text: str) -> bool:

@@ -56,7 +56,7 @@ def left_out(snapshot: Snapshot) -> Iterator[str]:
         elif each.type == omni.KUBERNETES_MANIFEST_GROUP and not has_input(each):
             yield f"{what} is left out: no input has this ID"
         if omni.LABEL_DISABLED in each.labels:
-            yield f"{what} is disabled in Omni, which no input expresses"
+            yield f"{what} is disabled in Omni, which no input can express"
 
 
 def _of_machine(what: str, machine: str, node: Resource | None) -> Iterator[str]:

@@ -95,7 +95,7 @@ def _root(steps: Sequence[Step], names: Mapping[str, Field]) -> Iterator[Step]:
         yield first
         return
     if first in _OUTPUTS and first not in names:
-        raise _NoPropertyError("is an output, and no input")
+        raise _NoPropertyError("is an output, not an input")
     known = [name for name in FIELDS[CLUSTER] if name not in FORMER_NAMES]
     outputs = [name for name in _OUTPUTS if name in names and name not in known and name.islower()]
     field = _field(first, names, [*known, *outputs], "input or output" if outputs else "input")

@@ -305,7 +305,7 @@ def test_what_is_left_out_of_every_form_is_named(client, tmp_path, capsys):
         assert captured.err.splitlines()[:7] == [
             f"ksail-pulumi: list of system extensions schematic-mine {by_omni}",
             f"ksail-pulumi: patch 000-cm-install-disk {by_omni}",
-            "ksail-pulumi: patch 200-off is disabled in Omni, which no input expresses",
+            "ksail-pulumi: patch 200-off is disabled in Omni, which no input can express",
             "ksail-pulumi: patch 400-cm-gone is left out: machine gone is not in the cluster",
             f"ksail-pulumi: patch 400-cm-mine {by_omni}",
             "ksail-pulumi: patch 400-of-no-set is left out: the cluster has no machine set by-class-none",

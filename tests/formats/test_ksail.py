@@ -330,7 +330,7 @@ def test_keys_are_read_in_any_case_of_letters_as_ksail_does(tmp_path):
     wrong = refusal(tmp_path, text.replace("1.34.2", "newest"))
     assert wrong.startswith("ksail.yaml:3: spec.cluster.kubernetesVersion: ")
     twice = refusal(tmp_path, cluster("workers: 1\nWorkers: 2"))
-    assert twice == "ksail.yaml:4: spec.cluster.Workers: workers is given twice, in two spellings"
+    assert twice == "ksail.yaml:4: spec.cluster.Workers: workers is set twice, in two spellings: keep one of them"
 
 
 def test_choices_are_read_in_any_case_of_letters_as_ksail_does(tmp_path):

@@ -174,7 +174,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
         'workers[0].annotations["omni.sidero.dev/x"]',
         'annotation "omni.sidero.dev/x" is invalid: prefix "omni.sidero.dev/" is reserved for internal use',
     ),
-    ({"labels": {"a": "b\nc"}}, "labels.a", "cannot contain control characters or line breaks"),
+    ({"labels": {"a": "b\nc"}}, "labels.a", "must not contain control characters or line breaks"),
     (
         {"controlPlane": {"machines": []}},
         "controlPlane.machines",

@@ -101,8 +101,8 @@ def test_a_path_that_names_no_input_is_refused(option, path, reason):
 
 @pytest.mark.parametrize("path", ["nodes", "cluster_uuid", "clusterUuid", "phase"])
 def test_an_output_has_no_changes_to_ignore(path):
-    assert refusal("ignore_changes", [path]) == f'ignore_changes[0]: "{path}" is an output, and no input'
-    assert refusal("replace_on_changes", [path]) == f'replace_on_changes[0]: "{path}" is an output, and no input'
+    assert refusal("ignore_changes", [path]) == f'ignore_changes[0]: "{path}" is an output, not an input'
+    assert refusal("replace_on_changes", [path]) == f'replace_on_changes[0]: "{path}" is an output, not an input'
 
 
 def test_the_differences_of_an_output_can_be_hidden():

@@ -50,7 +50,7 @@ class _Reading:
         for key, child in node.children.items():
             name = names.get(str(key).lower())
             if name in children:
-                raise self.document.error((*path, key), f"{name} is given twice, in two spellings")
+                raise self.document.error((*path, key), f"{name} is set twice, in two spellings: keep one of them")
             if name is not None:
                 children[name] = self._value(child, fields[name], (*path, name))
             elif foreign or get_close_matches(str(key).lower(), names, cutoff=_TYPING_MISTAKE):
