@@ -148,7 +148,7 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
                     "", "the option `deleted_with` is not supported: Pulumi would not delete the cluster; remove it"
                 )
         with program.reported(resource_name):
-            to_stored_names(opts)
+            to_stored_names(opts, wire)
         hidden: dict[str, Any] = {}
         if opts.id is None:
             # The provider may run in another folder.

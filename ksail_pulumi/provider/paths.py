@@ -9,11 +9,12 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from ksail_pulumi.lifecycle.outputs import FACTS, stored_name
+from ksail_pulumi.lifecycle.outputs import FACTS, stored_inputs, stored_name
 from ksail_pulumi.model.machine_ids import machine_id
 from ksail_pulumi.problems import InvalidCluster, Problem
 from ksail_pulumi.provider.inputs import FIELDS, FORMER_NAMES, Field
 from ksail_pulumi.provider.spelling import CLUSTER, fields_of
+from ksail_pulumi.redaction import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,32 +34,37 @@ class _NoPropertyError(Exception):
     """The text is the end of a sentence that begins with the path."""
 
 
-def to_stored_names(opts: ResourceOptions) -> None:
+def to_stored_names(opts: ResourceOptions, wire: Mapping[str, Any]) -> None:
     """Write the paths in the options of a cluster with the names that its properties have in the state.
+
+    Args:
+        opts: The options.
+        wire: The inputs of the cluster.
 
     Raises:
         InvalidCluster: Paths name no property that the option can be about.
     """
+    inputs = stored_inputs(wire)
     problems: list[Problem] = []
-    for option, names in _NAMES.items():
+    for option in _NAMES:
         paths = getattr(opts, option, None)
         if isinstance(paths, str):
             problems.append(Problem((option,), "should be a list, not {paths}", paths=paths))
         elif paths:
-            setattr(opts, option, list(_all_stored(option, paths, names, problems)))
+            setattr(opts, option, list(_all_stored(option, paths, inputs, problems)))
     if problems:
         raise InvalidCluster(problems)
 
 
-def _all_stored(
-    option: str, paths: Sequence[Any], names: Mapping[str, Field], problems: list[Problem]
-) -> Iterator[str]:
+def _all_stored(option: str, paths: Sequence[Any], inputs: Mapping[str, Any], problems: list[Problem]) -> Iterator[str]:
     for index, path in enumerate(paths):
         try:
             steps = _steps(path)
             if option == _SECRETS and len(steps) > 1:
                 raise _NoPropertyError("is a part of a property: Pulumi can only mark a whole one as secret")
-            yield _path(_root(steps, names))
+            stored = list(_root(steps, _NAMES[option]))
+            _refuse_inside_a_value(stored, inputs)
+            yield _path(stored)
         except _NoPropertyError as error:
             problems.append(Problem((option, index), f"{{written}} {error}", written=path))
 
@@ -77,9 +83,9 @@ def _steps(path: Any) -> list[Step]:
     return steps
 
 
-def _path(steps: Iterator[Step]) -> str:
-    text = str(next(steps))
-    for step in steps:
+def _path(steps: Sequence[Step]) -> str:
+    text = str(steps[0])
+    for step in steps[1:]:
         if isinstance(step, int) or step == _ALL:
             text += f"[{step}]"
         elif _PLAIN.fullmatch(step):
@@ -87,6 +93,19 @@ def _path(steps: Iterator[Step]) -> str:
         else:
             text += '["{}"]'.format(step.replace('"', '\\"'))
     return text
+
+
+def _refuse_inside_a_value(steps: Sequence[Step], inputs: Mapping[str, Any]) -> None:
+    """Refuse `control_plane.count` where the program has `control_plane=3`: the engine would find nothing there."""
+    value: Any = inputs
+    for index, step in enumerate(steps):
+        if isinstance(value, str | int | float):
+            outer = _path(steps[:index])
+            raise _NoPropertyError(f"has no effect: the program gives {outer} as {kind_of(value)}, which has no parts")
+        if isinstance(value, list):
+            value = value[step] if isinstance(step, int) and step < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
 
 
 def _root(steps: Sequence[Step], names: Mapping[str, Field]) -> Iterator[Step]:

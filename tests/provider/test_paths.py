@@ -8,7 +8,7 @@ import pytest
 from ksail_pulumi.problems import InvalidCluster
 from ksail_pulumi.provider.inputs import FIELDS
 from ksail_pulumi.provider.paths import to_stored_names
-from ksail_pulumi.provider.spelling import wire_name
+from ksail_pulumi.provider.spelling import to_wire, wire_name
 
 INPUT_OPTIONS = ["ignore_changes", "replace_on_changes", "hide_diffs"]
 OPTIONS = [*INPUT_OPTIONS, "additional_secret_outputs"]
@@ -17,13 +17,13 @@ MACHINE = "4c4c4544-0044-4a10-8056-b4c04f564433"
 
 def stored(option, *paths):
     opts = pulumi.ResourceOptions(**{option: list(paths)})
-    to_stored_names(opts)
+    to_stored_names(opts, {})
     return getattr(opts, option)
 
 
-def refusal(option, paths):
+def refusal(option, paths, **inputs):
     with pytest.raises(InvalidCluster) as caught:
-        to_stored_names(pulumi.ResourceOptions(**{option: paths}))
+        to_stored_names(pulumi.ResourceOptions(**{option: paths}), to_wire(inputs))
     return str(caught.value)
 
 
@@ -99,6 +99,32 @@ def test_a_path_that_names_no_input_is_refused(option, path, reason):
     assert reason in found
 
 
+@pytest.mark.parametrize("option", INPUT_OPTIONS)
+@pytest.mark.parametrize(
+    ("path", "inputs", "what"),
+    [
+        ("control_plane.count", {"control_plane": 3}, "controlPlane as a number"),
+        ("workers[0].count", {"workers": 3}, "workers as a number"),
+        ("workers[*]", {"workers": 3}, "workers as a number"),
+        ("addons.cni.version", {"addons": {"cni": "cilium"}}, "components.cni as text"),
+        ("addons.metrics_server.version", {"addons": {"metrics_server": True}}, "components.metricsServer as true or"),
+        ("patches[1].inline.machine", {"patches": [{}, {"inline": "a: b"}]}, "patches[1].inline as text"),
+    ],
+)
+def test_a_path_into_a_value_that_has_no_parts_is_refused(option, path, inputs, what):
+    assert refusal(option, [path], **inputs).startswith(
+        f'{option}[0]: "{path}" has no effect: the program gives {what}'
+    )
+
+
+@pytest.mark.parametrize("path", ["control_plane.count", "workers[1].count", "labels.a", "addons.cni", "workers"])
+def test_a_path_may_name_an_input_that_the_program_does_not_give_or_know_yet(path):
+    inputs = {"control_plane": pulumi.Output.from_input(3), "workers": [{"count": 1}], "addons": {"cni": "cilium"}}
+    opts = pulumi.ResourceOptions(ignore_changes=[path])
+    to_stored_names(opts, to_wire(inputs))
+    assert len(opts.ignore_changes) == 1
+
+
 @pytest.mark.parametrize("path", ["nodes", "cluster_uuid", "clusterUuid", "phase"])
 def test_an_output_has_no_changes_to_ignore(path):
     assert refusal("ignore_changes", [path]) == f'ignore_changes[0]: "{path}" is an output, not an input'
@@ -138,5 +164,5 @@ def test_both_spellings_of_every_input_mean_the_same(name):
 
 def test_options_without_paths_stay_as_they_are():
     opts = pulumi.ResourceOptions(protect=True)
-    to_stored_names(opts)
+    to_stored_names(opts, {})
     assert [getattr(opts, option) for option in OPTIONS] == [None] * 4
