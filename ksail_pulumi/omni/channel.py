@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
+import copy
 import json
-import threading
+import time
 from collections import namedtuple
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import grpc
 
-from ksail_pulumi.errors import OmniError
 from ksail_pulumi.omni.endpoint import Endpoint, normalise_endpoint
+from ksail_pulumi.omni.link import FirstConnectionError, Link
 from ksail_pulumi.omni.proxy import proxy_for
 from ksail_pulumi.omni.signature import KEY_SOURCE, ServiceAccountKey, signed_metadata
 from ksail_pulumi.omni.status import nobody_listens, omni_error
-from ksail_pulumi.omni.tls import Trust, file_roots, look_closer, system_roots, trust_whoever_answers
+from ksail_pulumi.omni.tls import Trust, file_roots, system_roots, trust_whoever_answers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from ksail_pulumi.errors import OmniError
 
 __all__ = ["UNARY_DEADLINE", "Call", "Channel", "Connection", "Endpoint", "Service", "normalise_endpoint"]
 
@@ -29,6 +31,22 @@ S = TypeVar("S")
 
 UNARY_DEADLINE = 30.0
 """The time limit of a call in seconds, including retries; Omni answers in milliseconds."""
+
+_SHORTEST = 0.05
+"""The time limit in seconds of a call after the end of its time: Omni may still answer at once."""
+
+BROKEN = (
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.DATA_LOSS,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+)
+"""A stream ends with one of these when its connection breaks, a proxy times out or the server stops."""
+
+_NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+_STREAM_ATTEMPTS, _STREAM_PAUSE = 5, 0.2
 
 # Retries reuse the signature of a call, which Omni accepts for 5 minutes; 4 retries take about 6 s.
 _SERVICE_CONFIG = {
@@ -105,27 +123,27 @@ class Channel:
         self._trust: Trust | None = None
         if self.endpoint.secure and not connection.insecure_skip_tls_verify:
             self._trust = Trust(file_roots(connection.ca_file) if connection.ca_file else system_roots())
-        self._lock = threading.Lock()
-        self._channel: grpc.Channel | None = None
-        self._stubs: dict[Any, Any] = {}
-        self._closed = False
+        self.link = Link(self.endpoint, self._trust, self._connect)
+        self._until = float("inf")
 
-    def stub(self, kind: Callable[[grpc.Channel], S]) -> S:
-        """The generated stub of a service on this channel, `channel.stub(StateStub)`.
+    def until(self, at: float) -> Channel:
+        """The same channel for calls that end at a time of `time.monotonic`."""
+        limited = copy.copy(self)
+        limited._until = min(self._until, at)
+        return limited
+
+    def stub(self, kind: Callable[[grpc.Channel], S], doing: str, method: str) -> S:
+        """The generated stub of a service on this channel, `channel.stub(StateStub, …)`.
 
         Raises:
-            UnreachableError: The certificate of the server could not be fetched (`insecureSkipTlsVerify`).
+            UnreachableError: There is no connection, and there never was one.
             OmniError: The channel is closed.
         """
-        with self._lock:
-            if self._closed:
-                raise OmniError(f"the connection to Omni at {self.endpoint.url} is closed")
-            if self._channel is None:
-                self._channel = grpc.intercept_channel(self._connect(), _SigningInterceptor(self.key))
-            if kind not in self._stubs:
-                self._stubs[kind] = kind(self._channel)
-            stub: S = self._stubs[kind]
-            return stub
+        try:
+            return self.link.stub(kind)
+        except FirstConnectionError as failure:
+            code, words = grpc.StatusCode.UNAVAILABLE, str(failure)
+        raise omni_error(code, words, doing=doing, method=method, endpoint=self.endpoint, key=self.key)
 
     def start(
         self,
@@ -149,8 +167,9 @@ class Channel:
             metadata: Additional metadata; signed if Omni's signature covers it.
             recover: Makes a result from a failure, or raises it.
         """
-        future = getattr(self.stub(service.stub), rpc).future(request, timeout=UNARY_DEADLINE, metadata=metadata)
         method = f"/{service.name}/{rpc}"
+        send = getattr(self.stub(service.stub, doing, method), rpc).future
+        future = send(request, metadata=metadata, **self._patience(UNARY_DEADLINE))
         return Call(self, lambda: convert(future.result()), doing=doing, method=method, recover=recover)
 
     def start_stream(
@@ -163,31 +182,50 @@ class Channel:
         doing: str,
         timeout: float = UNARY_DEADLINE,
         metadata: Sequence[tuple[str, str]] | None = None,
+        repeatable: bool = False,
     ) -> Call[T]:
-        """Send a request that a stream of messages answers, all within `timeout` seconds; else as `start`."""
-        stream = getattr(self.stub(service.stub), rpc)(request, timeout=timeout, metadata=metadata)
-        return Call(self, lambda: convert(stream), doing=doing, method=f"/{service.name}/{rpc}")
+        """Send a request that a stream of messages answers, all within `timeout` seconds; else as `start`.
+
+        A `repeatable` request is sent again if the stream breaks after a message; gRPC does so only before the first.
+        """
+        method = f"/{service.name}/{rpc}"
+        send = getattr(self.stub(service.stub, doing, method), rpc)
+        until = time.monotonic() + timeout
+
+        def open_stream() -> Iterator[Any]:
+            stream: Iterator[Any] = send(request, metadata=metadata, **self._patience(until - time.monotonic()))
+            return stream
+
+        first = open_stream()
+        attempts = _STREAM_ATTEMPTS if repeatable else 1
+        return Call(self, lambda: _read(first, open_stream, convert, attempts), doing=doing, method=method)
 
     def close(self) -> None:
         """End all calls and watches."""
-        with self._lock:
-            self._closed = True
-            if self._channel is not None:
-                self._channel.close()
+        self.link.close()
 
     def error(self, error: grpc.RpcError, doing: str, method: str) -> OmniError:
         """Convert an error of gRPC into ours."""
-        details = error.details() or ""
-        if error.code() is grpc.StatusCode.UNAVAILABLE and nobody_listens(details):
-            details = self._closer_look or details
-        return omni_error(error.code(), details, doing=doing, method=method, endpoint=self.endpoint, key=self.key)
+        code, details = error.code(), error.details() or ""
+        worked = self.link.worked
+        if code in _NO_ANSWER:
+            self.link.silent = True
+        else:
+            self.link.heard()
+        if code is grpc.StatusCode.UNAVAILABLE and not worked and nobody_listens(details):
+            details = self.link.closer_look or details
+        endpoint, key = self.endpoint, self.key
+        return omni_error(code, details, doing=doing, method=method, endpoint=endpoint, key=key, worked=worked)
 
-    @functools.cached_property
-    def _closer_look(self) -> str:
-        """The result of `look_closer`, computed once: a thousand calls may fail together."""
-        return look_closer(self.endpoint, self._trust)
+    def _patience(self, timeout: float) -> dict[str, Any]:
+        """How long a call waits; a connection that had worked is waited for."""
+        limit = max(_SHORTEST, min(timeout, self._until - time.monotonic()))
+        return {"timeout": limit, "wait_for_ready": self.link.worked or None}
 
     def _connect(self) -> grpc.Channel:
+        return grpc.intercept_channel(self._open(), _SigningInterceptor(self.key))
+
+    def _open(self) -> grpc.Channel:
         options = list(_OPTIONS)
         proxy = proxy_for(self.endpoint)
         options.append(("grpc.http_proxy", proxy) if proxy else ("grpc.enable_http_proxy", 0))
@@ -197,6 +235,39 @@ class Channel:
         if trust.name:
             options.append(("grpc.ssl_target_name_override", trust.name))
         return grpc.secure_channel(self.endpoint.target, grpc.ssl_channel_credentials(trust.roots), options)
+
+
+def _read(
+    stream: Iterator[Any],
+    open_again: Callable[[], Iterator[Any]],
+    convert: Callable[[Iterable[Any]], T],
+    attempts: int,
+) -> T:
+    """Convert a stream; open it again if it breaks after a message."""
+    while True:
+        received = _Counted(stream)
+        try:
+            return convert(received)
+        except grpc.RpcError as error:
+            attempts -= 1
+            broken = error.code() in (*BROKEN, grpc.StatusCode.UNAVAILABLE)
+            if not (broken and received.some and attempts):
+                raise
+        time.sleep(_STREAM_PAUSE)
+        stream = open_again()
+
+
+class _Counted:
+    """The messages of a stream, and whether there were any."""
+
+    def __init__(self, stream: Iterator[Any]) -> None:
+        self._stream = stream
+        self.some = False
+
+    def __iter__(self) -> Iterator[Any]:
+        for message in self._stream:
+            self.some = True
+            yield message
 
 
 class Call(Generic[T]):
@@ -224,7 +295,9 @@ class Call(Generic[T]):
             OmniError: The class says what kind of failure it was, see `ksail_pulumi.errors`.
         """
         try:
-            return self._outcome()
+            outcome = self._outcome()
+            self._channel.link.heard()
+            return outcome
         except grpc.RpcError as error:
             failure = self._channel.error(error, self._doing, self._method)
         if self._recover is None:

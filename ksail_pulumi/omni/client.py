@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 
 from ksail_pulumi.omni.channel import Channel, Connection
@@ -24,11 +25,26 @@ class Client:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._channel = Channel(connection)
-        self.endpoint = self._channel.endpoint.url
-        self.key = self._channel.key
-        self.state = State(self._channel)
-        self.management = Management(self._channel)
+        self._use(Channel(connection))
+
+    def _use(self, channel: Channel) -> None:
+        self._channel = channel
+        self.endpoint = channel.endpoint.url
+        self.key = channel.key
+        self.state = State(channel)
+        self.management = Management(channel)
+
+    def until(self, at: float) -> Client:
+        """The same client for calls that end at a time of `time.monotonic`; an earlier end stays."""
+        limited = copy.copy(self)
+        limited._use(self._channel.until(at))
+        return limited
+
+    @property
+    def silent_since(self) -> float | None:
+        """When the last message came, by `time.monotonic`, if the last call got no answer; None if it got one."""
+        link = self._channel.link
+        return link.heard_at if link.silent else None
 
     def close(self) -> None:
         """End all calls and watches; the next `connect` makes a new client."""

@@ -81,9 +81,12 @@ class State:
                 return actual
             try:
                 return self.update(desired)
-            except ConflictError:
+            except ConflictError as error:
                 attempt += 1
                 if attempt == _MODIFY_ATTEMPTS:
+                    error.args = (
+                        f"{error}. Others changed it during each of {attempt} attempts: run the command again",
+                    )
                     raise
                 time.sleep(random.uniform(0, _MODIFY_PAUSE * attempt))  # noqa: S311
 
@@ -121,6 +124,7 @@ class State:
             state_pb2.ListRequest(namespace=type.namespace, type=type.name, options=options),
             lambda responses: [from_wire(response.resource) for response in responses],
             doing=f"list {type.name}",
+            repeatable=True,
         )
 
     def start_create(self, resource: Resource) -> Call[Resource]:

@@ -49,6 +49,8 @@ STATUS: Mapping[grpc.StatusCode, type[OmniError]] = {
 _PREFIX = re.compile(r"^(?:failed to (?:validate|create|update|destroy|get): )+")
 _COUNT = re.compile(r"\d+ errors? occurred:\n\t\* ")
 _NEXT = re.compile(r"\n+\t\* ")
+_VERSION = re.compile(r"version '(\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)|.)'", re.DOTALL)
+_ESCAPES = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13}
 _NESTED_STATUS = re.compile(r"rpc error: code = \w+ desc = ")
 _PROXY_ANSWER = re.compile(r"Received http2 header with status: (\d+)")
 
@@ -68,7 +70,12 @@ _REASONS = (
         "If Omni uses a private certificate authority, set omni:caFile or OMNI_CA_FILE to its file.",
     ),
     (re.compile("Hostname Verification|not in peer certificate"), "its TLS certificate is for another host name", ""),
-    (re.compile("[Hh]andshake failed"), "the TLS handshake failed", ""),
+    (
+        re.compile("TLS handshake timed out"),
+        "it accepts connections, but does not answer the TLS handshake",
+        "Another kind of server may listen there, or Omni may be overloaded.",
+    ),
+    (re.compile("[Hh]andshake (?:read )?failed"), "the TLS handshake failed", ""),
     (
         re.compile("Domain name not found|DNS resolution failed|errors? resolving"),
         "the host name {host} is not known",
@@ -83,7 +90,14 @@ _REASONS = (
 
 
 def omni_error(
-    code: grpc.StatusCode, details: str, *, doing: str, method: str, endpoint: Endpoint, key: ServiceAccountKey
+    code: grpc.StatusCode,
+    details: str,
+    *,
+    doing: str,
+    method: str,
+    endpoint: Endpoint,
+    key: ServiceAccountKey,
+    worked: bool = False,
 ) -> OmniError:
     """The error for a failed call.
 
@@ -94,12 +108,13 @@ def omni_error(
         method: The full gRPC method.
         endpoint: The Omni.
         key: The service account key of the call.
+        worked: Whether this Omni has answered a call before, so that its address is right.
     """
     details = quoted(details)
     kind = UnreachableError if _PROXY_ANSWER.search(details) else STATUS[code]
     detail = plain_text(details)
     if kind is UnreachableError:
-        text = _unreachable(code, details, doing, endpoint)
+        text = _unreachable(code, details, doing, endpoint, worked=worked)
     elif kind is AuthenticationError:
         text = _unauthenticated(detail, endpoint, key)
     elif kind is PermissionDeniedError:
@@ -129,11 +144,20 @@ def plain_text(details: str) -> str:
 
 
 def _errors_in(details: str) -> list[str]:
-    text = _COUNT.sub("", _PREFIX.sub("", details))
+    text = _VERSION.sub(lambda found: f"version {_version(found[1])}", _COUNT.sub("", _PREFIX.sub("", details)))
     return [_NESTED_STATUS.sub("", part.strip()) or "no reason given" for part in _NEXT.split(text)]
 
 
-def _unreachable(code: grpc.StatusCode, details: str, doing: str, endpoint: Endpoint) -> str:
+def _version(rune: str) -> int:
+    r"""The number of a version that Omni prints as a quoted rune of Go, such as `\t` for 9."""
+    if rune[0] != "\\":
+        return ord(rune)
+    if rune[1] in "xuU" and len(rune) > 2:
+        return int(rune[2:], 16)
+    return _ESCAPES.get(rune[1], ord(rune[1]))
+
+
+def _unreachable(code: grpc.StatusCode, details: str, doing: str, endpoint: Endpoint, *, worked: bool) -> str:
     hints: list[str] = []
     if answer := _PROXY_ANSWER.search(details):
         reason = (
@@ -150,6 +174,10 @@ def _unreachable(code: grpc.StatusCode, details: str, doing: str, endpoint: Endp
                 break
         if not endpoint.secure and _CLOSED.search(details):
             hints.append(f"If it uses TLS, use https://{endpoint.host}:{endpoint.port}.")
+    if worked:
+        late = code is grpc.StatusCode.DEADLINE_EXCEEDED
+        lost = f"Omni at {endpoint.url} did not answer in time"
+        return f"cannot {doing}: " + (lost if late else f"the connection to Omni at {endpoint.url} was lost: {reason}")
     hints.append(_address_hint(endpoint))
     return " ".join(filter(None, (f"cannot connect to Omni at {endpoint.url} to {doing}: {reason}.", *hints)))
 

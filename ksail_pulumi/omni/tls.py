@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,7 @@ _BUNDLES = (
     "/etc/ssl/cert.pem",  # macOS, BSD
 )
 _NAME_MISMATCH = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+_NO_WAY = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)
 _CONNECT_TIMEOUT = 10.0
 
 
@@ -107,7 +111,7 @@ def trust_whoever_answers(endpoint: Endpoint) -> Trust:
     return Trust(pem.encode())
 
 
-def look_closer(endpoint: Endpoint, trust: Trust | None) -> str:
+def look_closer(endpoint: Endpoint, trust: Trust | None, timeout: float) -> str:
     """Connect once more to find the real error; returns it in the words of gRPC.
 
     For a host with several addresses gRPC reports only the error of the last one, for example that nothing listens on
@@ -116,28 +120,42 @@ def look_closer(endpoint: Endpoint, trust: Trust | None) -> str:
     Args:
         endpoint: The address that failed.
         trust: What the certificate is checked against; `None` for no check.
+        timeout: The time limit of each step in seconds.
 
     Returns:
-        The error, `""` if nothing answers at any address or there is no error.
+        The error, `""` if there is none or it is not known.
     """
     try:
-        if not endpoint.secure:
-            dial(endpoint, _CONNECT_TIMEOUT).close()
-            return "Socket closed"  # it listens, so gRPC failed at this address
-        if trust is None:
-            return ""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if trust.roots:
-            context.load_verify_locations(cadata=trust.roots.decode("ascii", "ignore"))
-        _handshake(endpoint, context)
+        dial(endpoint, timeout).close()
+    except OSError as error:
+        return _dial_error(error)
+    if not endpoint.secure:
+        return "Socket closed"  # it listens, so gRPC failed at this address
+    if trust is None:
+        return ""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if trust.roots:
+        context.load_verify_locations(cadata=trust.roots.decode("ascii", "ignore"))
+    try:
+        _handshake(endpoint, context, timeout)
     except ssl.SSLCertVerificationError as error:
         is_name = error.verify_code in _NAME_MISMATCH
         return "Hostname Verification" if is_name else f"CERTIFICATE_VERIFY_FAILED: {error.verify_message}"
     except ssl.SSLError as error:
         return f"Handshake failed: {error}"
+    except TimeoutError:
+        return "TLS handshake timed out"
     except OSError:
         return ""
     return ""
+
+
+def _dial_error(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "Domain name not found"
+    if isinstance(error, TimeoutError):
+        return "Timed out"
+    return os.strerror(error.errno) if error.errno in _NO_WAY else ""
 
 
 def _certificate(endpoint: Endpoint) -> str:
@@ -152,10 +170,10 @@ def _certificate(endpoint: Endpoint) -> str:
         return ssl.DER_cert_to_PEM_cert(secure.getpeercert(binary_form=True) or b"")
 
 
-def _handshake(endpoint: Endpoint, context: ssl.SSLContext) -> str:
+def _handshake(endpoint: Endpoint, context: ssl.SSLContext, timeout: float = _CONNECT_TIMEOUT) -> str:
     """Connect once, and return the first name in the certificate of the server."""
     with (
-        dial(endpoint, _CONNECT_TIMEOUT) as plain,
+        dial(endpoint, timeout) as plain,
         context.wrap_socket(plain, server_hostname=endpoint.host) as secure,
     ):
         certificate = secure.getpeercert() or {}

@@ -16,6 +16,7 @@ import grpc
 from ksail_pulumi.errors import OmniError, UnreachableError
 from ksail_pulumi.omni.api import resource_pb2, state_pb2
 from ksail_pulumi.omni.api.state_pb2_grpc import StateStub
+from ksail_pulumi.omni.channel import BROKEN
 from ksail_pulumi.omni.resources import Resource, ResourceType, from_wire
 from ksail_pulumi.redaction import quoted
 
@@ -31,16 +32,6 @@ _PATIENCE = 300.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _ODD_FAILURES = 5
 _CANCEL_CHECK = 0.05
-
-# A stream ends with one of these when its connection breaks, a proxy times out or the server stops.
-_BROKEN = (
-    grpc.StatusCode.UNKNOWN,
-    grpc.StatusCode.INTERNAL,
-    grpc.StatusCode.CANCELLED,
-    grpc.StatusCode.ABORTED,
-    grpc.StatusCode.DATA_LOSS,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,
-)
 _KINDS: Mapping[int, Literal["created", "updated", "destroyed"]] = {
     state_pb2.CREATED: "created",
     state_pb2.UPDATED: "updated",
@@ -201,9 +192,9 @@ class _Stream(threading.Thread):
                 continue
             if self.trouble is None:  # it was connected
                 connected_at, odd_failures = time.monotonic(), 0
-            odd_failures += code in _BROKEN
+            odd_failures += code in BROKEN
             lasting = time.monotonic() - connected_at > self._patience or odd_failures > _ODD_FAILURES
-            if lasting or not (isinstance(failure, UnreachableError) or code in _BROKEN):
+            if lasting or not (isinstance(failure, UnreachableError) or code in BROKEN):
                 raise failure
             self.trouble = failure
             if time.monotonic() - opened_at > pause:
@@ -217,6 +208,7 @@ class _Stream(threading.Thread):
             self._open()
             for message in self._call:
                 self.trouble = None  # the first message is empty and confirms the watch
+                self._channel.link.heard()
                 for event in message.event:
                     if event.event_type == state_pb2.ERRORED:
                         self._bookmark = None
@@ -247,7 +239,7 @@ class _Stream(threading.Thread):
             options=options,
             api_version=1,  # without it Omni leaves BOOTSTRAPPED and ERRORED out
         )
-        stub = self._channel.stub(StateStub)
+        stub = self._channel.stub(StateStub, f"watch {self._query}", _METHOD)
         with self._lock:
             if self._stopped.is_set():
                 raise OmniError("the watch is closed")

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -44,6 +47,10 @@ def call(key_text: str) -> Callable[..., OmniError]:
 
 def not_found(request: state_pb2.GetRequest, context: grpc.ServicerContext) -> None:
     context.abort(grpc.StatusCode.NOT_FOUND, f"resource {request.type} doesn't exist")
+
+
+def found(request: state_pb2.GetRequest, context: grpc.ServicerContext) -> state_pb2.GetResponse:
+    return state_pb2.GetResponse(resource=to_wire(Resource(CLUSTER, request.id, specs_pb2.ClusterSpec(), version=1)))
 
 
 @pytest.fixture
@@ -199,25 +206,102 @@ def test_a_host_of_which_only_another_address_answers_is_looked_at_once_more(
 ):
     endpoint = normalise_endpoint(f"{scheme}://localhost:{start_tls(certificate)}")
     trusted = tls.Trust((DATA / f"{trust}.pem").read_bytes()) if trust else None
-    assert tls.look_closer(endpoint, trusted) == reason
-
-
-@pytest.mark.usefixtures("quick_retries")
-def test_many_calls_that_fail_together_take_one_closer_look(key_text, free_port, monkeypatch):
-    looks: list[str] = []
-    monkeypatch.setattr("ksail_pulumi.omni.channel.look_closer", lambda endpoint, trust: looks.append(endpoint.url))
-    client = Client(Connection(f"grpc://127.0.0.1:{free_port}", key_text))
-    for call in [client.state.start_find(CLUSTER, "prod") for _ in range(20)]:
-        with pytest.raises(UnreachableError, match="the connection was refused"):
-            call.result()
-    client.close()
-    assert looks == [client.endpoint]
+    assert tls.look_closer(endpoint, trusted, 3.0) == reason
 
 
 @pytest.mark.parametrize("scheme", ["https", "http"])
-def test_where_nobody_answers_a_closer_look_finds_nothing(free_port, scheme):
+def test_where_nobody_listens_a_closer_look_finds_that(free_port, scheme):
     endpoint = normalise_endpoint(f"{scheme}://localhost:{free_port}")
-    assert tls.look_closer(endpoint, tls.Trust(None)) == ""
+    assert tls.look_closer(endpoint, tls.Trust(None), 3.0) == "Connection refused"
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "https"])
+def test_where_nobody_listens_the_first_call_ends_soon(call, free_port, scheme):
+    began = time.monotonic()
+    error = call(f"{scheme}://127.0.0.1:{free_port}")
+    assert isinstance(error, UnreachableError)
+    assert "the connection was refused" in str(error)
+    assert time.monotonic() - began < 2
+
+
+def test_many_threads_that_call_at_once_share_the_first_connection(key_text, free_port):
+    client = Client(Connection(f"grpc://127.0.0.1:{free_port}", key_text))
+    began = time.monotonic()
+
+    def ask(_: int) -> str:
+        with pytest.raises(UnreachableError) as raised:
+            client.state.get(CLUSTER, "prod")
+        return str(raised.value)
+
+    with ThreadPoolExecutor(8) as pool:
+        texts = set(pool.map(ask, range(8)))
+    client.close()
+    assert len(texts) == 1
+    assert time.monotonic() - began < 2
+
+
+@pytest.fixture
+def mute() -> Iterator[int]:
+    """The port of a server that accepts connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_server_that_does_not_answer_the_tls_handshake_is_explained(call, mute, monkeypatch, host):
+    monkeypatch.setattr("ksail_pulumi.omni.link.CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr("ksail_pulumi.omni.link._LOOK_SECONDS", 0.3)
+    error = call(f"https://{host}:{mute}")
+    assert isinstance(error, UnreachableError)
+    assert "it accepts connections, but does not answer the TLS handshake." in str(error)
+
+
+def test_a_connection_that_had_worked_is_waited_for(key_text, start_server, monkeypatch):
+    retry = {"maxAttempts": 2, "initialBackoff": "0.1s", "maxBackoff": "0.1s", "backoffMultiplier": 1}
+    retry["retryableStatusCodes"] = ["UNAVAILABLE"]
+    config = json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": retry}]})
+    options = (("grpc.service_config", config), ("grpc.initial_reconnect_backoff_ms", 200))
+    monkeypatch.setattr("ksail_pulumi.omni.channel._OPTIONS", options)
+    first = start_server()
+    first.on["Get"] = found
+    client = Client(Connection(first.endpoint, key_text))
+    client.state.get(CLUSTER, "prod")
+    first.stop()
+    calls = [client.state.start_find(CLUSTER, "prod") for _ in range(20)]
+    again = threading.Timer(1.5, lambda: start_server(port=first.port).on.update(Get=found))
+    again.start()  # by then gRPC's own retries have ended
+    assert all(call.result() for call in calls)
+    again.join()
+    client.close()
+
+
+def test_a_connection_that_had_worked_and_is_lost_is_not_a_wrong_address(key_text, start_server, monkeypatch):
+    monkeypatch.setattr("ksail_pulumi.omni.channel.UNARY_DEADLINE", 1.0)
+    server = start_server()
+    server.on["Get"] = found
+    client = Client(Connection(server.endpoint, key_text))
+    client.state.get(CLUSTER, "prod")
+    assert client.silent_since is None
+    server.stop()
+    with pytest.raises(UnreachableError) as raised:
+        client.state.get(CLUSTER, "prod")
+    client.close()
+    assert str(raised.value) == (
+        f"cannot read Clusters.omni.sidero.dev(default/prod): Omni at {server.endpoint} did not answer in time"
+    )
+    assert client.silent_since is not None
+
+
+def test_a_client_with_an_end_ends_its_calls_then(client, server):
+    over = threading.Event()
+    server.on["Get"] = lambda request, context: over.wait(60)
+    began = time.monotonic()
+    limited = client.until(began + 0.3)
+    for _ in range(3):
+        with pytest.raises(UnreachableError):
+            limited.until(began + 60).state.get(CLUSTER, "prod")
+    over.set()
+    assert time.monotonic() - began < 2
 
 
 @pytest.mark.usefixtures("quick_retries")

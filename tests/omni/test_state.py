@@ -8,7 +8,14 @@ from typing import Any
 import grpc
 import pytest
 
-from ksail_pulumi.errors import ConflictError, NotFoundError, PermissionDeniedError, RefusedError, UnsupportedError
+from ksail_pulumi.errors import (
+    ConflictError,
+    NotFoundError,
+    PermissionDeniedError,
+    RefusedError,
+    UnreachableError,
+    UnsupportedError,
+)
 from ksail_pulumi.omni.api import resource_pb2, specs_pb2, state_pb2
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import Client
@@ -39,7 +46,9 @@ class Cell:
         self.before_update()
         desired = from_wire(request.new_resource)
         if desired.version != self.resource.version:
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, r"update conflict: expected version '\x01', actual '\t'")
+            context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION, r"update conflict: expected version '\x01', actual version '\t'"
+            )
         if request.options.expected_phase != self.resource.phase:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "resource is not in phase running")
         self.write(labels=desired.labels, finalizers=desired.finalizers, spec=desired.spec, phase=desired.phase)
@@ -103,6 +112,31 @@ def test_a_list_that_breaks_off_is_an_error_and_not_a_short_list(server, client)
         client.state.list(CLUSTER)
 
 
+def test_a_list_that_breaks_after_its_first_message_is_read_again(server, client):
+    breaks = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL]
+
+    def answer(request: Any, context: grpc.ServicerContext) -> Any:
+        yield state_pb2.ListResponse(resource=stored(cluster("a"), 1))
+        if breaks:
+            context.abort(breaks.pop(), "the connection broke")
+        yield state_pb2.ListResponse(resource=stored(cluster("b"), 1))
+
+    server.on["List"] = answer
+    assert [found.id for found in client.state.list(CLUSTER)] == ["a", "b"]
+    assert len(server.received) == 3
+
+
+def test_a_list_that_always_breaks_ends(server, client):
+    def answer(request: Any, context: grpc.ServicerContext) -> Any:
+        yield state_pb2.ListResponse(resource=stored(cluster("a"), 1))
+        context.abort(grpc.StatusCode.UNAVAILABLE, "the connection broke")
+
+    server.on["List"] = answer
+    with pytest.raises(UnreachableError, match="the connection broke"):
+        client.state.list(CLUSTER)
+    assert len(server.received) == 5
+
+
 def test_an_update_expects_the_phase_running_and_the_version_that_was_read(server, client):
     Cell(server, cluster())
     updated = client.state.update(replace(client.state.get(CLUSTER, "prod"), labels={"a": "b"}))
@@ -133,7 +167,8 @@ def test_a_modify_gives_up_when_it_never_gets_a_turn(server, client, monkeypatch
     monkeypatch.setattr("ksail_pulumi.omni.state._MODIFY_ATTEMPTS", 3)
     cell = Cell(server, cluster())
     cell.before_update = cell.write
-    with pytest.raises(ConflictError):
+    shown = r"version 1, actual version 9\. Others changed it during each of 3 attempts: run the command again$"
+    with pytest.raises(ConflictError, match=shown):
         client.state.modify(CLUSTER, "prod", lambda found: replace(found, labels={"mine": ""}))
     assert [received.method for received in server.received].count("Update") == 3
 

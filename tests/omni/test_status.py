@@ -9,6 +9,7 @@ from ksail_pulumi import errors
 from ksail_pulumi.omni.endpoint import normalise_endpoint
 from ksail_pulumi.omni.signature import ServiceAccountKey
 from ksail_pulumi.omni.status import STATUS, omni_error, plain_text
+from ksail_pulumi.simulator.store import _rune
 
 
 class NoSigner:
@@ -147,3 +148,32 @@ def test_an_answer_of_a_proxy_is_not_taken_for_omnis():
     error = error_of(grpc.StatusCode.UNIMPLEMENTED, "Received http2 header with status: 404")
     assert isinstance(error, errors.UnreachableError)
     assert "HTTP status 404" in str(error)
+
+
+@pytest.mark.parametrize("version", [1, 9, 10, 39, 65, 92, 127, 160, 162, 255, 0x300, 0x1F600, 0x10FFFF])
+def test_versions_in_conflicts_are_shown_as_numbers(version):
+    """Omni prints them as quoted runes of Go: `'\\t'` is 9, `'¢'` is 162."""
+    shown = _rune(version)
+    text = f"failed to update: resource Clusters(default/prod@1) update conflict: expected version {shown}, actual "
+    error = error_of(grpc.StatusCode.FAILED_PRECONDITION, f"{text}version '\\x01'")
+    assert isinstance(error, errors.ConflictError)
+    assert error.detail == (
+        f"resource Clusters(default/prod@1) update conflict: expected version {version}, actual version 1"
+    )
+
+
+def test_a_link_that_had_worked_is_not_explained_as_a_wrong_address():
+    lost = omni_error(
+        grpc.StatusCode.UNAVAILABLE,
+        "Socket closed",
+        doing="create Clusters.omni.sidero.dev(default/prod)",
+        method="/cosi.resource.State/Create",
+        endpoint=normalise_endpoint("http://omni.example"),
+        key=ServiceAccountKey("automation", NoSigner()),
+        worked=True,
+    )
+    assert isinstance(lost, errors.UnreachableError)
+    assert str(lost) == (
+        "cannot create Clusters.omni.sidero.dev(default/prod): the connection to Omni at http://omni.example was lost: "
+        "the server closed the connection"
+    )
