@@ -71,7 +71,8 @@ class Patch(Model):
     """A patch of the Talos machine configuration. Give either `inline` or `file`."""
 
     name: str | None = None
-    """Name of the patch, unique in its list. Default with `file`: its path. Required with `inline`."""
+    """Name of the patch, unique in its list. Default with `file`: its path, relative to the project if it is
+    absolute. Required with `inline`."""
 
     inline: Inline = None
     """The patch: a mapping, a list of mappings (several documents), or YAML text, which Omni gets unchanged."""
@@ -273,7 +274,8 @@ class Manifest(Model):
     """Kubernetes objects that Omni applies to the cluster. Give either `inline` or `file`."""
 
     name: str | None = None
-    """Name of the manifest, unique in the cluster. Default with `file`: its path. Required with `inline`."""
+    """Name of the manifest, unique in the cluster. Default with `file`: its path, relative to the project if it is
+    absolute. Required with `inline`."""
 
     inline: Inline = None
     """The objects: a mapping, a list of mappings, or YAML text, which Omni gets unchanged."""

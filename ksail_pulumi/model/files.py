@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,32 @@ if TYPE_CHECKING:
     from ksail_pulumi.problems import FieldPath
 
 
-def with_files(data: Mapping[str, Any], base: Path | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Folders:
+    """Where paths begin.
+
+    Attributes:
+        base: What relative paths are relative to.
+        root: What the names that are made of absolute paths are relative to; None for the paths as they are.
+    """
+
+    base: Path
+    root: Path | None
+
+    def name(self, file: str) -> str:
+        """The name of a patch or manifest in a file: the path as it is written, as in omnictl.
+
+        An absolute path is another one in each checkout of a project, and so would be the ID of the patch in Omni.
+        """
+        if self.root is None or not Path(file).is_absolute():
+            return file
+        root, path = Path(os.path.realpath(self.root)), Path(os.path.realpath(Path(file).parent), Path(file).name)
+        if not any(path.is_relative_to(each) for each in (root, *root.parents[:-1])):
+            return file  # only the root of the file system is common to both
+        return Path(os.path.relpath(path, root)).as_posix()
+
+
+def with_files(data: Mapping[str, Any], base: Path | None = None, root: Path | None = None) -> dict[str, Any]:
     """Replace every `file` in the inputs by its text (`inline`, or `job` of a health check) and a `name`.
 
     As in omnictl, the default name of such a patch or manifest is the path as written. Values that are not plain data
@@ -23,44 +50,48 @@ def with_files(data: Mapping[str, Any], base: Path | None = None) -> dict[str, A
     Args:
         data: The inputs, in wire names.
         base: The folder of relative paths; default: the working directory.
+        root: The folder of the project. Names that are made of absolute paths are relative to it.
 
     Raises:
         InvalidCluster: A file cannot be read.
     """
-    read, problems = read_files(data, base)
+    read, problems = read_files(data, base, root)
     if problems:
         raise InvalidCluster(problems)
     return read
 
 
-def read_files(data: Mapping[str, Any], base: Path | None = None) -> tuple[dict[str, Any], list[Problem]]:
+def read_files(
+    data: Mapping[str, Any], base: Path | None = None, root: Path | None = None
+) -> tuple[dict[str, Any], list[Problem]]:
     """Like `with_files`, but returns the problems and skips the entries that have one."""
     problems: list[Problem] = []
-    read = _scope(data, (), base or Path(), problems)
-    read = _listed(read, ("manifests", "inline"), (), base or Path(), problems)
-    read = _listed(read, ("healthChecks", "job"), (), base or Path(), problems)
+    folders = _Folders(base or Path(), root)
+    read = _scope(data, (), folders, problems)
+    read = _listed(read, ("manifests", "inline"), (), folders, problems)
+    read = _listed(read, ("healthChecks", "job"), (), folders, problems)
     if isinstance(control_plane := read.get("controlPlane"), Mapping):
-        read["controlPlane"] = _scope(control_plane, ("controlPlane",), base or Path(), problems)
+        read["controlPlane"] = _scope(control_plane, ("controlPlane",), folders, problems)
     if isinstance(workers := read.get("workers"), list | tuple):
         read["workers"] = [
-            _scope(each, ("workers", index), base or Path(), problems) if isinstance(each, Mapping) else each
+            _scope(each, ("workers", index), folders, problems) if isinstance(each, Mapping) else each
             for index, each in enumerate(workers)
         ]
     if isinstance(machines := read.get("machines"), Mapping):
         read["machines"] = {
-            key: _scope(each, ("machines", key), base or Path(), problems) if isinstance(each, Mapping) else each
+            key: _scope(each, ("machines", key), folders, problems) if isinstance(each, Mapping) else each
             for key, each in machines.items()
         }
     return read, problems
 
 
-def _scope(data: Mapping[str, Any], at: FieldPath, base: Path, found: list[Problem]) -> dict[str, Any]:
+def _scope(data: Mapping[str, Any], at: FieldPath, folders: _Folders, found: list[Problem]) -> dict[str, Any]:
     """Read the files of the patches in `data`."""
-    return _listed(data, ("patches", "inline"), at, base, found)
+    return _listed(data, ("patches", "inline"), at, folders, found)
 
 
 def _listed(
-    data: Mapping[str, Any], names: tuple[str, str], at: FieldPath, base: Path, found: list[Problem]
+    data: Mapping[str, Any], names: tuple[str, str], at: FieldPath, folders: _Folders, found: list[Problem]
 ) -> dict[str, Any]:
     """Read the files of the entries of a list; `names` are the name of the list and of the text field."""
     list_name, text_name = names
@@ -76,12 +107,12 @@ def _listed(
             found.append(Problem(field, _EXCLUSIVE[text_name]))
         else:
             try:
-                text = _text(base / Path(file).expanduser())
+                text = _text(folders.base / Path(file).expanduser())
             except (OSError, ValueError, RuntimeError) as error:
-                found.append(Problem((*field, "file"), f"failed to access the file: {_reason(error, base)}"))
+                found.append(Problem((*field, "file"), f"failed to access the file: {_reason(error, folders.base)}"))
                 continue
             rest = {key: value for key, value in entry.items() if key != "file"}
-            name = {"name": file} if text_name == "inline" else {}
+            name = {"name": folders.name(file)} if text_name == "inline" else {}
             read.append({**name, **rest, text_name: text})
     return {**data, list_name: read}
 

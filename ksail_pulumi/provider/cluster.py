@@ -6,6 +6,7 @@ called: a program that only declares a cluster loads neither gRPC calls nor pyda
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
@@ -153,7 +154,7 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
         if opts.id is None:
             # The provider may run in another folder.
             with program.reported(resource_name):
-                wire = with_files(wire)
+                wire = with_files(wire, root=Path(pulumi.get_root_directory() or "."))
             if "name" not in wire:
                 wire["name"] = resource_name
                 hidden[NAME_LEFT_OUT] = True

@@ -37,7 +37,7 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
     """
     refuse_newer(olds)
     keep(call.urn, id_, olds)
-    old, new = _without_pins(olds, news), inputs_in(news)
+    old, new = _left_by_the_program(settings, olds, news), inputs_in(news)
     if not _differ(old, new):
         why = list(reasons(olds))
         for reason in why:
@@ -70,10 +70,22 @@ def reasons(olds: Mapping[str, Any]) -> Iterator[str]:
         yield "the creation of the cluster has not finished: the update finishes it"
 
 
-def _without_pins(olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs in stored outputs, without versions that the program omits."""
-    left_to_us = set(olds.get(PINNED, VERSIONS)) - set(news)
-    return {key: value for key, value in inputs_in(olds).items() if key not in left_to_us}
+def _left_by_the_program(settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs in stored outputs, without what the program now omits and what stays as it is for that reason.
+
+    That is a version that was chosen for the program, and an endpoint that leads to the same Omni as the stack's.
+    """
+    old = inputs_in(olds)
+    omitted = set(olds.get(PINNED, VERSIONS))
+    if "endpoint" in old and "endpoint" not in news and not _other_endpoint(settings, olds, news):
+        omitted.add("endpoint")
+    return {key: value for key, value in old.items() if key in news or key not in omitted}
+
+
+def _other_endpoint(settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+    from ksail_pulumi.omni.endpoint import another_omni
+
+    return another_omni(olds.get(OMNI) or settings.endpoint_for(olds), settings.endpoint_for(news))
 
 
 def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -95,11 +107,9 @@ def _known_and_other(old: Any, new: Any) -> bool:
 
 def _other_omni(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Whether the inputs name another Omni, and not the same one with another URL."""
-    if isinstance(new.get("endpoint"), Unknown) or olds.get("endpoint") == new.get("endpoint"):
-        return False
-    from ksail_pulumi.omni.endpoint import another_omni
-
-    if not another_omni(olds.get(OMNI) or settings.endpoint_for(olds), settings.endpoint_for(new)):
+    if "endpoint" not in new or isinstance(new["endpoint"], Unknown) or olds.get("endpoint") == new["endpoint"]:
+        return False  # only an endpoint in the program moves a cluster; without one, `update` refuses another Omni
+    if not _other_endpoint(settings, olds, new):
         return False
     from ksail_pulumi.omni.client import connect
     from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID

@@ -47,7 +47,8 @@ class PatchArgs:
     """A patch of the Talos machine configuration. Give either `inline` or `file`."""
 
     name: Input[str] | None = None
-    """Name of the patch, unique in its list. Default with `file`: its path. Required with `inline`."""
+    """Name of the patch, unique in its list. Default with `file`: its path, relative to the project if it is absolute.
+    Required with `inline`."""
 
     inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]] | None = field(default=None, repr=False)
     """The patch: a mapping, a list of mappings (several documents), or YAML text, which Omni gets unchanged."""
@@ -232,7 +233,8 @@ class ManifestArgs:
     """Kubernetes objects that Omni applies to the cluster. Give either `inline` or `file`."""
 
     name: Input[str] | None = None
-    """Name of the manifest, unique in the cluster. Default with `file`: its path. Required with `inline`."""
+    """Name of the manifest, unique in the cluster. Default with `file`: its path, relative to the project if it is
+    absolute. Required with `inline`."""
 
     inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]] | None = field(default=None, repr=False)
     """The objects: a mapping, a list of mappings, or YAML text, which Omni gets unchanged."""
@@ -457,7 +459,8 @@ class PatchArgsDict(TypedDict, total=False):
     """A patch of the Talos machine configuration. Give either `inline` or `file`."""
 
     name: Input[str]
-    """Name of the patch, unique in its list. Default with `file`: its path. Required with `inline`."""
+    """Name of the patch, unique in its list. Default with `file`: its path, relative to the project if it is absolute.
+    Required with `inline`."""
 
     inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]]
     """The patch: a mapping, a list of mappings (several documents), or YAML text, which Omni gets unchanged."""
@@ -634,7 +637,8 @@ class ManifestArgsDict(TypedDict, total=False):
     """Kubernetes objects that Omni applies to the cluster. Give either `inline` or `file`."""
 
     name: Input[str]
-    """Name of the manifest, unique in the cluster. Default with `file`: its path. Required with `inline`."""
+    """Name of the manifest, unique in the cluster. Default with `file`: its path, relative to the project if it is
+    absolute. Required with `inline`."""
 
     inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]]
     """The objects: a mapping, a list of mappings, or YAML text, which Omni gets unchanged."""

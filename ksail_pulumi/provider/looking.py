@@ -14,8 +14,10 @@ from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.endpoint import another_omni
 from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_SET_NODE
+from ksail_pulumi.plan.findings import Findings
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import versions_of
+from ksail_pulumi.problems import Problem
 from ksail_pulumi.provider.identity import adopts
 from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, VERSIONS
 from ksail_pulumi.provider.run import this_run
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.plan.findings import Findings
     from ksail_pulumi.provider.settings import Settings
 
 LOOK_SECONDS = 10.0
@@ -103,9 +104,11 @@ class _Asking:
 
     def about_a_change(self) -> Look:
         before = parse_cluster(inputs_in(self.olds))
-        if (line := self._leaves_omni(before.name)) is not None:
+        if self._leaves_omni(before.name):
+            if "endpoint" not in self.inputs:
+                return Look(Findings(failures=(self._led_astray(before.name),)), self.inputs)
             found = self._preview(self.spec, None)
-            return Look(replace(found, forecasts=(line, *found.forecasts)), self.inputs)
+            return Look(replace(found, forecasts=(self._left_behind(before.name), *found.forecasts)), self.inputs)
         if before.name == self.spec.name:
             found = self._preview(self.spec, before)
             return Look(replace(found, forecasts=(*self._renamed(), *found.forecasts)), self.inputs)
@@ -117,20 +120,35 @@ class _Asking:
         former, now = self.olds.get(OWNER), self.inputs.get(OWNER)
         return [f"the owner in Omni changes from {former} to {now}"] if former and former != now else []
 
-    def _leaves_omni(self, name: str) -> str | None:
-        """What happens to the cluster in the former Omni, if the endpoint names another one."""
-        former = self.settings.endpoint_for(self.olds)
-        if not another_omni(former, self.client.endpoint):
-            return None
+    def _leaves_omni(self, name: str) -> bool:
+        """Whether the endpoint is that of another Omni than before, which does not have the cluster."""
+        if not another_omni(self._former, self.client.endpoint):
+            return False
         here = self.client.state.find(CLUSTER, name)
-        if here is not None and self._mark.names(self._mark.owner_of(here)):
-            return None  # the same Omni with another URL; `diff` decides by the UUID
+        # The same Omni may have another URL; `diff` decides by the UUID.
+        return here is None or not self._mark.names(self._mark.owner_of(here))
+
+    @property
+    def _former(self) -> str:
+        return self.settings.endpoint_for(self.olds)
+
+    def _led_astray(self, name: str) -> Problem:
+        """Only an endpoint in the program moves a cluster to another Omni."""
+        return Problem(
+            ("endpoint",),
+            f"cluster {name} is in Omni at {self._former}, and this is Omni at {self.client.endpoint}. Set "
+            "`omni:endpoint` or OMNI_ENDPOINT to the former endpoint, or set the input `endpoint` to replace the "
+            "cluster by one in this Omni",
+        )
+
+    def _left_behind(self, name: str) -> str:
+        """What happens to the cluster in the former Omni."""
         state = connect(self.settings.connection(inputs_in(self.olds))).state
         nodes = state.list(MACHINE_SET_NODE, {LABEL_CLUSTER: name})
         when = "after the new one is created" if self._create_first else "first"
         machines = ", ".join(sorted(node.id for node in nodes))
         wiped = f"its machines are wiped: {machines}" if machines else "it has no machines"
-        return f"cluster {name} in Omni at {former} is deleted {when}, and {wiped}"
+        return f"cluster {name} in Omni at {self._former} is deleted {when}, and {wiped}"
 
     def about_a_new_one(self, *, name_left_out: bool) -> Look:
         replaced = None if this_run.is_leaving(self.urn) else self._replaced()

@@ -288,6 +288,38 @@ def test_files_are_read_relative_to_the_base_and_give_their_path_as_name(tmp_pat
     assert to_wire(spec)["workers"] == [{"patches": [{"name": "own", "inline": TEXT}]}]
 
 
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("{root}/patches/a.yaml", "patches/a.yaml"),
+        ("{root}/patches/../patches/a.yaml", "patches/a.yaml"),
+        ("{root}/../shared/a.yaml", "../shared/a.yaml"),
+        ("{root}/../link/patches/a.yaml", "patches/a.yaml"),
+        ("{root}/patches/link.yaml", "patches/link.yaml"),
+        ("patches/a.yaml", "patches/a.yaml"),
+        ("../shared/a.yaml", "../shared/a.yaml"),
+        ("./patches/a.yaml", "./patches/a.yaml"),
+    ],
+)
+@pytest.mark.parametrize("checkout", ["home/me/repo", "builds/7"])
+def test_the_name_of_a_file_is_the_same_in_each_checkout(tmp_path: Path, checkout: str, file: str, name: str) -> None:
+    root = tmp_path / checkout / "infra"
+    for folder in (root / "patches", root.parent / "shared"):
+        folder.mkdir(parents=True)
+        (folder / "a.yaml").write_text(TEXT, encoding="utf-8")
+    (root / "patches" / "link.yaml").symlink_to("../../shared/a.yaml")
+    (root.parent / "link").symlink_to("infra")
+    read = with_files({"patches": [{"file": file.format(root=root)}]}, root, root)
+    assert read["patches"] == [{"name": name, "inline": TEXT}]
+
+
+def test_a_path_that_has_nothing_in_common_with_the_project_is_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(TEXT, encoding="utf-8")
+    elsewhere = {"patches": [{"file": str(tmp_path / "a.yaml")}]}
+    assert with_files(elsewhere, root=Path("/no/such/project"))["patches"][0]["name"] == str(tmp_path / "a.yaml")
+    assert with_files(elsewhere, tmp_path)["patches"][0]["name"] == str(tmp_path / "a.yaml")
+
+
 def test_a_missing_file_is_told_along_with_everything_else(tmp_path: Path) -> None:
     with pytest.raises(InvalidCluster) as caught:
         parse_cluster({"name": "a b", "patches": [{"file": "nope.yaml"}]}, base=tmp_path)

@@ -120,6 +120,19 @@ def test_an_endpoint_that_moves_from_the_environment_into_the_program_is_no_repl
     assert (result.changes, result.replaces) == (None, [])
 
 
+def test_an_endpoint_that_the_program_omits_is_that_of_the_environment_and_no_difference_if_it_is_the_same(monkeypatch):
+    """As with a ksail.yaml that has one: OMNI_ENDPOINT has precedence where it is set."""
+    monkeypatch.setenv("OMNI_ENDPOINT", "https://a:443")
+    assert diff({**OUTPUTS, "endpoint": "https://a"}, INPUTS).changes is False
+
+
+def test_an_endpoint_of_the_environment_replaces_nothing(monkeypatch):
+    """It asks nobody: `https://b` does not exist, and there is no key."""
+    monkeypatch.setenv("OMNI_ENDPOINT", "https://b")
+    result = diff({**OUTPUTS, "endpoint": "https://a"}, INPUTS)
+    assert (result.changes, result.replaces) == (None, [])
+
+
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
