@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import yaml
 
 from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.goyaml.loaders import SafeLoader
 from ksail_pulumi.problems import Problem
 from ksail_pulumi.redaction import HIDDEN, short
 
@@ -43,8 +44,6 @@ _TAG = "tag:yaml.org,2002:"
 _UNKNOWN_TAG = "a value that begins with ! is a YAML tag that is not supported; if it is text, quote it"
 _ALIAS = "a value that begins with * refers to an anchor"
 _QUOTED = re.compile(r"(['\"`])(.*?)\1")
-
-_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +164,7 @@ class _Composer:
 
     def _parse(self, text: str) -> Iterator[Any]:
         try:
-            yield from yaml.parse(text, Loader=_Loader)
+            yield from yaml.parse(text, Loader=SafeLoader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             self._fail(mark, f"invalid YAML: {what_is_wrong(error)}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from ksail_pulumi.goyaml.loaders import SafeLoader
 from ksail_pulumi.goyaml.read import MAX_DEPTH
 from ksail_pulumi.problems import is_private
 
@@ -90,7 +91,7 @@ def _in_yaml(text: str) -> Iterator[str]:
 def _values(text: str) -> Iterator[str]:
     """The scalars of a YAML text that are no keys. Works on events: aliases are not followed, nesting costs nothing."""
     open_mappings: list[bool | None] = []  # for each open collection: whether a key comes next; None in a list
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+    for event in yaml.parse(text, Loader=SafeLoader):
         is_key = bool(open_mappings and open_mappings[-1])
         if isinstance(event, yaml.CollectionEndEvent):
             open_mappings.pop()

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.goyaml.loaders import BaseLoader, SafeLoader
 from ksail_pulumi.goyaml.read import MAX_DEPTH, Node, is_null, parse_documents, what_is_wrong
 from ksail_pulumi.goyaml.write import encode, lost_in_list
+from ksail_pulumi.model.durations import duration
 from ksail_pulumi.problems import Problem
+from ksail_pulumi.redaction import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,6 +63,12 @@ _ROLES_FIELDS = {
     "": "machine.features.kubernetesTalosAPIAccess.allowedRoles",
     "KubeTalosAPIAccessConfig": "allowedRoles",
 }
+_DURATIONS = {
+    "": ("machine.time.bootTimeout",),
+    "TimeSyncConfig": ("bootTimeout",),
+    "WatchdogTimerConfig": ("timeout",),
+}
+_NULLS = (None, "", "~", "null", "Null", "NULL")
 _WHAT_IT_IS = ("version", "kind", "name")
 _EMPTY = "config not found"
 
@@ -81,11 +90,9 @@ def patch_text(inline: Inline) -> str:
 def inline_of(text: str) -> Inline:
     """The inverse of `patch_text`: data if omnictl writes exactly this text for it, otherwise the text."""
     try:
-        if "*" in text and any(
-            isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader)
-        ):
+        if "*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=SafeLoader)):
             return text  # never written by this package, and an alias may expand to a huge value
-        documents = load_documents(text, yaml.CSafeLoader)
+        documents = load_documents(text, SafeLoader)
         inline: Inline = documents[0] if len(documents) == 1 else documents
         if documents and all(isinstance(document, dict) for document in documents) and patch_text(inline) == text:
             return inline
@@ -120,7 +127,7 @@ def _meaning(node: Node) -> Any:
     return None if node.value is None else (type(node.value), node.text)
 
 
-def load_documents(text: str, loader: type[yaml.CBaseLoader | yaml.CSafeLoader]) -> list[Any]:
+def load_documents(text: str, loader: type[yaml.BaseLoader | yaml.SafeLoader]) -> list[Any]:
     """The documents of a YAML text, None for each that is empty or null.
 
     Raises:
@@ -181,7 +188,30 @@ def patch_problems(field: FieldPath, inline: Inline) -> list[Problem]:
         seen.add(key)
     if not documents:
         problems.append(Problem(field, f"{_EMPTY}: the patch is empty"))
+    if isinstance(inline, str):
+        problems.extend(Problem(field, reason) for reason in _repeated_keys(inline))
     return problems
+
+
+def _repeated_keys(text: str) -> Iterator[str]:
+    """The keys that a mapping has twice. Aliases are not followed."""
+    # For each open collection: its keys with their lines (None for a list), and whether a key comes next.
+    levels: list[tuple[dict[str, int] | None, bool]] = []
+    for event in yaml.parse(text, Loader=BaseLoader):
+        if isinstance(event, yaml.CollectionEndEvent):
+            levels.pop()
+        if not isinstance(event, yaml.NodeEvent):
+            continue
+        keys, is_key = levels[-1] if levels else (None, False)
+        if levels:
+            levels[-1] = keys, not is_key
+        if keys is not None and is_key and isinstance(event, yaml.ScalarEvent):
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            if event.value in keys:
+                yield f'line {line}: mapping key "{short(event.value)}" already defined at line {keys[event.value]}'
+            keys.setdefault(event.value, line)
+        if isinstance(event, yaml.CollectionStartEvent):
+            levels.append(({} if isinstance(event, yaml.MappingStartEvent) else None, True))
 
 
 def sets_field(inline: Inline, path: str) -> bool:
@@ -198,7 +228,8 @@ def lost_files(inline: Inline) -> list[int]:
         documents = [document for _, document in _documents((), inline)]
     except (yaml.YAMLError, ValueError, RecursionError):
         return []
-    files = [each for document in documents for each in enumerate(_at(document, "machine.files") or ())]
+    lists = [files for document in documents if isinstance(files := _get(document, "machine.files"), list | tuple)]
+    files = [each for files in lists for each in enumerate(files)]
     contents = [(place, file.get("content")) for place, file in files if isinstance(file, Mapping)]
     return [place for place, content in contents if isinstance(content, str) and lost_in_list(content)]
 
@@ -209,7 +240,7 @@ def _documents(field: FieldPath, inline: Inline) -> Iterator[tuple[FieldPath, An
     if isinstance(inline, Mapping):
         documents = [(field, inline)]
     elif isinstance(inline, str):
-        documents = ((field, document) for document in load_documents(inline, yaml.CBaseLoader))
+        documents = ((field, document) for document in load_documents(inline, BaseLoader))
     else:
         documents = (((*field, index), document) for index, document in enumerate(inline))
     return ((path, document) for path, document in documents if not _is_discarded(document))
@@ -240,6 +271,11 @@ def _document_problems(path: FieldPath, document: Mapping[str, Any], *, text: bo
     if kind is not None and not isinstance(kind, str):
         yield Problem(at("kind"), "kind should be a string, the kind of a Talos document")
         return
+    if document.get("$patch") == "delete" and (missing := "apiVersion" if not version else "" if kind else "kind"):
+        yield Problem(path, f"missing {missing} in document for which $patch: delete is used")
+    for name in _DURATIONS.get(str(kind or ""), ()):
+        if not _is_duration(_get(document, name), text=text):
+            yield Problem(at(name), "cannot construct into time.Duration: write it like 30s or 2m")
     if kind in _FORBIDDEN_DOCUMENTS:
         yield Problem(path, f'the "{kind}" document is not allowed in the config patch')
     elif kind and (version == "v1" or "/" in version):
@@ -253,8 +289,20 @@ def _document_problems(path: FieldPath, document: Mapping[str, Any], *, text: bo
     elif kind == "KubeServiceAccountConfig" and _has(document, "issuer.privateKey"):
         yield Problem(at("issuer.privateKey"), 'overriding "issuer.privateKey" is not allowed in the config patch')
     roles_field = _ROLES_FIELDS.get(str(kind or ""))
-    if roles_field and "os:admin" in (_at(document, roles_field) or ()):
+    roles = _get(document, roles_field) if roles_field else None
+    if roles_field and isinstance(roles, list | tuple) and "os:admin" in roles:
         yield Problem(at(roles_field), f'element "os:admin" is not allowed in field "{roles_field}"')
+
+
+def _is_duration(value: Any, *, text: bool) -> bool:
+    """Whether Go reads a value as a duration. Values from text are strings, numbers and nulls too."""
+    if not isinstance(value, str):
+        return value is None or (value == 0 and not isinstance(value, bool))
+    try:
+        duration(value)
+    except ValueError:
+        return text and value in _NULLS
+    return True
 
 
 def _has(document: Any, path: str) -> bool:
@@ -266,9 +314,9 @@ def _has(document: Any, path: str) -> bool:
     return isinstance(document, Mapping) and last in document
 
 
-def _at(document: Any, path: str) -> Any:
+def _get(document: Any, path: str) -> Any:
     for name in path.split("."):
         if not isinstance(document, Mapping):
             return None
         document = document.get(name)
-    return document if isinstance(document, list | tuple) else None
+    return document

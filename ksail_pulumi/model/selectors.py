@@ -37,7 +37,7 @@ _TERM = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _EACH_VALUE = re.compile(rf"(?:^|,)\s*({_VALUE})?", re.DOTALL)
-_NUMBER = re.compile(r"(-?[0-9]+)\s*(?:(?P<binary>[kmgtp]i)|(?P<decimal>[kmgtp]))?", re.IGNORECASE)
+_NUMBER = re.compile(r"(-?0*[0-9]{1,19})\s*(?:(?P<binary>[kmgtp]i)|(?P<decimal>[kmgtp]))?", re.IGNORECASE)
 _LETTERS = "kmgtp"
 _INT_64 = range(-(2**63), 2**63)
 
@@ -123,7 +123,7 @@ def _number(text: str | None) -> int | None:
         return None
     unit = found["binary"] or found["decimal"] or ""
     power = _LETTERS.index(unit[0].lower()) + 1 if unit else 0
-    number: int = int(found[1])
+    number: int = int(found[1].lstrip("-").lstrip("0") or 0) * (-1 if found[1].startswith("-") else 1)
     if number not in _INT_64:
         return None
     product: int = number * (1024 if found["binary"] else 1000) ** power

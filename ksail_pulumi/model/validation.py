@@ -25,6 +25,10 @@ _RESERVED = (OMNI_PREFIX, "ksail-pulumi/")  # Omni's own labels, and those of th
 _LONGEST_TTL_HOURS = 87600  # Omni's limit for the kubeconfig of a service account
 _BOOTSTRAP = ("controlPlane", "bootstrapSpec")
 _ENCRYPTION_SINCE = (1, 5)
+MOST_METADATA = 256
+"""The maximum number of labels of a resource, Omni's own included, and of annotations."""
+_LONGEST_METADATA_KEY = 1024  # bytes
+_LONGEST_METADATA_VALUE = 16 * 1024  # bytes
 _MOST_EXTENSIONS = 256
 _MOST_KERNEL_ARGS = 64
 _LONGEST_KERNEL_ARG = 256  # bytes
@@ -103,14 +107,28 @@ def _metadata(
     path: FieldPath, labels: Mapping[str, str] | None, annotations: Mapping[str, str] | None
 ) -> Iterator[Problem]:
     for kind, entries in (("label", labels), ("annotation", annotations)):
+        if entries and len(entries) > MOST_METADATA:
+            yield Problem((*path, f"{kind}s"), f"too many {kind}s: {len(entries)} (max {MOST_METADATA})")
         for key, value in (entries or {}).items():
-            if prefix := next((each for each in _RESERVED if key.startswith(each)), None):
+            if reason := _size_of_metadata(kind, key, value):
+                yield Problem((*path, f"{kind}s", key), reason)
+            elif prefix := next((each for each in _RESERVED if key.startswith(each)), None):
                 yield Problem(
                     (*path, f"{kind}s", key),
                     f'{kind} "{short(key)}" is invalid: prefix "{prefix}" is reserved for internal use',
                 )
             elif _has_controls(key + value):
                 yield Problem((*path, f"{kind}s", key), "must not contain control characters or line breaks")
+
+
+def _size_of_metadata(kind: str, key: str, value: str) -> str | None:
+    if not key:
+        return f"{kind} key must not be empty"
+    if (size := len(key.encode())) > _LONGEST_METADATA_KEY:
+        return f"{kind} key is too long: {size} bytes (max {_LONGEST_METADATA_KEY})"
+    if (size := len(value.encode())) > _LONGEST_METADATA_VALUE:
+        return f"{kind} value is too long: {size} bytes (max {_LONGEST_METADATA_VALUE})"
+    return None
 
 
 def _has_controls(text: str) -> bool:

@@ -228,10 +228,9 @@ def _decompressed(spec: Any, yaml_spec: str) -> Any:
     """
     fields = spec.DESCRIPTOR.fields_by_name
     if "compressed_data" in fields and "data" in fields and spec.compressed_data and not spec.data and yaml_spec:
-        import yaml  # rarely needed, and slow to import
+        from ksail_pulumi.goyaml.loaders import load  # rarely needed, and slow to import
 
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        spec.data = yaml.load(yaml_spec, loader)["data"]  # noqa: S506 -- both loaders are the safe one
+        spec.data = load(yaml_spec)["data"]
         spec.ClearField("compressed_data")
     return spec
 

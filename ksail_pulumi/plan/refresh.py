@@ -18,11 +18,11 @@ from ksail_pulumi.model.cluster import Machine
 from ksail_pulumi.model.durations import duration
 from ksail_pulumi.model.parse import compact, to_wire
 from ksail_pulumi.model.patches import inline_of, patch_id, patch_text, same_configuration
+from ksail_pulumi.model.workloads import health_check_id
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.assemble import baseline_resources
 from ksail_pulumi.plan.numbering import extra_twins, given_ids, ids_in_use
 from ksail_pulumi.plan.observe import observe
-from ksail_pulumi.plan.parts.health_checks import health_check_id
 from ksail_pulumi.plan.parts.machine_sets import set_message
 from ksail_pulumi.plan.scopes import Scope
 

@@ -14,6 +14,7 @@ import grpc
 from ksail_pulumi.omni import resources
 from ksail_pulumi.omni.api import specs_pb2, virtual_pb2
 from ksail_pulumi.omni.resources import ResourceType
+from ksail_pulumi.simulator.refusal import listed
 from ksail_pulumi.simulator.store import StoreError
 from ksail_pulumi.simulator.verification import Identity
 
@@ -30,6 +31,7 @@ class Access:
         refusal: The text for all other actions.
         reader: The role that reading needs.
         writer: The role that writing needs.
+        empty: Omni's text about an empty resource. Omni gives it in addition to `refusal`.
     """
 
     type: ResourceType
@@ -37,6 +39,7 @@ class Access:
     refusal: str
     reader: str = "Reader"
     writer: str = "Operator"
+    empty: str = ""
 
 
 NAMESPACES = frozenset(
@@ -53,7 +56,11 @@ ADVERTISED_ENDPOINTS = ResourceType(
 )
 VERSION_CONTRACTS = ResourceType("VersionContracts.omni.sidero.dev", "virtual", virtual_pb2.PermissionsSpec)
 """Omni knows this type but returns no resource of it, so its spec is never used."""
-VIRTUAL = frozenset((resources.CURRENT_USER, PERMISSIONS, CLUSTER_PERMISSIONS, ADVERTISED_ENDPOINTS, VERSION_CONTRACTS))
+KUBERNETES_USAGES = ResourceType("KubernetesUsages.omni.sidero.dev", "virtual", specs_pb2.KubernetesUsageSpec)
+VIRTUAL = frozenset((
+    resources.CURRENT_USER, PERMISSIONS, CLUSTER_PERMISSIONS, ADVERTISED_ENDPOINTS, VERSION_CONTRACTS,
+    KUBERNETES_USAGES,
+))  # fmt: skip
 """Types whose resources are made for each call."""
 
 USER_MANAGED = frozenset((
@@ -67,6 +74,10 @@ USER_MANAGED = frozenset((
     ResourceType("RotateKubernetesCAs.omni.sidero.dev", "default", specs_pb2.RotateKubernetesCASpec),
 ))  # fmt: skip
 """Types that users own; an Operator may do everything."""
+
+# The simulator has no users and no join tokens, so these specs are never used.
+_USERS = ResourceType("Users.omni.sidero.dev", "default", virtual_pb2.CurrentUserSpec)
+_JOIN_TOKENS = ResourceType("JoinTokens.omni.sidero.dev", "default", virtual_pb2.CurrentUserSpec)
 
 _READ_ONLY = (
     ("MachineExtensions", specs_pb2.MachineExtensionsSpec, "default"),
@@ -103,6 +114,29 @@ def _table() -> Mapping[str, Access]:
     }
     table |= {kind.name: Access(kind, read, "only read access is permitted", reader="None") for kind in open_to_all}
     table |= {kind.name: Access(kind, everything, "") for kind in USER_MANAGED}
+    table[IMPORTED_CLUSTER_SECRETS.name] = Access(
+        IMPORTED_CLUSTER_SECRETS,
+        frozenset(("create", "destroy")),
+        "only create and destroy access is permitted for imported cluster secrets",
+    )
+    table[KUBERNETES_USAGES.name] = Access(KUBERNETES_USAGES, read, "only read access is permitted")
+    table[_USERS.name] = Access(
+        _USERS,
+        read,
+        f"only read access is permitted on resource {_USERS.name}, mutations should be done via ManagementService "
+        "API calls",
+        reader="Admin",
+        writer="Admin",
+        empty='unknown role to parse: ""',
+    )
+    table[_JOIN_TOKENS.name] = Access(
+        _JOIN_TOKENS,
+        frozenset(("read", "update", "destroy")),
+        "only read, update and destroy access is permitted, create should be done via the "
+        "management.CreateJoinToken API call",
+        writer="Admin",
+        empty="the join token name cannot be empty",
+    )
     refusal = "only read and delete access is permitted"
     table[resources.LINK.name] = Access(resources.LINK, frozenset(("read", "destroy")), refusal)
     return table
@@ -124,7 +158,7 @@ def check(identity: Identity, action: Action, type_name: str) -> Access:
     if not identity.may(role):
         raise _denied(insufficient_role(identity))
     if action not in access.actions:
-        raise _denied(access.refusal)
+        raise _denied(access.refusal, *([access.empty] if access.empty and action == "create" else ()))
     return access
 
 
@@ -133,6 +167,6 @@ def insufficient_role(identity: Identity) -> str:
     return f'unauthorized: access denied: insufficient role: "{identity.role}"'
 
 
-def _denied(reason: str) -> StoreError:
-    text = f"failed to validate: 1 error occurred:\n\t* rpc error: code = PermissionDenied desc = {reason}\n\n"
+def _denied(reason: str, *faults: str) -> StoreError:
+    text = f"failed to validate: {listed([f'rpc error: code = PermissionDenied desc = {reason}', *faults])}"
     return StoreError(grpc.StatusCode.PERMISSION_DENIED, text)

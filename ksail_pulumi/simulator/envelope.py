@@ -58,6 +58,15 @@ def check(has_resource: bool, wire: resource_pb2.Resource) -> None:
     if version != "undefined" and (fault := _integer_fault(version)):
         text = f'error parsing version: strconv.ParseInt: parsing "{version}": {fault}'
         raise StoreError(grpc.StatusCode.UNKNOWN, text)
+    check_phase(phase)
+
+
+def check_phase(phase: str) -> None:
+    """Check the name of a phase.
+
+    Raises:
+        StoreError: There is no such phase.
+    """
     if phase not in (RUNNING, TEARING_DOWN):
         raise StoreError(grpc.StatusCode.UNKNOWN, f"unknown phase: {phase}")
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from ksail_pulumi.goyaml.loaders import SafeLoader
+
 INDENT = 4
 """Spaces; nested content starts at the next multiple."""
 
@@ -21,7 +23,7 @@ def load_all(text: str) -> list[Any]:
         yaml.YAMLError: The text is not valid YAML, or is nested too deep.
     """
     check_depth(text)
-    return list(yaml.load_all(text, Loader=yaml.CSafeLoader))
+    return list(yaml.load_all(text, Loader=SafeLoader))
 
 
 def check_depth(text: str) -> None:
@@ -31,7 +33,7 @@ def check_depth(text: str) -> None:
         yaml.YAMLError: It is nested too deep, or not valid YAML.
     """
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+    for event in yaml.parse(text, Loader=SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise yaml.MarkedYAMLError(problem="exceeded max depth", problem_mark=event.start_mark)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,18 +18,19 @@ import yaml
 from google.protobuf.empty_pb2 import Empty
 
 from ksail_pulumi.omni.api import management_pb2
-from ksail_pulumi.omni.resources import CLUSTER_STATUS, CLUSTER_UUID, KUBERNETES_UPGRADE_STATUS
+from ksail_pulumi.omni.resources import CLUSTER_STATUS, CLUSTER_UUID, KUBERNETES_UPGRADE_STATUS, MACHINE_STATUS
 from ksail_pulumi.simulator import access, goyaml
 from ksail_pulumi.simulator.bootstrap_manifests import BootstrapManifests
 from ksail_pulumi.simulator.catalog import Catalog
+from ksail_pulumi.simulator.refusal import Refused, listed
 from ksail_pulumi.simulator.store import AuditEntry, Store, StoreError, not_found
 from ksail_pulumi.simulator.validations import clusters, talos_config
-from ksail_pulumi.simulator.validations.refusal import Refused, listed
 from ksail_pulumi.simulator.verification import Identity, Verifier
 
 KUBERNETES_PROXY = "https://localhost:8095"
 """The address of the Kubernetes API in kubeconfigs. Nothing listens there."""
 LONGEST_TTL = timedelta(days=3650)
+LONGEST_TOKEN_NAME = 16
 GRANT_TYPES = ("", "auto", "authcode", "authcode-keyboard")
 
 _EVENT_TYPES = {"create": 1, "update": 2, "destroy": 4, "teardown": 5}
@@ -92,6 +94,8 @@ class Management:
                 self.destroy_service_account,
                 management_pb2.DestroyServiceAccountRequest,
             ),
+            "CreateJoinToken": (self.create_join_token, management_pb2.CreateJoinTokenRequest),
+            "MachinePowerOn": (self.machine_power_on, management_pb2.MachinePowerOnRequest),
         }
 
     def kubeconfig(
@@ -137,7 +141,10 @@ class Management:
     ) -> Empty:
         """Validate a config patch as its creation does."""
         _require(identity, "Reader")
-        faults = talos_config.faults(request.config)
+        try:
+            faults = talos_config.forbidden(request.config)
+        except Refused as refusal:
+            raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, str(refusal)) from refusal
         if faults:
             raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, listed(faults))
         return Empty()
@@ -173,6 +180,25 @@ class Management:
         if not self._verifier.remove(request.name):
             raise StoreError(grpc.StatusCode.NOT_FOUND, f'service account "{request.name}" not found')
         return Empty()
+
+    def create_join_token(
+        self, identity: Identity, request: management_pb2.CreateJoinTokenRequest, _cluster: str
+    ) -> management_pb2.CreateJoinTokenResponse:
+        """Only refuses: emulated machines join without a token."""
+        _require(identity, "Admin")
+        if len(request.name) > LONGEST_TOKEN_NAME:
+            text = f"token name cannot be longer than {LONGEST_TOKEN_NAME} symbols"
+            raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, text)
+        raise StoreError(grpc.StatusCode.UNIMPLEMENTED, "the simulator has no join tokens")
+
+    def machine_power_on(
+        self, identity: Identity, request: management_pb2.MachinePowerOnRequest, _cluster: str
+    ) -> management_pb2.MachinePowerOnResponse:
+        """Only refuses: no infrastructure provider manages the emulated machines."""
+        _require(identity, "Operator")
+        if self._store.find(MACHINE_STATUS, request.machine_id) is None:
+            raise StoreError(grpc.StatusCode.NOT_FOUND, "machine not found")
+        raise StoreError(grpc.StatusCode.UNIMPLEMENTED, "the simulator cannot switch machines on")
 
     def read_audit_log(
         self, identity: Identity, request: management_pb2.ReadAuditLogRequest, _cluster: str
@@ -282,14 +308,14 @@ def _day(which: str, text: str) -> datetime | None:
     if not text:
         return None
     try:
-        return datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC) if len(text) <= 10 else _too_long(text)
+        if not re.match("[0-9]{4}", text):
+            raise ValueError(f'parsing time "{text}" as "2006-01-02": cannot parse "{text}" as "2006"')
+        if len(text) > 10:
+            raise ValueError(f'parsing time "{text}": extra text: "{text[10:]}"')
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError as error:
-        refusal = f'invalid {which} time: parsing time "{text}": {error}'
+        refusal = f"invalid {which} time: {error}"
         raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, refusal) from error
-
-
-def _too_long(text: str) -> datetime:
-    raise ValueError(f'extra text: "{text[10:]}"')
 
 
 def _asked_for(request: management_pb2.ReadAuditLogRequest, entry: AuditEntry) -> bool:

@@ -84,7 +84,7 @@ class Simulator:
         self._port = port
         self._verifier = Verifier()
         self.service_account_key = self.issue_key("automation", role="Admin")
-        virtual = Virtual(lambda: self.endpoint, lambda: datetime.now(UTC))
+        virtual = Virtual(lambda: self.endpoint, lambda: datetime.now(UTC), self.store)
         state = State(self.store, Context(self.store, lambda: datetime.now(UTC)), virtual)
         management = Management(self.store, self.catalog, self._verifier, lambda: self.endpoint)
         self._services = Services(state, management, self.store, self._verifier, self.faults)

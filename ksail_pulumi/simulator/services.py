@@ -26,6 +26,8 @@ from ksail_pulumi.simulator.watches import Watch
 Context = grpc.aio.ServicerContext[Any, Any]
 _STATE = "/cosi.resource.State/"
 _MANAGEMENT = "/management.ManagementService/"
+_RESOURCE_SERVICE = "omni.resources.ResourceService"
+"""The former API of the same resources, which the simulator only refuses."""
 
 
 class _Signal:
@@ -76,6 +78,8 @@ class Services(grpc.GenericRpcHandler):
         text = f"unknown method {method} for service {service}" if known else f"unknown service {service}"
 
         async def refuse(_request: bytes, context: Context) -> NoReturn:
+            if service == _RESOURCE_SERVICE and not dict(_metadata(context)).get("runtime"):
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "missing runtime metadata")
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, text)
 
         return grpc.unary_unary_rpc_method_handler(refuse)

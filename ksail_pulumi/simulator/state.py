@@ -12,12 +12,13 @@ from ksail_pulumi.omni.resources import (
     ETCD_BACKUP,
     LABEL_CLUSTER,
     MOST_STORED_BYTES,
+    RUNNING,
     TEARING_DOWN,
     Resource,
     stored_bytes,
 )
 from ksail_pulumi.simulator import access, envelope, queries, validations, virtual
-from ksail_pulumi.simulator.store import Store, StoreError, Verb, not_found
+from ksail_pulumi.simulator.store import Store, StoreError, Verb, named, not_found
 from ksail_pulumi.simulator.validations import Context
 from ksail_pulumi.simulator.verification import Identity
 from ksail_pulumi.simulator.watches import Watch
@@ -58,7 +59,8 @@ class State:
         kind = access.check(identity, "create", request.resource.metadata.type).type
         resource = envelope.decode(request.resource, kind)
         if resource.owner and resource.owner != request.options.owner:
-            text = f'failed to set owner on create: owner is already set to "{resource.owner}"'
+            name = named(kind.name, resource.type.namespace, resource.id)
+            text = f'failed to set owner on create "{name}": owner is already set to "{resource.owner}"'
             raise StoreError(grpc.StatusCode.UNKNOWN, text)
         validations.check_create(self._situation, resource)
         _check_size(request.resource)
@@ -71,6 +73,9 @@ class State:
         metadata = request.new_resource.metadata
         kind = access.check(identity, "update", metadata.type).type
         current = self._existing(metadata)
+        options = request.options
+        expected = options.expected_phase if options.HasField("expected_phase") else None
+        envelope.check_phase(expected or RUNNING)
         resource = envelope.decode(request.new_resource, kind)
         if resource.phase == TEARING_DOWN or current.tearing_down:
             # Omni treats a change of a resource that is torn down as a part of its destruction.
@@ -78,8 +83,6 @@ class State:
         else:
             validations.check_update(self._situation, current, resource)
         _check_size(request.new_resource)
-        options = request.options
-        expected = options.expected_phase if options.HasField("expected_phase") else None
         stored = self._store.update(resource, owner=options.owner, expected_phase=expected)
         self._record("update", stored, identity)
         return state_pb2.UpdateResponse(resource=envelope.encode(stored))

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import grpc
 
-from ksail_pulumi.omni.api import virtual_pb2
-from ksail_pulumi.omni.resources import CURRENT_USER, Resource, ResourceType
-from ksail_pulumi.simulator.access import ADVERTISED_ENDPOINTS, CLUSTER_PERMISSIONS, PERMISSIONS
-from ksail_pulumi.simulator.store import Resources, StoreError, not_found
+from ksail_pulumi.omni.api import specs_pb2, virtual_pb2
+from ksail_pulumi.omni.resources import CLUSTER_UUID, CURRENT_USER, Resource, ResourceType
+from ksail_pulumi.simulator.access import ADVERTISED_ENDPOINTS, CLUSTER_PERMISSIONS, KUBERNETES_USAGES, PERMISSIONS
+from ksail_pulumi.simulator.store import Resources, Store, StoreError, not_found
 from ksail_pulumi.simulator.verification import Identity
 
 # The permissions that each role adds to those of the roles before it, as Omni's user interface uses them.
@@ -41,9 +41,10 @@ Spec = TypeVar("Spec", virtual_pb2.PermissionsSpec, virtual_pb2.ClusterPermissio
 class Virtual:
     """Makes the virtual resources of one Omni."""
 
-    def __init__(self, url: Callable[[], str], now: Callable[[], datetime]) -> None:
+    def __init__(self, url: Callable[[], str], now: Callable[[], datetime], store: Store) -> None:
         self._url = url
         self._now = now
+        self._store = store
 
     def get(self, identity: Identity, kind: ResourceType, resource_id: str) -> Resource:
         """Read one virtual resource.
@@ -54,6 +55,11 @@ class Virtual:
         """
         if kind == CLUSTER_PERMISSIONS:
             return self._resource(kind, resource_id, _allowed(virtual_pb2.ClusterPermissionsSpec(), identity))
+        if kind == KUBERNETES_USAGES:
+            if self._store.find(CLUSTER_UUID, resource_id) is None:
+                prefix = "failed to resolve watch id: failed to get: "
+                raise not_found(CLUSTER_UUID.name, CLUSTER_UUID.namespace, resource_id, prefix)
+            return self._resource(kind, resource_id, specs_pb2.KubernetesUsageSpec())  # emulated machines use nothing
         for resource in self._all(identity, kind, "get"):
             if resource.id == resource_id:
                 return resource

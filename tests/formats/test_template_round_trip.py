@@ -66,10 +66,13 @@ PATCHES = named(merged(STEMS, *DESCRIBED, st.fixed_dictionaries({"inline": INLIN
 SCOPE = (*DESCRIBED, optional("patches", PATCHES), optional("systemExtensions", LISTS))
 NUMBER = st.fixed_dictionaries({"maxParallelism": st.integers(1, 9)})
 STRATEGY = merged(st.just({"type": "Rolling"}), optional("rolling", NUMBER)) | st.just({"type": "Unset"})
+LOWER = st.fixed_dictionaries({"stem": st.from_regex(r"\A[a-z]([a-z0-9-]{0,6}[a-z0-9])?\Z")})
+OBJECTS = DATA.map(lambda data: {"kind": "ConfigMap", **data})
+OBJECT = OBJECTS | st.lists(OBJECTS, min_size=1, max_size=1) | TEXTS.map(lambda text: f"{text}kind: ConfigMap\n")
 MANIFESTS = named(
-    merged(STEMS, *DESCRIBED, st.fixed_dictionaries({"inline": INLINE, "mode": st.sampled_from(["full", "one-time"])}))
+    merged(STEMS, *DESCRIBED, st.fixed_dictionaries({"inline": OBJECT, "mode": st.sampled_from(["full", "one-time"])}))
 )
-CHECKS = named(merged(STEMS, *DESCRIBED, st.fixed_dictionaries({"job": DATA}), optional("interval", st.just("1m30s"))))
+CHECKS = named(merged(LOWER, *DESCRIBED, st.fixed_dictionaries({"job": DATA}), optional("interval", st.just("1m30s"))))
 FEATURES = st.dictionaries(
     st.sampled_from(["diskEncryption", "enableWorkloadProxy", "useEmbeddedDiscoveryService", "enableNodeAuditSkip"]),
     st.booleans(),

@@ -39,7 +39,7 @@ VALID: dict[str, Any] = {
     },
     "features": {"diskEncryption": True},
     "backup": {"interval": "1h"},
-    "manifests": [{"name": "m", "mode": "full", "inline": "a: b\n"}],
+    "manifests": [{"name": "m", "mode": "full", "inline": "kind: b\n"}],
     "healthChecks": [{"name": "h", "job": {"a": 1}, "interval": "1m"}],
     "labels": {"a": "b"},
     "kubeconfig": {"ttl": "1h", "groups": ["x"]},

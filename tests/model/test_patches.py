@@ -251,7 +251,7 @@ def test_a_field_is_found_beside_empty_documents() -> None:
 def test_a_yaml_bomb_is_looked_at_without_being_unfolded() -> None:
     levels = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 60))
 
-    bomb = f"a0: &a0 [x]\n{levels}\n"
+    bomb = f"machine: {{}}\na0: &a0 [x]\n{levels}\n"
 
     assert patch_problems("inline", bomb) == []
     assert inline_of(bomb) == bomb
@@ -421,3 +421,45 @@ def test_a_file_that_talos_cannot_read_back_is_known(content: str, lost: bool) -
 def test_no_file_is_lost_where_there_is_none() -> None:
     for patch in ("a: [", {"machine": {"files": "none"}}, {"machine": {"files": ["none", {"content": 1}]}}, DATA):
         assert lost_files(patch) == []
+
+
+LOADER = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "data" / "talos-loader.jsonl").read_text(encoding="utf-8").splitlines()
+]
+WORDS = (
+    "for which $patch: delete is used",
+    "config not found",
+    "mapping key",
+    "into time.Duration",
+    "missing kind",
+    "missing apiVersion",
+)
+ASKED_OF_OMNI = WORDS[-2:]
+"""What depends on the kinds of documents that Talos knows."""
+ONLY_OMNI = {
+    json.dumps("machine: {time: {bootTimeout: ''}}"),  # looks like null
+    json.dumps(
+        "machine: {network: {interfaces: [{interface: wg0, wireguard: "
+        "{peers: [{publicKey: a, persistentKeepaliveInterval: 5}]}}]}}"
+    ),
+}
+
+
+@pytest.mark.parametrize("answer", LOADER, ids=[json.dumps(answer["inline"]) for answer in LOADER])
+def test_what_talos_cannot_load_is_refused_in_its_words(answer: dict[str, Any]) -> None:
+    reasons = [problem.reason for problem in patch_problems((), answer["inline"])]
+    words = next((words for words in WORDS if words in answer["refusal"]), "")
+    if not answer["refusal"]:
+        assert reasons == []
+    elif words not in ("", *ASKED_OF_OMNI) and json.dumps(answer["inline"]) not in ONLY_OMNI:
+        assert any(words in reason for reason in reasons)
+
+
+# `0` and the missing `; ` between several errors are those of a newer Talos than that of Omni v1.10.4.
+@pytest.mark.parametrize("answer", LOADER, ids=[json.dumps(answer["inline"]) for answer in LOADER])
+def test_the_simulator_loads_what_talos_loads(answer: dict[str, Any]) -> None:
+    faults = talos_config.faults(answer["text"] or patch_text(answer["inline"]))
+    assert bool(faults) == bool(answer["refusal"])
+    for words in WORDS:
+        assert any(words in fault for fault in faults) == (words in answer["refusal"])

@@ -530,3 +530,10 @@ def test_what_changes_around_the_machines_is_told() -> None:
         "adds health check cluster-prod-h",
     )
     assert found.forecasts[3] == f"adds the kernel arguments of host-1 ({machine_id(1)}); it reboots"
+
+
+def test_omnis_own_labels_count_among_those_that_a_resource_may_have() -> None:
+    asked = cluster_spec(controlPlane={"labels": {f"l{number}": "" for number in range(255)}})
+    assert failures(judged(asked, omni_with(), None)) == {
+        "": "MachineSets.omni.sidero.dev(default/prod-control-planes): too many labels: 257 (max 256)"
+    }

@@ -360,15 +360,23 @@ strategy = st.one_of(
     st.fixed_dictionaries({}, optional={"type": st.just("Rolling"), "rolling": st.just({"maxParallelism": 2})}),
 )
 durations = st.sampled_from(["1h", "90m", "1h30m0s", "7200s"])
+objects = st.one_of(
+    st.dictionaries(names, names, max_size=2).map(lambda each: {"kind": "ConfigMap", "data": each}),
+    st.dictionaries(names, names, max_size=2).map(lambda each: [{"kind": "ConfigMap", "data": each}]),
+    st.sampled_from(["kind: A\n", "# why\nkind: A\ndata:\n    a: b\n"]),
+)
 manifests = st.lists(
     st.fixed_dictionaries(
-        {"name": names, "mode": st.sampled_from(["full", "one-time"]), "inline": inlines}, optional={"labels": entries}
+        {"name": names, "mode": st.sampled_from(["full", "one-time"]), "inline": objects}, optional={"labels": entries}
     ),
     max_size=2,
     unique_by=lambda each: each["name"],
 )
 health_checks = st.lists(
-    st.fixed_dictionaries({"name": names, "job": inlines}, optional={"interval": durations, "labels": entries}),
+    st.fixed_dictionaries(
+        {"name": names.filter(lambda name: not name.endswith("-")), "job": inlines},
+        optional={"interval": durations, "labels": entries},
+    ),
     max_size=2,
     unique_by=lambda each: each["name"],
 )

@@ -22,7 +22,7 @@ VERSION = state_pb2.GetRequest(namespace="ephemeral", type=SYS_VERSION.name, id=
 STATE_METHODS = ("Get", "List", "Create", "Update", "Teardown", "TeardownAndDestroy", "Destroy", "Watch")
 MANAGEMENT_METHODS = (
     *("Kubeconfig", "Talosconfig", "Omniconfig", "ValidateConfig", "KubernetesUpgradePreChecks"),
-    *("KubernetesSyncManifests", "DestroyServiceAccount", "ReadAuditLog"),
+    *("KubernetesSyncManifests", "DestroyServiceAccount", "ReadAuditLog", "CreateJoinToken", "MachinePowerOn"),
 )
 INVALID = ("UNAUTHENTICATED", "invalid signature")
 OK = ("OK", "")

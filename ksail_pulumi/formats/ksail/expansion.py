@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from ksail_pulumi.goyaml.loaders import SafeLoader
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -81,7 +83,7 @@ def outside_comments(text: str, missing: list[Missing]) -> list[Missing]:
 def _comments(text: str) -> Iterator[tuple[int, int]]:
     """The positions of the comments in a YAML text: a scanner skips them, so they are between its tokens."""
     end = 0
-    for token in yaml.scan(text, Loader=yaml.CSafeLoader):
+    for token in yaml.scan(text, Loader=SafeLoader):
         yield from _comments_in(text, end, token.start_mark.index)
         if isinstance(token, yaml.ScalarToken) and token.style in ("|", ">"):
             # The line with the `|` may end in a comment.

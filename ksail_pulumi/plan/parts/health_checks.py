@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.model.cluster import HealthCheck
 from ksail_pulumi.model.durations import duration, format_duration
 from ksail_pulumi.model.patches import inline_of, patch_text
+from ksail_pulumi.model.workloads import health_check_id
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.plan.parts.live import as_found, metadata_of
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.plan.parts.part import Change, Outlook, Situation
 
 _DNS_LABEL = re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-
-
-def health_check_id(check: HealthCheck, cluster: str) -> str:
-    """The ID of a health check's resource."""
-    return check.id_override or f"cluster-{cluster}-{check.name}"
 
 
 def desired(asked: Asked) -> Iterator[Resource]:

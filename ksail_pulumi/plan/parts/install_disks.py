@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from ksail_pulumi.goyaml.loaders import load
 from ksail_pulumi.model.cluster import Install
 from ksail_pulumi.model.patches import patch_text, sets_field
 from ksail_pulumi.omni import resources as omni
@@ -59,7 +60,7 @@ def observe(live: Live, draft: Draft) -> None:
 
 def _patched_disk(text: str) -> str:
     try:
-        return str(yaml.load(text, Loader=yaml.CSafeLoader)["machine"]["install"]["disk"])
+        return str(load(text)["machine"]["install"]["disk"])
     except (yaml.YAMLError, ValueError, TypeError, KeyError):
         return ""
 

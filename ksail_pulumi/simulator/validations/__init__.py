@@ -10,6 +10,7 @@ import grpc
 from ksail_pulumi.omni import resources
 from ksail_pulumi.omni.resources import Resource, ResourceType
 from ksail_pulumi.simulator.access import IMPORTED_CLUSTER_SECRETS
+from ksail_pulumi.simulator.refusal import listed
 from ksail_pulumi.simulator.store import StoreError
 from ksail_pulumi.simulator.validations import (
     backups,
@@ -22,7 +23,6 @@ from ksail_pulumi.simulator.validations import (
     workloads,
 )
 from ksail_pulumi.simulator.validations.context import Context, Named
-from ksail_pulumi.simulator.validations.refusal import listed
 
 Rule = TypeVar("Rule")
 _Create = Callable[[Context, Resource], Iterator[str]]

@@ -9,8 +9,8 @@ import yaml
 
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_MACHINE, Resource
 from ksail_pulumi.simulator import goyaml
+from ksail_pulumi.simulator.refusal import listed
 from ksail_pulumi.simulator.validations.context import Context
-from ksail_pulumi.simulator.validations.refusal import listed
 
 BACKUP_SKEW = timedelta(minutes=1)
 """The maximum difference between now and the time of a manual backup."""

@@ -14,9 +14,9 @@ from ksail_pulumi.omni.resources import (
     TALOS_VERSION,
     Resource,
 )
+from ksail_pulumi.simulator.refusal import Refused, listed
 from ksail_pulumi.simulator.validations import versions
 from ksail_pulumi.simulator.validations.context import Context
-from ksail_pulumi.simulator.validations.refusal import Refused, listed
 
 
 def on_create(context: Context, cluster: Resource) -> Iterator[str]:

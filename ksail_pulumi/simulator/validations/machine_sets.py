@@ -41,9 +41,11 @@ def on_create(context: Context, machine_set: Resource) -> Iterator[str]:
             f'adding machine set "{machine_set.id}" to the cluster "{cluster.id}" is not allowed: the cluster is locked'
         )
         return
-    yield from _placed(machine_set)
-    if _is_control_plane_of(machine_set, cluster) and _bootstrapped(context, cluster.id):
+    is_control_plane = LABEL_CONTROL_PLANE in machine_set.labels and LABEL_WORKER not in machine_set.labels
+    if is_control_plane and _bootstrapped(context, cluster.id):
         yield "adding control plane machine set to an already bootstrapped cluster is not allowed"
+    else:
+        yield from _placed(machine_set)
     yield from _allocation(context, machine_set)
     yield from _bootstrap_on_create(context, machine_set)
 
@@ -87,10 +89,6 @@ def _placed(machine_set: Resource) -> Iterator[str]:
             yield f'control plane machine set must have ID "{cluster}-control-planes"'
     elif machine_set.id == f"{cluster}-control-planes":
         yield f'worker machine set must not have ID "{cluster}-control-planes"'
-
-
-def _is_control_plane_of(machine_set: Resource, cluster: Resource) -> bool:
-    return LABEL_CONTROL_PLANE in machine_set.labels and machine_set.id == f"{cluster.id}-control-planes"
 
 
 def _bootstrapped(context: Context, cluster: str) -> bool:

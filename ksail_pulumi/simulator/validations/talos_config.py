@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
+from ksail_pulumi.goyaml.loaders import SafeLoader
 from ksail_pulumi.simulator import goyaml
+from ksail_pulumi.simulator.refusal import Refused
 from ksail_pulumi.simulator.validations import talos_schema
-from ksail_pulumi.simulator.validations.refusal import Refused
 
 FORBIDDEN_FIELDS = (
     "cluster.clusterName", "cluster.id", "cluster.controlPlane.endpoint", "cluster.token", "cluster.secret",
@@ -32,12 +33,21 @@ FORBIDDEN_DOCUMENTS = frozenset((
 MOST_NODES = 100_000
 """The maximum number of values in a document after its aliases are expanded."""
 
+_LEGACY = frozenset(("machine", "cluster", "debug", "persist"))
+"""The keys by which Talos recognizes the v1alpha1 configuration."""
+
 _TALOS_API_ROLES = "machine.features.kubernetesTalosAPIAccess.allowedRoles"
 
 
 @dataclass(frozen=True)
 class _Document:
-    """One document of a configuration; `api_version` and `kind` are empty for v1alpha1 (`machine:`)."""
+    """One document of a configuration.
+
+    Attributes:
+        api_version: Empty for the v1alpha1 configuration (`machine:`), like `kind`.
+        deletes: Whether it only deletes (`$patch: delete`): a document, or parts of one.
+        repeated: Keys that a mapping has twice.
+    """
 
     line: int
     api_version: str
@@ -45,22 +55,34 @@ class _Document:
     name: str
     value: dict[str, Any]
     node: yaml.MappingNode
+    deletes: bool
+    repeated: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.api_version}/{self.kind}/{self.name}" if self.kind else "/v1alpha1/"
+        return f"{self.api_version}/{self.kind or 'v1alpha1'}/{self.name}"
 
 
 def faults(text: str) -> list[str]:
     """All errors of a config patch; if it cannot be parsed, only that."""
     try:
-        documents = _load(text)
-        if not documents:
-            raise Refused("config not found")
-        for document in documents:
-            _check_fields(document)
-        _refuse_duplicates(documents)
+        return forbidden(text)
     except Refused as refusal:
         return [str(refusal)]
+
+
+def forbidden(text: str) -> list[str]:
+    """What a config patch sets although Omni does not allow it.
+
+    Raises:
+        Refused: Talos' loader cannot parse it.
+    """
+    documents = _load(text)
+    if not documents:
+        raise Refused("config not found")
+    for document in documents:
+        if not document.deletes:
+            _check_fields(document)
+    _refuse_duplicates(documents)
     return [fault for document in documents for fault in _forbidden(document)]
 
 
@@ -68,7 +90,7 @@ def _load(text: str) -> list[_Document]:
     documents = []
     try:
         goyaml.check_depth(text)
-        for node in yaml.compose_all(text, Loader=yaml.CSafeLoader):
+        for node in yaml.compose_all(text, Loader=SafeLoader):
             if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
                 continue
             if not isinstance(node, yaml.MappingNode):
@@ -94,14 +116,20 @@ def _says_nothing(node: yaml.MappingNode) -> bool:
 
 
 def _document(node: yaml.MappingNode) -> _Document:
+    deletes = _deletes(node)
     node = _without_deletions(node)
+    repeated = tuple(talos_schema.duplicate_keys(node))  # before the constructor expands merge keys, in place
     try:
         value = yaml.SafeLoader("").construct_document(node)
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise Refused(f"decode error: {error}") from error
     api_version, kind = str(value.get("apiVersion") or ""), str(value.get("kind") or "")
-    name = str(value.get("name") or "") if kind else ""
-    return _Document(node.start_mark.line + 1, api_version, kind, name, value, node)
+    line, name = node.start_mark.line + 1, str(value.get("name") or "") if kind else ""
+    for what, found in (("apiVersion", api_version), ("kind", kind)):
+        if deletes and not found:
+            reason = f"missing {what} in document for which $patch: delete is used"
+            raise Refused(f"error processing patch delete statements at line {line}: {reason}")
+    return _Document(line, api_version, kind, name, value, node, deletes or _says_nothing(node), repeated)
 
 
 def _without_deletions(document: yaml.MappingNode) -> yaml.MappingNode:
@@ -141,14 +169,19 @@ def _check_fields(document: _Document) -> None:
     prefix = f"error decoding document {document} (line {document.line}): "
     target = f" to *{talos_schema.V1ALPHA1}"
     fields = talos_schema.fields_of(talos_schema.V1ALPHA1)
+    version = "v1alpha1" if _LEGACY.intersection(document.value) else document.api_version
+    if not document.kind and version != "v1alpha1":
+        raise Refused(f"{prefix}missing kind")
+    if not version:
+        raise Refused(f"{prefix}missing apiVersion")
     if document.kind:
-        known = talos_schema.document(document.kind) if document.api_version == "v1alpha1" else None
+        known = talos_schema.document(document.kind) if version == "v1alpha1" else None
         if known is None:
             raise Refused(f'{prefix}"{document.kind}" "{document.api_version}": not registered')
         target, fields = f"{document.kind} to *{known[0]}", known[1]
     if fields is None:
         return
-    wrong = list(talos_schema.type_faults(document.node, fields))
+    wrong = [*document.repeated, *talos_schema.type_faults(document.node, fields)]
     if wrong:
         raise Refused(f"{prefix}error decoding {target}: yaml: construct errors: {'; '.join(wrong)}")
     unknown = talos_schema.unknown_keys(document.node, fields)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any
 
 import yaml
+
+from ksail_pulumi.goyaml.loaders import load
 
 V1ALPHA1 = "v1alpha1.Config"
 """The Go type of the v1alpha1 configuration (`machine:`, `cluster:`)."""
@@ -16,13 +19,17 @@ _SCALARS = {"string": frozenset(("str", "int", "bool", "float", "timestamp")), "
             "int": frozenset(("int",))}  # fmt: skip
 _TAG = "tag:yaml.org,2002:"
 
+_BOOLS = frozenset(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off", "OFF"))
+"""Text that Go's YAML library takes for a bool, as YAML 1.1 does."""
+_DURATION = re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)")
+
 Fields = Mapping[str, str]
 
 
 @functools.cache
 def _schema() -> Mapping[str, Any]:
     text = resources.files(__package__).joinpath("talos_schema.yaml").read_text(encoding="utf-8")
-    schema: Mapping[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+    schema: Mapping[str, Any] = load(text)
     return schema
 
 
@@ -76,8 +83,29 @@ def _value_faults(node: yaml.Node, kind: str) -> Iterator[str]:
             yield from _value_faults(value, _inner(kind))
     elif fields is not None and isinstance(node, yaml.MappingNode):
         yield from type_faults(node, fields)
-    elif not (isinstance(node, yaml.ScalarNode) and node.tag.removeprefix(_TAG) in _SCALARS.get(kind, ())):
+    elif not (isinstance(node, yaml.ScalarNode) and _is_scalar(node, kind)):
         yield f"line {_line(node)}: cannot construct {_shown(node)} into {kind.replace('any', 'interface {}')}"
+
+
+def _is_scalar(node: yaml.ScalarNode, kind: str) -> bool:
+    if kind == "time.Duration":
+        return _DURATION.fullmatch(node.value) is not None
+    tag = node.tag.removeprefix(_TAG)
+    return tag in _SCALARS.get(kind, ()) or (kind == "bool" and tag == "str" and node.value in _BOOLS)
+
+
+def duplicate_keys(node: yaml.Node) -> Iterator[str]:
+    """Keys that a mapping has twice, with Go's texts. The document must not contain aliases."""
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from duplicate_keys(item)
+    elif isinstance(node, yaml.MappingNode):
+        seen: dict[str, yaml.Node] = {}
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and seen.setdefault(key.value, key) is not key:
+                earlier = _line(seen[key.value])
+                yield f'line {_line(key)}: mapping key "{key.value}" already defined at line {earlier}'
+            yield from duplicate_keys(value)
 
 
 def _unknown_below(node: yaml.Node, kind: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ksail_pulumi.simulator.validations.refusal import Refused
+from ksail_pulumi.simulator.refusal import Refused
 
 
 @dataclass(frozen=True, order=True)

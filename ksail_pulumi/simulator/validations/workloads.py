@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -19,6 +20,8 @@ MOST_KERNEL_ARGS = 64
 LONGEST_KERNEL_ARG = 256
 """Bytes."""
 SHORTEST_HEALTH_CHECK = timedelta(seconds=5)
+LONGEST_SUBDOMAIN = 253
+SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 LABEL_SYSTEM_MANIFEST = PREFIX + "system-manifest"
 
 
@@ -75,10 +78,15 @@ def manifest_group_on_create(_situation: Context, group: Resource) -> Iterator[s
         yield "the manifest should have mode field set"
         return
     try:
-        goyaml.check_depth(group.spec.data)
+        documents = goyaml.load_all(group.spec.data)
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line if error.problem_mark else 0
-        yield f"error converting manifest to JSON: yaml: line {line}: {error.problem}"
+        yield f"error converting manifest to JSON: {_go_yaml(error)}"
+        return
+    for document in documents:
+        if document is not None and not (isinstance(document, dict) and document.get("kind")):
+            text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+            yield f"error loading JSON manifest into unstructured: Object 'Kind' is missing in '{text}'"
+            return
 
 
 def health_check_on_create(_situation: Context, check: Resource) -> Iterator[str]:
@@ -86,9 +94,36 @@ def health_check_on_create(_situation: Context, check: Resource) -> Iterator[str
     if not check.spec.job:
         yield "healthcheck job manifest must be set"
         return
-    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", check.id):
-        yield f'healthcheck ID "{check.id}" must be a valid DNS label'
+    runner = f"omni-healthcheck-{check.id}"
+    if wrong := [*_subdomain_faults(runner)]:
+        reason = "; ".join(wrong)
+        yield f'healthcheck ID "{check.id}" cannot be used to build the runner name "{runner}": {reason}'
+        return
+    try:
+        goyaml.check_depth(check.spec.job)
+    except yaml.MarkedYAMLError as error:
+        yield (
+            "healthcheck job manifest is invalid: failed to convert healthcheck job manifest to JSON: "
+            f"{_go_yaml(error)}"
+        )
         return
     interval = check.spec.interval.ToTimedelta()
     if timedelta(0) < interval < SHORTEST_HEALTH_CHECK:
         yield "healthcheck interval must be at least 5s"
+
+
+def _go_yaml(error: yaml.MarkedYAMLError) -> str:
+    line = error.problem_mark.line if error.problem_mark else 0
+    return f"yaml: line {line}: {error.problem}"
+
+
+def _subdomain_faults(name: str) -> Iterator[str]:
+    """Why Kubernetes does not accept a name (`IsDNS1123Subdomain`)."""
+    if len(name.encode()) > LONGEST_SUBDOMAIN:
+        yield f"must be no more than {LONGEST_SUBDOMAIN} characters"
+    if not re.fullmatch(SUBDOMAIN, name):
+        yield (
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
+            "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+            f"'{SUBDOMAIN}')"
+        )
