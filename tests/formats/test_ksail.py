@@ -333,6 +333,13 @@ def test_keys_are_read_in_any_case_of_letters_as_ksail_does(tmp_path):
     assert twice == "ksail.yaml:4: spec.cluster.Workers: workers is set twice, in two spellings: keep one of them"
 
 
+def test_a_number_may_be_in_quotes_as_for_ksail(tmp_path):
+    config = load_ksail(write(tmp_path, cluster("controlPlanes: '3'\nworkers: \"2\"")), {})
+    assert (config.spec["controlPlane"], config.spec["workers"]) == ({"count": 3}, [{"count": 2}])
+    for text in ("'010'", "'-1'", "' 2'", "'1e3'", "''"):
+        assert "should be a whole number" in refusal(tmp_path, cluster(f"workers: {text}"))
+
+
 def test_choices_are_read_in_any_case_of_letters_as_ksail_does(tmp_path):
     fields = (
         "distribution: talos\nprovider: OMNI\ncni: cilium\npolicyEngine: KYVERNO\ngitOpsEngine: argocd\n"

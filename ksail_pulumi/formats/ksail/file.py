@@ -38,7 +38,9 @@ def check_name(name: str) -> str:
 
 
 def _whole_number(value: Any) -> Any:
-    """Refuse what pydantic would convert into a number: `true`, `"2"`."""
+    """Read a number in quotes, as KSail does, and refuse what else pydantic would convert into one."""
+    if isinstance(value, str) and re.fullmatch(r"0|[1-9][0-9]{0,8}", value):
+        return int(value)
     if isinstance(value, bool | str):
         raise PydanticCustomError("int_type", "")
     return value
