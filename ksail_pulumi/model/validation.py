@@ -27,7 +27,8 @@ _BOOTSTRAP = ("controlPlane", "bootstrapSpec")
 _ENCRYPTION_SINCE = (1, 5)
 MOST_METADATA = 256
 """The maximum number of labels of a resource, Omni's own included, and of annotations."""
-_LONGEST_METADATA_KEY = 1024  # bytes
+LONGEST_KEY = 1024
+"""The maximum length of an ID and of a key of a label or annotation, in bytes."""
 _LONGEST_METADATA_VALUE = 16 * 1024  # bytes
 _MOST_EXTENSIONS = 256
 _MOST_KERNEL_ARGS = 64
@@ -110,29 +111,31 @@ def _metadata(
         if entries and len(entries) > MOST_METADATA:
             yield Problem((*path, f"{kind}s"), f"too many {kind}s: {len(entries)} (max {MOST_METADATA})")
         for key, value in (entries or {}).items():
-            if reason := _size_of_metadata(kind, key, value):
+            if reason := metadata_problem(kind, key, value):
                 yield Problem((*path, f"{kind}s", key), reason)
             elif prefix := next((each for each in _RESERVED if key.startswith(each)), None):
                 yield Problem(
                     (*path, f"{kind}s", key),
                     f'{kind} "{short(key)}" is invalid: prefix "{prefix}" is reserved for internal use',
                 )
-            elif _has_controls(key + value):
-                yield Problem((*path, f"{kind}s", key), "must not contain control characters or line breaks")
 
 
-def _size_of_metadata(kind: str, key: str, value: str) -> str | None:
+def metadata_problem(kind: str, key: str, value: str) -> str | None:
+    """What Omni refuses in a label or annotation (`kind`), in its words."""
     if not key:
         return f"{kind} key must not be empty"
-    if (size := len(key.encode())) > _LONGEST_METADATA_KEY:
-        return f"{kind} key is too long: {size} bytes (max {_LONGEST_METADATA_KEY})"
+    if (size := len(key.encode())) > LONGEST_KEY:
+        return f"{kind} key is too long: {size} bytes (max {LONGEST_KEY})"
     if (size := len(value.encode())) > _LONGEST_METADATA_VALUE:
         return f"{kind} value is too long: {size} bytes (max {_LONGEST_METADATA_VALUE})"
+    if has_control_characters(key + value):
+        return "must not contain control characters or line breaks"
     return None
 
 
-def _has_controls(text: str) -> bool:
-    return any(ord(character) < 32 or ord(character) == 127 for character in text)
+def has_control_characters(text: str) -> bool:
+    """Whether a text has characters of Unicode's class Cc."""
+    return any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in text)
 
 
 def _patches(path: FieldPath, patches: Sequence[Patch] | None) -> Iterator[Problem]:
@@ -166,7 +169,7 @@ def _kernel_args(path: FieldPath, args: Sequence[str] | None) -> Iterator[Proble
         if size > _LONGEST_KERNEL_ARG:
             reason = f"args[{index}] is too long: {size} bytes (max {_LONGEST_KERNEL_ARG})"
             yield Problem((*path, index), reason)
-        elif _has_controls(arg):
+        elif has_control_characters(arg):
             yield Problem((*path, index), f"args[{index}] contains a control character")
     if args and len(args) > _MOST_KERNEL_ARGS:
         yield Problem(path, f"args has too many entries: {len(args)} (max {_MOST_KERNEL_ARGS})")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.addons.findings import addon_forecast, addon_rules, addon_warnings
 from ksail_pulumi.errors import ForeignClusterError, NotEnoughMachinesError
 from ksail_pulumi.model.patches import lost_files
-from ksail_pulumi.model.validation import MOST_METADATA
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.forecast import forecast
 from ksail_pulumi.plan.limits import measured, oversized, oversized_together, refused_resources
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from ksail_pulumi.model.cluster import ClusterSpec
-    from ksail_pulumi.omni.resources import Resource
-    from ksail_pulumi.plan.changes import Plan
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.snapshot import Snapshot
@@ -94,8 +91,6 @@ def findings(
             if lock_forbids(plan, snapshot.cluster):
                 reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
                 failures[()] = Problem((), f"{reason}; unlock it first, with locked: false")
-            for resource, reason in _too_much_metadata(plan):
-                failures.setdefault((), Problem((), f"{resource}: {reason}"))
             outlook = Outlook(plan, versions, assignment, snapshot)
             forecasts = [] if previous is not None else list(_taken_over(snapshot, mark))
             forecasts += forecast(outlook, mark)
@@ -125,14 +120,6 @@ def _rules(situation: Situation) -> Iterator[Problem]:
 
 def _assignment_rules(situation: Situation, assignment: Assignment) -> Iterator[Problem]:
     return (problem for part in PARTS for problem in part.assignment_rules(situation, assignment))
-
-
-def _too_much_metadata(plan: Plan) -> Iterator[tuple[Resource, str]]:
-    """What has more labels or annotations than Omni accepts, its own and those of others included."""
-    for resource in (*plan.creates, *(update.desired for update in plan.updates), *plan.deferred):
-        for what, entries in (("labels", resource.labels), ("annotations", resource.annotations)):
-            if len(entries) > MOST_METADATA:
-                yield resource, f"too many {what}: {len(entries)} (max {MOST_METADATA})"
 
 
 def _importable(spec: ClusterSpec, snapshot: Snapshot, previous: ClusterSpec | None, adopt: bool) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.model.patches import patch_text
+from ksail_pulumi.model.validation import LONGEST_KEY, MOST_METADATA, has_control_characters, metadata_problem
 from ksail_pulumi.omni.resources import MOST_STORED_BYTES, stored_bytes, to_wire
 from ksail_pulumi.problems import Problem
 from ksail_pulumi.redaction import short
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.problems import FieldPath
 
-_LONGEST_NAME = 1024  # bytes of an ID, and of a key of a label or annotation
-_LONGEST_VALUE = 16 * 1024  # bytes of a value of a label or annotation
-_MOST_ENTRIES = 256
 _AT_MOST = f"when compressed, and Omni can store at most {MOST_STORED_BYTES}"
 
 
@@ -61,9 +59,9 @@ def refused_resources(resources: Iterable[Resource]) -> Iterator[Problem]:
 
 
 def _refused(resource: Resource) -> Iterator[str]:
-    if (size := len(resource.id.encode())) > _LONGEST_NAME:
-        yield f"resource ID is too long: {size} bytes (max {_LONGEST_NAME})"
-    elif _has_control_characters(resource.id):
+    if (size := len(resource.id.encode())) > LONGEST_KEY:
+        yield f"resource ID is too long: {size} bytes (max {LONGEST_KEY})"
+    elif has_control_characters(resource.id):
         yield "resource ID must not contain control characters"
     yield from _entries("label", resource.labels)
     yield from _entries("annotation", resource.annotations)
@@ -72,19 +70,11 @@ def _refused(resource: Resource) -> Iterator[str]:
 
 
 def _entries(kind: str, entries: Mapping[str, str]) -> Iterator[str]:
-    if len(entries) > _MOST_ENTRIES:
-        yield f"too many {kind}s: {len(entries)} (max {_MOST_ENTRIES})"
+    if len(entries) > MOST_METADATA:
+        yield f"too many {kind}s: {len(entries)} (max {MOST_METADATA})"
     for key, value in sorted(entries.items()):
-        if (size := len(key.encode())) > _LONGEST_NAME:
-            yield f"{kind} key is too long: {size} bytes (max {_LONGEST_NAME})"
-        elif (size := len(value.encode())) > _LONGEST_VALUE:
-            yield f'{kind} value for key "{short(key)}" is too long: {size} bytes (max {_LONGEST_VALUE})'
-        elif _has_control_characters(key + value):
-            yield f'{kind} "{short(key)}" must not contain control characters'
-
-
-def _has_control_characters(text: str) -> bool:
-    return any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in text)
+        if reason := metadata_problem(kind, key, value):
+            yield f"{kind} {short(key)} {reason.removeprefix(f'{kind} ')}"
 
 
 def _texts(spec: ClusterSpec) -> Iterator[tuple[FieldPath, Inline]]:

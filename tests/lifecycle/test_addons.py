@@ -78,12 +78,12 @@ def test_changed_manifests_are_synced_once_the_cluster_is_ready(simulator: Simul
         first, addons={"certManager": {"version": "1.20.2"}, "cni": {"name": "cilium", "version": "1.20.1"}}
     )
 
-    assert lab.told[-1] == "syncing the manifests of its add-ons"
+    assert lab.told[-1] == "syncing the manifests of the add-ons"
     assert omni.management.start_sync_manifests("synced", timeout=10).result() == 0  # nothing is left to sync
 
     lab.told.clear()
     lab.update(second, addons={"certManager": {"version": "1.20.2"}, "cni": {"name": "cilium", "version": "1.20.2"}})
-    assert "syncing the manifests of its add-ons" not in lab.told  # another Job does the work
+    assert "syncing the manifests of the add-ons" not in lab.told  # another Job does the work
 
 
 def test_a_sync_that_fails_is_told_and_the_update_stands(simulator: Simulator, omni: Client) -> None:

@@ -535,5 +535,5 @@ def test_what_changes_around_the_machines_is_told() -> None:
 def test_omnis_own_labels_count_among_those_that_a_resource_may_have() -> None:
     asked = cluster_spec(controlPlane={"labels": {f"l{number}": "" for number in range(255)}})
     assert failures(judged(asked, omni_with(), None)) == {
-        "": "MachineSets.omni.sidero.dev(default/prod-control-planes): too many labels: 257 (max 256)"
+        "": "MachineSets.omni.sidero.dev prod-control-planes: too many labels: 257 (max 256)"
     }

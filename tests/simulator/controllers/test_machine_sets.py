@@ -231,16 +231,16 @@ def test_a_cluster_without_workers_becomes_ready(lab: Any) -> None:
 
 
 def test_the_old_field_for_a_machine_class_still_counts(make_lab: Any) -> None:
-    lab = make_lab([MachineSetup(labels=POOL), MachineSetup(labels=POOL)])
+    lab = make_lab([MachineSetup(labels=POOL) for _ in range(3)])
     lab.store.create(Resource(omni.MACHINE_CLASS, "a", specs_pb2.MachineClassSpec(match_labels=["pool"])))
     lab.store.create(
         Resource(omni.CLUSTER, "c1", specs_pb2.ClusterSpec(talos_version="1.13.8", kubernetes_version="1.35.7"))
     )
-    spec = specs_pb2.MachineSetSpec(machine_class=ALLOCATION(name="a", machine_count=2))
+    spec = specs_pb2.MachineSetSpec(machine_class=ALLOCATION(name="a", machine_count=3))
     labels = {omni.LABEL_CLUSTER: "c1", omni.LABEL_CONTROL_PLANE: ""}
     lab.store.create(Resource(omni.MACHINE_SET, "c1-control-planes", spec, labels))
     lab.run_until_ready()
-    assert len(lab.list(omni.MACHINE_SET_NODE, "c1")) == 2
+    assert len(lab.list(omni.MACHINE_SET_NODE, "c1")) == 3
 
 
 def test_where_both_fields_name_a_class_the_old_one_counts_as_in_omni(make_lab: Any) -> None:
