@@ -124,6 +124,7 @@ def converge(
             kubernetes_version=versions.kubernetes,
             leaving=frozenset(leaving - set(planned.assignment.machines)),
             shrinks=shrinks,
+            machines=frozenset(planned.assignment.machines),
         ),
         planned.plan.locks,
         outdated,

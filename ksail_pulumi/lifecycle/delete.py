@@ -8,6 +8,7 @@ from ksail_pulumi import listing
 from ksail_pulumi.errors import KsailPulumiError, LifecycleError, NotFoundError
 from ksail_pulumi.lifecycle.ownership import refuse_locked_deletion, refuse_lost
 from ksail_pulumi.lifecycle.snapshot import collect, start_list
+from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
 from ksail_pulumi.lifecycle.waiting.gone import finish_teardown
 from ksail_pulumi.lifecycle.waiting.progress import describe_deletion
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
@@ -125,6 +126,7 @@ def _wait_until_deleted(name: str, session: Session, on_disconnected: OnDisconne
         condition,
         queries(name, _WATCHED),
         describe=lambda: _describe(view, condition),
+        awaited=lambda: Awaited(leaving={machine.id for machine in view.all(MACHINE_STATUS)}),
         waiting_for="is not deleted",
         react=react,
     )

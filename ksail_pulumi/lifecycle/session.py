@@ -22,6 +22,13 @@ GRACE_SECONDS = 60.0
 """How long a failure must last before it is final: Omni also reports failures that pass within seconds."""
 
 
+STALL_SECONDS = 60.0
+"""How long a wait may be without progress until it names the machines that hold it up."""
+
+LATE_SECONDS = 1.0
+"""How long after the deadline calls may still take together: an explanation, and the end of a creation mark."""
+
+
 @dataclass(frozen=True)
 class Deadline:
     """A deadline on the monotonic clock.
@@ -52,11 +59,12 @@ class Session:
     """One run of one operation.
 
     Attributes:
-        client: The Omni of the cluster.
+        client: The Omni of the cluster; its calls end with the session.
         deadline: When waiting ends with an error.
         progress: Called with one line of progress at a time, from the calling thread.
         cancelled: Set from any thread to end a wait at once.
         grace: How long a failure must last before it is final, in seconds.
+        stall: How long a wait may be without progress until it names what holds it up, in seconds.
         warn: Called with a warning although the operation succeeds.
         presence: The cluster that must exist during a wait; None if it need not.
     """
@@ -66,10 +74,15 @@ class Session:
     progress: Callable[[str], None] = _silent
     cancelled: threading.Event = field(default_factory=threading.Event)
     grace: float = GRACE_SECONDS
+    stall: float = STALL_SECONDS
     warn: Callable[[str], None] = _silent
     presence: Presence | None = None
 
-    def check_cancelled(self, what: str) -> None:
-        """Raise `CancelledError` if the user has interrupted; `what` names the interrupted work."""
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "client", self.client.until(self.deadline.at + LATE_SECONDS))
+
+    def check_cancelled(self, what: str, state: str = "") -> None:
+        """Raise `CancelledError` if the user has interrupted; `what` names the interrupted work, `state` its state."""
         if self.cancelled.is_set():
-            raise CancelledError(f"{what} was interrupted; changes already written to Omni are kept")
+            text = f"{what} was interrupted; changes already written to Omni are kept"
+            raise CancelledError(f"{text}\n{state[:1].upper()}{state[1:]}".rstrip())

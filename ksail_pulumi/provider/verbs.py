@@ -39,7 +39,8 @@ def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateR
     chosen = {key: value for key, value in hidden.get(CHOSEN, {}).items() if key not in inputs}
     spec = parse_cluster({**inputs_in(inputs), **chosen})
     session = _session(call, settings, inputs, "create")
-    with _saving(call, inputs, session.client):
+    client = _client(settings, inputs)  # unlike that of the session, it may finish the creation after the deadline
+    with _saving(call, inputs, client):
         outputs = create_cluster(
             spec,
             OwnershipMark(str(inputs.get(OWNER, ""))),
@@ -48,7 +49,7 @@ def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateR
             resumable=bool(call.urn),
             create_first=bool(hidden.get(CREATE_FIRST)),
         )
-    return CreateResult(outputs.name, _answer(call, outputs, inputs, session.client))
+    return CreateResult(outputs.name, _answer(call, outputs, inputs, client))
 
 
 def update(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> UpdateResult:
@@ -57,9 +58,10 @@ def update(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], ne
     spec = parse_cluster(inputs_in(news))
     session = _session(call, settings, news, "update")
     # Until all parts are rewritten, the former mark is valid too.
-    with _saving(call, {**news, OWNER: olds.get(OWNER, news.get(OWNER))}, session.client):
+    client = _client(settings, news)
+    with _saving(call, {**news, OWNER: olds.get(OWNER, news.get(OWNER))}, client):
         outputs = update_cluster(spec, identity, session, old=olds)
-    return UpdateResult(_answer(call, outputs, news, session.client))
+    return UpdateResult(_answer(call, outputs, news, client))
 
 
 def read(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]) -> ReadResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ksail_pulumi.lifecycle.waiting.diagnosis import diagnose
+from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited, diagnose
 from ksail_pulumi.lifecycle.waiting.goal import Goal
 from ksail_pulumi.lifecycle.waiting.progress import describe, describe_deletion, duration
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
@@ -100,7 +100,8 @@ def machine(name: str, *labels: str, **spec: object) -> Resource:
 
 
 def diagnosed(*resources: Resource) -> str:
-    return diagnose(view_of(ClusterView("c1"), GOAL.types, *resources))
+    view = view_of(ClusterView("c1"), GOAL.types, *resources)
+    return diagnose(view, Awaited(done=view.running))
 
 
 def test_machines_that_run_are_not_mentioned() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ksail_pulumi.lifecycle.waiting.diagnosis import diagnose
+from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited, diagnose
 from ksail_pulumi.lifecycle.waiting.goal import Goal
 from ksail_pulumi.lifecycle.waiting.progress import describe, describe_deletion
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
@@ -66,7 +66,9 @@ def told(status: Resource) -> str:
         status,
     ):
         view.put(each.type, [each])
-    return "\n".join([diagnose(view), describe(view, GOAL), describe_deletion(view), *view.failures.values()])
+    return "\n".join(
+        [diagnose(view, Awaited()), describe(view, GOAL), describe_deletion(view), *view.failures.values()]
+    )
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ksail_pulumi import listing
 from ksail_pulumi.errors import OmniError
-from ksail_pulumi.lifecycle.waiting.progress import LEAVING, stage
+from ksail_pulumi.lifecycle.waiting.progress import LEAVING, duration, stage
 from ksail_pulumi.lifecycle.waiting.view import broken_connection
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
-    CLUSTER_MACHINE,
+    CLUSTER,
     CLUSTER_MACHINE_STATUS,
     KUBERNETES_UPGRADE_STATUS,
-    LABEL_CLUSTER,
     LABEL_CONNECTED,
     LABEL_CONTROL_PLANE,
     LABEL_INVALID_STATE,
@@ -28,6 +30,8 @@ from ksail_pulumi.omni.status import plain_text
 from ksail_pulumi.redaction import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from ksail_pulumi.lifecycle.waiting.view import ClusterView
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
@@ -38,35 +42,104 @@ _UPGRADES = (
 )
 
 
-def diagnose(view: ClusterView, client: Client | None = None) -> str:
+_ASK_SECONDS = 0.75
+"""How long an explanation may wait for Omni, in seconds."""
+
+_SHOWN = 3
+"""How many machines a line of progress names."""
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """The machines that a wait is about.
+
+    Attributes:
+        joining: IDs of machines that must join the cluster.
+        leaving: IDs of machines that must leave it.
+        done: IDs of machines in the cluster that are where they should be.
+    """
+
+    joining: Collection[str] = ()
+    leaving: Collection[str] = ()
+    done: Collection[str] = ()
+
+
+def diagnose(view: ClusterView, awaited: Awaited, client: Client | None = None) -> str:
     """What stands in the way, a line for each machine and a last one with what to do; `""` when nothing is known.
 
     Args:
-        view: What Omni told about the cluster.
+        view: What Omni reports about the cluster.
+        awaited: The machines that the wait is about.
         client: Where to ask for the machines' own last errors, which no wait watches; left out if it does not answer.
     """
-    machines = {status.id: status for status in view.all(MACHINE_STATUS)} | _machine_statuses(view.cluster, client)
-    slow = [status for status in view.all(CLUSTER_MACHINE_STATUS) if status.id not in view.running]
-    slow.sort(key=lambda status: (not _refuses(status), LABEL_CONNECTED in status.labels))
-    found = listing.lines([_machine_line(status, machines.get(status.id)) for status in slow])
-    known = {status.id for status in view.all(CLUSTER_MACHINE_STATUS)}
-    for machine in view.all(CLUSTER_MACHINE):
-        if machine.tearing_down and machine.id not in known:
-            status = machines.get(machine.id)
-            found.append(
-                f"machine {machine_name(status or machine)}: is not removed from the cluster yet{_own_error(status)}"
-            )
-    found += [*_sets(view), *_upgrades(view), *_advice(slow, machines)]
+    blocking = _Blocking(view, awaited, client)
+    found = [*listing.lines(blocking.lines), *_sets(view), *_upgrades(view), *_advice(blocking)]
     return "\n".join(found)
 
 
-def _machine_statuses(cluster: str, client: Client | None) -> dict[str, Resource]:
+def hold_ups(view: ClusterView, awaited: Awaited, client: Client) -> str:
+    """The machines that hold a wait up, in one line with stage and last error; `""` for none."""
+    lines = _Blocking(view, awaited, client).lines
+    more = len(lines) - _SHOWN
+    named = "; ".join(line.removeprefix("machine ") for line in lines[:_SHOWN])
+    held_up = f"held up by {named}{f'; and {more} more machines' if more > 0 else ''}" if lines else ""
+    return ", ".join(filter(None, (silence(client), held_up)))
+
+
+def silence(client: Client) -> str:
+    """Since when Omni has not answered; `""` if it answered the last call."""
+    since = client.silent_since
+    if since is None:
+        return ""
+    seconds = time.monotonic() - since
+    at = datetime.now(UTC) - timedelta(seconds=seconds)
+    return f"Omni has not answered since {at:%H:%M:%S} UTC ({duration(seconds)})"
+
+
+class _Blocking:
+    """The machines that are not where they should be.
+
+    Attributes:
+        slow: The statuses of those in the cluster.
+        machines: The MachineStatuses of the first ones, by ID.
+        lines: A line for each.
+    """
+
+    def __init__(self, view: ClusterView, awaited: Awaited, client: Client | None) -> None:
+        members = view.all(CLUSTER_MACHINE_STATUS)
+        self.slow = [status for status in members if status.id not in awaited.done]
+        self.slow.sort(key=lambda status: (not _refuses(status), LABEL_CONNECTED in status.labels))
+        known = {status.id for status in members}
+        leaving = sorted(set(awaited.leaving) - known)
+        joining = sorted(set(awaited.joining) - known - set(leaving))
+        named = [*(status.id for status in self.slow), *leaving, *joining][: listing.LIMIT]
+        self.machines = {status.id: status for status in view.all(MACHINE_STATUS)} | _ask(view.cluster, named, client)
+        self.lines = [_machine_line(status, self.machines.get(status.id)) for status in self.slow]
+        self.lines += [self._line(machine, "has not left the cluster yet") for machine in leaving]
+        self.lines += [self._line(machine, "has not joined the cluster yet") for machine in joining]
+
+    def _line(self, machine: str, state: str) -> str:
+        status = self.machines.get(machine)
+        if status is None:
+            return f"machine {machine}: {state}"
+        connected = "connected" if LABEL_CONNECTED in status.labels else "not connected to Omni"
+        return f"machine {machine_name(status)}: {state}, {connected}{_own_error(status)}"
+
+
+def _ask(cluster: str, machines: Sequence[str], client: Client | None) -> dict[str, Resource]:
+    """The MachineStatuses of some machines; empty if Omni does not answer at once.
+
+    An explanation with less in it is better than another error in its place.
+    """
     if client is None:
         return {}
+    state = client.until(time.monotonic() + _ASK_SECONDS).state
     try:
-        return {status.id: status for status in client.state.list(MACHINE_STATUS, {LABEL_CLUSTER: cluster})}
+        calls = [state.start_find(MACHINE_STATUS, machine) for machine in machines]
+        state.find(CLUSTER, cluster)  # shows whether Omni answers, also where no machine is asked for
+        return {status.id: status for call in calls if (status := call.result()) is not None}
     except OmniError:
-        return {}  # an explanation with less in it is better than another error in its place
+        return {}
 
 
 def _machine_line(status: Resource, machine: Resource | None) -> str:
@@ -100,7 +173,7 @@ def _own_error(machine: Resource | None) -> str:
     if machine is None:
         return ""
     texts = [_one_line(machine.spec.last_error)] if machine.spec.last_error else []
-    texts.extend(quoted(diagnostic.message) for diagnostic in machine.spec.diagnostics)
+    texts.extend(_one_line(diagnostic.message) for diagnostic in machine.spec.diagnostics)
     return f" ({'; '.join(texts)})" if texts else ""
 
 
@@ -127,10 +200,11 @@ def _upgrades(view: ClusterView) -> list[str]:
     return lines
 
 
-def _advice(slow: list[Resource], machines: dict[str, Resource]) -> list[str]:
+def _advice(blocking: _Blocking) -> list[str]:
+    slow, machines = blocking.slow, blocking.machines
     if any(LABEL_INVALID_STATE in machine.labels for machine in machines.values()):
         return ["A machine has the configuration of another cluster, so Omni cannot connect to it: wipe and reboot it."]
-    if any(LABEL_CONNECTED not in status.labels for status in slow):
+    if any(LABEL_CONNECTED not in machine.labels for machine in (*slow, *machines.values())):
         return [
             "Check the power and the network of the machines that are not connected, or remove them from the cluster."
         ]
@@ -138,6 +212,6 @@ def _advice(slow: list[Resource], machines: dict[str, Resource]) -> list[str]:
         return ["Unlock the locked machines in Omni, or wait until someone else does."]
     if any(_refuses(status) for status in slow):
         return ["Fix the config patch that the machine does not accept, and run the command again."]
-    if not slow:
+    if not blocking.lines:
         return []
     return ["Check the consoles of these machines. The cluster is kept: run the command again to continue the wait."]

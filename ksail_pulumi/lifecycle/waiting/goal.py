@@ -55,6 +55,7 @@ class Goal:
         kubernetes_version: The desired Kubernetes version, without `v`.
         leaving: IDs of machines that must leave the cluster and become free.
         shrinks: Whether machines leave at all. With a machine class, Omni chooses which ones.
+        machines: IDs of the machines that the cluster has in the end, without those of machine classes.
     """
 
     cluster: str
@@ -64,6 +65,7 @@ class Goal:
     kubernetes_version: str = ""
     leaving: frozenset[str] = frozenset()
     shrinks: bool = False
+    machines: frozenset[str] = frozenset()
 
     @property
     def types(self) -> tuple[ResourceType, ...]:

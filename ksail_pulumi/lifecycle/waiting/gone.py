@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import ConflictError, NotFoundError
+from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
 from ksail_pulumi.lifecycle.waiting.watch import follow
 from ksail_pulumi.omni.resources import CLUSTER_MACHINE, LABEL_CLUSTER, MACHINE_STATUS, TYPES, Resource
@@ -74,7 +75,16 @@ def _follow(
         if look is not None and event.resource is not None and event.resource in gone:
             look(event)
 
-    follow(session, view, gone, gone.queries, describe=gone.describe, waiting_for=waiting_for, react=react)
+    follow(
+        session,
+        view,
+        gone,
+        gone.queries,
+        describe=gone.describe,
+        awaited=lambda: Awaited(leaving=gone.machines),
+        waiting_for=waiting_for,
+        react=react,
+    )
 
 
 class _Finisher:
@@ -153,6 +163,11 @@ class Gone:
 
     def final_failures(self, now: float) -> list[str]:  # noqa: ARG002 - the protocol passes the time
         return []
+
+    @property
+    def machines(self) -> set[str]:
+        """The machines that are still there, if it waits for machines."""
+        return {key for kind, key in self._waiting if kind in _MEMBERSHIP and self._is_there(kind, key)}
 
     def describe(self) -> str:
         left = sum(1 for resource_type, key in self._waiting if self._is_there(resource_type, key))

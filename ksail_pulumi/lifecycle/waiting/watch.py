@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from ksail_pulumi.errors import ClusterFailedError, WaitTimeoutError
 from ksail_pulumi.lifecycle.waiting import progress
-from ksail_pulumi.lifecycle.waiting.diagnosis import diagnose
+from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited, diagnose, hold_ups, silence
+from ksail_pulumi.lifecycle.waiting.goal import still_leaving
+from ksail_pulumi.lifecycle.waiting.reporting import Reporter
 from ksail_pulumi.lifecycle.waiting.settling import GoalCondition
 from ksail_pulumi.lifecycle.waiting.view import BY_ID
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID, LABEL_CLUSTER
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.waiting.view import ClusterView
     from ksail_pulumi.omni.resources import ResourceType
     from ksail_pulumi.omni.watch import WatchEvent
-
-_LINE_SECONDS = 1.0
-_HEARTBEAT_SECONDS = 30.0
 
 
 class Condition(Protocol):
@@ -50,6 +49,11 @@ def wait(session: Session, view: ClusterView, goal: Goal, *, last_write: float |
         GoalCondition(view, goal, last_write=last_write, grace=session.grace),
         queries(view.cluster, goal.types),
         describe=lambda: progress.describe(view, goal),
+        awaited=lambda: Awaited(
+            joining=goal.machines,
+            leaving=still_leaving(view, goal),
+            done=view.applied if goal.wait_for == "running" else view.running,
+        ),
         waiting_for={"ready": "is not ready", "running": "is not running", "none": "is not yet accepted by Omni"}[
             goal.wait_for
         ],
@@ -73,6 +77,7 @@ def follow(
     watched: Sequence[Query],
     *,
     describe: Callable[[], str],
+    awaited: Callable[[], Awaited],
     waiting_for: str,
     react: Callable[[WatchEvent], None] | None = None,
 ) -> None:
@@ -81,19 +86,22 @@ def follow(
     if presence is not None:
         types = {query.type for query in watched}
         watched = [*watched, *(query for query in presence.queries if query.type not in types)]
-    reporter = _Reporter(session.progress, describe)
+    client, waiting = session.client, f"cluster {view.cluster} {waiting_for}"
+    reporter = Reporter(session.progress, describe, lambda: hold_ups(view, awaited(), client), session.stall)
     with session.client.state.watch(*watched, cancelled=session.cancelled) as watch:
         while True:
-            session.check_cancelled(f"waiting for cluster {view.cluster}")
+            session.check_cancelled(f"waiting for cluster {view.cluster}", reporter.held_up)
             if presence is not None and view.synced((CLUSTER, CLUSTER_UUID)):
                 presence.check(view.one(CLUSTER), view.one(CLUSTER_UUID))
             now = time.monotonic()
             done_at = condition.done_at()
             done = done_at is not None and done_at <= now
             if not done:
-                _check_failures(session, view, condition, now)
+                _check_failures(session, view, condition, awaited, now)
             if not done and session.deadline.remaining() == 0:
-                raise WaitTimeoutError(_timeout_text(session, view, describe(), waiting_for, watch.trouble))
+                raise WaitTimeoutError(
+                    _timeout_text(session, diagnose(view, awaited(), client), waiting, describe(), watch.trouble)
+                )
             times = [done_at, condition.failed_at(), session.deadline.at]
             synced = view.synced(query.type for query in watched)
             if synced:
@@ -112,44 +120,19 @@ def follow(
                 reporter.report(time.monotonic(), changed=event is not None)
 
 
-def _check_failures(session: Session, view: ClusterView, condition: Condition, now: float) -> None:
+def _check_failures(
+    session: Session, view: ClusterView, condition: Condition, awaited: Callable[[], Awaited], now: float
+) -> None:
     failures = condition.final_failures(now)
     if failures:
-        text = "; ".join(failures)
-        raise ClusterFailedError(f"cluster {view.cluster} failed: {text}\n{diagnose(view, session.client)}".rstrip())
+        diagnosis = diagnose(view, awaited(), session.client)
+        raise ClusterFailedError(f"cluster {view.cluster} failed: {'; '.join(failures)}\n{diagnosis}".rstrip())
 
 
-def _timeout_text(session: Session, view: ClusterView, state: str, waiting_for: str, trouble: Exception | None) -> str:
-    lines = [f"cluster {view.cluster} {waiting_for} after {progress.duration(session.deadline.seconds)}: {state}"]
+def _timeout_text(session: Session, diagnosis: str, waiting: str, state: str, trouble: Exception | None) -> str:
+    silent = silence(session.client)  # the diagnosis has asked Omni
+    lines = [f"{waiting} after {progress.duration(session.deadline.seconds)}: "]
+    lines[0] += f"{silent}. Before that: {state}" if silent else state
     if trouble is not None:
         lines.append(f"no connection to Omni: {trouble}")
-    lines.append(diagnose(view, session.client))
-    return "\n".join(line for line in lines if line)
-
-
-class _Reporter:
-    """Reports progress when it changes, at most once a second, and every half minute without a change."""
-
-    def __init__(self, send: Callable[[str], None], describe: Callable[[], str]) -> None:
-        self._send = send
-        self._describe = describe
-        self._started = time.monotonic()
-        self._reported_at = self._checked_at = float("-inf")
-        self._text = ""
-        self._changed = True
-
-    @property
-    def due(self) -> float:
-        """When the next report is due without another event."""
-        return self._checked_at + _LINE_SECONDS if self._changed else self._reported_at + _HEARTBEAT_SECONDS
-
-    def report(self, now: float, *, changed: bool) -> None:
-        self._changed |= changed
-        if now < self.due:
-            return
-        self._changed, self._checked_at = False, now
-        text = self._describe()
-        if text == self._text and now - self._reported_at < _HEARTBEAT_SECONDS:
-            return
-        self._send(text if text != self._text else f"{text} (for {progress.duration(now - self._started)})")
-        self._text, self._reported_at = text, now
+    return "\n".join(line for line in (*lines, diagnosis) if line)

@@ -1,0 +1,104 @@
+"""A wait that gets no further: which machines it names, and when."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+import pytest
+
+from ksail_pulumi.errors import CancelledError, WaitTimeoutError
+from ksail_pulumi.lifecycle.waiting.reporting import Reporter
+from ksail_pulumi.omni.resources import CLUSTER_MACHINE_STATUS, machine_name
+from ksail_pulumi.simulator.server import Simulator
+
+from .conftest import Lab
+
+
+class Wait:
+    """A reporter with its own time: `line` is how far the wait is."""
+
+    def __init__(self, stall: float) -> None:
+        self.line = ""
+        self.told: list[str] = []
+        self.asked = 0
+        self.reporter = Reporter(self.told.append, lambda: self.line, self.hold_ups, stall)
+        self.start = self.reporter._started
+
+    def hold_ups(self) -> str:
+        self.asked += 1
+        return "held up by w2"
+
+    def at(self, seconds: float, line: str = "") -> None:
+        self.line = line or self.line
+        self.reporter.tell(self.start + seconds, changed=bool(line))
+
+
+def test_after_a_minute_without_progress_the_line_names_what_holds_the_wait_up() -> None:
+    wait = Wait(60.0)
+    wait.at(1, "2/3 machines running")
+    assert wait.reporter.due - wait.start == 31
+    wait.at(31)
+    assert wait.told == ["2/3 machines running", "2/3 machines running (for 31s)"]
+    assert wait.reporter.due - wait.start == 61
+    wait.at(61)
+    assert wait.told[2:] == ["2/3 machines running, held up by w2"]
+    assert wait.reporter.held_up == "held up by w2"
+    wait.at(91)
+    assert wait.told[3:] == ["2/3 machines running, held up by w2 (for 1m31s)"]
+
+
+def test_lines_that_come_again_are_no_progress() -> None:
+    wait = Wait(60.0)
+    for second in range(1, 70, 2):
+        wait.at(second, "1 rebooting" if second % 4 == 1 else "1 booting")
+    assert "held up by w2" in wait.told[-1]
+    assert wait.asked == 1, "Omni is asked every half minute, not for every line"
+    wait.at(71, "3/3 machines running")
+    assert wait.told[-1] == "3/3 machines running"
+    assert wait.reporter.held_up == ""
+
+
+def test_a_machine_that_never_gets_ready_is_named_while_waiting_and_after_an_interrupt(
+    lab: Lab, simulator: Simulator
+) -> None:
+    lost = sorted(machine.id for machine in simulator.machines)[1]
+    simulator.faults.never_join.add(lost)
+    rows = []
+
+    def interrupt(line: str) -> None:
+        if "held up by" in line and "1/2 machines running" in line:
+            rows.append(line)
+            lab.cancelled.set()
+
+    lab.on_progress = interrupt
+    with pytest.raises(CancelledError) as raised:
+        lab.create(workers=1, session=replace(lab.session(), stall=2.0))
+    name = machine_name(lab.client.state.get(CLUSTER_MACHINE_STATUS, lost))
+    [row] = rows
+    assert f"held up by {name}, {lab.name}-workers: connected, " in row
+    first, second = str(raised.value).split("\n")
+    assert first == (f"waiting for cluster {lab.name} was interrupted; changes already written to Omni are kept")
+    assert second.startswith(f"Held up by {name}, {lab.name}-workers: connected, ")
+
+
+@pytest.mark.parametrize("wait_for", ["ready", "running"])
+def test_machines_that_have_not_joined_are_named(lab: Lab, simulator: Simulator, wait_for: str) -> None:
+    off = sorted(machine.id for machine in simulator.machines)[2]
+    unknown = str(uuid.uuid4())
+    simulator.faults.disconnected.add(off)
+    inputs = {"workers": [{"machines": [off, unknown]}], "waitFor": wait_for}
+    with pytest.raises(WaitTimeoutError) as timed_out:
+        lab.create(**inputs, session=lab.session(seconds=2))
+
+    def interrupt(line: str) -> None:
+        if "held up by" in line:
+            lab.cancelled.set()
+
+    lab.on_progress = interrupt
+    with pytest.raises(CancelledError) as interrupted:
+        lab.create(**inputs, session=replace(lab.session(), stall=0.5))
+    for text in (lab.told[-1], str(timed_out.value), str(interrupted.value)):
+        assert f"{unknown}: has not joined the cluster yet" in text
+        assert off in text
+        assert "not connected to Omni" in text
