@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ksail_pulumi import listing
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.omni.resources import Resource
 
+_NO_VERSION = ParsedVersion(0, 0, 0, False, ())
 _TALOS, _KUBERNETES = ("talosVersion",), ("kubernetesVersion",)
 
 
@@ -85,8 +85,22 @@ def available_versions(version: str, usable: Sequence[str]) -> str:
     """Say which versions there are, nearest first, and how many more."""
     if not usable:
         return "none is available"
-    ordered = sorted(usable, key=lambda text: parse_version(text) or ParsedVersion(0, 0, 0, False, ()), reverse=True)
-    wanted = parse_version(version)
-    same_line = [text for text in ordered if wanted and (found := parse_version(text)) and found.line == wanted.line]
-    nearest = same_line or get_close_matches(version, ordered, n=1)
-    return f"available: {listing.names([*nearest, *(text for text in ordered if text not in nearest)])}"
+    known = {text: parse_version(text) or _NO_VERSION for text in usable}
+    ordered = sorted(usable, key=lambda text: known[text], reverse=True)
+    if (wanted := parse_version(version)) is not None:
+        ordered.sort(key=lambda text: _distance(wanted, known[text]))  # stable: the newer one of two equally near ones
+    return f"available: {listing.names(ordered)}"
+
+
+def between(current: ParsedVersion, wanted: ParsedVersion, usable: Sequence[str]) -> list[str]:
+    """The newest release of each minor version on the way from one version to a later one, oldest first."""
+    known = [(parsed, text) for text in usable if (parsed := parse_version(text)) and parsed.release]
+    on_the_way = sorted(each for each in known if current.line < each[0].line < wanted.line)
+    return list({parsed.line: text for parsed, text in on_the_way}.values())
+
+
+def _distance(one: ParsedVersion, other: ParsedVersion) -> tuple[int, int, int]:
+    """How far apart two versions are; a smaller number counts only where the larger ones are the same."""
+    minor = abs(one.minor - other.minor) if one.major == other.major else 0
+    patch = abs(one.patch - other.patch) if one.line == other.line else 0
+    return abs(one.major - other.major), minor, patch

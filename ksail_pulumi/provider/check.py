@@ -81,11 +81,10 @@ def _hidden(inputs: Mapping[str, Any]) -> dict[str, Any]:
 def _failure(call: Call, problem: Problem | str) -> CheckFailure:
     """A failure for the engine.
 
-    If the field is a top-level input, the engine prints its value. So the field is a part of the text then.
+    The engine prints the value of the property that a failure names, secrets included, and `{<nil>}` for the path of a
+    nested field. So no failure names one: the path is a part of the text.
     """
-    if isinstance(problem, str) or len(problem.path) == 1:
-        return CheckFailure("", call.gate.ours(str(problem)))
-    return CheckFailure(problem.field, call.gate.ours(problem.reason))
+    return CheckFailure("", call.gate.ours(str(problem)))
 
 
 def _parsed(

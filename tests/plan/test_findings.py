@@ -537,3 +537,12 @@ def test_omnis_own_labels_count_among_those_that_a_resource_may_have() -> None:
     assert failures(judged(asked, omni_with(), None)) == {
         "": "MachineSets.omni.sidero.dev prod-control-planes: too many labels: 257 (max 256)"
     }
+
+
+def test_an_upgrade_that_is_too_large_names_the_versions_in_between() -> None:
+    spec = cluster_spec(talosVersion="1.13.8", kubernetesVersion="1.36.3", workers=2)
+    found = failures(judged(spec, omni_with(running(versions=Versions("1.13.8", "1.33.1")))))
+    assert found["kubernetesVersion"].endswith("and never downgrade; first upgrade to 1.34.8, then 1.35.7")
+    back = cluster_spec(talosVersion="1.13.8", kubernetesVersion="1.34.8", workers=2)
+    found = failures(judged(back, omni_with(running(versions=Versions("1.13.8", "1.36.3")))))
+    assert found["kubernetesVersion"].endswith("and never downgrade")

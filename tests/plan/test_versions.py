@@ -6,7 +6,7 @@ import pytest
 
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.model.versions import Versions, newest, parse_version
-from ksail_pulumi.plan.versions import resolve_versions
+from ksail_pulumi.plan.versions import available_versions, resolve_versions
 
 from .builders import CATALOG, talos_version
 
@@ -97,3 +97,17 @@ def test_versions_are_ordered_as_numbers_and_a_pre_release_before_its_release() 
 
     assert sorted(["2.0.0", *texts[:-1]], key=lambda text: parse_version(text) or pytest.fail(text)) == texts
     assert newest(["1.9.9", "v1.10.0", "1.11.0-rc.1", "nonsense"]) == "v1.10.0"
+
+
+@pytest.mark.parametrize(
+    ("version", "listed"),
+    [
+        ("1.9.9", "1.9.10, 1.9.2, 1.10.1, 1.10.0, 1.8.4, 2.0.0, 2.0.0-beta.1"),
+        ("1.10.3", "1.10.1, 1.10.0, 1.9.10, 1.9.2, 1.8.4, 2.0.0, 2.0.0-beta.1"),
+        ("2.1.0", "2.0.0, 2.0.0-beta.1, 1.10.1, 1.10.0, 1.9.10, 1.9.2, 1.8.4"),
+        ("newest", "2.0.0, 2.0.0-beta.1, 1.10.1, 1.10.0, 1.9.10, 1.9.2, 1.8.4"),
+    ],
+)
+def test_available_versions_are_listed_nearest_first(version: str, listed: str) -> None:
+    usable = ["1.8.4", "1.10.0", "1.9.2", "1.10.1", "2.0.0-beta.1", "1.9.10", "2.0.0"]
+    assert available_versions(version, usable) == f"available: {listed}"

@@ -61,6 +61,14 @@ def test_every_wrong_field_is_named_by_its_path(provider):
     assert all(failures.values())
 
 
+def test_no_failure_names_a_property_whose_value_the_engine_would_print(provider):
+    """The engine says "property … value {…} has a problem", with the whole value, or `{<nil>}` for a nested path."""
+    result = OmniClusterProvider().check({}, {**INPUTS, "workers": [{"machineClass": {"name": "", "size": 1}}]})
+    assert [(failure.property, failure.reason) for failure in result.failures] == [
+        ("", "workers[0].machineClass.name: cannot be empty: it is the name of a machine class in Omni")
+    ]
+
+
 def test_right_inputs_come_back_as_they_were_written(provider):
     written = {**INPUTS, "talosVersion": "v1.13.8", "workers": [{"count": 2}], "labels": {"my_label": "x"}}
     assert provider.check({**written, "__preview": True}) == (written, {})

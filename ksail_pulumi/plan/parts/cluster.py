@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.model.cluster import Backup, Features
 from ksail_pulumi.model.durations import duration, format_duration, go_duration
-from ksail_pulumi.model.versions import parse_version
+from ksail_pulumi.model.versions import ParsedVersion, parse_version
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.plan.parts.live import as_found, metadata_of
 from ksail_pulumi.plan.parts.part import Part
-from ksail_pulumi.plan.versions import versions_of
+from ksail_pulumi.plan.versions import between, versions_of
 from ksail_pulumi.problems import Problem
 
 if TYPE_CHECKING:
@@ -87,8 +87,15 @@ def _versions(situation: Situation) -> Iterator[Problem]:
         yield Problem(
             ("kubernetesVersion",),
             f'kubernetes version is not supported for upgrade to "{versions.kubernetes}" from "{current.kubernetes}": '
-            "upgrade one minor version at a time, and never downgrade",
+            "upgrade one minor version at a time, and never downgrade" + _way(before, after, situation),
         )
+
+
+def _way(before: ParsedVersion, after: ParsedVersion, situation: Situation) -> str:
+    """The versions to upgrade to one after the other, where Omni refuses the upgrade as too large."""
+    talos = {each.id: each.spec.compatible_kubernetes_versions for each in situation.snapshot.talos_versions}
+    steps = between(before, after, talos.get(situation.versions.talos, ()))
+    return f"; first upgrade to {', then '.join(steps)}" if steps else ""
 
 
 def _features(situation: Situation) -> Iterator[Problem]:
