@@ -16,6 +16,7 @@ from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.plan.parts.part import Outlook, Situation
 from ksail_pulumi.plan.parts.table import PARTS
 from ksail_pulumi.plan.planning import cluster_machines, cluster_versions, plan_changes
+from ksail_pulumi.plan.server_age import lacking
 from ksail_pulumi.plan.staying import staying
 from ksail_pulumi.problems import InvalidCluster, Problem, field_path
 
@@ -115,7 +116,8 @@ def findings(
 
 def _rules(situation: Situation) -> Iterator[Problem]:
     """What Omni would refuse, given what it has; needs no machines to be chosen."""
-    return (problem for part in PARTS for problem in part.rules(situation))
+    yield from lacking(situation.spec, situation.snapshot)
+    yield from (problem for part in PARTS for problem in part.rules(situation))
 
 
 def _assignment_rules(situation: Situation, assignment: Assignment) -> Iterator[Problem]:

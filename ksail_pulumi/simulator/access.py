@@ -109,7 +109,7 @@ def _table() -> Mapping[str, Access]:
             *resources.TYPES.values(),
             *(ResourceType(f"{name}.omni.sidero.dev", namespace, spec) for name, spec, namespace in _READ_ONLY),
         )
-        # Added by API version 3 of Omni; this is version 2.
+        # Added by API version 3 (`table`).
         if kind is not resources.MACHINE_INSTALL_DISK_CONFIG
     }
     table |= {kind.name: Access(kind, read, "only read access is permitted", reader="None") for kind in open_to_all}
@@ -144,14 +144,29 @@ def _table() -> Mapping[str, Access]:
 
 TABLE = _table()
 
+Table = Mapping[str, Access]
+_SINCE_API_2 = (resources.KUBERNETES_MANIFEST_GROUP, resources.KUBERNETES_HEALTH_CHECK)
 
-def check(identity: Identity, action: Action, type_name: str) -> Access:
+
+def table(api_version: int) -> Table:
+    """The types that an Omni of an API version has."""
+    known = dict(TABLE)
+    if api_version < 2:
+        for kind in _SINCE_API_2:
+            del known[kind.name]
+    if api_version >= 3:
+        kind = resources.MACHINE_INSTALL_DISK_CONFIG
+        known[kind.name] = Access(kind, frozenset(("read", "create", "update", "destroy")), "")
+    return known
+
+
+def check(types: Table, identity: Identity, action: Action, type_name: str) -> Access:
     """Check an action of a caller on a type.
 
     Raises:
         StoreError: `PERMISSION_DENIED`, for an unknown or closed type too.
     """
-    access = TABLE.get(type_name)
+    access = types.get(type_name)
     if access is None:
         raise _denied("no access is permitted")
     role = access.reader if action == "read" else access.writer

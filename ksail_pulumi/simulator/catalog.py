@@ -27,6 +27,10 @@ NEWEST_KUBERNETES_MINOR = {12: 35, 13: 36}
 """The newest Kubernetes 1.x that each Talos 1.x supports."""
 
 
+OMNI_VERSIONS = {1: "v1.4.9", 2: "v1.10.4", 3: "v1.11.0"}
+"""A version of Omni for each API version. Only 2 was compared with a real server."""
+
+
 @dataclass(frozen=True)
 class Catalog:
     """The catalog of one simulated Omni.
@@ -45,7 +49,7 @@ class Catalog:
     talos: tuple[str, ...] = TALOS_VERSIONS
     kubernetes: tuple[str, ...] = KUBERNETES_VERSIONS
     extensions: tuple[str, ...] = EXTENSIONS
-    backend_version: str = "v1.10.4"
+    backend_version: str = OMNI_VERSIONS[2]
     api_version: int = 2
     account: str = "local"
     embedded_discovery: bool = True

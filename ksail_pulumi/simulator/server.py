@@ -13,8 +13,8 @@ from typing import Literal, Self
 import grpc
 import grpc.aio
 
-from ksail_pulumi.simulator import controllers
-from ksail_pulumi.simulator.catalog import Catalog
+from ksail_pulumi.simulator import access, controllers
+from ksail_pulumi.simulator.catalog import OMNI_VERSIONS, Catalog
 from ksail_pulumi.simulator.clock import Clock, FastClock, ManualClock, RealClock
 from ksail_pulumi.simulator.controllers.engine import Runtime
 from ksail_pulumi.simulator.faults import Faults
@@ -63,6 +63,7 @@ class Simulator:
         certificate: tuple[Path, Path] | None = None,
         faults: Faults | None = None,
         seed: int = 0,
+        api_version: int = 2,
     ) -> None:
         """Create a simulator; nothing runs before `start`.
 
@@ -73,10 +74,11 @@ class Simulator:
             certificate: Files with the certificate and the private key (PEM) for TLS; None for plain text.
             faults: The faults at the start.
             seed: The same seed gives the same machines.
+            api_version: Omni's API version: 1 is Omni 1.4, 2 is 1.10, 3 is the one after it.
         """
         self.clock: Clock = _CLOCKS[speed]()
         self.faults = faults or Faults()
-        self.catalog = Catalog()
+        self.catalog = Catalog(api_version=api_version, backend_version=OMNI_VERSIONS[api_version])
         self.store = Store(self.clock.now)
         self.machines = Machines(machines, seed=seed, talos_version=self.catalog.talos[-1])
         self.ca_file = str(certificate[0]) if certificate else ""
@@ -85,7 +87,8 @@ class Simulator:
         self._verifier = Verifier()
         self.service_account_key = self.issue_key("automation", role="Admin")
         virtual = Virtual(lambda: self.endpoint, lambda: datetime.now(UTC), self.store)
-        state = State(self.store, Context(self.store, lambda: datetime.now(UTC)), virtual)
+        context = Context(self.store, lambda: datetime.now(UTC))
+        state = State(self.store, context, virtual, access.table(api_version))
         management = Management(self.store, self.catalog, self._verifier, lambda: self.endpoint)
         self._services = Services(state, management, self.store, self._verifier, self.faults)
         self._runtime: Runtime | None = None

@@ -27,20 +27,21 @@ from ksail_pulumi.simulator.watches import Watch
 class State:
     """The methods of `cosi.resource.State`; they raise `StoreError` where Omni refuses."""
 
-    def __init__(self, store: Store, context: Context, virtual_types: virtual.Virtual) -> None:
+    def __init__(self, store: Store, context: Context, virtual_types: virtual.Virtual, types: access.Table) -> None:
         self._store = store
         self._situation = context
         self._virtual = virtual_types
+        self._types = types
 
     def get(self, identity: Identity, request: state_pb2.GetRequest) -> state_pb2.GetResponse:
-        kind = access.check(identity, "read", request.type).type
+        kind = access.check(self._types, identity, "read", request.type).type
         if kind in access.VIRTUAL:
             return state_pb2.GetResponse(resource=envelope.encode(self._virtual.get(identity, kind, request.id)))
         return state_pb2.GetResponse(resource=envelope.encode(self._existing(request)))
 
     def list(self, identity: Identity, request: state_pb2.ListRequest) -> Iterator[state_pb2.ListResponse]:
         """Read all resources that match a query, ordered by ID."""
-        kind = access.check(identity, "read", request.type).type
+        kind = access.check(self._types, identity, "read", request.type).type
         if kind in access.VIRTUAL:
             for resource in self._virtual.list(identity, kind):
                 yield state_pb2.ListResponse(resource=envelope.encode(resource))
@@ -56,7 +57,7 @@ class State:
 
     def create(self, identity: Identity, request: state_pb2.CreateRequest) -> state_pb2.CreateResponse:
         envelope.check(request.HasField("resource"), request.resource)
-        kind = access.check(identity, "create", request.resource.metadata.type).type
+        kind = access.check(self._types, identity, "create", request.resource.metadata.type).type
         resource = envelope.decode(request.resource, kind)
         if resource.owner and resource.owner != request.options.owner:
             name = named(kind.name, resource.type.namespace, resource.id)
@@ -71,7 +72,7 @@ class State:
     def update(self, identity: Identity, request: state_pb2.UpdateRequest) -> state_pb2.UpdateResponse:
         envelope.check(request.HasField("new_resource"), request.new_resource)
         metadata = request.new_resource.metadata
-        kind = access.check(identity, "update", metadata.type).type
+        kind = access.check(self._types, identity, "update", metadata.type).type
         current = self._existing(metadata)
         options = request.options
         expected = options.expected_phase if options.HasField("expected_phase") else None
@@ -115,7 +116,7 @@ class State:
 
     def destroy(self, identity: Identity, request: state_pb2.DestroyRequest) -> state_pb2.DestroyResponse:
         """Remove a resource that has no finalizers."""
-        access.check(identity, "destroy", request.type)
+        access.check(self._types, identity, "destroy", request.type)
         resource = self._existing(request)
         validations.check_destroy(self._situation, resource)
         self._store.destroy(resource.type, resource.id, owner=request.options.owner)
@@ -124,7 +125,7 @@ class State:
 
     def watch(self, identity: Identity, request: state_pb2.WatchRequest) -> Watch:
         """Start a watch on a resource or a type."""
-        kind = access.check(identity, "read", request.type).type
+        kind = access.check(self._types, identity, "read", request.type).type
         if kind in access.VIRTUAL:
             text = f'unsupported resource type for watch "{request.type}"'
             raise StoreError(grpc.StatusCode.UNIMPLEMENTED, text)
@@ -136,7 +137,7 @@ class State:
         request: state_pb2.TeardownRequest | state_pb2.TeardownAndDestroyRequest,
         owner: str,
     ) -> bool:
-        access.check(identity, "destroy", request.type)
+        access.check(self._types, identity, "destroy", request.type)
         resource = self._existing(request)
         validations.check_destroy(self._situation, resource)
         ready = self._store.teardown(resource.type, resource.id, owner=owner)

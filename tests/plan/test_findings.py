@@ -434,8 +434,8 @@ def test_install_disks_depend_on_the_api_version() -> None:
     patched = cluster_spec(patches=[{"name": "p", "inline": {"machine": {"install": {"disk": "/dev/vda"}}}}])
 
     assert failures(judged(selected, omni_with(sys_version=sys_version(2)), old=None)) == {
-        f"machines.{machine_id(1)}.install.diskSelector": "this Omni (v1.10.4) does not support disk selectors: name "
-        "the disk with install.disk"
+        f"machines.{machine_id(1)}.install.diskSelector": "this Omni (v1.10.4) does not support disk selectors, "
+        "which need API version 3: name the disk with install.disk"
     }
     assert failures(judged(selected, omni_with(sys_version=sys_version(3)), old=None)) == {}
     assert failures(judged(patched, omni_with(sys_version=sys_version(2)), old=None)) == {}

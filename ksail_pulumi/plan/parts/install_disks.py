@@ -73,7 +73,10 @@ def rules(situation: Situation) -> Iterator[Problem]:
         for machine, described in spec.machines.items():
             if described.install is not None and described.install.disk_selector:
                 version = snapshot.sys_version.spec.backend_version
-                reason = f"this Omni ({version}) does not support disk selectors: name the disk with install.disk"
+                reason = (
+                    f"this Omni ({version}) does not support disk selectors, which need API version "
+                    f"{INSTALL_DISK_API}: name the disk with install.disk"
+                )
                 yield Problem(("machines", machine, "install", "diskSelector"), reason)
         return
     for path, scope in spec.scopes():

@@ -37,6 +37,7 @@ _CREATE: Mapping[ResourceType, _Create] = {
     resources.EXTENSIONS_CONFIGURATION: workloads.extensions_on_create,
     resources.KERNEL_ARGS: workloads.kernel_args_on_create,
     resources.KUBERNETES_MANIFEST_GROUP: workloads.manifest_group_on_create,
+    resources.MACHINE_INSTALL_DISK_CONFIG: workloads.install_disk_on_create,
     resources.KUBERNETES_HEALTH_CHECK: workloads.health_check_on_create,
     resources.ETCD_MANUAL_BACKUP: backups.manual_backup_on_create,
     resources.NODE_FORCE_DESTROY_REQUEST: backups.force_destroy_on_create,

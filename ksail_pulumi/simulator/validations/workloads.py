@@ -67,6 +67,13 @@ def kernel_args_on_create(_situation: Context, kernel_args: Resource) -> Iterato
             yield f"args[{number}] contains a control character"
 
 
+def install_disk_on_create(_situation: Context, install: Resource) -> Iterator[str]:
+    if install.spec.disk and install.spec.disk_selector:
+        yield "disk and disk selector are mutually exclusive"
+    elif not install.spec.disk and not install.spec.disk_selector:
+        yield "either disk or disk selector must be set"
+
+
 def manifest_group_on_create(_situation: Context, group: Resource) -> Iterator[str]:
     if LABEL_SYSTEM_MANIFEST in group.labels:
         yield "system manifests can't be created by the user"
