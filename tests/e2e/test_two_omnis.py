@@ -81,6 +81,29 @@ def moves_there(project: Project, other: Simulator) -> None:
 
 
 @pytest.mark.sweep
+def test_only_an_endpoint_in_the_program_moves_a_cluster(
+    project: Project, simulator: Simulator, omni: Client, other: Simulator, other_omni: Client
+) -> None:
+    """As with a ksail.yaml that has an endpoint, where OMNI_ENDPOINT is set on one machine and not on another."""
+    project.init()
+    project.clusters({"main": {"endpoint": simulator.endpoint}})
+    project.up()
+    before = server.uuids(omni)
+
+    project.clusters({"main": {}})
+    elsewhere = {"OMNI_ENDPOINT": other.endpoint, "OMNI_SERVICE_ACCOUNT_KEY": other.service_account_key}
+    for verb in (project.preview, project.up):
+        told = verb(environment=elsewhere, fails=True).told["main"]
+        assert (
+            f"endpoint: cluster main is in Omni at {simulator.endpoint}, and this is Omni at {other.endpoint}" in told
+        )
+    assert project.up().changes == {"unchanged": 2}
+    assert project.up(environment=elsewhere).changes == {"unchanged": 2}
+    assert (server.uuids(omni), server.uuids(other_omni)) == (before, {})
+    assert project.uuids() == before
+
+
+@pytest.mark.sweep
 def test_an_endpoint_of_another_omni_replaces_the_cluster_by_one_there(
     project: Project, simulator: Simulator, omni: Client, other: Simulator, other_omni: Client
 ) -> None:
