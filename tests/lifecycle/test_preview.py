@@ -91,18 +91,6 @@ def test_extensions_are_checked_for_the_version_that_a_cluster_has(lab: Lab, nee
     ]
 
 
-def test_the_id_of_a_health_check_is_checked_with_the_name_that_a_cluster_gets(lab: Lab, needs: Needs) -> None:
-    needs(1)
-    checks = [{"name": "dns", "job": {"kind": "Job"}}, {"idOverride": "DNS", "job": {"kind": "Job"}}]
-    spec = parse_cluster({"name": "West_1", "healthChecks": checks})
-    found = preview(spec, None, lab.mark, lab.client)
-    assert {problem.field: problem.reason for problem in found.failures} == {
-        "healthChecks[0].name": "the ID of the health check, cluster-West_1-dns, must be a valid DNS label: change it "
-        "or the name of the cluster, or set idOverride",
-        "healthChecks[1].idOverride": "the ID of the health check, DNS, must be a valid DNS label",
-    }
-
-
 def test_a_patch_that_omni_cannot_store_is_refused_before_there_is_a_cluster(lab: Lab, needs: Needs) -> None:
     needs(1)
     content = base64.b64encode(random.Random(1).randbytes(2_250_000)).decode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.model.cluster import HealthCheck
@@ -13,8 +12,6 @@ from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.plan.parts.live import as_found, metadata_of
 from ksail_pulumi.plan.parts.part import Part
-from ksail_pulumi.problems import Problem
-from ksail_pulumi.redaction import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +19,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.parts.asked import Asked
     from ksail_pulumi.plan.parts.live import Draft, Live
-    from ksail_pulumi.plan.parts.part import Change, Outlook, Situation
-
-_DNS_LABEL = re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+    from ksail_pulumi.plan.parts.part import Change, Outlook
 
 
 def desired(asked: Asked) -> Iterator[Resource]:
@@ -55,17 +50,6 @@ def observe(live: Live, draft: Draft) -> None:
         draft.cluster["health_checks"] = tuple(found)
 
 
-def rules(situation: Situation) -> Iterator[Problem]:
-    """The name of the cluster, which may be a default, is part of the ID."""
-    for index, check in enumerate(situation.spec.health_checks or ()):
-        if not _DNS_LABEL.fullmatch(check_id := health_check_id(check, situation.spec.name)):
-            field = "idOverride" if check.id_override else "name"
-            reason = f"the ID of the health check, {short(check_id)}, must be a valid DNS label"
-            if not check.id_override:
-                reason += ": change it or the name of the cluster, or set idOverride"
-            yield Problem(("healthChecks", index, field), reason)
-
-
 def describe(change: Change, _: Outlook) -> str:
     return f"{change.verb} health check {change.resource.id}"
 
@@ -75,7 +59,6 @@ PART = Part(
     nouns=("health check", "health checks"),
     desired=desired,
     observe=observe,
-    rules=rules,
     describe=describe,
     late=True,
 )
