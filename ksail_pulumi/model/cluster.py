@@ -349,6 +349,14 @@ class OnDelete(Model):
     `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
 
 
+class OnUpdate(Model):
+    """What happens when an update takes machines out of the cluster."""
+
+    disconnected_machines: Literal["wait", "fail", "remove"] = "fail"
+    """What to do about machines that leave, and that Omni cannot reach and therefore cannot wipe. `fail`: list them and
+    change nothing. `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
+
+
 class ClusterSpec(Model):
     """The inputs of an `OmniCluster`."""
 
@@ -429,6 +437,9 @@ class ClusterSpec(Model):
 
     on_delete: OnDelete = Field(default_factory=OnDelete)
     """What happens when the cluster is deleted."""
+
+    on_update: OnUpdate = Field(default_factory=OnUpdate)
+    """What happens when an update takes machines out of the cluster."""
 
     ownership: Literal["additive", "exclusive"] = "additive"
     """What the resource removes from the cluster. `additive`: only what it created. `exclusive`: everything that is not

@@ -10,6 +10,7 @@ from ksail_pulumi.errors import ForeignClusterError, NotEnoughMachinesError
 from ksail_pulumi.model.patches import lost_files
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.forecast import forecast
+from ksail_pulumi.plan.leaving import leaving, what_happens, why_not
 from ksail_pulumi.plan.limits import measured, oversized, oversized_together, refused_resources
 from ksail_pulumi.plan.locks import lock_forbids
 from ksail_pulumi.plan.ownership import Creation
@@ -92,9 +93,13 @@ def findings(
             if lock_forbids(plan, snapshot.cluster):
                 reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
                 failures[()] = Problem((), f"{reason}; unlock it first, with locked: false")
+            gone = leaving(plan, snapshot)
+            if unwiped := why_not(spec, gone, snapshot):
+                failures[()] = Problem((), unwiped)
             outlook = Outlook(plan, versions, assignment, snapshot)
             forecasts = [] if previous is not None else list(_taken_over(snapshot, mark))
             forecasts += forecast(outlook, mark)
+            warnings += what_happens(spec, gone, snapshot)
             forecasts += addon_forecast(
                 spec,
                 versions,

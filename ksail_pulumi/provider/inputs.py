@@ -343,6 +343,15 @@ class OnDeleteArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OnUpdateArgs:
+    """What happens when an update takes machines out of the cluster."""
+
+    disconnected_machines: Input[Literal["wait", "fail", "remove"]] | None = None
+    """What to do about machines that leave, and that Omni cannot reach and therefore cannot wipe. `fail`: list them and
+    change nothing. `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class OmniClusterArgs:
     """The inputs of an `OmniCluster`."""
 
@@ -422,6 +431,9 @@ class OmniClusterArgs:
 
     on_delete: Input[OnDeleteArgs | OnDeleteArgsDict] | None = None
     """What happens when the cluster is deleted."""
+
+    on_update: Input[OnUpdateArgs | OnUpdateArgsDict] | None = None
+    """What happens when an update takes machines out of the cluster."""
 
     ownership: Input[Literal["additive", "exclusive"]] | None = None
     """What the resource removes from the cluster. `additive`: only what it created. `exclusive`: everything that is not
@@ -741,6 +753,14 @@ class OnDeleteArgsDict(TypedDict, total=False):
     `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
 
 
+class OnUpdateArgsDict(TypedDict, total=False):
+    """What happens when an update takes machines out of the cluster."""
+
+    disconnected_machines: Input[Literal["wait", "fail", "remove"]]
+    """What to do about machines that leave, and that Omni cannot reach and therefore cannot wipe. `fail`: list them and
+    change nothing. `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
+
+
 class OmniClusterArgsDict(TypedDict, total=False):
     """The inputs of an `OmniCluster`."""
 
@@ -820,6 +840,9 @@ class OmniClusterArgsDict(TypedDict, total=False):
 
     on_delete: Input[OnDeleteArgs | OnDeleteArgsDict]
     """What happens when the cluster is deleted."""
+
+    on_update: Input[OnUpdateArgs | OnUpdateArgsDict]
+    """What happens when an update takes machines out of the cluster."""
 
     ownership: Input[Literal["additive", "exclusive"]]
     """What the resource removes from the cluster. `additive`: only what it created. `exclusive`: everything that is not
@@ -943,6 +966,11 @@ class InputOutputs:
     def on_delete(self) -> Output[dict[str, Any] | None]:
         """What happens when the cluster is deleted."""
         return self._output("onDelete")
+
+    @property
+    def on_update(self) -> Output[dict[str, Any] | None]:
+        """What happens when an update takes machines out of the cluster."""
+        return self._output("onUpdate")
 
     @property
     def ownership(self) -> Output[str | None]:
@@ -1076,6 +1104,9 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
     "OnDelete": {
         "disconnected_machines": Field("disconnectedMachines"),
     },
+    "OnUpdate": {
+        "disconnected_machines": Field("disconnectedMachines"),
+    },
     "OmniCluster": {
         "name": Field("name"),
         "endpoint": Field("endpoint"),
@@ -1101,6 +1132,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "talosconfig": Field("talosconfig"),
         "wait_for": Field("waitFor"),
         "on_delete": Field("onDelete", "OnDelete"),
+        "on_update": Field("onUpdate", "OnUpdate"),
         "ownership": Field("ownership"),
     },
 }
