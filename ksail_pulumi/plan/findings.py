@@ -9,6 +9,7 @@ from ksail_pulumi.addons.findings import addon_forecast, addon_rules, addon_warn
 from ksail_pulumi.errors import ForeignClusterError, NotEnoughMachinesError
 from ksail_pulumi.model.patches import lost_files
 from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.plan.etcd import etcd_steps
 from ksail_pulumi.plan.forecast import forecast
 from ksail_pulumi.plan.leaving import leaving, what_happens, why_not
 from ksail_pulumi.plan.limits import measured, oversized, oversized_together, refused_resources
@@ -99,6 +100,7 @@ def findings(
             outlook = Outlook(plan, versions, assignment, snapshot)
             forecasts = [] if previous is not None else list(_taken_over(snapshot, mark))
             forecasts += forecast(outlook, mark)
+            forecasts += etcd_steps(spec, snapshot, assignment)
             warnings += what_happens(spec, gone, snapshot)
             forecasts += addon_forecast(
                 spec,

@@ -546,3 +546,59 @@ def test_an_upgrade_that_is_too_large_names_the_versions_in_between() -> None:
     back = cluster_spec(talosVersion="1.13.8", kubernetesVersion="1.34.8", workers=2)
     found = failures(judged(back, omni_with(running(versions=Versions("1.13.8", "1.36.3")))))
     assert found["kubernetesVersion"].endswith("and never downgrade")
+
+
+def etcd_lines(found: Findings) -> list[str]:
+    return [line for line in found.forecasts if line.startswith("etcd ")]
+
+
+def control_plane(*numbers: int) -> ClusterSpec:
+    return cluster_spec(
+        talosVersion="1.13.8",
+        kubernetesVersion="1.36.3",
+        controlPlane={"machines": [machine_id(number) for number in numbers]},
+        onUpdate={"disconnectedMachines": "remove"},
+    )
+
+
+def name(number: int) -> str:
+    return f"host-{number} ({machine_id(number)})"
+
+
+def changed(before: ClusterSpec, after: ClusterSpec, dead: tuple[int, ...] = ()) -> list[str]:
+    statuses = [
+        machine(number, cluster="prod", without=("connected",) if number in dead else ()) for number in range(1, 4)
+    ] + [machine(number) for number in range(4, 7)]
+    return etcd_lines(judged(after, omni_with(running(before), statuses), before))
+
+
+def test_what_etcd_survives_is_said_at_each_step_down() -> None:
+    assert changed(control_plane(1, 2, 3), control_plane(1)) == [
+        f"etcd after {name(2)} has left: 2 members, survives the loss of none",
+        f"etcd after {name(3)} has left: 1 member, survives the loss of none",
+    ]
+
+
+def test_what_etcd_survives_is_said_at_each_step_up() -> None:
+    assert changed(control_plane(1, 2, 3), control_plane(1, 2, 3, 4, 5)) == [
+        f"etcd after {name(4)} has joined: 4 members, survives the loss of 1",
+        f"etcd after {name(5)} has joined: 5 members, survives the loss of 2",
+    ]
+
+
+def test_a_dead_member_that_is_replaced_counts_until_it_has_left() -> None:
+    assert changed(control_plane(1, 2, 3), control_plane(1, 2, 4), dead=(3,)) == [
+        f"etcd after {name(4)} has joined: 4 members, survives the loss of none",
+        f"etcd after {name(3)} has left: 3 members, survives the loss of 1",
+    ]
+
+
+def test_etcd_without_quorum_is_said_to_have_none() -> None:
+    (first, _) = changed(control_plane(1, 2, 3), control_plane(1, 4, 3), dead=(2, 3))
+    assert first == (
+        f"etcd after {name(4)} has joined: 4 members, 2 not connected: it has no quorum, and the cluster does not work"
+    )
+
+
+def test_nothing_is_said_of_etcd_where_it_stays() -> None:
+    assert changed(control_plane(1, 2, 3), control_plane(3, 1, 2)) == []
