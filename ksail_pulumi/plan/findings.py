@@ -18,6 +18,7 @@ from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.plan.parts.part import Outlook, Situation
 from ksail_pulumi.plan.parts.table import PARTS
 from ksail_pulumi.plan.planning import cluster_machines, cluster_versions, plan_changes
+from ksail_pulumi.plan.repeated import repeated_values
 from ksail_pulumi.plan.server_age import lacking
 from ksail_pulumi.plan.staying import staying
 from ksail_pulumi.problems import InvalidCluster, Problem, field_path
@@ -101,6 +102,7 @@ def findings(
             forecasts = [] if previous is not None else list(_taken_over(snapshot, mark))
             forecasts += forecast(outlook, mark)
             forecasts += etcd_steps(spec, snapshot, assignment)
+            warnings += repeated_values(plan.desired, assignment)
             warnings += what_happens(spec, gone, snapshot)
             forecasts += addon_forecast(
                 spec,

@@ -602,3 +602,49 @@ def test_etcd_without_quorum_is_said_to_have_none() -> None:
 
 def test_nothing_is_said_of_etcd_where_it_stays() -> None:
     assert changed(control_plane(1, 2, 3), control_plane(3, 1, 2)) == []
+
+
+def patch_of(name: str, inline: Any) -> dict[str, Any]:
+    return {"name": name, "inline": inline}
+
+
+def repeats(**inputs: Any) -> list[str]:
+    found = judged(cluster_spec(**inputs), omni_with(), None)
+    assert not found.failures
+    return [line for line in found.warnings if "repeats values" in line]
+
+
+def test_a_patch_that_repeats_what_another_one_of_the_machine_adds_is_warned_of() -> None:
+    servers = patch_of("a", {"machine": {"time": {"servers": ["a", "b"]}}})
+    more = patch_of("b", "machine:\n  time:\n    servers: [b, c]\n")
+    assert repeats(patches=[servers], controlPlane={"patches": [more]}) == [
+        "patch 400-prod-control-planes-b repeats values of machine.time.servers that patch 200-cluster-prod-a adds: "
+        "Talos appends lists, so the machines get them twice"
+    ]
+    assert len(repeats(patches=[servers, more])) == 1
+    one = {"controlPlane": {"machines": [machine_id(1)], "patches": [servers]}}
+    assert len(repeats(**one, machines={machine_id(1): {"patches": [more]}})) == 1
+
+
+@pytest.mark.parametrize(
+    "inline",
+    [
+        {"cluster": {"network": {"podSubnets": ["10.0.0.0/8"]}}},
+        {"machine": {"network": {"interfaces": [{"interface": "eth0", "dhcp": True}]}}},
+        {"machine": {"sysctls": {"a": "b"}}},
+        {"machine": {"kubelet": {"extraConfig": {"a": ["b"]}}}},
+    ],
+)
+def test_what_talos_replaces_or_merges_is_not_warned_of(inline: Any) -> None:
+    assert repeats(patches=[patch_of("a", inline), patch_of("b", inline)]) == []
+
+
+def test_patches_of_different_machines_or_documents_repeat_nothing() -> None:
+    servers = [patch_of("a", {"machine": {"time": {"servers": ["a"]}}})]
+    assert repeats(controlPlane={"patches": servers}, workers=[{"patches": servers}]) == []
+    service = {"apiVersion": "v1alpha1", "kind": "ExtensionServiceConfig", "environment": ["A=b"]}
+    named = [patch_of(name, {**service, "name": name}) for name in ("a", "b")]
+    assert repeats(patches=named) == []
+    twice = [patch_of(name, {**service, "name": "a"}) for name in ("a", "b")]
+    (line,) = repeats(patches=twice)
+    assert "repeats values of environment of ExtensionServiceConfig a that patch" in line

@@ -1,0 +1,107 @@
+"""Values of lists that two patches of the same machine add: Talos appends lists, so the machine gets them twice."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi import listing
+from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.goyaml.read import parse_documents
+from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.plan.scopes import scope_of
+from ksail_pulumi.problems import field_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.machines import Assignment
+    from ksail_pulumi.plan.scopes import Scope
+
+# What Talos replaces, or merges by a key of its items (`merge:"replace"` and `Merge` in its pkg/machinery/config).
+_NOT_APPENDED = (
+    ("", "cluster", "apiServer", "admissionControl"),
+    ("", "cluster", "apiServer", "auditPolicy"),
+    ("", "cluster", "network", "podSubnets"),
+    ("", "cluster", "network", "serviceSubnets"),
+    ("", "machine", "network", "interfaces"),
+    ("ExtensionServiceConfig", "configFiles"),
+    ("ImageVerificationConfig", "rules"),
+    ("NetworkRuleConfig", "ingress"),
+    ("NetworkRuleConfig", "portSelector", "ports"),
+)
+_UNSTRUCTURED = frozenset({"extraArgs", "extraConfig"})
+"""Fields below which Talos has rules of its own."""
+
+_Field = tuple[str, ...]
+"""The kind of a document (empty for the configuration without one), then the path of a field."""
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """A patch.
+
+    Attributes:
+        lists: The values that it adds to lists, by field and the document's name.
+    """
+
+    id: str
+    scope: Scope
+    lists: Mapping[tuple[str, _Field], frozenset[str]]
+
+
+def repeated_values(desired: Sequence[Resource], assignment: Assignment) -> list[str]:
+    """A line for each two patches of the same machine that add the same value to a list."""
+    patches = [
+        _Patch(each.id, scope_of(each), dict(_lists(each.spec.data)))
+        for each in desired
+        if each.type == omni.CONFIG_PATCH and omni.LABEL_DISABLED not in each.labels
+    ]
+    patches.sort(key=lambda patch: (patch.scope.breadth, patch.id))
+    return listing.lines([line for one, other in combinations(patches, 2) for line in _shared(one, other, assignment)])
+
+
+def _shared(one: _Patch, other: _Patch, assignment: Assignment) -> Iterator[str]:
+    if not _meet(one.scope, other.scope, assignment):
+        return
+    for key in sorted(one.lists.keys() & other.lists.keys()):
+        if one.lists[key] & other.lists[key]:
+            name, (kind, *path) = key
+            document = f" of {kind}{f' {name}' if name else ''}" if kind else ""
+            yield (
+                f"patch {other.id} repeats values of {field_path(path)}{document} that patch {one.id} adds: Talos "
+                "appends lists, so the machines get them twice"
+            )
+
+
+def _meet(wide: Scope, narrow: Scope, assignment: Assignment) -> bool:
+    """Whether two scopes have a machine in common; `narrow` is not the broader one."""
+    if wide.label == omni.LABEL_CLUSTER or wide == narrow:
+        return True
+    return wide.label == omni.LABEL_MACHINE_SET and assignment.set_of(narrow.target) == wide.target
+
+
+def _lists(text: str) -> Iterator[tuple[tuple[str, _Field], frozenset[str]]]:
+    try:
+        documents = parse_documents(text, "")
+    except ConfigFileError:
+        return  # Omni judges it
+    for document in documents:
+        if isinstance(document.value, dict):
+            kind, name = (str(document.value.get(key) or "") for key in ("kind", "name"))
+            for path, items in _lists_in(document.value, (kind,)):
+                yield (name if kind else "", path), frozenset(json.dumps(item, sort_keys=True) for item in items)
+
+
+def _lists_in(value: dict[str, Any], path: _Field) -> Iterator[tuple[_Field, list[Any]]]:
+    for key, item in value.items():
+        inner = (*path, key)
+        if inner in _NOT_APPENDED or key in _UNSTRUCTURED:
+            continue
+        if isinstance(item, dict):
+            yield from _lists_in(item, inner)
+        elif isinstance(item, list):
+            yield inner, item
