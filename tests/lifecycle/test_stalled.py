@@ -31,7 +31,7 @@ class Wait:
 
     def at(self, seconds: float, line: str = "") -> None:
         self.line = line or self.line
-        self.reporter.tell(self.start + seconds, changed=bool(line))
+        self.reporter.report(self.start + seconds, changed=bool(line))
 
 
 def test_after_a_minute_without_progress_the_line_names_what_holds_the_wait_up() -> None:

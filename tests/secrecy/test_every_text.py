@@ -43,7 +43,7 @@ EXEMPT = {
     "provider/configured.py _look_at_provider": "a provider's name; tests/e2e/test_canaries.py",
     "provider/configured.py look_at_settings": "a constant; tests/e2e/test_canaries.py",
     "provider/host/call.py call": "the name of a class of Python",
-    "provider/looking.py _Asking._leaves_omni": "a cluster's name, its machines and an endpoint",
+    "provider/looking.py _Asking._left_behind": "a cluster's name, its machines and an endpoint",
     "provider/verbs.py read": "a cluster's name and an endpoint",
     "provider/verbs.py _in_short": "a number of machines and the versions",
     "model/validation.py _name": "one of two constants",
