@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.problems import FieldPath
 
 _SHORTEST_INTERVAL = 5  # seconds, of a health check
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_LONGEST_SUBDOMAIN = 253 - len("omni-healthcheck-")
 
 
 def health_check_id(check: HealthCheck, cluster: str) -> str:
@@ -37,7 +34,7 @@ def workload_rules(spec: ClusterSpec) -> Iterator[Problem]:
         yield from _manifest(("manifests", index), manifest, seen)
     seen = set()
     for index, check in enumerate(spec.health_checks or ()):
-        yield from _health_check(("healthChecks", index), check, spec.name, seen)
+        yield from _health_check(("healthChecks", index), check, seen)
 
 
 def _manifest(path: FieldPath, manifest: Manifest, seen: set[str]) -> Iterator[Problem]:
@@ -58,18 +55,12 @@ def _manifest(path: FieldPath, manifest: Manifest, seen: set[str]) -> Iterator[P
         yield Problem((*path, "inline"), f"{reason} in document {number}")
 
 
-def _health_check(path: FieldPath, check: HealthCheck, cluster: str, seen: set[str]) -> Iterator[Problem]:
+def _health_check(path: FieldPath, check: HealthCheck, seen: set[str]) -> Iterator[Problem]:
     name = check.id_override or check.name or ""
     if not name:
         yield Problem(path, "either name or idOverride is required for a healthcheck")
     elif name in seen:
         yield Problem(path, "duplicate healthcheck: another health check has the same name or idOverride")
-    elif reason := _no_runner_name(health_check_id(check, cluster)):
-        made = (
-            "" if check.id_override else "cluster- and the names of the cluster and of the health check make its ID, "
-        )
-        field = (*path, "idOverride" if check.id_override else "name")
-        yield Problem(field, f"{made}healthcheck ID cannot be used to build the runner name: {reason}")
     seen.add(name)
     if check.job is None or check.job == "":
         yield Problem((*path, "job"), "job or file is required")
@@ -100,16 +91,4 @@ def _without_kind(inline: Inline) -> int | None:
     for number, document in enumerate(documents, 1):
         if document is not None and not document.get("kind"):
             return number
-    return None
-
-
-def _no_runner_name(check_id: str) -> str | None:
-    """Why Omni cannot name the Job of a health check after it."""
-    if len(check_id) > _LONGEST_SUBDOMAIN:
-        return f"the ID must be no more than {_LONGEST_SUBDOMAIN} characters"
-    if not _SUBDOMAIN.fullmatch(check_id):
-        return (
-            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
-            "start and end with an alphanumeric character"
-        )
     return None

@@ -91,6 +91,28 @@ def test_extensions_are_checked_for_the_version_that_a_cluster_has(lab: Lab, nee
     ]
 
 
+def test_the_id_of_a_health_check_is_checked_with_the_name_that_a_cluster_gets(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    checks = [{"name": "dns", "job": {"kind": "Job"}}, {"idOverride": "DNS", "job": {"kind": "Job"}}]
+    spec = parse_cluster({"name": "West_1", "healthChecks": checks})
+    found = preview(spec, None, lab.mark, lab.client)
+    why = (
+        "cannot be used to build the runner name: a lowercase RFC 1123 subdomain must consist of lower case "
+        "alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
+    )
+    assert {problem.field: problem.reason for problem in found.failures} == {
+        "healthChecks[0].name": f"healthcheck ID cluster-West_1-dns {why}; change it or the name of the cluster, or "
+        "set idOverride",
+        "healthChecks[1].idOverride": f"healthcheck ID DNS {why}",
+    }
+
+
+@pytest.mark.parametrize(("check_id", "found"), [("a" * 236, 0), ("a" * 237, 1), ("a.b", 0), ("a.", 1)])
+def test_the_id_of_a_health_check_must_fit_the_name_of_its_job(lab: Lab, check_id: str, found: int) -> None:
+    spec = lab.spec(healthChecks=[{"idOverride": check_id, "job": {"kind": "Job"}}])
+    assert len(preview(spec, None, lab.mark, lab.client).failures) == found
+
+
 def test_a_patch_that_omni_cannot_store_is_refused_before_there_is_a_cluster(lab: Lab, needs: Needs) -> None:
     needs(1)
     content = base64.b64encode(random.Random(1).randbytes(2_250_000)).decode()

@@ -41,24 +41,6 @@ def test_a_manifest_with_kinds_or_nothing_is_accepted(inline: Any) -> None:
     assert problems(manifests=[{"name": "m", "mode": "full", "inline": inline}]) == []
 
 
-@pytest.mark.parametrize("check", [{"name": "A_b"}, {"idOverride": "A_b"}, {"idOverride": "-a"}, {"name": "a."}])
-def test_a_health_check_needs_a_name_for_its_job(check: dict[str, str]) -> None:
-    (problem,) = problems(healthChecks=[{**check, "job": JOB}])
-    assert problem.startswith(f"healthChecks[0].{next(iter(check))}: ")
-    assert "cannot be used to build the runner name: a lowercase RFC 1123 subdomain must consist of" in problem
-
-
-@pytest.mark.parametrize(("length", "found"), [(236, 0), (237, 1)])
-def test_the_id_of_a_health_check_has_a_longest_length(length: int, found: int) -> None:
-    assert len(problems(healthChecks=[{"idOverride": "a" * length, "job": JOB}])) == found
-    assert len(problems(healthChecks=[{"name": "a" * (length - len("cluster-c-")), "job": JOB}])) == found
-
-
-def test_the_name_of_the_cluster_is_a_part_of_the_id_of_a_health_check() -> None:
-    (problem,) = problems(name="My_cluster", healthChecks=[{"name": "a", "job": JOB}])
-    assert "cluster- and the names of the cluster and of the health check make its ID" in problem
-
-
 @pytest.mark.parametrize("kind", ["label", "annotation"])
 def test_metadata_has_omnis_limits(kind: str) -> None:
     def said(entries: dict[str, str]) -> list[str]:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.parts.asked import Asked
     from ksail_pulumi.plan.parts.live import Draft, Live
-    from ksail_pulumi.plan.parts.part import Change, Outlook
+    from ksail_pulumi.plan.parts.part import Change, Outlook, Situation
+
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LONGEST_ID = 253 - len("omni-healthcheck-")  # Omni names the Job after it
 
 
 def desired(asked: Asked) -> Iterator[Resource]:
@@ -48,6 +51,30 @@ def observe(live: Live, draft: Draft) -> None:
         )
     if found:
         draft.cluster["health_checks"] = tuple(found)
+
+
+def rules(situation: Situation) -> Iterator[Problem]:
+    """The name of the cluster, which may be a default, is part of the ID."""
+    for index, check in enumerate(situation.spec.health_checks or ()):
+        check_id = health_check_id(check, situation.spec.name)
+        if wrong := _no_runner_name(check_id):
+            field = "idOverride" if check.id_override else "name"
+            reason = f"healthcheck ID {short(check_id)} cannot be used to build the runner name: {wrong}"
+            if not check.id_override:
+                reason += "; change it or the name of the cluster, or set idOverride"
+            yield Problem(("healthChecks", index, field), reason)
+
+
+def _no_runner_name(check_id: str) -> str | None:
+    """Why Omni cannot name the Job of a health check after it."""
+    if len(check_id) > _LONGEST_ID:
+        return f"must be no more than {_LONGEST_ID} characters"
+    if not _SUBDOMAIN.fullmatch(check_id):
+        return (
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
+            "start and end with an alphanumeric character"
+        )
+    return None
 
 
 def describe(change: Change, _: Outlook) -> str:
