@@ -114,11 +114,12 @@ def test_a_wrong_input_is_refused_in_preview_with_its_path(project: Project) -> 
     project.init()
     project.clusters({"main": {"control_plane": {"machines": ["a"]}}})
     text = without_traceback(project.preview(fails=True))
-    assert "property controlPlane.machines[0]" in text
+    assert "has a problem: controlPlane.machines[0]: " in text
+    assert "<nil>" not in text
     assert "has a problem: " in text
     project.clusters({"main": {"patches": [{"name": "p", "inline": {"cluster": {"clusterName": "x"}}}]}})
     text = without_traceback(project.preview(fails=True))
-    assert "property patches[0]" in text
+    assert "has a problem: patches[0]" in text
     assert "clusterName" in text
 
 
