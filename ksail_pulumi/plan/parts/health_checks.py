@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.model.cluster import HealthCheck
@@ -12,6 +13,8 @@ from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.plan.parts.live import as_found, metadata_of
 from ksail_pulumi.plan.parts.part import Part
+from ksail_pulumi.problems import Problem
+from ksail_pulumi.redaction import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +89,7 @@ PART = Part(
     nouns=("health check", "health checks"),
     desired=desired,
     observe=observe,
+    rules=rules,
     describe=describe,
     late=True,
 )
