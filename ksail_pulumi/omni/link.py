@@ -6,6 +6,7 @@ import functools
 import queue
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
@@ -75,6 +76,8 @@ class Link:
                 raise OmniError(f"the connection to Omni at {self._endpoint.url} is closed")
             if self._channel is None:
                 self._channel = self._connect()
+                # grpcio 1.85 does not let the interpreter exit while its thread of `subscribe` uses an open channel.
+                weakref.finalize(self, self._channel.close)
             if kind not in self._stubs:
                 self._stubs[kind] = kind(self._channel)
             stub: S = self._stubs[kind]
