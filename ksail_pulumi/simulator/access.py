@@ -12,7 +12,7 @@ from typing import Literal
 import grpc
 
 from ksail_pulumi.omni import resources
-from ksail_pulumi.omni.api import specs_pb2, virtual_pb2
+from ksail_pulumi.omni.api import meta_pb2, specs_pb2, virtual_pb2
 from ksail_pulumi.omni.resources import ResourceType
 from ksail_pulumi.simulator.refusal import listed
 from ksail_pulumi.simulator.store import StoreError
@@ -43,7 +43,7 @@ class Access:
 
 
 NAMESPACES = frozenset(
-    ("default", "ephemeral", "metrics", "virtual", "external", "infra-provider", "infra-provider-ephemeral")
+    ("default", "ephemeral", "metrics", "virtual", "external", "infra-provider", "infra-provider-ephemeral", "meta")
 )
 
 IMPORTED_CLUSTER_SECRETS = ResourceType(
@@ -54,6 +54,7 @@ CLUSTER_PERMISSIONS = ResourceType("ClusterPermissions.omni.sidero.dev", "virtua
 ADVERTISED_ENDPOINTS = ResourceType(
     "AdvertisedEndpoints.omni.sidero.dev", "virtual", virtual_pb2.AdvertisedEndpointsSpec
 )
+RESOURCE_DEFINITIONS = ResourceType("ResourceDefinitions.meta.cosi.dev", "meta", meta_pb2.ResourceDefinitionSpec)
 VERSION_CONTRACTS = ResourceType("VersionContracts.omni.sidero.dev", "virtual", virtual_pb2.PermissionsSpec)
 """Omni knows this type but returns no resource of it, so its spec is never used."""
 KUBERNETES_USAGES = ResourceType("KubernetesUsages.omni.sidero.dev", "virtual", specs_pb2.KubernetesUsageSpec)
@@ -102,7 +103,7 @@ def _table() -> Mapping[str, Access]:
     read: frozenset[Action] = frozenset(("read",))
     everything: frozenset[Action] = frozenset(("read", "create", "update", "destroy"))
     open_to_all = (resources.TALOS_VERSION, resources.KUBERNETES_VERSION, resources.FEATURES_CONFIG,
-                   resources.SYS_VERSION, *VIRTUAL)  # fmt: skip
+                   resources.SYS_VERSION, RESOURCE_DEFINITIONS, *VIRTUAL)  # fmt: skip
     table = {
         kind.name: Access(kind, read, "only read access is permitted")
         for kind in (
@@ -112,7 +113,8 @@ def _table() -> Mapping[str, Access]:
         # Added by API version 3 (`table`).
         if kind is not resources.MACHINE_INSTALL_DISK_CONFIG
     }
-    table |= {kind.name: Access(kind, read, "only read access is permitted", reader="None") for kind in open_to_all}
+    refusal = "only read access is permitted"
+    table |= {kind.name: Access(kind, read, refusal, reader="None", writer="None") for kind in open_to_all}
     table |= {kind.name: Access(kind, everything, "") for kind in USER_MANAGED}
     table[IMPORTED_CLUSTER_SECRETS.name] = Access(
         IMPORTED_CLUSTER_SECRETS,

@@ -13,7 +13,7 @@ from typing import Literal, Self
 import grpc
 import grpc.aio
 
-from ksail_pulumi.simulator import access, controllers
+from ksail_pulumi.simulator import access, controllers, definitions
 from ksail_pulumi.simulator.catalog import OMNI_VERSIONS, Catalog
 from ksail_pulumi.simulator.clock import Clock, FastClock, ManualClock, RealClock
 from ksail_pulumi.simulator.controllers.engine import Runtime
@@ -88,7 +88,8 @@ class Simulator:
         self.service_account_key = self.issue_key("automation", role="Admin")
         virtual = Virtual(lambda: self.endpoint, lambda: datetime.now(UTC), self.store)
         context = Context(self.store, lambda: datetime.now(UTC))
-        state = State(self.store, context, virtual, access.table(api_version))
+        self._types = access.table(api_version)
+        state = State(self.store, context, virtual, self._types)
         management = Management(self.store, self.catalog, self._verifier, lambda: self.endpoint)
         self._services = Services(state, management, self.store, self._verifier, self.faults)
         self._runtime: Runtime | None = None
@@ -119,6 +120,7 @@ class Simulator:
         if self._loop is not None:
             raise RuntimeError("a simulator can be started only once")
         self.catalog.populate(self.store)
+        definitions.populate(self.store, self._types)
         started = threading.Event()
         failure: list[Exception] = []
         self._thread = threading.Thread(target=self._run, args=(started, failure), name="simulator-server", daemon=True)

@@ -10,12 +10,14 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import grpc
 import grpc.aio
+from google.protobuf.message import Message
 
 from ksail_pulumi.omni.api import management_pb2, state_pb2
+from ksail_pulumi.simulator import yaml_specs
 from ksail_pulumi.simulator.faults import Faults, Write
 from ksail_pulumi.simulator.management import Management
 from ksail_pulumi.simulator.state import State
@@ -24,6 +26,11 @@ from ksail_pulumi.simulator.verification import Identity, InvalidSignatureError,
 from ksail_pulumi.simulator.watches import Watch
 
 Context = grpc.aio.ServicerContext[Any, Any]
+Reply = TypeVar("Reply", bound=Message)
+
+USER_AGENT = "ksail-pulumi"
+"""How the user agent of this package's client begins."""
+
 _STATE = "/cosi.resource.State/"
 _MANAGEMENT = "/management.ManagementService/"
 _RESOURCE_SERVICE = "omni.resources.ResourceService"
@@ -125,7 +132,7 @@ class Services(grpc.GenericRpcHandler):
             except StoreError as error:
                 await self._refuse(context, error)
             await self._travel()
-            return reply
+            return _readable(reply, context)
 
         return grpc.unary_unary_rpc_method_handler(
             answer,
@@ -144,7 +151,7 @@ class Services(grpc.GenericRpcHandler):
                 await self._refuse(context, error)
             await self._travel()
             for reply in replies:
-                yield reply
+                yield _readable(reply, context)
 
         return grpc.unary_stream_rpc_method_handler(
             answer,
@@ -182,14 +189,14 @@ class Services(grpc.GenericRpcHandler):
                 await self._refuse(context, error)
             await self._travel()
             for events in watch.first():
-                yield state_pb2.WatchResponse(event=events)
+                yield _readable(state_pb2.WatchResponse(event=events), context)
             try:
                 while not self._ended:
                     if signal.broken:
                         await context.abort(grpc.StatusCode.UNAVAILABLE, "the connection was broken")
                     signal.news.clear()
                     for response in _news(watch, aggregated=request.options.aggregated):
-                        yield response
+                        yield _readable(response, context)
                     await signal.news.wait()
             except HistoryLostError:
                 for event in watch.overrun():
@@ -279,6 +286,16 @@ def _news(watch: Watch, *, aggregated: bool) -> Iterable[state_pb2.WatchResponse
     if aggregated:
         return [state_pb2.WatchResponse(event=events)] if events else []
     return [state_pb2.WatchResponse(event=[event]) for event in events]
+
+
+def _readable(reply: Reply, context: Context) -> Reply:
+    """A reply as Omni sends it: with each spec as YAML too.
+
+    This package's client does not read the YAML, which would make up most of the time of a long list.
+    """
+    if not dict(_metadata(context)).get("user-agent", "").startswith(USER_AGENT):
+        yaml_specs.add(reply)
+    return reply
 
 
 def _metadata(context: Context) -> list[tuple[str, Any]]:
