@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import grpc
 
 from ksail_pulumi.errors import OmniError
+from ksail_pulumi.omni.status import nobody_listens
 from ksail_pulumi.omni.tls import look_closer
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ CONNECT_SECONDS = 5.0
 """How long the first connection may take before its server is looked at."""
 
 _LOOK_SECONDS = 3.0
+_MOMENT_SECONDS = 10.0
 _FAILED, _READY = grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.READY
 
 
@@ -100,7 +102,7 @@ class Link:
     @functools.cached_property
     def closer_look(self) -> str:
         """The result of `look_closer`, computed once: a thousand calls may fail together."""
-        return look_closer(self._endpoint, self._trust, _LOOK_SECONDS)
+        return self._look()
 
     def _first_connection(self, channel: grpc.Channel) -> None:
         """Wait for the first connection, once for all threads that ask for it at the same time."""
@@ -109,12 +111,22 @@ class Link:
             if self._connected:
                 return
             if self._failure is None or self._failure[0] < began:
-                words = "" if _comes_up(channel) else look_closer(self._endpoint, self._trust, _LOOK_SECONDS)
+                words = self._still_fails(began) or ("" if _comes_up(channel) else self._look())
                 # Without a reason, the call itself finds out: it may be HTTP/2 that does not work.
                 self._connected = not words
                 self._failure = (time.monotonic(), words) if words else None
             if self._failure is not None:
                 raise FirstConnectionError(self._failure[1])
+
+    def _still_fails(self, now: float) -> str:
+        """The words for a connection that failed a moment ago and fails again; `""` if it is worth another wait."""
+        if self._failure is None or now - self._failure[0] > _MOMENT_SECONDS:
+            return ""
+        words = self._look()
+        return words if nobody_listens(words) else ""
+
+    def _look(self) -> str:
+        return look_closer(self._endpoint, self._trust, _LOOK_SECONDS)
 
 
 def _comes_up(channel: grpc.Channel) -> bool:

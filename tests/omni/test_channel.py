@@ -216,12 +216,23 @@ def test_where_nobody_listens_a_closer_look_finds_that(free_port, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["grpc", "https"])
-def test_where_nobody_listens_the_first_call_ends_soon(call, free_port, scheme):
+def test_where_nobody_listens_calls_end_soon(key_text, free_port, scheme):
+    client = Client(Connection(f"{scheme}://127.0.0.1:{free_port}", key_text))
     began = time.monotonic()
-    error = call(f"{scheme}://127.0.0.1:{free_port}")
-    assert isinstance(error, UnreachableError)
-    assert "the connection was refused" in str(error)
-    assert time.monotonic() - began < 2
+    for _ in range(20):  # gRPC's own retries would take six seconds for each
+        with pytest.raises(UnreachableError, match="the connection was refused"):
+            client.state.get(CLUSTER, "prod")
+    client.close()
+    assert time.monotonic() - began < 5
+
+
+def test_a_server_that_comes_up_after_a_first_failure_is_found(key_text, free_port, start_server):
+    client = Client(Connection(f"grpc://127.0.0.1:{free_port}", key_text))
+    with pytest.raises(UnreachableError):
+        client.state.get(CLUSTER, "prod")
+    start_server(port=free_port).on["Get"] = found
+    assert client.state.get(CLUSTER, "prod").id == "prod"
+    client.close()
 
 
 def test_many_threads_that_call_at_once_share_the_first_connection(key_text, free_port):
@@ -237,7 +248,7 @@ def test_many_threads_that_call_at_once_share_the_first_connection(key_text, fre
         texts = set(pool.map(ask, range(8)))
     client.close()
     assert len(texts) == 1
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5  # one after the other they would take eight seconds
 
 
 @pytest.fixture
