@@ -78,7 +78,7 @@ class Link:
                 raise OmniError(f"the connection to Omni at {self._endpoint.url} is closed")
             if self._channel is None:
                 self._channel = self._connect()
-                # grpcio 1.85 does not let the interpreter exit while its thread of `subscribe` uses an open channel.
+                # An open channel can keep the interpreter from exiting (grpcio 1.85).
                 weakref.finalize(self, self._channel.close)
             if kind not in self._stubs:
                 self._stubs[kind] = kind(self._channel)
