@@ -41,8 +41,6 @@ NAMES = [
     "OmniClusterArgsDict",
     "OnDeleteArgs",
     "OnDeleteArgsDict",
-    "OnUpdateArgs",
-    "OnUpdateArgsDict",
     "PatchArgs",
     "PatchArgsDict",
     "RollingArgs",

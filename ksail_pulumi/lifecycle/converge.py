@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.addons.findings import outdates_manifests
-from ksail_pulumi.errors import LifecycleError
 from ksail_pulumi.lifecycle.apply import apply
-from ksail_pulumi.lifecycle.delete import remove_from_omni
 from ksail_pulumi.lifecycle.ownership import refuse_locked
 from ksail_pulumi.lifecycle.snapshot import take_snapshot
 from ksail_pulumi.lifecycle.waiting.goal import Goal
 from ksail_pulumi.lifecycle.waiting.gone import wait_until_free, wait_until_gone
 from ksail_pulumi.omni.resources import LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
-from ksail_pulumi.plan import leaving as plan_leaving
 from ksail_pulumi.plan.diff import merge, release, steps
 from ksail_pulumi.plan.locks import without_lock
 from ksail_pulumi.plan.parts.nodes import taken_machines
@@ -82,7 +79,7 @@ def converge(
     Raises:
         NotEnoughMachinesError: The pool cannot serve the cluster.
         InputError: A requested version or machine is not available.
-        LifecycleError: The cluster is locked, or machines that leave are disconnected.
+        LifecycleError: The cluster is locked.
         OmniError: Omni refused a write.
     """
     leaving: set[str] = set()
@@ -94,15 +91,10 @@ def converge(
         _refuse_taken(spec, snapshot)
         planned = _plan(spec, mark, claim, snapshot, lost, previous=previous, adopt=adopt)
         refuse_locked(snapshot.cluster, planned.plan)
-        going = plan_leaving.leaving(planned.plan, snapshot)
-        if reason := plan_leaving.why_not(spec, going, snapshot):
-            raise LifecycleError(f"cluster {spec.name!r} cannot be changed: {reason}")
         to_take = steps(planned.plan)
         apply(lease.on(to_take) if lease else to_take, session, mark, applied, merge=planned.merge)
         # Collected over all rounds: the next snapshot no longer shows what this round has removed.
-        leaving |= going
-        if spec.on_update.disconnected_machines == "remove":
-            remove_from_omni(plan_leaving.disconnected(going, snapshot), session.client.state)
+        leaving |= _leaving(planned.plan, snapshot)
         shrinks |= bool(leaving) or _class_shrinks(planned.plan)
         outdated |= outdates_manifests(planned.plan.changed)
         if applied.lost:
@@ -176,6 +168,19 @@ def _plan(
         return merge(fresh, wanted[key], baseline.get(key)) if key in wanted else release(fresh, mark)
 
     return _Planned(versions, assignment, plan, merged)
+
+
+def _nodes(snapshot: Snapshot) -> list[Resource]:
+    return [resource for resource in snapshot.resources if resource.type == MACHINE_SET_NODE]
+
+
+def _leaving(plan: Plan, snapshot: Snapshot) -> set[str]:
+    """The machines that the plan removes from the cluster, and those that an earlier attempt has started to remove."""
+    sets = {resource.id for resource in plan.destroys if resource.type == MACHINE_SET}
+    machines = {resource.id for resource in plan.destroys if resource.type == MACHINE_SET_NODE}
+    return machines | {
+        node.id for node in _nodes(snapshot) if node.tearing_down or node.labels.get(LABEL_MACHINE_SET) in sets
+    }
 
 
 def _in_the_way(plan: Plan, snapshot: Snapshot) -> list[Resource]:

@@ -193,16 +193,10 @@ class _Remover:
         if resource.type != MACHINE_STATUS or _connected(resource) or resource.id in self._removed:
             return
         self._removed.add(resource.id)
-        remove_from_omni([resource.id], self._state)
-
-
-def remove_from_omni(machines: Iterable[str], state: State) -> None:
-    """Remove machines by their Links; Omni forgets them without a wipe."""
-    for machine in machines:
         try:
-            state.teardown(LINK, machine)
+            self._state.teardown(LINK, resource.id)
         except NotFoundError:
-            continue
+            return
 
 
 def _release(resources: Iterable[Resource], name: str, mark: OwnershipMark, state: State) -> None:

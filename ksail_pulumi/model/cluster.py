@@ -274,8 +274,8 @@ class Manifest(Model):
     """Kubernetes objects that Omni applies to the cluster. Give either `inline` or `file`."""
 
     name: str | None = None
-    """Name of the manifest, unique in the cluster. Default with `file`: its path, relative to the project if it is
-    absolute. Required with `inline`."""
+    """Name of the manifest, unique in the cluster. Default with `file`: its path as written. Required with
+    `inline`."""
 
     inline: Inline = None
     """The objects: a mapping, a list of mappings, or YAML text, which Omni gets unchanged."""
@@ -347,14 +347,6 @@ class OnDelete(Model):
     disconnected_machines: Literal["wait", "fail", "remove"] = "fail"
     """What to do about machines that Omni cannot reach and therefore cannot wipe. `fail`: list them and delete nothing.
     `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
-
-
-class OnUpdate(Model):
-    """What happens when an update takes machines out of the cluster."""
-
-    disconnected_machines: Literal["wait", "fail", "remove"] = "fail"
-    """What to do about machines that leave, and that Omni cannot reach and therefore cannot wipe. `fail`: list them and
-    change nothing. `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
 
 
 class ClusterSpec(Model):
@@ -437,9 +429,6 @@ class ClusterSpec(Model):
 
     on_delete: OnDelete = Field(default_factory=OnDelete)
     """What happens when the cluster is deleted."""
-
-    on_update: OnUpdate = Field(default_factory=OnUpdate)
-    """What happens when an update takes machines out of the cluster."""
 
     ownership: Literal["additive", "exclusive"] = "additive"
     """What the resource removes from the cluster. `additive`: only what it created. `exclusive`: everything that is not

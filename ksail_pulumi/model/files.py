@@ -112,7 +112,9 @@ def _listed(
                 found.append(Problem((*field, "file"), f"failed to access the file: {_reason(error, folders.base)}"))
                 continue
             rest = {key: value for key, value in entry.items() if key != "file"}
-            name = {"name": folders.name(file)} if text_name == "inline" else {}
+            # The name of a manifest stays as written: under a new ID, Omni would delete and apply its objects again.
+            derived = {"patches": folders.name(file), "manifests": file}
+            name = {"name": derived[list_name]} if list_name in derived else {}
             read.append({**name, **rest, text_name: text})
     return {**data, list_name: read}
 

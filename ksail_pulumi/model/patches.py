@@ -17,7 +17,6 @@ from ksail_pulumi.goyaml.read import MAX_DEPTH, Node, is_null, parse_documents, 
 from ksail_pulumi.goyaml.write import encode, lost_in_list
 from ksail_pulumi.model.durations import duration
 from ksail_pulumi.problems import Problem
-from ksail_pulumi.redaction import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -208,7 +207,7 @@ def _repeated_keys(text: str) -> Iterator[str]:
         if keys is not None and is_key and isinstance(event, yaml.ScalarEvent):
             line = event.start_mark.line + 1 if event.start_mark else 0
             if event.value in keys:
-                yield f'line {line}: mapping key "{short(event.value)}" already defined at line {keys[event.value]}'
+                yield f"line {line}: mapping key already defined at line {keys[event.value]}"
             keys.setdefault(event.value, line)
         if isinstance(event, yaml.CollectionStartEvent):
             levels.append(({} if isinstance(event, yaml.MappingStartEvent) else None, True))

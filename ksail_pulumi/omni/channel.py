@@ -210,7 +210,7 @@ class Channel:
         worked = self.link.worked
         if code in _NO_ANSWER:
             self.link.silent = True
-        else:
+        elif code not in BROKEN:  # those may also come from our side of the connection
             self.link.heard()
         if code is grpc.StatusCode.UNAVAILABLE and not worked and nobody_listens(details):
             details = self.link.closer_look or details

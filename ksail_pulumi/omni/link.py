@@ -122,6 +122,9 @@ class Link:
         """The words for a connection that failed a moment ago and fails again; `""` if it is worth another wait."""
         if self._failure is None or now - self._failure[0] > _MOMENT_SECONDS:
             return ""
+        known = self._failure[1]
+        if not nobody_listens(known):
+            return known  # to look again would take seconds
         words = self._look()
         return words if nobody_listens(words) else ""
 

@@ -11,10 +11,10 @@ from ksail_pulumi.model.patches import lost_files
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.etcd import etcd_steps
 from ksail_pulumi.plan.forecast import forecast
-from ksail_pulumi.plan.leaving import leaving, what_happens, why_not
 from ksail_pulumi.plan.limits import measured, oversized, oversized_together, refused_resources
 from ksail_pulumi.plan.locks import lock_forbids
 from ksail_pulumi.plan.ownership import Creation
+from ksail_pulumi.plan.parts.nodes import leaving_nodes
 from ksail_pulumi.plan.parts.part import Outlook, Situation
 from ksail_pulumi.plan.parts.table import PARTS
 from ksail_pulumi.plan.planning import cluster_machines, cluster_versions, plan_changes
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from ksail_pulumi.model.cluster import ClusterSpec
+    from ksail_pulumi.plan.changes import Plan
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.snapshot import Snapshot
+    from ksail_pulumi.problems import FieldPath
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ def findings(
         adopt: Whether a cluster that exists already is to be taken over.
     """
     sizes = measured(spec)
-    failures = {problem.path: problem for problem in (*_importable(spec, snapshot, previous, adopt), *oversized(sizes))}
+    failures = {
+        _key(problem): problem for problem in (*_importable(spec, snapshot, previous, adopt), *oversized(sizes))
+    }
     warnings = [
         *_waiting_for(spec, snapshot),
         *_unreadable_files(spec),
@@ -82,28 +86,25 @@ def findings(
         situation = Situation(spec, snapshot, versions)
         on_addons = addon_rules(spec, snapshot.resources, bootstrapped=snapshot.bootstrapped)
         for problem in (*_rules(situation), *on_addons):
-            failures.setdefault(problem.path, problem)
+            failures.setdefault(_key(problem), problem)
         assignment = cluster_machines(spec, snapshot, versions, mark, taken=taken, adopt=adopt)
         for problem in _assignment_rules(situation, assignment):
-            failures.setdefault(problem.path, problem)
+            failures.setdefault(_key(problem), problem)
         warnings += _unused(spec, snapshot, assignment)
         if not failures:
             plan = plan_changes(spec, snapshot, versions, assignment, mark, previous=previous)
             written = (*plan.creates, *plan.deferred, *(each.desired for each in plan.updates))
             for problem in refused_resources(written):
-                failures.setdefault(problem.path, problem)
+                failures.setdefault(_key(problem), problem)
             if lock_forbids(plan, snapshot.cluster):
                 reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
-                failures[()] = Problem((), f"{reason}; unlock it first, with locked: false")
-            gone = leaving(plan, snapshot)
-            if unwiped := why_not(spec, gone, snapshot):
-                failures[()] = Problem((), unwiped)
+                failures.setdefault(reason, Problem((), f"{reason}; unlock it first, with locked: false"))
             outlook = Outlook(plan, versions, assignment, snapshot)
             forecasts = [] if previous is not None else list(_taken_over(snapshot, mark))
             forecasts += forecast(outlook, mark)
             forecasts += etcd_steps(spec, snapshot, assignment)
             warnings += repeated_values(plan.desired, assignment)
-            warnings += what_happens(spec, gone, snapshot)
+            warnings += _cut_off(plan, assignment, snapshot)
             forecasts += addon_forecast(
                 spec,
                 versions,
@@ -115,12 +116,17 @@ def findings(
             forecasts += staying(plan, snapshot) if adopt and previous is None else ()
     except InvalidCluster as error:
         for problem in error.problems:
-            failures.setdefault(problem.path, problem)
+            failures.setdefault(_key(problem), problem)
     except ForeignClusterError as error:
-        failures.setdefault((), Problem((), str(error)))
+        failures.setdefault(str(error), Problem((), str(error)))
     except NotEnoughMachinesError as error:
         warnings.append(str(error))
     return Findings(tuple(failures.values()), tuple(warnings), () if failures else tuple(forecasts))
+
+
+def _key(problem: Problem) -> FieldPath | str:
+    """By what problems are counted: one for each field, and each one that is not about a field."""
+    return problem.path or problem.reason
 
 
 def _rules(situation: Situation) -> Iterator[Problem]:
@@ -131,6 +137,16 @@ def _rules(situation: Situation) -> Iterator[Problem]:
 
 def _assignment_rules(situation: Situation, assignment: Assignment) -> Iterator[Problem]:
     return (problem for part in PARTS for problem in part.assignment_rules(situation, assignment))
+
+
+def _cut_off(plan: Plan, assignment: Assignment, snapshot: Snapshot) -> Iterator[str]:
+    """The machines that leave the cluster and that Omni cannot wipe now."""
+    for node in leaving_nodes(plan, snapshot):
+        if assignment.set_of(node.id) is None:
+            status = snapshot.status_of.get(node.id)
+            if status is not None and omni.LABEL_CONNECTED not in status.labels:
+                name = snapshot.machine_name(node.id)
+                yield f"machine {name} leaves the cluster and is not connected to Omni: the update waits for it"
 
 
 def _importable(spec: ClusterSpec, snapshot: Snapshot, previous: ClusterSpec | None, adopt: bool) -> Iterator[Problem]:

@@ -374,7 +374,6 @@ _IN_NO_RESOURCE: dict[str, Rule] = dict.fromkeys(
         "talosconfig",
         "wait_for",
         "on_delete",
-        "on_update",
         "ownership",
     ),
     _kept,

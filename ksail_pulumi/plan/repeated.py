@@ -69,11 +69,10 @@ def _shared(one: _Patch, other: _Patch, assignment: Assignment) -> Iterator[str]
         return
     for key in sorted(one.lists.keys() & other.lists.keys()):
         if one.lists[key] & other.lists[key]:
-            name, (kind, *path) = key
-            document = f" of {kind}{f' {name}' if name else ''}" if kind else ""
+            _, (_, *path) = key  # the kind and the name of the document are values of the patch, which no text shows
             yield (
-                f"patch {other.id} repeats values of {field_path(path)}{document} that patch {one.id} adds: Talos "
-                "appends lists, so the machines get them twice"
+                f"patch {other.id} repeats values of {field_path(path)} that patch {one.id} adds: Talos appends lists, "
+                "so the machines get them twice"
             )
 
 

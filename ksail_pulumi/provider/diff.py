@@ -11,6 +11,7 @@ import pulumi
 from pulumi.dynamic import DiffResult
 from pulumi.output import Unknown
 
+from ksail_pulumi.errors import LifecycleError
 from ksail_pulumi.lifecycle.credentials import expires_at, renewal_due
 from ksail_pulumi.lifecycle.outputs import SCHEMA, inputs_in, reached
 from ksail_pulumi.provider.identity import form_of, identity_of, keep, mark_of, refuse_newer
@@ -48,6 +49,7 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
     replaces = []
     if _known_and_other(old.get("name"), new.get("name")):
         replaces.append("name")
+        _stays_in_its_omni(settings, id_, olds, new)
     if _other_omni(call, settings, id_, olds, new):
         replaces.append("endpoint")
         this_run.leaves(call.urn)
@@ -80,6 +82,20 @@ def _left_by_the_program(settings: Settings, olds: Mapping[str, Any], news: Mapp
     if "endpoint" in old and "endpoint" not in news and not _other_endpoint(settings, olds, news):
         omitted.add("endpoint")
     return {key: value for key, value in old.items() if key in news or key not in omitted}
+
+
+def _stays_in_its_omni(settings: Settings, id_: str, olds: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Refuse to replace a cluster by one in another Omni if the program has no endpoint: only that moves a cluster.
+
+    Raises:
+        LifecycleError: The endpoint of the stack or the environment leads to another Omni than that of the cluster.
+    """
+    former, now = str(olds.get(OMNI) or ""), settings.endpoint_for(new)
+    if "endpoint" not in new and former and now and _other_endpoint(settings, olds, new):
+        raise LifecycleError(
+            f"cluster {id_!r} is in Omni at {former}, and this is Omni at {now}. Set `omni:endpoint` or OMNI_ENDPOINT "
+            "to the former endpoint, or set the input `endpoint` to replace the cluster by one in this Omni"
+        )
 
 
 def _other_endpoint(settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:

@@ -233,8 +233,7 @@ class ManifestArgs:
     """Kubernetes objects that Omni applies to the cluster. Give either `inline` or `file`."""
 
     name: Input[str] | None = None
-    """Name of the manifest, unique in the cluster. Default with `file`: its path, relative to the project if it is
-    absolute. Required with `inline`."""
+    """Name of the manifest, unique in the cluster. Default with `file`: its path as written. Required with `inline`."""
 
     inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]] | None = field(default=None, repr=False)
     """The objects: a mapping, a list of mappings, or YAML text, which Omni gets unchanged."""
@@ -343,15 +342,6 @@ class OnDeleteArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnUpdateArgs:
-    """What happens when an update takes machines out of the cluster."""
-
-    disconnected_machines: Input[Literal["wait", "fail", "remove"]] | None = None
-    """What to do about machines that leave, and that Omni cannot reach and therefore cannot wipe. `fail`: list them and
-    change nothing. `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class OmniClusterArgs:
     """The inputs of an `OmniCluster`."""
 
@@ -431,9 +421,6 @@ class OmniClusterArgs:
 
     on_delete: Input[OnDeleteArgs | OnDeleteArgsDict] | None = None
     """What happens when the cluster is deleted."""
-
-    on_update: Input[OnUpdateArgs | OnUpdateArgsDict] | None = None
-    """What happens when an update takes machines out of the cluster."""
 
     ownership: Input[Literal["additive", "exclusive"]] | None = None
     """What the resource removes from the cluster. `additive`: only what it created. `exclusive`: everything that is not
@@ -649,8 +636,7 @@ class ManifestArgsDict(TypedDict, total=False):
     """Kubernetes objects that Omni applies to the cluster. Give either `inline` or `file`."""
 
     name: Input[str]
-    """Name of the manifest, unique in the cluster. Default with `file`: its path, relative to the project if it is
-    absolute. Required with `inline`."""
+    """Name of the manifest, unique in the cluster. Default with `file`: its path as written. Required with `inline`."""
 
     inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]]
     """The objects: a mapping, a list of mappings, or YAML text, which Omni gets unchanged."""
@@ -753,14 +739,6 @@ class OnDeleteArgsDict(TypedDict, total=False):
     `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
 
 
-class OnUpdateArgsDict(TypedDict, total=False):
-    """What happens when an update takes machines out of the cluster."""
-
-    disconnected_machines: Input[Literal["wait", "fail", "remove"]]
-    """What to do about machines that leave, and that Omni cannot reach and therefore cannot wipe. `fail`: list them and
-    change nothing. `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
-
-
 class OmniClusterArgsDict(TypedDict, total=False):
     """The inputs of an `OmniCluster`."""
 
@@ -840,9 +818,6 @@ class OmniClusterArgsDict(TypedDict, total=False):
 
     on_delete: Input[OnDeleteArgs | OnDeleteArgsDict]
     """What happens when the cluster is deleted."""
-
-    on_update: Input[OnUpdateArgs | OnUpdateArgsDict]
-    """What happens when an update takes machines out of the cluster."""
 
     ownership: Input[Literal["additive", "exclusive"]]
     """What the resource removes from the cluster. `additive`: only what it created. `exclusive`: everything that is not
@@ -966,11 +941,6 @@ class InputOutputs:
     def on_delete(self) -> Output[dict[str, Any] | None]:
         """What happens when the cluster is deleted."""
         return self._output("onDelete")
-
-    @property
-    def on_update(self) -> Output[dict[str, Any] | None]:
-        """What happens when an update takes machines out of the cluster."""
-        return self._output("onUpdate")
 
     @property
     def ownership(self) -> Output[str | None]:
@@ -1104,9 +1074,6 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
     "OnDelete": {
         "disconnected_machines": Field("disconnectedMachines"),
     },
-    "OnUpdate": {
-        "disconnected_machines": Field("disconnectedMachines"),
-    },
     "OmniCluster": {
         "name": Field("name"),
         "endpoint": Field("endpoint"),
@@ -1132,7 +1099,6 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "talosconfig": Field("talosconfig"),
         "wait_for": Field("waitFor"),
         "on_delete": Field("onDelete", "OnDelete"),
-        "on_update": Field("onUpdate", "OnUpdate"),
         "ownership": Field("ownership"),
     },
 }

@@ -430,7 +430,7 @@ LOADER = [
 WORDS = (
     "for which $patch: delete is used",
     "config not found",
-    "mapping key",
+    "already defined at line",
     "into time.Duration",
     "missing kind",
     "missing apiVersion",

@@ -126,6 +126,14 @@ def test_an_endpoint_that_the_program_omits_is_that_of_the_environment_and_no_di
     assert diff({**OUTPUTS, "endpoint": "https://a"}, INPUTS).changes is False
 
 
+def test_another_name_moves_no_cluster_to_another_omni(monkeypatch):
+    monkeypatch.setenv("OMNI_ENDPOINT", "https://b")
+    olds = {**OUTPUTS, "__omni": "https://a"}
+    with pytest.raises(CallError, match="cluster 'west' is in Omni at https://a, and this is Omni at https://b"):
+        diff(olds, {**INPUTS, "name": "east"})
+    assert diff(olds, {**INPUTS, "name": "east", "endpoint": "https://a"}).replaces == ["name"]
+
+
 def test_an_endpoint_of_the_environment_replaces_nothing(monkeypatch):
     """It asks nobody: `https://b` does not exist, and there is no key."""
     monkeypatch.setenv("OMNI_ENDPOINT", "https://b")

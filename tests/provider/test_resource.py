@@ -136,7 +136,6 @@ GIVEN = {
     "talosconfig": False,
     "wait_for": "running",
     "on_delete": {"disconnected_machines": "wait"},
-    "on_update": {"disconnected_machines": "remove"},
     "ownership": "exclusive",
 }
 UNDER_ANOTHER_NAME = {"kubeconfig": "kubeconfig_options", "talosconfig": "talosconfig_enabled"}

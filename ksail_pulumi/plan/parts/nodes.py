@@ -126,12 +126,16 @@ def _joining(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
             yield f"{resource.id} has {size} of class {allocation.name}, chosen by Omni"
 
 
-def _leaving(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
+def leaving_nodes(plan: Plan, snapshot: Snapshot) -> list[Resource]:
+    """The nodes that a plan destroys, those of machine sets that it destroys included."""
     sets = {each.id for each in plan.destroys if each.type == omni.MACHINE_SET}
     gone = {each.id for each in plan.destroys if each.type == omni.MACHINE_SET_NODE}
     nodes = (each for each in snapshot.resources if each.type == omni.MACHINE_SET_NODE)
-    leaving = (each for each in nodes if each.id in gone or each.labels.get(omni.LABEL_MACHINE_SET) in sets)
-    for set_id, machines in _by_set(leaving).items():
+    return [each for each in nodes if each.id in gone or each.labels.get(omni.LABEL_MACHINE_SET) in sets]
+
+
+def _leaving(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
+    for set_id, machines in _by_set(leaving_nodes(plan, snapshot)).items():
         yield f"{snapshot.machine_names(machines)} will leave {set_id} and be wiped"
 
 
