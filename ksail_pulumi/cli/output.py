@@ -19,30 +19,29 @@ def rich_terminal() -> bool:
     return sys.stdout.isatty() and importlib.util.find_spec("rich") is not None
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under their column names."""
     if rich_terminal():
         from rich.console import Console
 
-        Console().print(rich_table(columns, rows, title))
+        Console().print(rich_table(columns, rows))
     else:
-        print("\n".join(plain_table(columns, rows, title)))
+        print("\n".join(plain_table(columns, rows)))
 
 
-def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> list[str]:
+def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """The lines of a table in plain text."""
     lines = [[column.upper() for column in columns], *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ["   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return [title, *text] if title else text
+    return ["   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
-def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> Table:
+def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """The table for rich, with words of trouble and of success in colour."""
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         # What people copy stays in one piece; the last column gives way.
         last = column == columns[-1]

@@ -117,7 +117,7 @@ def assign_machines(
     if needs:
         held = {node.id: node.cluster for node in nodes}
         for set_id, chosen in _choose(
-            needs, statuses, _Pool(spec.name, versions, held, frozenset(taken), named)
+            needs, statuses, _Availability(spec.name, versions, held, frozenset(taken), named)
         ).items():
             sets[set_id] = (*sets[set_id], *chosen)
     return Assignment(sets)
@@ -163,7 +163,7 @@ def _reachable(status: Resource | None) -> bool:
 
 
 @dataclass(frozen=True)
-class _Pool:
+class _Availability:
     """What decides whether a machine is free for a cluster."""
 
     cluster: str
@@ -234,7 +234,7 @@ def version_conflict(status: Resource, talos: str) -> str | None:
     )
 
 
-def _choose(needs: Sequence[_Need], statuses: Sequence[Resource], pool: _Pool) -> dict[str, list[str]]:
+def _choose(needs: Sequence[_Need], statuses: Sequence[Resource], pool: _Availability) -> dict[str, list[str]]:
     excluded: Counter[str] = Counter()
     free: list[Resource] = []
     for status in sorted(statuses, key=lambda each: each.id):
