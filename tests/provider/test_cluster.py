@@ -1,6 +1,7 @@
 """The life of a cluster through Pulumi's own provider process, with a simulated Omni behind it."""
 
 import json
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -73,6 +74,12 @@ def client(simulator):
     found.close()
 
 
+def wait_until_created(client):
+    """The provider removes the mark of an unfinished creation after it has answered the engine."""
+    while Creation.of(client.state.get(CLUSTER, "west")) is not None:
+        time.sleep(0.01)
+
+
 def test_a_cluster_lives_from_create_to_delete(provider, client, engine):
     asked, failures = provider.check(inputs("west", workers=2))
     assert failures == {}
@@ -86,6 +93,7 @@ def test_a_cluster_lives_from_create_to_delete(provider, client, engine):
 
     state = plain(outputs)
     assert provider.diff("west", state, asked).changes == DIFF_NONE
+    wait_until_created(client)
     read_id, read_outputs, read_inputs = provider.read("west", state)
     assert (read_id, plain(read_outputs), read_inputs) == ("west", state, asked)
 
@@ -263,6 +271,7 @@ def test_get_reads_a_cluster_that_the_program_does_not_manage(provider, failed):
 def test_a_refresh_shows_what_somebody_changed(provider, client):
     asked = at_once("west", labels={"team": "a"}, talosVersion="v1.13.8")
     state = plain(provider.create(asked)[1])
+    wait_until_created(client)
     client.state.modify(CLUSTER, "west", lambda cluster: replace(cluster, labels={**cluster.labels, "team": "b"}))
     _, outputs, found = provider.read("west", state)
     assert found == {**asked, "labels": {"team": "b"}}

@@ -118,7 +118,7 @@ def test_a_path_into_a_value_that_has_no_parts_is_refused(option, path, inputs, 
 
 
 @pytest.mark.parametrize("path", ["control_plane.count", "workers[1].count", "labels.a", "addons.cni", "workers"])
-def test_a_path_may_name_an_input_that_the_program_does_not_give_or_know_yet(path):
+def test_a_path_may_name_an_input_that_the_program_does_not_give_or_know_yet(loop, path):
     inputs = {"control_plane": pulumi.Output.from_input(3), "workers": [{"count": 1}], "addons": {"cni": "cilium"}}
     opts = pulumi.ResourceOptions(ignore_changes=[path])
     to_stored_names(opts, to_wire(inputs))
