@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.scheduling import is_alone
+from tests.scheduling import order
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
@@ -50,7 +50,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests that take longest first: a worker that takes one last keeps all others waiting."""
-    items.sort(key=lambda item: not is_alone(item.nodeid))
+    items.sort(key=lambda item: order(item.nodeid))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,13 @@ def is_alone(nodeid: str) -> bool:
     return nodeid.startswith(ALONE)
 
 
+def order(nodeid: str) -> int:
+    """The longest test first, then those that are alone."""
+    if "test_every_text_is_made" in nodeid:
+        return 0
+    return 1 if is_alone(nodeid) else 2
+
+
 class Scheduling(LoadScopeScheduling):
     """A worker that has nothing left to do takes one test that is alone, or a module of the others.
 

@@ -102,9 +102,8 @@ def test_the_id_of_a_health_check_is_checked_with_the_name_that_a_cluster_gets(l
         "alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
     )
     assert {problem.field: problem.reason for problem in found.failures} == {
-        "healthChecks[0].name": f"healthcheck ID cluster-West_1-dns {why}; change it or the name of the cluster, or "
-        "set idOverride",
-        "healthChecks[1].idOverride": f"healthcheck ID DNS {why}",
+        "healthChecks[0].name": f"healthcheck ID {why}; change it or the name of the cluster, or set idOverride",
+        "healthChecks[1].idOverride": f"healthcheck ID {why}",
     }
 
 

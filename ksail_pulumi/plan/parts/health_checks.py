@@ -14,7 +14,6 @@ from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.plan.parts.live import as_found, metadata_of
 from ksail_pulumi.plan.parts.part import Part
 from ksail_pulumi.problems import Problem
-from ksail_pulumi.redaction import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +61,7 @@ def rules(situation: Situation) -> Iterator[Problem]:
         check_id = health_check_id(check, situation.spec.name)
         if wrong := _no_runner_name(check_id):
             field = "idOverride" if check.id_override else "name"
-            reason = f"healthcheck ID {short(check_id)} cannot be used to build the runner name: {wrong}"
+            reason = f"healthcheck ID cannot be used to build the runner name: {wrong}"
             if not check.id_override:
                 reason += "; change it or the name of the cluster, or set idOverride"
             yield Problem(("healthChecks", index, field), reason)
