@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi import listing
 from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.goyaml.read import parse_documents
 from ksail_pulumi.omni import resources as omni
-from ksail_pulumi.plan.scopes import scope_of
+from ksail_pulumi.plan.scopes import scope_of, wider
 from ksail_pulumi.problems import field_path
 
 if TYPE_CHECKING:
@@ -61,12 +60,21 @@ def repeated_values(desired: Sequence[Resource], assignment: Assignment) -> list
         if each.type == omni.CONFIG_PATCH and omni.LABEL_DISABLED not in each.labels
     ]
     patches.sort(key=lambda patch: (patch.scope.breadth, patch.id))
-    return listing.lines([line for one, other in combinations(patches, 2) for line in _shared(one, other, assignment)])
+    pairs = sorted(_pairs(patches, assignment))
+    return listing.lines([line for one, other in pairs for line in _shared(patches[one], patches[other])])
 
 
-def _shared(one: _Patch, other: _Patch, assignment: Assignment) -> Iterator[str]:
-    if not _meet(one.scope, other.scope, assignment):
-        return
+def _pairs(patches: Sequence[_Patch], assignment: Assignment) -> Iterator[tuple[int, int]]:
+    """The places of each two patches of the same machine, the broader scope first."""
+    before: dict[Scope, list[int]] = {}
+    for place, patch in enumerate(patches):
+        yield from (
+            (other, place) for scope in wider(patch.scope, assignment.set_of) for other in before.get(scope, ())
+        )
+        before.setdefault(patch.scope, []).append(place)
+
+
+def _shared(one: _Patch, other: _Patch) -> Iterator[str]:
     for key in sorted(one.lists.keys() & other.lists.keys()):
         if one.lists[key] & other.lists[key]:
             _, (_, *path) = key  # the kind and the name of the document are values of the patch, which no text shows
@@ -74,13 +82,6 @@ def _shared(one: _Patch, other: _Patch, assignment: Assignment) -> Iterator[str]
                 f"patch {other.id} repeats values of {field_path(path)} that patch {one.id} adds: Talos appends lists, "
                 "so the machines get them twice"
             )
-
-
-def _meet(wide: Scope, narrow: Scope, assignment: Assignment) -> bool:
-    """Whether two scopes have a machine in common; `narrow` is not the broader one."""
-    if wide.label == omni.LABEL_CLUSTER or wide == narrow:
-        return True
-    return wide.label == omni.LABEL_MACHINE_SET and assignment.set_of(narrow.target) == wide.target
 
 
 def _lists(text: str) -> Iterator[tuple[tuple[str, _Field], frozenset[str]]]:

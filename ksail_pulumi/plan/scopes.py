@@ -9,7 +9,7 @@ from ksail_pulumi.model.patches import CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGH
 from ksail_pulumi.omni import resources as omni
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ksail_pulumi.model.cluster import ClusterSpec, Machine, MachineSet
     from ksail_pulumi.omni.resources import Resource
@@ -53,6 +53,18 @@ class Scope(NamedTuple):
         """What the ID of a patch has between its number and its name."""
         prefix = {omni.LABEL_CLUSTER: "cluster-", omni.LABEL_CLUSTER_MACHINE: "cm-"}.get(self.label, "")
         return f"{prefix}{self.target or cluster}"
+
+
+def wider(scope: Scope, set_of: Callable[[str], str | None]) -> list[Scope]:
+    """The scopes that include all machines of one: itself, the machine set of a machine, and the cluster.
+
+    Args:
+        scope: The scope.
+        set_of: Gives the ID of the machine set of a machine, if it is in one.
+    """
+    machine_set = set_of(scope.target) if scope.label == omni.LABEL_CLUSTER_MACHINE else None
+    outer = [Scope(omni.LABEL_MACHINE_SET, machine_set)] if machine_set else []
+    return list(dict.fromkeys((scope, *outer, Scope(omni.LABEL_CLUSTER))))
 
 
 def scopes(spec: ClusterSpec) -> Iterator[tuple[Scope, ClusterSpec | MachineSet | Machine]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ksail_pulumi import listing
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.parts.table import PART_OF
-from ksail_pulumi.plan.scopes import scope_of
+from ksail_pulumi.plan.scopes import scope_of, wider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -68,9 +68,7 @@ class _Order:
     def _meet(self, one: Resource, other: Resource) -> bool:
         """Whether two resources concern the same machines, some at least."""
         wide, narrow = sorted((scope_of(one), scope_of(other)), key=lambda scope: scope.breadth)
-        if wide.label == omni.LABEL_CLUSTER or wide == narrow:
-            return True
-        return wide.label == omni.LABEL_MACHINE_SET and self.sets.get(narrow.target) == wide.target
+        return wide in wider(narrow, self.sets.get)
 
 
 def _place(resource: Resource) -> tuple[int, str]:
