@@ -10,7 +10,7 @@ from ksail_pulumi.errors import ClusterGoneError, KsailPulumiError, OmniError, U
 from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.apply import Applied
 from ksail_pulumi.lifecycle.outputs import inputs_in
-from ksail_pulumi.lifecycle.waiting.view import ClusterView
+from ksail_pulumi.lifecycle.waiting.view import ClusterView, start_reading
 from ksail_pulumi.lifecycle.waiting.watch import wait
 from ksail_pulumi.model.parse import to_wire
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID
@@ -81,10 +81,9 @@ class Attempt:
             return
         with suppress(OmniError):  # Omni is unreachable, or has not made the UUID yet; the next operation stores it
             state = self.session.client.state
-            calls = [(kind, state.start_find(kind, self._view.cluster)) for kind in (CLUSTER, CLUSTER_UUID)]
-            for kind, call in calls:
-                found = call.result()
-                self._view.put(kind, [] if found is None else [found])
+            results = {kind: start_reading(state, kind, self._view.cluster) for kind in (CLUSTER, CLUSTER_UUID)}
+            for kind, result in results.items():
+                self._view.put(kind, result())
             if self.session.presence is not None:
                 try:
                     self.session.presence.check(self._view.one(CLUSTER), self._view.one(CLUSTER_UUID))

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, TypedDict
 from ksail_pulumi.errors import NotFoundError
 from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.waiting.goal import Goal, goal_of
-from ksail_pulumi.lifecycle.waiting.view import BY_ID, ClusterView
+from ksail_pulumi.lifecycle.waiting.view import BY_ID, ClusterView, start_reading
 from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_STATUS,
     KUBERNETES_UPGRADE_STATUS,
-    LABEL_CLUSTER,
     MACHINE_SET,
     MACHINE_SET_NODE,
     TALOS_UPGRADE_STATUS,
@@ -93,14 +92,11 @@ def read_cluster(client: Client, name: str) -> ClusterOverview:
         NotFoundError: The account has no cluster of this name.
         OmniError: Omni did not answer.
     """
-    state = client.state
-    single = {kind: state.start_find(kind, name) for kind in (CLUSTER, *_TYPES) if kind in BY_ID}
-    several = {kind: state.start_list(kind, {LABEL_CLUSTER: name}) for kind in _TYPES if kind not in BY_ID}
-    cluster = single.pop(CLUSTER).result()
-    if cluster is None:
+    results = {kind: start_reading(client.state, kind, name) for kind in (CLUSTER, *_TYPES)}
+    parts = {kind: result() for kind, result in results.items()}
+    if not parts[CLUSTER]:
         raise NotFoundError(f"cluster not found: {name} (run `ksail-pulumi list` to see all clusters)")
-    parts = {kind: [] if (found := call.result()) is None else [found] for kind, call in single.items()}
-    return _overview(cluster, parts | {kind: listing.result() for kind, listing in several.items()})
+    return _overview(parts[CLUSTER][0], parts)
 
 
 def _overview(cluster: Resource, parts: Mapping[ResourceType, list[Resource]]) -> ClusterOverview:

@@ -9,12 +9,11 @@ from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.snapshot import collect, start_list
 from ksail_pulumi.lifecycle.waiting.goal import Goal, goal_of
-from ksail_pulumi.lifecycle.waiting.view import BY_ID, ClusterView
+from ksail_pulumi.lifecycle.waiting.view import ClusterView, start_reading
 from ksail_pulumi.model.parse import parse_cluster, to_wire
 from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_UUID,
-    LABEL_CLUSTER,
 )
 from ksail_pulumi.plan.observe import observe
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
@@ -47,14 +46,11 @@ def read(
         OmniError: Omni did not answer.
     """
     state = client.state
-    label = {LABEL_CLUSTER: name}
-    watched = Goal(name, "ready").types
     cluster_call = state.start_find(CLUSTER, name)
     parts = [(part, start_list(state, part, name)) for part in PARTS if part.type != CLUSTER]
-    single = {kind: state.start_find(kind, name) for kind in watched if kind in BY_ID}
-    several = {kind: state.start_list(kind, label) for kind in watched if kind not in BY_ID}
+    watched = {kind: start_reading(state, kind, name) for kind in Goal(name, "ready").types}
 
-    cluster, uuid = cluster_call.result(), single[CLUSTER_UUID].result()
+    cluster, uuid = cluster_call.result(), next(iter(watched[CLUSTER_UUID]()), None)
     if identity is not None and not identity.is_in(cluster, uuid, client.endpoint):
         return None
     if cluster is None or cluster.tearing_down:
@@ -63,11 +59,8 @@ def read(
     for part, call in parts:
         resources += collect(part, call)
     view = ClusterView(name)
-    for kind, find in single.items():
-        found = find.result()
-        view.put(kind, [] if found is None else [found])
-    for kind, listing in several.items():
-        view.put(kind, listing.result())
+    for kind, result in watched.items():
+        view.put(kind, result())
 
     inputs = _inputs(cluster, resources, identity, inputs_in(old) if old else None)
     creation = Creation.of(cluster)

@@ -16,6 +16,7 @@ from ksail_pulumi.omni.resources import (
     CLUSTER_STATUS,
     CLUSTER_UUID,
     KUBERNETES_UPGRADE_STATUS,
+    LABEL_CLUSTER,
     LABEL_CONNECTED,
     LABEL_LOCKED_UPDATE,
     MACHINE_SET_STATUS,
@@ -25,9 +26,10 @@ from ksail_pulumi.omni.resources import (
 from ksail_pulumi.redaction import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ksail_pulumi.omni.resources import Resource, ResourceType
+    from ksail_pulumi.omni.state import State
     from ksail_pulumi.omni.watch import WatchEvent
 
 BY_ID = (CLUSTER, CLUSTER_STATUS, CLUSTER_UUID, CLUSTER_DESTROY_STATUS, TALOS_UPGRADE_STATUS, KUBERNETES_UPGRADE_STATUS)
@@ -36,6 +38,14 @@ some of these do not have (TalosUpgradeStatus)."""
 
 _RUNNING = specs_pb2.ClusterMachineStatusSpec.Stage.RUNNING
 _CONNECTION_ERRORS = ("code = Unavailable", "code = DeadlineExceeded", "code = Canceled")
+
+
+def start_reading(state: State, resource_type: ResourceType, cluster: str) -> Callable[[], list[Resource]]:
+    """Start to read the resources of one type of a cluster; the result waits for them."""
+    if resource_type not in BY_ID:
+        return state.start_list(resource_type, {LABEL_CLUSTER: cluster}).result
+    call = state.start_find(resource_type, cluster)
+    return lambda: [] if (found := call.result()) is None else [found]
 
 
 class ClusterView:
