@@ -14,7 +14,7 @@ from pulumi.output import Unknown
 from ksail_pulumi.errors import LifecycleError
 from ksail_pulumi.lifecycle.credentials import expires_at, renewal_due
 from ksail_pulumi.lifecycle.outputs import SCHEMA, inputs_in, reached
-from ksail_pulumi.provider.identity import form_of, identity_of, keep, mark_of, refuse_newer
+from ksail_pulumi.provider.identity import form_of, identity_of, in_another_omni, keep, mark_of, refuse_newer
 from ksail_pulumi.provider.properties import OMNI, OWNER, PINNED, UNFINISHED, UNSEEN, VERSIONS
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import newly_marked
@@ -90,12 +90,9 @@ def _stays_in_its_omni(settings: Settings, id_: str, olds: Mapping[str, Any], ne
     Raises:
         LifecycleError: The endpoint of the stack or the environment leads to another Omni than that of the cluster.
     """
-    former, now = str(olds.get(OMNI) or ""), settings.endpoint_for(new)
-    if "endpoint" not in new and former and now and _other_endpoint(settings, olds, new):
-        raise LifecycleError(
-            f"cluster {id_!r} is in Omni at {former}, and this is Omni at {now}. Set `omni:endpoint` or OMNI_ENDPOINT "
-            "to the former endpoint, or set the input `endpoint` to replace the cluster by one in this Omni"
-        )
+    now = settings.endpoint_for(new)
+    if "endpoint" not in new and olds.get(OMNI) and now and _other_endpoint(settings, olds, new):
+        raise LifecycleError(in_another_omni(id_, str(olds[OMNI]), now))
 
 
 def _other_endpoint(settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:

@@ -54,6 +54,14 @@ def identity_of(name: str, outputs: Mapping[str, Any], mark: OwnershipMark) -> I
     )
 
 
+def in_another_omni(name: str, former: str, now: str) -> str:
+    """The text for a cluster whose program has no endpoint: only an endpoint in the program moves a cluster."""
+    return (
+        f"cluster {name!r} is in Omni at {former}, and this is Omni at {now}. Set `omni:endpoint` or OMNI_ENDPOINT to "
+        "the former endpoint, or set the input `endpoint` to replace the cluster by one in this Omni"
+    )
+
+
 def form_of(outputs: Mapping[str, Any]) -> int:
     """The schema version of stored outputs, see `SCHEMA`."""
     return int(outputs.get("schema") or 1)

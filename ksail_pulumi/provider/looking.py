@@ -18,7 +18,7 @@ from ksail_pulumi.plan.findings import Findings
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import versions_of
 from ksail_pulumi.problems import Problem
-from ksail_pulumi.provider.identity import adopts
+from ksail_pulumi.provider.identity import adopts, in_another_omni
 from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, VERSIONS
 from ksail_pulumi.provider.run import this_run
 
@@ -106,7 +106,8 @@ class _Asking:
         before = parse_cluster(inputs_in(self.olds))
         if self._leaves_omni(before.name):
             if "endpoint" not in self.inputs:
-                return Look(Findings(failures=(self._led_astray(before.name),)), self.inputs)
+                reason = in_another_omni(before.name, self._former, self.client.endpoint)
+                return Look(Findings(failures=(Problem(("endpoint",), reason),)), self.inputs)
             found = self._preview(self.spec, None)
             return Look(replace(found, forecasts=(self._left_behind(before.name), *found.forecasts)), self.inputs)
         if before.name == self.spec.name:
@@ -131,15 +132,6 @@ class _Asking:
     @property
     def _former(self) -> str:
         return self.settings.endpoint_for(self.olds)
-
-    def _led_astray(self, name: str) -> Problem:
-        """Only an endpoint in the program moves a cluster to another Omni."""
-        return Problem(
-            ("endpoint",),
-            f"cluster {name} is in Omni at {self._former}, and this is Omni at {self.client.endpoint}. Set "
-            "`omni:endpoint` or OMNI_ENDPOINT to the former endpoint, or set the input `endpoint` to replace the "
-            "cluster by one in this Omni",
-        )
 
     def _left_behind(self, name: str) -> str:
         """What happens to the cluster in the former Omni."""

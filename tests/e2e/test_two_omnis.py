@@ -95,7 +95,7 @@ def test_only_an_endpoint_in_the_program_moves_a_cluster(
     for verb in (project.preview, project.up):
         told = verb(environment=elsewhere, fails=True).told["main"]
         assert (
-            f"endpoint: cluster main is in Omni at {simulator.endpoint}, and this is Omni at {other.endpoint}" in told
+            f"endpoint: cluster 'main' is in Omni at {simulator.endpoint}, and this is Omni at {other.endpoint}" in told
         )
     assert project.up().changes == {"unchanged": 2}
     assert project.up(environment=elsewhere).changes == {"unchanged": 2}

@@ -46,7 +46,6 @@ EXEMPT = {
     "provider/configured.py _look_at_provider": "a provider's name; tests/e2e/test_canaries.py",
     "provider/configured.py look_at_settings": "a constant; tests/e2e/test_canaries.py",
     "provider/host/call.py call": "the name of a class of Python",
-    "provider/looking.py _Asking._led_astray": "a cluster's name and two endpoints",
     "provider/looking.py _Asking._left_behind": "a cluster's name, its machines and an endpoint",
     "provider/verbs.py read": "a cluster's name and an endpoint",
     "provider/verbs.py _in_short": "a number of machines and the versions",
