@@ -24,13 +24,16 @@ from ksail_pulumi.omni.resources import (
     CLUSTER_UUID,
     LABEL_AVAILABLE,
     LABEL_CLUSTER,
+    LABEL_CONNECTED,
     LABEL_MACHINE_SET,
     MACHINE_SET_NODE,
     MACHINE_STATUS,
     Resource,
     ResourceType,
 )
+from ksail_pulumi.omni.watch import Query
 from ksail_pulumi.plan.ownership import OwnershipMark
+from ksail_pulumi.simulator.server import Simulator
 
 PATIENCE = 1800.0
 """Seconds for one verb: hardware installs and boots in minutes."""
@@ -93,6 +96,15 @@ class Lab:
     def available(self) -> set[str]:
         """IDs of the machines that are in no cluster."""
         return {status.id for status in self.client.state.list(MACHINE_STATUS, {LABEL_AVAILABLE: None})}
+
+    def cut_off(self, machine: str, simulator: Simulator) -> None:
+        """Disconnect a machine, and wait until Omni shows that."""
+        simulator.faults.disconnected.add(machine)
+        with self.client.state.watch(Query(MACHINE_STATUS, id=machine)) as watch:
+            while (event := watch.next(timeout=60)) is not None:
+                if event.resource is not None and LABEL_CONNECTED not in event.resource.labels:
+                    return
+        raise AssertionError(f"machine {machine} stays connected")
 
 
 @pytest.fixture

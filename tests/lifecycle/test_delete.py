@@ -10,8 +10,7 @@ import pytest
 
 from ksail_pulumi.errors import CancelledError, ClusterFailedError, LifecycleError, WaitTimeoutError
 from ksail_pulumi.lifecycle.delete import delete
-from ksail_pulumi.omni.resources import CLUSTER, KERNEL_ARGS, LINK, MACHINE_STATUS, Resource
-from ksail_pulumi.omni.watch import Query
+from ksail_pulumi.omni.resources import CLUSTER, KERNEL_ARGS, LINK
 from ksail_pulumi.simulator.server import Simulator
 
 from .conftest import Lab
@@ -82,24 +81,10 @@ def test_an_interrupt_ends_the_wait_and_the_deletion_goes_on(lab: Lab, needs: Ne
     assert machine in lab.available()
 
 
-def wait_for(lab: Lab, machine: str, condition: Callable[[Resource], bool]) -> None:
-    with lab.client.state.watch(Query(MACHINE_STATUS, id=machine)) as watch:
-        while True:
-            event = watch.next(timeout=60)
-            assert event is not None
-            if event.resource is not None and condition(event.resource):
-                return
-
-
-def cut_off(lab: Lab, simulator: Simulator, machine: str) -> None:
-    simulator.faults.disconnected.add(machine)
-    wait_for(lab, machine, lambda status: "omni.sidero.dev/connected" not in status.labels)
-
-
 def test_a_machine_that_cannot_be_wiped_is_named_before_anything_is_deleted(lab: Lab, simulator: Simulator) -> None:
     outputs = lab.create(workers=1)
     worker = outputs.nodes[1]
-    cut_off(lab, simulator, worker["id"])
+    lab.cut_off(worker["id"], simulator)
     with pytest.raises(LifecycleError, match="cannot wipe") as raised:
         lab.delete()
     assert worker["id"] in str(raised.value)
@@ -111,7 +96,7 @@ def test_a_machine_that_cannot_be_wiped_is_named_before_anything_is_deleted(lab:
 
 def test_a_machine_that_cannot_be_wiped_is_waited_for_where_that_is_asked_for(lab: Lab, simulator: Simulator) -> None:
     worker = lab.create(workers=1).nodes[1]["id"]
-    cut_off(lab, simulator, worker)
+    lab.cut_off(worker, simulator)
 
     def reconnect(line: str) -> None:
         if worker in line:
@@ -125,7 +110,7 @@ def test_a_machine_that_cannot_be_wiped_is_waited_for_where_that_is_asked_for(la
 
 def test_a_machine_that_cannot_be_wiped_is_removed_where_that_is_asked_for(lab: Lab, simulator: Simulator) -> None:
     worker = lab.create(workers=1).nodes[1]["id"]
-    cut_off(lab, simulator, worker)
+    lab.cut_off(worker, simulator)
     lab.delete(on_disconnected="remove")
     assert lab.client.state.find(CLUSTER, lab.name) is None
     assert lab.client.state.find(LINK, worker) is None

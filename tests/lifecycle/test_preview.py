@@ -15,8 +15,7 @@ from ksail_pulumi.lifecycle.preview import Replacement, preview
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
-from ksail_pulumi.omni.resources import CLUSTER, LABEL_CONNECTED, MACHINE_STATUS
-from ksail_pulumi.omni.watch import Query
+from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.findings import Findings
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
@@ -157,11 +156,7 @@ def test_the_machines_of_the_cluster_that_is_replaced_may_be_named(lab: Lab, nee
 def test_a_machine_that_leaves_and_that_omni_cannot_wipe_is_named(lab: Lab, needs: Needs, simulator: Simulator) -> None:
     needs(2)
     worker = lab.create(workers=1).nodes[1]["id"]
-    simulator.faults.disconnected.add(worker)
-    with lab.client.state.watch(Query(MACHINE_STATUS, id=worker)) as watch:
-        while (event := watch.next(timeout=60)) is not None:
-            if event.resource is not None and LABEL_CONNECTED not in event.resource.labels:
-                break
+    lab.cut_off(worker, simulator)
     (warning,) = preview(lab.spec(), lab.spec(workers=1), lab.mark, lab.client).warnings
     assert f"({worker}) leaves the cluster and is not connected to Omni: the update waits for it" in warning
     simulator.faults.disconnected.discard(worker)
