@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from ksail_pulumi.problems import Problem
 from tests.secrecy.sites import ROOT, SITES
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import CodeType, FrameType
 
     import pytest
 
@@ -31,11 +32,34 @@ REPORTS = "KSAIL_PULUMI_OBSERVED"
 CANARIES = [f"Q{number:04d}Zplanted" for number in range(40)]
 _PREFIX = f"{ROOT}/"
 _READERS = ("goyaml/read.py", "model/files.py")
-_FUNCTIONS = {(site.module, site.function.rpartition(".")[2]) for site in SITES}
 
+
+@dataclass(frozen=True)
+class _Texts:
+    """Where a function makes texts.
+
+    Attributes:
+        found: Whether it makes any.
+        lines: The lines that have not run yet.
+    """
+
+    found: bool
+    lines: set[int]
+
+
+_left: dict[CodeType, _Texts] = {}
 _ran: set[tuple[str, int]] = set()
 _leaks: dict[str, str] = {}
 _tests: set[str] = set()
+
+
+def _lines_of_texts(code: CodeType) -> _Texts:
+    if not code.co_filename.startswith(_PREFIX):
+        return _Texts(found=False, lines=set())
+    module = code.co_filename[len(_PREFIX) :]
+    lines = {line for _, _, line in code.co_lines() if line is not None}
+    of_texts = {line for site in SITES if site.module == module for line in range(site.first, site.last + 1)}
+    return _Texts(bool(lines & of_texts), lines & of_texts)
 
 
 def planted(data: Any) -> Any:
@@ -65,22 +89,25 @@ def _scope(data: dict[str, Any], canaries: Any) -> dict[str, Any]:
 
 
 def _trace_calls(frame: FrameType, event: str, _: Any) -> Any:
-    name = frame.f_code.co_filename
-    if not name.startswith(_PREFIX) or "/simulator/" in name or "/api/" in name:
+    code = frame.f_code
+    left = _left.get(code)
+    if left is None:
+        left = _left[code] = _lines_of_texts(code)
+    if not left.found:
         return None
-    module = name[len(_PREFIX) :]
-    _ran.add((module, frame.f_lineno))
-    return _looking if (module, frame.f_code.co_name) in _FUNCTIONS else _trace_lines
-
-
-def _trace_lines(frame: FrameType, event: str, _: Any) -> Any:
-    if event == "line":
-        _ran.add((frame.f_code.co_filename[len(_PREFIX) :], frame.f_lineno))
-    return _trace_lines
+    # Tracing lines is expensive: it ends for a function once all of its texts were made.
+    frame.f_trace_lines = bool(left.lines)
+    return _looking
 
 
 def _looking(frame: FrameType, event: str, given: Any) -> Any:
-    """The same, and look at what the function hands out: returns, yields, raises."""
+    """Record the lines of texts that run, and look at what the function hands out: returns, yields, raises."""
+    if event == "line":
+        left = _left[frame.f_code]
+        if frame.f_lineno in left.lines:
+            left.lines.discard(frame.f_lineno)
+            _ran.add((frame.f_code.co_filename[len(_PREFIX) :], frame.f_lineno))
+        return _looking
     if event == "exception":
         given = given[1]
     # What a reader of files returns is their content; what it raises is a message.
@@ -91,7 +118,6 @@ def _looking(frame: FrameType, event: str, given: Any) -> Any:
         if "Zplanted" in text:
             where = f"{frame.f_code.co_filename[len(_PREFIX) :]} {frame.f_code.co_qualname}"
             _leaks.setdefault(where, text[:500])
-    _trace_lines(frame, event, given)
     return _looking
 
 
