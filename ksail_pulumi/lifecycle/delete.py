@@ -9,7 +9,6 @@ from ksail_pulumi.errors import KsailPulumiError, LifecycleError, NotFoundError
 from ksail_pulumi.lifecycle.ownership import refuse_locked_deletion, refuse_lost
 from ksail_pulumi.lifecycle.snapshot import collect, start_list
 from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
-from ksail_pulumi.lifecycle.waiting.gone import finish_teardown
 from ksail_pulumi.lifecycle.waiting.progress import describe_deletion
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
 from ksail_pulumi.lifecycle.waiting.watch import follow, queries
@@ -107,17 +106,13 @@ def _take_down(
 
 
 def _wait_until_deleted(name: str, session: Session, on_disconnected: OnDisconnected) -> None:
-    state, view = session.client.state, ClusterView(name)
+    view = ClusterView(name)
     condition = _Deletion(view, session.grace if on_disconnected == "fail" else None)
-    remover = _Remover(state) if on_disconnected == "remove" else None
+    remover = _Remover(session.client.state) if on_disconnected == "remove" else None
 
     def react(event: WatchEvent) -> None:
         condition.take(event)
-        if event.resource is None or event.kind == "destroyed":
-            return
-        if event.resource.type == CLUSTER:
-            finish_teardown(event.resource, state)
-        if remover is not None:
+        if remover is not None and event.resource is not None and event.kind != "destroyed":
             remover.look_at(event.resource)
 
     follow(

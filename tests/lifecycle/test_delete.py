@@ -10,6 +10,7 @@ import pytest
 
 from ksail_pulumi.errors import CancelledError, ClusterFailedError, LifecycleError, WaitTimeoutError
 from ksail_pulumi.lifecycle.delete import delete
+from ksail_pulumi.omni.client import Client
 from ksail_pulumi.omni.resources import CLUSTER, KERNEL_ARGS, LINK
 from ksail_pulumi.simulator.server import Simulator
 
@@ -25,6 +26,16 @@ def test_machines_are_back_in_the_pool_when_delete_returns(lab: Lab, needs: Need
     assert lab.client.state.find(CLUSTER, lab.name) is None
     assert {node["id"] for node in outputs.nodes} <= lab.available()
     assert any("destroying" in line for line in lab.told)
+
+
+def test_only_omni_destroys_the_cluster(simulator: Simulator, omni: Client) -> None:
+    """A Destroy names no version: one that arrives late would remove a new cluster of the same name."""
+    lab = Lab(omni, "torn-down")
+    lab.create()
+    written = len(simulator.store.audit)
+    lab.delete()
+    verbs = [entry.verb for entry in simulator.store.audit[written:] if entry.type == CLUSTER.name]
+    assert verbs == ["teardown"]
 
 
 def test_a_cluster_that_is_gone_already_is_no_error(lab: Lab) -> None:

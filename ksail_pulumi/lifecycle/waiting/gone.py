@@ -10,7 +10,7 @@ from ksail_pulumi.errors import ConflictError, NotFoundError
 from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
 from ksail_pulumi.lifecycle.waiting.watch import follow
-from ksail_pulumi.omni.resources import CLUSTER_MACHINE, LABEL_CLUSTER, MACHINE_STATUS, TYPES, Resource
+from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_MACHINE, LABEL_CLUSTER, MACHINE_STATUS, TYPES, Resource
 from ksail_pulumi.omni.watch import Query
 
 if TYPE_CHECKING:
@@ -100,20 +100,22 @@ class _Finisher:
         if resource is None:
             return
         if event.kind != "destroyed":
-            finish_teardown(resource, self._state)
+            _finish_teardown(resource, self._state)
         elif event.query.labels and resource.cluster != self._cluster:
             # It still exists, but a watch with a label query does not report when it is really gone.
             self.relabelled.append(replace(resource, labels={}))
 
 
-def finish_teardown(resource: Resource, state: State) -> None:
+def _finish_teardown(resource: Resource, state: State) -> None:
     """Destroy a resource that is torn down and has no finalizers.
 
-    Omni also does this, since 1.2 for clusters and since 1.9 for all types, and is usually faster.
+    Omni also does this since 1.9, and is usually faster.
     """
+    if resource.type == CLUSTER:
+        return  # Omni does it since 1.2. A Destroy that arrives late removes a new cluster of the same name.
     if resource.tearing_down and not resource.finalizers:
         with suppress(NotFoundError, ConflictError):
-            # The event may be old: a new cluster of the same name has no finalizers at first either.
+            # The event may be old: a new resource of the same ID has no finalizers at first either.
             if state.get(resource.type, resource.id).tearing_down:
                 state.destroy(resource.type, resource.id)
 
