@@ -57,7 +57,7 @@ class Attempt:
         except KsailPulumiError as error:
             if error.outputs is None and (self.applied.last_write is not None or self._accepted(error)):
                 self._look_again(error)
-                outputs = facts.partial_outputs(self._inputs, self._view, self._goal, self._old)
+                outputs = facts.outputs(self._inputs, self._view, self._goal, self._old)
                 error.outputs = replace(outputs, creation=self.creation)
             raise
 
@@ -104,7 +104,7 @@ class Attempt:
             raise AssertionError("wait follows converged")
         with self.saved():
             wait(session, self._view, self._goal, last_write=self.applied.last_write)
-            outputs = facts.outputs(self._inputs, self._view, self._goal, session.client, self._old)
+            outputs = facts.outputs(self._inputs, self._view, self._goal, self._old)
             # Locks come last: they remove the creation mark, and after a crash a cluster without it is not resumed.
             for resource in self._locks:
                 session.progress(f"locking {resource.id}")

@@ -13,8 +13,6 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ksail_pulumi.lifecycle.outputs import KUBECONFIG_INPUT
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,19 +27,19 @@ def expires_at(kubeconfig: str) -> datetime | None:
     return datetime.fromtimestamp(end, UTC) if isinstance(end, int | float) else None
 
 
-def renewal_due(wire: Mapping[str, Any], now: datetime | None = None) -> bool:
-    """Whether the kubeconfig in stored outputs has expired, or expires within its `renewBefore`.
+def renewal_due(kubeconfig: str, options: Mapping[str, Any] | None, now: datetime | None = None) -> bool:
+    """Whether a kubeconfig that was made with these options has expired, or expires within their `renewBefore`.
 
     `renewBefore` is limited to half the lifetime of the token; otherwise every `up` would renew it.
     """
     from ksail_pulumi.model.durations import duration
 
-    claims = _claims(str(wire.get("kubeconfig") or ""))
+    claims = _claims(kubeconfig)
     end, begin = claims.get("exp"), claims.get("iat")
     if not isinstance(end, int | float):
         return False
     life = timedelta(seconds=end - begin) if isinstance(begin, int | float) else _USUAL_LIFE
-    asked = (wire.get(KUBECONFIG_INPUT) or {}).get("renewBefore")
+    asked = (options or {}).get("renewBefore")
     margin = min(duration(asked), life / 2) if asked else min(life / 4, _A_WEEK)
     return (now or datetime.now(UTC)) >= datetime.fromtimestamp(end, UTC) - margin
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ksail_pulumi.lifecycle.credentials import renewal_due
-from ksail_pulumi.lifecycle.outputs import KUBECONFIG_INPUT, ClusterOutputs
+from ksail_pulumi.lifecycle.outputs import ClusterOutputs
 from ksail_pulumi.lifecycle.waiting.goal import reached
-from ksail_pulumi.model.durations import duration
-from ksail_pulumi.model.parse import Kubeconfig
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     CLUSTER_MACHINE_IDENTITY,
@@ -29,46 +26,19 @@ if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.outputs import ClusterNode
     from ksail_pulumi.lifecycle.waiting.goal import Goal
     from ksail_pulumi.lifecycle.waiting.view import ClusterView
-    from ksail_pulumi.omni.client import Client
 
 
 def outputs(
-    inputs: Mapping[str, Any], view: ClusterView, goal: Goal, client: Client, old: Mapping[str, Any] | None
+    inputs: Mapping[str, Any], view: ClusterView, goal: Goal | None, old: Mapping[str, Any] | None
 ) -> ClusterOutputs:
-    """The outputs of a cluster that is in Omni, with credentials: the old ones while they are valid.
+    """The outputs of a cluster.
 
     Args:
         inputs: The inputs on the wire that describe it.
         view: What Omni reports about it.
-        goal: Where it is asked to be.
-        client: Which Omni.
+        goal: Where it is asked to be; None if that is not known.
         old: The outputs on the wire of last time.
-
-    Raises:
-        OmniError: Omni made no credentials.
     """
-    known = partial_outputs(inputs, view, goal, old)
-    kubeconfig = talosconfig = None
-    if not _kubeconfig_serves(known, old):
-        options = Kubeconfig.model_validate(inputs.get("kubeconfig") or {})
-        kubeconfig = client.management.start_kubeconfig(
-            known.name, user=options.user, groups=options.groups, ttl=duration(options.ttl)
-        )
-    if not inputs.get("talosconfig", True):
-        known = replace(known, talosconfig=None)
-    elif known.talosconfig is None:
-        talosconfig = client.management.start_talosconfig(known.name)
-    return replace(
-        known,
-        kubeconfig=known.kubeconfig if kubeconfig is None else kubeconfig.result(),
-        talosconfig=known.talosconfig if talosconfig is None else talosconfig.result(),
-    )
-
-
-def partial_outputs(
-    inputs: Mapping[str, Any], view: ClusterView, goal: Goal | None, old: Mapping[str, Any] | None
-) -> ClusterOutputs:
-    """The outputs as far as they are known without another call."""
     old = old or {}
     status, uuid = view.one(CLUSTER_STATUS), view.one(CLUSTER_UUID)
     return ClusterOutputs(
@@ -78,8 +48,6 @@ def partial_outputs(
         phase="UNKNOWN" if status is None else enum_name(specs_pb2.ClusterStatusSpec.Phase, status.spec.phase),
         ready=goal is not None and reached(view, replace(goal, wait_for="ready")),
         nodes=nodes(view),
-        kubeconfig=old.get("kubeconfig") or None,
-        talosconfig=old.get("talosconfig") or None,
     )
 
 
@@ -99,13 +67,3 @@ def nodes(view: ClusterView) -> tuple[ClusterNode, ...]:
             }
         )
     return tuple(sorted(found, key=lambda node: (node["role"], node["set"], node["id"])))
-
-
-def _kubeconfig_serves(known: ClusterOutputs, old: Mapping[str, Any] | None) -> bool:
-    """Whether the old kubeconfig is one for this cluster, as asked for, and good for a while."""
-    if not old or known.kubeconfig is None or renewal_due(old):
-        return False
-    asked, got = known.inputs.get("kubeconfig") or {}, old.get(KUBECONFIG_INPUT) or {}
-    return old.get("clusterUuid") == known.cluster_uuid and all(
-        asked.get(option) == got.get(option) for option in ("user", "groups", "ttl")
-    )

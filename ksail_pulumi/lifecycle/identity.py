@@ -5,15 +5,38 @@ The name is not enough: a cluster of the same name may have been created later, 
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.errors import LifecycleError
+from ksail_pulumi.errors import LifecycleError, NotFoundError
 from ksail_pulumi.omni.endpoint import another_omni
+from ksail_pulumi.omni.resources import CLUSTER_UUID
+from ksail_pulumi.omni.watch import Query
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 
 if TYPE_CHECKING:
+    from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
+
+
+UUID_SECONDS = 60.0
+"""How long to wait for the UUID of a cluster; Omni makes it right after the cluster."""
+
+
+def wait_for_uuid(client: Client, cluster: str) -> str:
+    """The UUID of a cluster, as soon as Omni has made it.
+
+    Raises:
+        NotFoundError: There is none after `UUID_SECONDS`.
+        OmniError: Omni did not answer.
+    """
+    with client.state.watch(Query(CLUSTER_UUID, id=cluster)) as watch:
+        end = time.monotonic() + UUID_SECONDS
+        while (event := watch.next(timeout=max(0.0, end - time.monotonic()))) is not None:
+            if event.resource is not None and event.kind != "destroyed":
+                return str(event.resource.spec.uuid)
+    raise NotFoundError(f"cluster {cluster!r} has no UUID in Omni at {client.endpoint}: it does not exist")
 
 
 @dataclass(frozen=True)
@@ -50,7 +73,7 @@ class Identity:
         raise LifecycleError(
             f"cluster {self.name!r} was last seen in Omni at {self.omni} and does not exist in Omni at {endpoint}"
             f"{self._another(cluster)}: set `omni:endpoint` or OMNI_ENDPOINT back to the former endpoint. If that Omni "
-            "no longer exists, remove the cluster from the stack with `pulumi state delete`"
+            "no longer exists, remove the cluster from the stack with `pulumi state delete --target-dependents`"
         )
 
     def missing(self, cluster: Resource | None) -> str:

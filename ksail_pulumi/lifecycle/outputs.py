@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA = 2
-"""Version of the outputs' form, so that a later release can read what this one wrote."""
+SCHEMA = 3
+"""Version of the outputs' form: 2 has marks of unfinished creations, 3 has the credentials in children."""
+
+SAME_SINCE = 2
+"""The first form whose outputs mean the same as today's, so no update is needed for them."""
 
 KUBECONFIG_INPUT = "kubeconfigOptions"
 TALOSCONFIG_INPUT = "talosconfigEnabled"
@@ -25,6 +28,8 @@ _RENAMED = {"kubeconfig": KUBECONFIG_INPUT, "talosconfig": TALOSCONFIG_INPUT, "a
 _INPUT_OF = {stored: name for name, stored in _RENAMED.items()}
 
 SECRETS = ("kubeconfig", "talosconfig")
+"""The credentials: outputs of the cluster's children; until form 2 of the cluster."""
+
 FACTS = ("clusterUuid", "phase", "ready", "nodes", *SECRETS, "schema")
 """The keys of stored outputs that are not inputs."""
 
@@ -60,8 +65,6 @@ class ClusterOutputs:
         phase: Omni's name for its phase, `RUNNING`; `UNKNOWN` while there is no status.
         ready: Whether all of it was ready, in the sense of waiting for `ready`, when it was looked at.
         nodes: Its machines, control plane first.
-        kubeconfig: Text of a kubeconfig; holds a token.
-        talosconfig: Text of a talosconfig.
         creation: The attempt whose mark of an unfinished creation is on the cluster; `""` for none. Not stored.
     """
 
@@ -71,8 +74,6 @@ class ClusterOutputs:
     phase: str = "UNKNOWN"
     ready: bool = False
     nodes: tuple[ClusterNode, ...] = ()
-    kubeconfig: str | None = field(default=None, repr=False)
-    talosconfig: str | None = field(default=None, repr=False)
     creation: str = ""
 
     def to_wire(self) -> dict[str, Any]:
@@ -85,10 +86,6 @@ class ClusterOutputs:
             "nodes": list(self.nodes),
             "schema": SCHEMA,
         }
-        if self.kubeconfig is not None:
-            wire["kubeconfig"] = self.kubeconfig
-        if self.talosconfig is not None:
-            wire["talosconfig"] = self.talosconfig
         return wire
 
 

@@ -104,7 +104,7 @@ def _overview(cluster: Resource, parts: Mapping[ResourceType, list[Resource]]) -
     for kind in _TYPES:
         view.put(kind, parts.get(kind, []))
     goal = goal_of(cluster, [*parts.get(MACHINE_SET, ()), *parts.get(MACHINE_SET_NODE, ())])
-    known = facts.partial_outputs({}, view, goal, None)
+    known = facts.outputs({}, view, goal, None)
     status = view.one(CLUSTER_STATUS)
     creation = Creation.of(cluster)
     return {

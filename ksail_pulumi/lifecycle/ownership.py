@@ -77,7 +77,7 @@ def refuse_lost(cluster: Resource, mark: OwnershipMark, verb: str) -> None:
     if not mark.names(mark.owner_of(cluster)) and owner:
         raise ForeignClusterError(
             f"cluster {cluster.id!r} is now managed by {owner}, so this resource does not {verb} it. To remove it from "
-            f"this stack, run `pulumi state delete`. To take it over again, import it: "
+            f"this stack, run `pulumi state delete --target-dependents`. To take it over again, import it: "
             f"opts=pulumi.ResourceOptions(import_={cluster.id!r})"
         )
 

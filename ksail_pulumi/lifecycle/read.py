@@ -39,7 +39,7 @@ def read(
         client: The Omni.
         identity: The cluster to read; another one of this name counts as missing. None: any cluster of this name.
         old: The outputs in the state. Inputs that still match the cluster keep the form that the user gave them, so
-            only drift is shown; credentials are kept while they are valid.
+            only drift is shown.
 
     Raises:
         LifecycleError: The cluster is missing in an Omni other than the one where it was last seen.
@@ -64,7 +64,7 @@ def read(
 
     inputs = _inputs(cluster, resources, identity, inputs_in(old) if old else None)
     creation = Creation.of(cluster)
-    outputs = facts.outputs(inputs, view, goal_of(cluster, resources), client, old)
+    outputs = facts.outputs(inputs, view, goal_of(cluster, resources), old)
     return replace(outputs, creation=creation.run if creation else "")
 
 

@@ -12,6 +12,7 @@ from pulumi.dynamic import CheckFailure, CheckResult
 from ksail_pulumi.errors import InputError, KsailPulumiError
 from ksail_pulumi.lifecycle.outputs import inputs_in, stored_inputs
 from ksail_pulumi.problems import Problem
+from ksail_pulumi.provider.credentials import see_none
 from ksail_pulumi.provider.identity import owner
 from ksail_pulumi.provider.properties import (
     ADOPT,
@@ -50,6 +51,8 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
         call.urn, {MARKED: news.get(MARKED) or [], UNSEEN: bool(olds) and _hidden(olds) != _hidden(inputs)}
     )
     asked, unknown = without_unknowns(inputs_in(inputs))
+    if not olds and not news.get(ADOPT):
+        see_none(settings, inputs)
     if olds and news.get(PREVIEW):
         _warn_of_replacement(call, unknown)
     failures: list[CheckFailure] = []

@@ -16,7 +16,8 @@ from ksail_pulumi.errors import InputError
 from ksail_pulumi.lifecycle.outputs import FACTS, SECRETS, stored_inputs
 from ksail_pulumi.model.files import with_files
 from ksail_pulumi.provider import program
-from ksail_pulumi.provider.configured import unknown_settings
+from ksail_pulumi.provider.base import OmniProvider
+from ksail_pulumi.provider.children import Children
 from ksail_pulumi.provider.declaring import (
     INPUTS,
     Marks,
@@ -26,11 +27,9 @@ from ksail_pulumi.provider.declaring import (
     with_outputs,
 )
 from ksail_pulumi.provider.host import call as host
-from ksail_pulumi.provider.host import stderr
 from ksail_pulumi.provider.inputs import InputOutputs
 from ksail_pulumi.provider.paths import to_stored_names
 from ksail_pulumi.provider.properties import ADOPT, CREATE_FIRST, MARKED, NAME_LEFT_OUT, OWNER, PREVIEW
-from ksail_pulumi.provider.settings import Settings
 from ksail_pulumi.provider.spelling import deprecations, to_wire
 from ksail_pulumi.redaction import shown
 
@@ -42,20 +41,8 @@ if TYPE_CHECKING:
     from ksail_pulumi.provider.inputs import OmniClusterArgs, OmniClusterArgsDict
 
 
-class OmniClusterProvider(dynamic.ResourceProvider):
+class OmniClusterProvider(OmniProvider):
     """Carries the life of an `OmniCluster` in Pulumi's provider process."""
-
-    # Pickled by its import path, without state: readable in the state file, and the same for ever.
-    serialize_as_secret_always = False
-    _settings = Settings()
-
-    def configure(self, req: dynamic.ConfigureRequest) -> None:
-        """Remember how to reach Omni; no call is made."""
-        host.prepare()
-        stderr.keep_grpc_quiet()
-        self._settings = Settings.of(req.config)
-        for warning in unknown_settings(getattr(req.config, "_props", ())):
-            host.warn(warning)
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
         """Are the inputs right, and would Omni take them?"""
@@ -175,6 +162,7 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
         outputs = dict.fromkeys((*FACTS, *stored_inputs(dict.fromkeys(INPUTS))))
         properties = {**marks, **outputs, **stored_inputs(wire), **hidden}
         super().__init__(OmniClusterProvider(), resource_name, properties, opts)
+        self._children = Children(self, resource_name, opts, wire)
         for warning in (*deprecations(args or {}), *deprecations(inputs)):
             pulumi.log.warn(warning, self)
 
@@ -258,8 +246,8 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
 
     @property
     def cluster_uuid(self) -> Output[str]:
-        """Omni's UUID of the cluster."""
-        return self._output("clusterUuid")
+        """Omni's UUID of the cluster. A change of the cluster leaves it known in a preview, a replacement does not."""
+        return self._children.cluster_uuid
 
     @property
     def phase(self) -> Output[str]:
@@ -278,13 +266,13 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
 
     @property
     def kubeconfig(self) -> Output[str]:
-        """A kubeconfig for the cluster, a secret."""
-        return self._output("kubeconfig")
+        """A kubeconfig for the cluster, a secret. For a cluster of `get` it is requested when this is first used."""
+        return self._children.credential("kubeconfig")
 
     @property
     def talosconfig(self) -> Output[str]:
-        """A talosconfig for the cluster, a secret."""
-        return self._output("talosconfig")
+        """A talosconfig for the cluster, a secret. For a cluster of `get` it is requested when this is first used."""
+        return self._children.credential("talosconfig")
 
 
 def _imported_name(imported: object, name: object, resource_name: str) -> str:

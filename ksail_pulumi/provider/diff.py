@@ -12,8 +12,8 @@ from pulumi.dynamic import DiffResult
 from pulumi.output import Unknown
 
 from ksail_pulumi.errors import LifecycleError
-from ksail_pulumi.lifecycle.credentials import expires_at, renewal_due
-from ksail_pulumi.lifecycle.outputs import SCHEMA, inputs_in, reached
+from ksail_pulumi.lifecycle.outputs import SAME_SINCE, inputs_in, reached
+from ksail_pulumi.provider.credentials import see
 from ksail_pulumi.provider.identity import form_of, identity_of, in_another_omni, keep, mark_of, refuse_newer
 from ksail_pulumi.provider.properties import OMNI, OWNER, PINNED, UNFINISHED, UNSEEN, VERSIONS
 from ksail_pulumi.provider.run import this_run
@@ -38,6 +38,7 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
     """
     refuse_newer(olds)
     keep(call.urn, id_, olds)
+    see(settings, news, {**olds, "name": id_})
     old, new = _left_by_the_program(settings, olds, news), inputs_in(news)
     if not _differ(old, new):
         why = list(reasons(olds))
@@ -61,13 +62,10 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
 
 def reasons(olds: Mapping[str, Any]) -> Iterator[str]:
     """Why an update is needed although the inputs are the same."""
-    if form_of(olds) != SCHEMA:
+    if form_of(olds) < SAME_SINCE:
         yield "the state was written by an earlier release and will be updated; the cluster does not change"
     if not reached(olds):
         yield "the cluster was not ready at the end of the last `pulumi up` or refresh: the update waits for it"
-    if renewal_due(olds):
-        end = expires_at(str(olds.get("kubeconfig")))
-        yield f"the kubeconfig expires on {end:%Y-%m-%d %H:%M} UTC and will be renewed; the cluster does not change"
     if olds.get(UNFINISHED):
         yield "the creation of the cluster has not finished: the update finishes it"
 

@@ -59,6 +59,9 @@ PINNED = "__pinned"
 OMNI = "__omni"
 """In outputs: the endpoint of the Omni where the cluster was last seen."""
 
+CONNECTION = "__connection"
+"""Of a child: the inputs of its cluster that say how to reach Omni. Where they differ, nothing else does."""
+
 _CONTENTS = frozenset({"annotations", "description", "inline", "job", "kernelArgs", "labels", "url"})
 
 VERSIONS = ("kubernetesVersion", "talosVersion")
@@ -75,7 +78,7 @@ def stored(
     found = outputs.to_wire()
     pinned = [version for version in VERSIONS if version not in inputs and version in found]
     return {
-        **{key: _guarded(key, found[key]) for key in (*FACTS, *pinned) if key in found},
+        **{key: guarded(key, found[key]) for key in (*FACTS, *pinned) if key in found},
         **inputs,
         PINNED: pinned,
         OMNI: endpoint,
@@ -93,8 +96,9 @@ def refreshed(outputs: ClusterOutputs, old: Mapping[str, Any], endpoint: str) ->
     inputs = {**({OWNER: old[OWNER]} if OWNER in old else {}), **stored_inputs(outputs.inputs)}
     pinned = [version for version in old.get(PINNED, ()) if version in inputs]
     versions = {version: inputs.pop(version) for version in pinned}
-    kept_marks = {MARKED: old[MARKED]} if MARKED in old else {}
-    return {**stored(outputs, inputs, endpoint), **versions, **kept_marks, PINNED: pinned}, inputs
+    # Credentials of an earlier release stay until the cluster's children have them.
+    kept = {key: guarded(key, old[key]) for key in (MARKED, *SECRETS) if key in old}
+    return {**stored(outputs, inputs, endpoint), **versions, **kept, PINNED: pinned}, inputs
 
 
 def found(outputs: ClusterOutputs) -> dict[str, Any]:
@@ -141,5 +145,6 @@ def concerns(path: FieldPath, unknown: list[FieldPath]) -> bool:
     return any(path[: len(each)] == each or each[: len(path)] == path for each in unknown)
 
 
-def _guarded(key: str, value: Any) -> Any:
+def guarded(key: str, value: Any) -> Any:
+    """The value of a property, marked as secret if it is a credential."""
     return rpc.wrap_rpc_secret(value) if key in SECRETS else value

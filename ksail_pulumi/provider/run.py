@@ -21,6 +21,7 @@ class Run:
         self._deleted: set[tuple[str, str]] = set()
         self._leaving: set[str] = set()
         self._shown: set[tuple[str, str]] = set()
+        self._seen: dict[tuple[str, str], dict[str, Any]] = {}
 
     def other_asking(self, urn: str, endpoint: str, cluster: str) -> str | None:
         """The resource, if any, that has requested the cluster before this one."""
@@ -90,6 +91,16 @@ class Run:
         """Whether a resource is replaced by one in another Omni."""
         with self._lock:
             return urn in self._leaving
+
+    def see(self, endpoint: str, cluster: str, facts: Mapping[str, Any]) -> None:
+        """Remember outputs of a cluster for its children. A UUID of `""`: the cluster is not created yet."""
+        with self._lock:
+            self._seen[endpoint, cluster] = {**self._seen.get((endpoint, cluster), {}), **facts}
+
+    def seen(self, endpoint: str, cluster: str) -> dict[str, Any]:
+        """The outputs of a cluster that this run has seen."""
+        with self._lock:
+            return dict(self._seen.get((endpoint, cluster), {}))
 
     def is_news(self, urn: str, line: str) -> bool:
         """Whether a line about a resource is new: for a replacement the engine calls `check` twice."""

@@ -19,6 +19,7 @@ from ksail_pulumi.lifecycle.update import update as update_cluster
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.client import Client, connect
 from ksail_pulumi.plan.ownership import OwnershipMark
+from ksail_pulumi.provider.credentials import see
 from ksail_pulumi.provider.identity import adopts, identity_of, keep, mark_of
 from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, UNASKED, found, refreshed, stored
 from ksail_pulumi.provider.run import this_run
@@ -49,7 +50,7 @@ def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateR
             resumable=bool(call.urn),
             create_first=bool(hidden.get(CREATE_FIRST)),
         )
-    return CreateResult(outputs.name, _answer(call, outputs, inputs, client))
+    return CreateResult(outputs.name, _answer(call, settings, outputs, inputs, client))
 
 
 def update(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> UpdateResult:
@@ -61,7 +62,7 @@ def update(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], ne
     client = _client(settings, news)
     with _saving(call, {**news, OWNER: olds.get(OWNER, news.get(OWNER))}, client):
         outputs = update_cluster(spec, identity, session, old=olds)
-    return UpdateResult(_answer(call, outputs, news, client))
+    return UpdateResult(_answer(call, settings, outputs, news, client))
 
 
 def read(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]) -> ReadResult:
@@ -107,9 +108,12 @@ def _refuse_unasked(call: Call) -> None:
         raise UnreachableError(reason)
 
 
-def _answer(call: Call, outputs: ClusterOutputs, inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
+def _answer(
+    call: Call, settings: Settings, outputs: ClusterOutputs, inputs: Mapping[str, Any], client: Client
+) -> dict[str, Any]:
     """The outputs for the engine; the creation is finished once the engine has them."""
     call.progress(_in_short(outputs))
+    see(settings, inputs, {"clusterUuid": outputs.cluster_uuid})
     return stored(_recorded(call, outputs, client), inputs, client.endpoint, marked(call.urn, inputs))
 
 

@@ -224,7 +224,8 @@ class Engine(pulumi.runtime.Mocks):
         self.registered = []
 
     def new_resource(self, args):
-        self.registered.append(args.inputs)
+        if args.typ.endswith(":OmniCluster"):
+            self.registered.append(args.inputs)
         return [args.inputs["name"], {**args.inputs, "kubeconfig": "k"}]
 
     def call(self, args):

@@ -26,7 +26,7 @@ def test_components_are_turned_on_changed_and_off(
     ask(cni="cilium", cert_manager={"version": "1.20.0"})
     project.init()
     assert "add-ons: cilium 1.20.2, cert-manager 1.20.0" in preview_and_up()
-    assert project.refresh().changes == {"unchanged": 2}
+    assert project.refresh().changes == {"unchanged": 5}
 
     ask(cni="calico", cert_manager=True)
     refused = project.preview(fails=True)

@@ -42,7 +42,7 @@ def test_the_root_project_brings_up_the_cluster_of_its_ksail_yaml(
     project = Project.create(tmp_path, pulumi, environment(omni), ROOT)
     project.init()
     preview = project.preview()
-    assert preview.changes == {"create": 2}, preview.output
+    assert preview.changes == {"create": 5}, preview.output
     assert "warning" not in preview.output
     project.up()
     outputs = project.outputs()
@@ -57,7 +57,7 @@ def test_the_root_project_can_be_previewed_without_credentials(tmp_path: Path, p
     project = Project.create(tmp_path, pulumi, {}, ROOT)
     project.init()
     preview = project.preview()
-    assert preview.changes == {"create": 2}
+    assert preview.changes == {"create": 5}
     assert "omni endpoint is required: " in preview.output
     assert "still contains the placeholder <account>" in preview.output
 
@@ -117,4 +117,4 @@ def test_pulumi_new_makes_a_project_from_the_template(tmp_path: Path, pulumi: di
     assert "name: shop" in (folder / "ksail.yaml").read_text()
     project.init()
     preview = project.preview()
-    assert preview.changes == {"create": 2}, preview.output
+    assert preview.changes == {"create": 5}, preview.output

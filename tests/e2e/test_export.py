@@ -44,9 +44,9 @@ def test_an_exported_program_takes_the_cluster_over_and_then_has_nothing_to_do(
     before = omni.state.get(CLUSTER, cluster_name)
     project.init()
     run = project.up()
-    assert run.changes == {"created": 2}, run.output  # the stack is one
+    assert run.changes == {"created": 5}, run.output  # the stack is one
     after = omni.state.get(CLUSTER, cluster_name)
     assert after.spec == before.spec
     assert OwnershipMark.owner_of(after) == f"organization/test/dev/{cluster_name}"
     assert project.resources()[cluster_name]["id"] == cluster_name
-    assert project.preview("--expect-no-changes").changes == {"unchanged": 2}
+    assert project.preview("--expect-no-changes").changes == {"unchanged": 5}

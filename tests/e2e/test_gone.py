@@ -66,7 +66,7 @@ def test_a_wait_ends_when_somebody_deletes_the_cluster_and_refresh_and_up_make_i
     assert "it is removed from the state" in refreshed.told["grown"]
     assert project.resources() == {}
     up = project.up()
-    assert up.changes == {"created": 2, "unchanged": 1}, up.output
+    assert up.changes == {"created": 5, "replaced": 3, "unchanged": 1}, up.output
     server.is_as_stored(project, omni)
 
 
@@ -97,7 +97,7 @@ def test_another_cluster_under_the_old_name_is_never_touched(
     project.clusters({"main": {"workers": 1}})
     assert refusal in project.up(fails=True).told["main"]
     destroyed = project.destroy()
-    assert destroyed.changes == {"deleted": 2}, destroyed.output
+    assert destroyed.changes == {"deleted": 5}, destroyed.output
     assert f"{another}: there is nothing to delete" in destroyed.told["main"]
     project.import_(state)
     refreshed = project.refresh()
@@ -119,6 +119,6 @@ def test_an_up_that_refreshes_never_ends_without_the_cluster(project: Project, o
     delete("main", Session(omni, Deadline.after(120)))
     up = project.up("--refresh")
     assert "it is removed from the state" in up.told["main"]
-    assert up.changes == {"created": 1, "unchanged": 1}, up.output
+    assert up.changes == {"created": 1, "replaced": 3, "unchanged": 1}, up.output
     assert server.uuids(omni) != before
     server.is_as_stored(project, omni)

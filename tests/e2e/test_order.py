@@ -32,13 +32,13 @@ def test_a_cluster_with_a_new_name_is_made_of_the_machines_of_the_old_one_or_fir
     clusters = {"spare": {"name": "new", **CREATE_FIRST}, "full": {"name": "after", "workers": 2}, "kept": CREATE_FIRST}
     project.clusters(clusters)
     preview = project.preview()
-    assert preview.changes == {"replace": 2, "unchanged": 2}, preview.output
+    assert preview.changes == {"replace": 8, "unchanged": 5}, preview.output
     assert "warning" not in preview.output
     assert "cluster old is deleted after the new one is created, and its machines are wiped: " in preview.told["spare"]
     assert "cluster before is deleted first, and its machines are wiped: " in preview.told["full"]
 
     up = project.up()
-    assert up.changes == {"replaced": 2, "unchanged": 2}, up.output
+    assert up.changes == {"replaced": 8, "unchanged": 5}, up.output
     done = [(entry.verb, entry.id) for entry in simulator.store.audit[audit:] if entry.type == CLUSTER.name]
     assert done.index(("create", "new")) < done.index(("teardown", "old"))
     assert done.index(("teardown", "before")) < done.index(("create", "after"))
@@ -62,7 +62,7 @@ def test_a_cluster_with_a_new_name_is_made_of_the_machines_of_the_old_one_or_fir
         assert server.runs(omni, name)
     clusters["full"] = {"name": "after", "workers": 2}
     project.clusters(clusters)
-    assert project.up().changes == {"unchanged": 4}
+    assert project.up().changes == {"unchanged": 13}
 
 
 @pytest.mark.sweep
@@ -109,8 +109,8 @@ def test_a_replacement_whose_second_half_is_refused_leaves_nothing_in_omni_and_t
     assert server.uuids(omni) == {}
     project.up()
     server.is_as_stored(project, omni)
-    assert project.up().changes == {"unchanged": 2}
-    assert project.destroy().changes == {"deleted": 2}
+    assert project.up().changes == {"unchanged": 5}
+    assert project.destroy().changes == {"deleted": 5}
     assert server.uuids(omni) == {}
 
 

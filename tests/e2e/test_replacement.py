@@ -62,21 +62,23 @@ def test_every_way_to_ask_for_a_replacement_gives_a_new_cluster_that_runs(
     project.run("state", "taint", project.urn("tainted"), "--yes")
     project.clusters(asked(simulator.endpoint, machines, second=True))
     preview = project.preview("--replace", project.urn("forced"))
-    assert preview.changes == {"replace": 5, "update": 1, "unchanged": 2}, preview.output
+    assert preview.changes == {"replace": 20, "update": 1, "unchanged": 8}, preview.output
     for name in replaced:
         says_what_is_wiped(preview, name, nodes[name])
 
     up = project.up("--replace", project.urn("forced"))
-    assert up.changes == {"replaced": 5, "updated": 1, "unchanged": 2}, up.output
+    assert up.changes == {"replaced": 20, "updated": 1, "unchanged": 8}, up.output
     after = server.uuids(omni)
     assert {name for name in CLUSTERS if after[name] != before[name]} == replaced
     server.is_as_stored(project, omni)
 
     target = project.up("--target-replace", project.urn("targeted"))
-    assert target.changes == {"replaced": 1, "unchanged": 7}, target.output
+    assert target.changes == {"replaced": 4, "unchanged": 25}, target.output
     assert {name for name, uuid in server.uuids(omni).items() if uuid != after[name]} == {"targeted"}
     server.is_as_stored(project, omni)
-    assert project.up().changes == {"unchanged": 8}
+    # The credentials were not targeted, and have not seen the new identity.
+    assert project.up().changes == {"replaced": 2, "unchanged": 27}
+    assert project.up().changes == {"unchanged": 29}
 
 
 def says_what_is_wiped(run: Run, cluster: str, nodes: list[dict[str, Any]]) -> None:
@@ -95,10 +97,10 @@ def test_a_cluster_that_is_replaced_with_a_resource_of_another_kind_is_deleted_f
     before = server.uuids(omni)
     project.clusters({"text": {"text": "two", "replaced": True}, "main": {"follows": True}})
     up = project.up()
-    assert up.changes == {"replaced": 2, "unchanged": 1}, up.output
+    assert up.changes == {"replaced": 5, "unchanged": 1}, up.output
     assert before["main"] != server.uuids(omni)["main"]
     server.is_as_stored(project, omni)
-    assert project.up().changes == {"unchanged": 3}
+    assert project.up().changes == {"unchanged": 6}
 
 
 @pytest.mark.sweep
@@ -118,13 +120,13 @@ def test_a_replaced_cluster_keeps_the_name_and_the_versions_that_were_chosen_onc
     simulator.store.create(replace(known, id=newer, spec=type(known.spec)(version=newer), version=0))
 
     up = project.up("--replace", project.urn("other"))
-    assert up.changes == {"replaced": 1, "unchanged": 1}, up.output
+    assert up.changes == {"replaced": 4, "unchanged": 1}, up.output
     after = server.uuids(omni)
     assert set(after) == {"main"}
     assert project.uuids() == {"other": after["main"]}
     assert after != before
     assert project.outputs()["other"]["talosVersion"] == chosen
-    assert project.up().changes == {"unchanged": 2}
+    assert project.up().changes == {"unchanged": 5}
 
 
 @pytest.mark.sweep
@@ -135,13 +137,13 @@ def test_a_cluster_that_was_imported_can_be_replaced_while_the_program_still_imp
     project.clusters({"main": {}})
     project.up()
     before = server.uuids(omni)
-    project.run("state", "delete", project.urn("main"), "--yes")
+    project.run("state", "delete", project.urn("main"), "--target-dependents", "--yes")
     project.clusters({"main": {"options": {"import_": "main"}}})
     project.up()
     assert server.uuids(omni) == before
-    assert project.up().changes == {"unchanged": 2}
+    assert project.up().changes == {"unchanged": 5}
     up = project.up("--replace", project.urn("main"))
-    assert up.changes == {"replaced": 1, "unchanged": 1}, up.output
+    assert up.changes == {"replaced": 4, "unchanged": 1}, up.output
     assert server.uuids(omni) != before
     server.is_as_stored(project, omni)
-    assert project.up().changes == {"unchanged": 2}
+    assert project.up().changes == {"unchanged": 5}

@@ -39,7 +39,7 @@ def test_a_create_that_runs_out_of_time_is_kept_and_the_next_up_continues_it(
     simulator.faults.never_join.clear()
     project.clusters({"main": {"workers": 1}})
     run = project.up()
-    assert run.changes == {"updated": 1, "unchanged": 1}, run.output
+    assert run.changes == {"created": 3, "updated": 1, "unchanged": 1}, run.output
     assert project.outputs()["main"]["ready"] is True
     assert len(simulator.store.audit) == audit, "the second up had nothing to write"
     assert "initErrors" not in project.resources()["main"]

@@ -115,9 +115,9 @@ def test_a_renamed_stack_can_be_refreshed_and_destroyed_before_any_up(project: P
     project.up()
     project.run("stack", "rename", "prod")
     refreshed = project.refresh()
-    assert refreshed.changes == {"unchanged": 2}, refreshed.output
+    assert refreshed.changes == {"unchanged": 5}, refreshed.output
     assert server.owners(omni, "main") == {MARK}
-    assert project.destroy().changes == {"deleted": 2}
+    assert project.destroy().changes == {"deleted": 5}
     assert server.uuids(omni) == {}
     # What stays with the machines belongs to nobody now.
     assert [each for each in omni.state.list(KERNEL_ARGS) if server.OWNER in each.annotations] == []
@@ -145,7 +145,7 @@ def test_a_stack_of_the_same_name_on_another_backend_leaves_the_cluster_alone(
     other.destroy()
     assert server.uuids(omni) == before
     assert server.machines(omni, "main") == machines
-    assert project.refresh().changes == {"unchanged": 2}
+    assert project.refresh().changes == {"unchanged": 5}
 
 
 @pytest.mark.sweep

@@ -53,11 +53,13 @@ def as_stored(release: Path, state: dict[str, Any], *, uuid: bool = True) -> dic
     """A state as a former release would have written it of the clusters that are in it."""
     stored = json.loads(release.read_text())
     of_today = {item["urn"]: item for item in state["deployment"]["resources"]}
+    # The credentials stood with the cluster.
+    credentials = {key: value for item in of_today.values() for key, value in item.get("outputs", {}).items()}
     for item in stored["deployment"]["resources"]:
         outputs, today = item.get("outputs", {}), of_today[item["urn"]]
         for key, value in outputs.items():
             if value == "(of the run)":
-                outputs[key] = today["outputs"][key]
+                outputs[key] = today["outputs"].get(key, credentials[key])
         if "clusterUuid" in outputs and not uuid:
             del outputs["clusterUuid"]
         for key in ("id", "provider"):
@@ -77,14 +79,15 @@ def test_a_state_of_schema_1_is_upgraded_in_place(project: Project, omni: Client
     project.import_(as_stored(SCHEMA_1, project.export("dev", "--show-secrets"), uuid=not less))
     assert project.resources()["main"]["outputs"]["schema"] == 1
     if verb == "up":
-        assert project.up().changes == {"updated": 1, "unchanged": 1}
+        assert project.up().changes == {"created": 3, "updated": 1, "unchanged": 1}
     else:
         assert project.refresh().changes == {"unchanged": 2}
     outputs = project.resources()["main"]["outputs"]
-    assert (outputs["schema"], outputs["__package"]) == (2, metadata.version("ksail-pulumi"))
+    assert (outputs["schema"], outputs["__package"]) == (3, metadata.version("ksail-pulumi"))
     assert server.uuids(omni) == before == project.uuids()
     assert server.owners(omni, "main") == owners
-    assert project.up().changes == {"unchanged": 2}
+    project.up()
+    assert project.up().changes == {"unchanged": 5}
 
 
 def test_a_state_of_schema_2_is_read_without_a_difference(project: Project, omni: Client) -> None:
@@ -94,10 +97,14 @@ def test_a_state_of_schema_2_is_read_without_a_difference(project: Project, omni
     before = server.uuids(omni)
     project.import_(as_stored(SCHEMA_2, project.export("dev", "--show-secrets")))
     preview = project.preview()
-    assert preview.changes == {"unchanged": 2}, preview.output
+    assert preview.changes == {"create": 3, "unchanged": 2}, preview.output
     assert project.refresh().changes == {"unchanged": 2}
-    assert project.up().changes == {"unchanged": 2}
+    kept = project.export("dev", "--show-secrets")["deployment"]["resources"]
+    (before_it,) = (item["outputs"]["kubeconfig"]["plaintext"] for item in kept if item["urn"] == project.urn("main"))
+    assert project.up().changes == {"created": 3, "unchanged": 2}
+    assert project.outputs(show_secrets=True)["mainKubeconfig"] == json.loads(before_it), "the child takes it over"
     assert server.uuids(omni) == before == project.uuids()
+    assert project.up().changes == {"unchanged": 5}
 
 
 @pytest.mark.sweep
@@ -109,7 +116,7 @@ def test_a_state_of_a_newer_release_is_refused_by_every_verb(project: Project, o
     state = project.export()
     for item in state["deployment"]["resources"]:
         if item["urn"] == project.urn("main"):
-            item["outputs"] |= {"schema": 3, "__package": "99.1.2"}
+            item["outputs"] |= {"schema": 4, "__package": "99.1.2"}
     project.import_(state)
     ours = metadata.version("ksail-pulumi")
     words = f"was written by ksail-pulumi 99.1.2, and ksail-pulumi {ours} cannot read it"
@@ -125,7 +132,7 @@ def test_a_cluster_that_a_state_has_let_go_of_stays_and_comes_back_by_import(pro
     project.clusters({"kept": {"options": {"retain_on_delete": True}}, "dropped": {}})
     project.up()
     before = server.uuids(omni)
-    project.run("state", "delete", project.urn("dropped"), "--yes")
+    project.run("state", "delete", project.urn("dropped"), "--target-dependents", "--yes")
     project.clusters({})
     project.up()
     assert server.uuids(omni) == before
@@ -146,4 +153,4 @@ def test_a_cluster_that_a_state_has_let_go_of_stays_and_comes_back_by_import(pro
     assert server.uuids(omni) == before
     server.is_as_stored(project, omni)
     project.clusters({"kept": {}, "dropped": {}})
-    assert project.up().changes == {"unchanged": 3}
+    assert project.up().changes == {"unchanged": 9}

@@ -79,7 +79,7 @@ def test_what_is_missing_or_wrong_is_a_warning_in_preview_and_the_error_of_up(
     )
     time.sleep(1)  # so long a key lives at least
     preview = project.preview(environment=keys | NOTHING)
-    assert preview.changes == {"create": 9}, preview.output
+    assert preview.changes == {"create": 33}, preview.output
     tells(preview, "warning", KNOWN | ASKED)
 
     # With all that Pulumi itself can log, in files of the project's folder.

@@ -55,19 +55,19 @@ def test_the_patches_of_a_cluster_that_ksail_made_are_the_programs_from_then_on(
     assert "changes patch" not in preview
     assert "reboot if" not in preview, "nothing about the patches changes"
 
-    assert project.up().changes == {"created": 2}
+    assert project.up().changes == {"created": 5}
     assert patches().items() >= before.items()
     assert patches().keys() - before.keys() == {f"100-cluster-{name}-component-metrics-server"}
-    assert project.refresh().changes == {"unchanged": 2}
+    assert project.refresh().changes == {"unchanged": 5}
 
     write_program("None")  # the option has done its work
     (project.folder / "talos" / SYSCTLS).write_text(PATCHES[SYSCTLS].replace("1024", "4096"))
     preview = said(project.preview())
     assert f"changes patch {sysctls} on all machines of the cluster" in preview
     assert "is not in this program" not in preview
-    assert project.up().changes == {"updated": 1, "unchanged": 1}
+    assert project.up().changes == {"updated": 1, "unchanged": 4}
     assert [(key, text) for key, text in patches().items() if "sysctls" in key] == [
         (sysctls, PATCHES[SYSCTLS].replace("1024", "4096"))
     ]
-    assert project.refresh().changes == {"unchanged": 2}
-    assert project.preview("--expect-no-changes").changes == {"unchanged": 2}
+    assert project.refresh().changes == {"unchanged": 5}
+    assert project.preview("--expect-no-changes").changes == {"unchanged": 5}

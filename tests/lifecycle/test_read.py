@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -84,30 +81,6 @@ def test_without_a_state_everything_is_spelled_out(lab: Lab, needs: Needs) -> No
     assert found.inputs["talosVersion"] == made.inputs["talosVersion"]
     assert found.nodes == made.nodes
     assert found.ready
-    assert found.kubeconfig
-
-
-def ended(kubeconfig: str) -> str:
-    """The kubeconfig with a token that ended an hour ago."""
-    claims = json.dumps({"exp": (datetime.now(UTC) - timedelta(hours=1)).timestamp()}).encode()
-    token = f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.c2ln"
-    head, _, rest = kubeconfig.partition("token: ")
-    return f"{head}token: {token}\n{rest.partition(chr(10))[2]}"
-
-
-def test_a_kubeconfig_that_has_ended_is_replaced_and_a_good_one_kept(lab: Lab, needs: Needs) -> None:
-    needs(1)
-    outputs = lab.create(waitFor="none")
-    kept = lab.read(outputs)
-    assert kept is not None
-    assert kept.kubeconfig == outputs.kubeconfig
-    renewed = lab.read(replace(outputs, kubeconfig=ended(outputs.kubeconfig or "")))
-    assert renewed is not None
-    assert renewed.kubeconfig
-    assert "e30." not in renewed.kubeconfig
-    missing = lab.read(replace(outputs, kubeconfig=None))
-    assert missing is not None
-    assert missing.kubeconfig
 
 
 def test_a_key_that_is_not_accepted_is_an_error_and_not_a_missing_cluster(simulator: Simulator) -> None:

@@ -56,7 +56,6 @@ def test_scaling_keeps_the_machines_there_are_and_frees_the_others(lab: Lab, nee
     assert not left & lab.of(CLUSTER_MACHINE).keys()
     assert not left & lab.of(MACHINE_STATUS).keys()
     assert down.cluster_uuid == first.cluster_uuid
-    assert down.kubeconfig == first.kubeconfig
 
 
 def test_the_control_plane_grows_and_shrinks_in_place(lab: Lab, needs: Needs) -> None:
@@ -314,18 +313,6 @@ def test_a_locked_cluster_is_neither_changed_nor_unlocked(lab: Lab, needs: Needs
         assert ANNOTATION_CLUSTER_LOCKED in lab.client.state.get(CLUSTER, lab.name).annotations
     finally:
         lab.client.state.modify(CLUSTER, lab.name, unlock)
-
-
-def test_other_options_make_another_kubeconfig(lab: Lab, needs: Needs) -> None:
-    needs(1)
-    old = lab.create(waitFor="none")
-    new = lab.update(old, kubeconfig={"user": "somebody", "ttl": "24h"}, waitFor="none")
-    assert new.kubeconfig != old.kubeconfig
-    assert new.talosconfig == old.talosconfig
-    options = {"user": "somebody", "ttl": "24h", "renewBefore": "1h"}
-    again = lab.update(new, kubeconfig=options, talosconfig=False, waitFor="none")
-    assert again.kubeconfig == new.kubeconfig
-    assert again.talosconfig is None
 
 
 def test_a_renamed_patch_is_another_and_one_with_an_id_of_its_own_moves(lab: Lab, needs: Needs) -> None:

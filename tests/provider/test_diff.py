@@ -1,8 +1,5 @@
 """Which differences count, called as Pulumi calls it: old outputs against new inputs, numbers as floats."""
 
-import base64
-import json
-from datetime import UTC, datetime, timedelta
 from importlib import metadata
 
 import pytest
@@ -106,7 +103,7 @@ def test_a_state_of_a_newer_release_is_refused_with_both_versions():
     with pytest.raises(
         CallError, match=rf"by ksail-pulumi 9\.1\.0, .* ksail-pulumi {metadata.version('ksail-pulumi')}"
     ):
-        diff({**OUTPUTS, "schema": 3.0, "__package": "9.1.0"}, INPUTS)
+        diff({**OUTPUTS, "schema": 4.0, "__package": "9.1.0"}, INPUTS)
 
 
 def test_the_same_omni_in_other_words_is_a_change_but_no_replacement():
@@ -155,32 +152,17 @@ def test_a_cluster_that_is_not_what_was_waited_for_is_gone_on_with(state, expect
     assert diff({**OUTPUTS, **state}, {**INPUTS, **asked}).changes is expected
 
 
-def kubeconfig(ends_in):
-    now = datetime.now(UTC)
-    claims = {"iat": (now - timedelta(days=30)).timestamp(), "exp": (now + ends_in).timestamp()}
-    token = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
-    return f"users:\n- name: u\n  user:\n    token: e30.{token}.x\n"
-
-
-@pytest.mark.parametrize(("ends_in", "expected"), [(20, False), (6, True), (-1, True)])
-def test_a_kubeconfig_that_ends_soon_is_renewed(ends_in, expected):
-    assert diff({**OUTPUTS, "kubeconfig": kubeconfig(timedelta(days=ends_in))}, INPUTS).changes is expected
-
-
 def test_an_update_with_the_same_inputs_has_a_reason():
     assert list(reasons(OUTPUTS)) == []
-    olds = {**OUTPUTS, "schema": 1.0, "ready": False, "__unfinished": True, "kubeconfig": kubeconfig(timedelta(days=6))}
-    earlier, not_ready, renewal, unfinished = reasons(olds)
+    olds = {**OUTPUTS, "schema": 1.0, "ready": False, "__unfinished": True}
+    earlier, not_ready, unfinished = reasons(olds)
     assert "written by an earlier release" in earlier
     assert "was not ready" in not_ready
-    assert f"the kubeconfig expires on {datetime.now(UTC) + timedelta(days=6):%Y-%m-%d}" in renewal
     assert "has not finished" in unfinished
 
 
-def test_when_a_kubeconfig_is_renewed_is_for_the_user_to_say():
-    asked = {"kubeconfigOptions": {"renewBefore": "24h"}}
-    olds = {**OUTPUTS, **asked, "kubeconfig": kubeconfig(timedelta(days=6))}
-    assert diff(olds, {**INPUTS, **asked}).changes is False
+def test_a_state_with_the_credentials_in_it_is_no_change():
+    assert diff({**OUTPUTS, "schema": 2.0, "kubeconfig": "k", "talosconfig": "t"}, INPUTS).changes is False
 
 
 def test_a_state_that_is_no_longer_understood_is_a_change():

@@ -18,14 +18,19 @@ PICKLED = (
     b"\x80\x04\x95<\x00\x00\x00\x00\x00\x00\x00\x8c\x1dksail_pulumi.provider.cluster\x94"
     b"\x8c\x13OmniClusterProvider\x94\x93\x94)\x81\x94."
 )
-FACTS = {"clusterUuid": "u-1", "phase": "RUNNING", "ready": True, "nodes": [], "kubeconfig": "k", "talosconfig": "t"}
+FACTS = {"clusterUuid": "u-1", "phase": "RUNNING", "ready": True, "nodes": []}
+CREDENTIALS = {"clusterUuid": "u-1", "kubeconfig": "k", "talosconfig": "t"}
 
 
 class Monitor(pulumi.runtime.Mocks):
     def __init__(self):
         self.registered = []
+        self.children = []
 
     def new_resource(self, args):
+        if args.typ != TOKEN:
+            self.children.append(args)
+            return [args.inputs["name"], {**args.inputs, **CREDENTIALS}]
         self.registered.append(args)
         return [args.resource_id or args.inputs["name"], {**args.inputs, **FACTS, "talosVersion": "1.13.8"}]
 

@@ -1,0 +1,181 @@
+"""The children of a cluster, which keep their outputs while the cluster changes, and the providers behind them.
+
+In the preview of an update Pulumi knows only the inputs of a dynamic resource. If the kubeconfig were an output of the
+cluster, every change of the cluster would plan the replacement of all that is made through it.
+
+The providers' import paths are written into every state file; they are public for ever.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from pulumi import Output, ResourceOptions, dynamic
+
+from ksail_pulumi.lifecycle.outputs import SECRETS, stored_name
+from ksail_pulumi.provider.base import OmniProvider
+from ksail_pulumi.provider.host import call as host
+from ksail_pulumi.provider.properties import CONNECTION, guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    import pulumi
+
+
+class ClusterIdentityProvider(OmniProvider):
+    """Reads the UUID of a cluster once; another cluster is another identity."""
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
+        """A replacement for another cluster; no call is made."""
+        from ksail_pulumi.provider.credentials import other_identity
+
+        with host.call(_olds, _news):
+            return other_identity(self._settings, _olds, _news)
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        """Read the UUID."""
+        from ksail_pulumi.provider.credentials import identify
+
+        with host.call(props):
+            return dynamic.CreateResult(props["name"], identify(self._settings, props))
+
+
+class _CredentialProvider(OmniProvider):
+    """Requests a credential, and again once it is about to expire."""
+
+    output: ClassVar[str]
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
+        """A replacement for another cluster, an update for other options or before the expiry; no call is made."""
+        from ksail_pulumi.provider.credentials import differ
+
+        with host.call(_olds, _news) as call:
+            return differ(call, self.output, _olds, _news)
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        """Request it, unless an earlier release stored one with the cluster that is still valid."""
+        from ksail_pulumi.provider.credentials import former, request
+
+        with host.call(props):
+            made = request(self._settings, self.output, props, former(self._settings, props))
+            return dynamic.CreateResult(props["name"], made)
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
+        """Request another one, unless the present one is as asked."""
+        from ksail_pulumi.provider.credentials import request
+
+        with host.call(_olds, _news):
+            return dynamic.UpdateResult(request(self._settings, self.output, _news, _olds))
+
+    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
+        """What the state has: Omni does not keep credentials."""
+        return dynamic.ReadResult(id_, {key: guarded(key, value) for key, value in props.items()})
+
+
+class KubeconfigProvider(_CredentialProvider):
+    """Requests kubeconfigs."""
+
+    output = "kubeconfig"
+
+
+class TalosconfigProvider(_CredentialProvider):
+    """Requests talosconfigs."""
+
+    output = "talosconfig"
+
+
+class ClusterIdentity(dynamic.Resource, module="ksail", name="ClusterIdentity"):
+    """The UUID of a cluster."""
+
+
+class Kubeconfig(dynamic.Resource, module="ksail", name="Kubeconfig"):
+    """A kubeconfig for a cluster."""
+
+
+class Talosconfig(dynamic.Resource, module="ksail", name="Talosconfig"):
+    """A talosconfig for a cluster."""
+
+
+_KINDS: Mapping[str, tuple[type[dynamic.Resource], type[OmniProvider], str]] = {
+    "clusterUuid": (ClusterIdentity, ClusterIdentityProvider, "identity"),
+    "kubeconfig": (Kubeconfig, KubeconfigProvider, "kubeconfig"),
+    "talosconfig": (Talosconfig, TalosconfigProvider, "talosconfig"),
+}
+"""By output: the child, its provider, and the end of its name."""
+
+_ASKED = {"kubeconfig": "options", "talosconfig": "enabled"}
+"""The input of a child that is the input of the cluster with the same name as the output."""
+
+_CONNECTING = ("endpoint", "serviceAccountKeyEnvVar")
+
+
+class Children:
+    """The children of one cluster.
+
+    A cluster that the program manages has all of them from the beginning. One that it only reads has those that the
+    program asks for: not every role may request credentials.
+    """
+
+    def __init__(
+        self, cluster: pulumi.Resource, resource_name: str, opts: ResourceOptions, inputs: Collection[str]
+    ) -> None:
+        """Belong to a cluster with these options and inputs, by their names on the wire."""
+        self._cluster = cluster
+        self._name = resource_name
+        self._managed = opts.id is None
+        self._secret = {*SECRETS, *(opts.additional_secret_outputs or ())}
+        self._inputs = inputs
+        self._made: dict[str, Output[Any]] = {}
+        self._uuid = _output(cluster, "clusterUuid")
+        if self._managed:
+            self._uuid = self._declare("clusterUuid", {})
+            for output in SECRETS:
+                self.credential(output)
+
+    @property
+    def cluster_uuid(self) -> Output[str]:
+        """Omni's UUID of the cluster."""
+        return self._now(self._uuid, "clusterUuid")
+
+    def credential(self, output: str) -> Output[Any]:
+        """The output `kubeconfig` or `talosconfig`."""
+        if output not in self._made:
+            asked = {_ASKED[output]: self._input(output)} if output in self._inputs else {}
+            self._made[output] = self._declare(output, {"clusterUuid": self._uuid, **asked})
+        return self._now(self._made[output], output)
+
+    def _declare(self, output: str, inputs: Mapping[str, Any]) -> Output[Any]:
+        kind, provider, suffix = _KINDS[output]
+        connection = {name: self._input(name) for name in _CONNECTING if name in self._inputs}
+        properties = {"name": _output(self._cluster, "name"), **inputs, CONNECTION: connection, output: None}
+        options = ResourceOptions(
+            parent=self._cluster,
+            # A protected child could not follow a cluster that is created again. To delete it deletes nothing in Omni.
+            protect=False,
+            additional_secret_outputs=[output] if output in self._secret else None,
+        )
+        return _output(kind(provider(), f"{self._name}-{suffix}", properties, options), output)
+
+    def _input(self, name: str) -> Output[Any]:
+        """An input of the cluster as Pulumi has it: what `ignore_changes` keeps is kept for the children too."""
+        return _output(self._cluster, stored_name(name))
+
+    def _now(self, made: Output[Any], output: str) -> Output[Any]:
+        """The output of a child, or in a preview that does not know it yet, what an earlier release stored."""
+        return _known(made, _output(self._cluster, output)) if self._managed else made
+
+
+def _output(resource: pulumi.Resource, key: str) -> Output[Any]:
+    return cast("Output[Any]", resource.__dict__[key])
+
+
+def _known(first: Output[Any], otherwise: Output[Any]) -> Output[Any]:
+    """The first output, or the other one in a preview where only that is known."""
+
+    async def chosen() -> Output[Any]:
+        if not await first.is_known() and await otherwise.is_known() and await otherwise.future() is not None:
+            return otherwise
+        return first
+
+    return Output.from_input(chosen())

@@ -1,0 +1,123 @@
+"""The UUID and the credentials of a cluster, as Pulumi's `diff`, `create` and `update` of its children."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pulumi.dynamic import DiffResult
+from pulumi.output import Unknown
+
+from ksail_pulumi.lifecycle.credentials import expires_at, renewal_due
+from ksail_pulumi.lifecycle.outputs import KUBECONFIG_INPUT, SECRETS
+from ksail_pulumi.provider.properties import CONNECTION, guarded
+from ksail_pulumi.provider.run import this_run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ksail_pulumi.provider.host.call import Call
+    from ksail_pulumi.provider.settings import Settings
+
+_WHICH = ("name", "clusterUuid")
+"""The inputs that say which cluster it is."""
+
+_ASKED = ("options", "enabled")
+
+
+def see(settings: Settings, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
+    """Remember outputs of a cluster with these inputs for its children in this run."""
+    kept = {key: outputs[key] for key in ("clusterUuid", *SECRETS, KUBECONFIG_INPUT) if outputs.get(key)}
+    this_run.see(settings.endpoint_for(inputs), str(inputs.get("name")), kept)
+
+
+def see_none(settings: Settings, inputs: Mapping[str, Any]) -> None:
+    """Remember that a cluster with these inputs is not created yet."""
+    this_run.see(settings.endpoint_for(inputs), str(inputs.get("name")), {"clusterUuid": ""})
+
+
+def other_identity(settings: Settings, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
+    """Replace the identity if the cluster has another name, or is created (again) in this run."""
+    now = _seen(settings, news).get("clusterUuid", olds.get("clusterUuid"))
+    return _replaced(["name"]) if _other(olds, news, "name") or now != olds.get("clusterUuid") else DiffResult(False)
+
+
+def identify(settings: Settings, props: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs of an identity."""
+    uuid = _seen(settings, props).get("clusterUuid")
+    if not uuid:
+        from ksail_pulumi.lifecycle.identity import wait_for_uuid
+        from ksail_pulumi.omni.client import connect
+
+        uuid = wait_for_uuid(connect(settings.connection(_connection(props))), str(props["name"]))
+    return {**props, "clusterUuid": uuid}
+
+
+def differ(call: Call, output: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
+    """Replace a credential of another cluster; update it for other options, or because it is about to expire."""
+    if others := [field for field in _WHICH if _other(olds, news, field)]:
+        return _replaced(others)
+    if any(olds.get(field) != news.get(field) for field in _ASKED):
+        return DiffResult(None)
+    text, options = str(olds.get(output) or ""), olds.get("options")
+    if not renewal_due(text, options):
+        return DiffResult(False)
+    call.info(f"the {output} expires on {expires_at(text):%Y-%m-%d %H:%M} UTC and will be renewed")
+    return DiffResult(True)
+
+
+def former(settings: Settings, props: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs of a credential that an earlier release stored with the cluster; empty if there is none."""
+    seen = _seen(settings, props)
+    return {**seen, "options": seen.get(KUBECONFIG_INPUT)} if SECRETS[0] in seen else {}
+
+
+def request(settings: Settings, output: str, props: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs of a credential: the old one if it is for this cluster and as asked, or else a new one.
+
+    Raises:
+        OmniError: Omni refuses; a kubeconfig needs the role Operator.
+    """
+    made = {key: value for key, value in props.items() if key != output}
+    if props.get("enabled", True) is False:
+        return made
+    text = old[output] if _serves(output, props, old) else _new(settings, output, props)
+    return {**made, output: guarded(output, text)}
+
+
+def _serves(output: str, props: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
+    if not old.get(output) or old.get("clusterUuid") != props["clusterUuid"]:
+        return False
+    asked, got = props.get("options") or {}, old.get("options") or {}
+    same = all(asked.get(option) == got.get(option) for option in ("user", "groups", "ttl"))
+    return same and not renewal_due(old[output], asked)
+
+
+def _new(settings: Settings, output: str, props: Mapping[str, Any]) -> str:
+    from ksail_pulumi.model.durations import duration
+    from ksail_pulumi.model.parse import Kubeconfig
+    from ksail_pulumi.omni.client import connect
+
+    management, name = connect(settings.connection(_connection(props))).management, str(props["name"])
+    if output == "talosconfig":
+        return management.start_talosconfig(name).result()
+    options = Kubeconfig.model_validate(props.get("options") or {})
+    ttl = duration(options.ttl)
+    return management.start_kubeconfig(name, user=options.user, groups=options.groups, ttl=ttl).result()
+
+
+def _replaced(fields: list[str]) -> DiffResult:
+    return DiffResult(True, replaces=fields)
+
+
+def _other(olds: Mapping[str, Any], news: Mapping[str, Any], field: str) -> bool:
+    """Whether an input differs or is not known: the cluster that it comes from is then replaced."""
+    return isinstance(news.get(field), Unknown) or olds.get(field) != news.get(field)
+
+
+def _connection(props: Mapping[str, Any]) -> Mapping[str, Any]:
+    given = props.get(CONNECTION)
+    return given if isinstance(given, dict) else {}  # it can be unknown
+
+
+def _seen(settings: Settings, props: Mapping[str, Any]) -> dict[str, Any]:
+    return this_run.seen(settings.endpoint_for(_connection(props)), str(props.get("name")))
