@@ -16,10 +16,11 @@ from ksail_pulumi.plan.diff import merge, release, steps
 from ksail_pulumi.plan.locks import without_lock
 from ksail_pulumi.plan.parts.nodes import taken_machines
 from ksail_pulumi.plan.planning import cluster_machines, cluster_versions, plan_changes
+from ksail_pulumi.plan.reservations import reserve
 from ksail_pulumi.problems import InvalidCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from ksail_pulumi.lifecycle.apply import Applied
     from ksail_pulumi.lifecycle.claims import Claim
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.plan.changes import Plan
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.ownership import OwnershipMark
+    from ksail_pulumi.plan.reservations import Earlier
     from ksail_pulumi.plan.snapshot import Snapshot
 
 
@@ -61,6 +63,7 @@ def converge(
     applied: Applied,
     lease: Lease | None = None,
     previous: ClusterSpec | None = None,
+    earlier: Sequence[Earlier] = (),
     adopt: bool = False,
 ) -> Converged:
     """Write all changes, and return what to wait for.
@@ -74,6 +77,7 @@ def converge(
         applied: Updated with what has been written.
         lease: The running creation; a new cluster gets its mark.
         previous: The spec of the last update; what only it contains is removed.
+        earlier: The clusters that the program declares first: they get their machines first.
         adopt: Whether nodes that others added are treated as the cluster's own.
 
     Raises:
@@ -89,7 +93,7 @@ def converge(
     # between snapshot and write, or a resource must be gone before its successor can be created.
     while True:
         _refuse_taken(spec, snapshot)
-        planned = _plan(spec, mark, claim, snapshot, lost, previous=previous, adopt=adopt)
+        planned = _plan(spec, mark, claim, snapshot, lost, previous=previous, earlier=earlier, adopt=adopt)
         refuse_locked(snapshot.cluster, planned.plan)
         to_take = steps(planned.plan)
         apply(lease.on(to_take) if lease else to_take, session, mark, applied, merge=planned.merge)
@@ -153,12 +157,17 @@ def _plan(
     lost: Collection[str],
     *,
     previous: ClusterSpec | None,
+    earlier: Sequence[Earlier],
     adopt: bool,
 ) -> _Planned:
     versions = cluster_versions(spec, snapshot)
-    assignment = claim.choose(
-        lambda taken: cluster_machines(spec, snapshot, versions, mark, taken=taken.union(lost), adopt=adopt)
-    )
+    promised = reserve(earlier, snapshot).machines
+
+    def assign(held: frozenset[str]) -> Assignment:
+        taken = {**dict.fromkeys(held.union(lost), "another cluster"), **promised}
+        return cluster_machines(spec, snapshot, versions, mark, taken=taken, adopt=adopt)
+
+    assignment = claim.choose(assign)
     plan = plan_changes(spec, snapshot, versions, assignment, mark, previous=previous)
     wanted = {resource.key: without_lock(resource) for resource in plan.desired}
     baseline = {resource.key: resource for resource in plan.baseline}

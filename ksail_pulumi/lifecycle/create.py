@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import LifecycleError
+from ksail_pulumi.lifecycle.account import writing
 from ksail_pulumi.lifecycle.attempt import Attempt
 from ksail_pulumi.lifecycle.claims import pool_of
 from ksail_pulumi.lifecycle.converge import converge
@@ -19,11 +20,14 @@ from ksail_pulumi.lifecycle.waiting.gone import wait_until_gone
 from ksail_pulumi.plan.ownership import Creation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ksail_pulumi.lifecycle.claims import Claim
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
     from ksail_pulumi.lifecycle.session import Session
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.plan.ownership import OwnershipMark
+    from ksail_pulumi.plan.reservations import Earlier
     from ksail_pulumi.plan.snapshot import Snapshot
 
 
@@ -35,6 +39,7 @@ def create(
     adopt: bool = False,
     resumable: bool = True,
     create_first: bool = False,
+    earlier: Sequence[Earlier] = (),
 ) -> ClusterOutputs:
     """Create a cluster and wait until it reaches `spec.wait_for`.
 
@@ -47,6 +52,7 @@ def create(
         adopt: Take over the existing cluster.
         resumable: Whether the mark is unique to this resource; otherwise nothing is continued.
         create_first: Whether a replacement of the resource creates before it deletes.
+        earlier: The clusters that the program declares first: they get their machines first.
 
     Raises:
         ForeignClusterError: A cluster of this name exists; the text names its owner and how to take it over.
@@ -63,7 +69,7 @@ def create(
     client, name = session.client, spec.name
     lease = None if adopt else Lease(client, name)
     attempt = Attempt(spec, session)
-    with lease.held() if lease else nullcontext(), attempt.saved():
+    with writing(client), lease.held() if lease else nullcontext(), attempt.saved():
         with pool_of(client.endpoint).claim() as claim:
             snapshot = _without_the_old(name, session, claim)
             if lease is None:
@@ -85,6 +91,7 @@ def create(
                 snapshot=snapshot,
                 applied=attempt.applied,
                 lease=lease,
+                earlier=earlier,
                 adopt=adopt,
             )
             attempt.converged(converged)

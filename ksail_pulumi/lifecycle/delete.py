@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 from ksail_pulumi import listing
 from ksail_pulumi.errors import KsailPulumiError, LifecycleError, NotFoundError
+from ksail_pulumi.lifecycle.account import writing
 from ksail_pulumi.lifecycle.ownership import refuse_locked_deletion, refuse_lost
-from ksail_pulumi.lifecycle.snapshot import collect, start_list
+from ksail_pulumi.lifecycle.parts import collect, start_list
 from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
 from ksail_pulumi.lifecycle.waiting.progress import describe_deletion
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
@@ -81,9 +82,11 @@ def delete(
         if identity is not None:
             refuse_lost(cluster, identity.mark, "delete")
         refuse_locked_deletion(cluster)
-        _take_down(cluster, machines.result(), session, on_disconnected)
+        with writing(session.client):
+            _take_down(cluster, machines.result(), session, on_disconnected)
     if identity is not None:
-        _release(kept, name, identity.mark, state)
+        with writing(session.client):
+            _release(kept, name, identity.mark, state)
 
 
 def _take_down(

@@ -12,16 +12,19 @@ from ksail_pulumi.model.patches import patch_text
 from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.findings import findings
 from ksail_pulumi.plan.ownership import Creation
+from ksail_pulumi.plan.reservations import reserve
 from ksail_pulumi.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ksail_pulumi.lifecycle.account import Reading
     from ksail_pulumi.model.parse import ClusterSpec, Patch
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.findings import Findings
     from ksail_pulumi.plan.ownership import OwnershipMark
+    from ksail_pulumi.plan.reservations import Earlier
     from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.problems import FieldPath
 
@@ -51,6 +54,8 @@ def preview(
     resumable: bool = True,
     create_first: bool = False,
     replaced: Sequence[Replacement] = (),
+    earlier: Sequence[Earlier] = (),
+    reading: Reading | None = None,
 ) -> Findings:
     """What Omni will refuse, what will block, and what will change.
 
@@ -65,6 +70,8 @@ def preview(
         resumable: Whether the mark is unique to this resource.
         create_first: Whether a replacement of the resource creates before it deletes.
         replaced: The clusters that a replacement deletes; the machines of those that go first count as free.
+        earlier: The clusters that the program declares first: they get their machines first.
+        reading: A reading of what belongs to no single cluster. Default: a new one.
 
     Raises:
         OmniError: Omni did not answer.
@@ -72,7 +79,8 @@ def preview(
     known = {patch_text(patch.inline) for _, patch in _patches(previous)} if previous is not None else set()
     asked = [(path, patch_text(patch.inline)) for path, patch in _patches(spec)]
     checks = [(path, client.management.start_validate_config(text)) for path, text in asked if text not in known]
-    snapshot = take_snapshot(client, spec.name, extensions_of=spec.talos_version)
+    snapshot = take_snapshot(client, spec.name, extensions_of=spec.talos_version, reading=reading)
+    reservations = reserve(earlier, snapshot)
     lines = [_replaces(each, snapshot, mark, adopt=adopt) for each in replaced]
     if not adopt:
         snapshot = snapshot.without([each.cluster for each in replaced if each.first])
@@ -91,7 +99,7 @@ def preview(
         refused.append(Problem(("name",), str(error)))
     if previous is not None and (missing := _missing(snapshot, spec.name, client.endpoint)):
         refused.append(Problem((), missing))
-    found = findings(spec, snapshot, mark=mark, previous=previous, adopt=adopt)
+    found = findings(spec, snapshot, mark=mark, previous=previous, reservations=reservations, adopt=adopt)
     if not refused:
         return replace(found, forecasts=(*lines, *found.forecasts))
     return replace(found, failures=(*found.failures, *refused), forecasts=())

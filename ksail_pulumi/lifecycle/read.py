@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.outputs import inputs_in
-from ksail_pulumi.lifecycle.snapshot import collect, start_list
+from ksail_pulumi.lifecycle.parts import collect, start_list
 from ksail_pulumi.lifecycle.waiting.goal import Goal, goal_of
 from ksail_pulumi.lifecycle.waiting.view import ClusterView, start_reading
 from ksail_pulumi.model.parse import parse_cluster, to_wire

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import LifecycleError
+from ksail_pulumi.lifecycle.account import writing
 from ksail_pulumi.lifecycle.attempt import Attempt
 from ksail_pulumi.lifecycle.claims import pool_of
 from ksail_pulumi.lifecycle.converge import converge
@@ -18,13 +19,14 @@ from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.plan.ownership import Creation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ksail_pulumi.lifecycle.identity import Identity
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
     from ksail_pulumi.lifecycle.session import Session
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.reservations import Earlier
     from ksail_pulumi.plan.snapshot import Snapshot
 
 
@@ -34,6 +36,7 @@ def update(
     session: Session,
     *,
     old: Mapping[str, Any] | None = None,
+    earlier: Sequence[Earlier] = (),
 ) -> ClusterOutputs:
     """Change a cluster to `spec` and wait until that is reached. Also continues an interrupted attempt.
 
@@ -43,6 +46,7 @@ def update(
         session: The Omni and the deadline.
         old: The outputs of the last attempt. What only their inputs contain is removed; their kubeconfig and
             talosconfig are kept while they are valid.
+        earlier: The clusters that the program declares first: they get their machines first.
 
     Raises:
         ForeignClusterError: The cluster now belongs to someone else.
@@ -59,7 +63,7 @@ def update(
     """
     client, name, mark = session.client, spec.name, identity.mark
     attempt = Attempt(spec, session, old)
-    with attempt.saved(), pool_of(client.endpoint).claim() as claim:
+    with writing(client), attempt.saved(), pool_of(client.endpoint).claim() as claim:
         snapshot = take_snapshot(client, name)
         cluster = _present(identity, snapshot, client.endpoint)
         refuse_lost(cluster, mark, "change")
@@ -69,7 +73,14 @@ def update(
         attempt.session = replace(session, presence=Presence(name, uuid=uuid))
         previous = parse_cluster(inputs_in(old)) if old else None
         converged = converge(
-            spec, mark, attempt.session, claim=claim, snapshot=snapshot, applied=attempt.applied, previous=previous
+            spec,
+            mark,
+            attempt.session,
+            claim=claim,
+            snapshot=snapshot,
+            applied=attempt.applied,
+            previous=previous,
+            earlier=earlier,
         )
         attempt.converged(converged)
     outputs = attempt.wait()

@@ -19,17 +19,20 @@ from ksail_pulumi.plan.parts.part import Outlook, Situation
 from ksail_pulumi.plan.parts.table import PARTS
 from ksail_pulumi.plan.planning import cluster_machines, cluster_versions, plan_changes
 from ksail_pulumi.plan.repeated import repeated_values
+from ksail_pulumi.plan.reservations import NO_RESERVATIONS
 from ksail_pulumi.plan.server_age import lacking
 from ksail_pulumi.plan.staying import staying
 from ksail_pulumi.problems import InvalidCluster, Problem, field_path
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator, Mapping
 
     from ksail_pulumi.model.cluster import ClusterSpec
+    from ksail_pulumi.model.versions import Versions
     from ksail_pulumi.plan.changes import Plan
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.ownership import OwnershipMark
+    from ksail_pulumi.plan.reservations import Reservations
     from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.problems import FieldPath
 
@@ -55,7 +58,7 @@ def findings(
     *,
     mark: OwnershipMark,
     previous: ClusterSpec | None = None,
-    taken: Collection[str] = (),
+    reservations: Reservations = NO_RESERVATIONS,
     adopt: bool = False,
 ) -> Findings:
     """Judge inputs against what Omni has.
@@ -65,13 +68,12 @@ def findings(
         snapshot: What was read of Omni.
         mark: Whose the cluster is to be.
         previous: The inputs before; None for a new cluster.
-        taken: Machines that are reserved for another cluster in this run.
+        reservations: What the clusters get that the program declares first.
         adopt: Whether a cluster that exists already is to be taken over.
     """
     sizes = measured(spec)
-    failures = {
-        _key(problem): problem for problem in (*_importable(spec, snapshot, previous, adopt), *oversized(sizes))
-    }
+    imported, promised = _importable(spec, snapshot, previous, adopt), reservations.problems(spec, snapshot)
+    failures = {_key(problem): problem for problem in (*imported, *promised, *oversized(sizes))}
     warnings = [
         *_waiting_for(spec, snapshot),
         *_unreadable_files(spec),
@@ -87,7 +89,7 @@ def findings(
         on_addons = addon_rules(spec, snapshot.resources, bootstrapped=snapshot.bootstrapped)
         for problem in (*_rules(situation), *on_addons):
             failures.setdefault(_key(problem), problem)
-        assignment = cluster_machines(spec, snapshot, versions, mark, taken=taken, adopt=adopt)
+        assignment = cluster_machines(spec, snapshot, versions, mark, taken=reservations.machines, adopt=adopt)
         for problem in _assignment_rules(situation, assignment):
             failures.setdefault(_key(problem), problem)
         warnings += _unused(spec, snapshot, assignment)
@@ -120,8 +122,33 @@ def findings(
     except ForeignClusterError as error:
         failures.setdefault(str(error), Problem((), str(error)))
     except NotEnoughMachinesError as error:
-        warnings.append(str(error))
+        if _promised_away(spec, snapshot, versions, mark, reservations, adopt=adopt):
+            failures.setdefault(str(error), Problem((), str(error)))
+        else:
+            warnings.append(str(error))
     return Findings(tuple(failures.values()), tuple(warnings), () if failures else tuple(forecasts))
+
+
+def _promised_away(
+    spec: ClusterSpec,
+    snapshot: Snapshot,
+    versions: Versions,
+    mark: OwnershipMark,
+    reservations: Reservations,
+    *,
+    adopt: bool,
+) -> bool:
+    """Whether a cluster lacks machines only because earlier clusters get them, whatever these give up."""
+
+    def suffices(pool: Snapshot, taken: Mapping[str, str]) -> bool:
+        try:
+            cluster_machines(spec, pool, versions, mark, taken=taken, adopt=adopt)
+        except NotEnoughMachinesError:
+            return False
+        return True
+
+    alone = suffices(snapshot, NO_RESERVATIONS.machines)
+    return alone and not suffices(reservations.once_met(snapshot), reservations.machines)
 
 
 def _key(problem: Problem) -> FieldPath | str:

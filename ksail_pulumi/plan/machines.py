@@ -1,7 +1,8 @@
 """Which machines a cluster consists of.
 
 A set that asks for a count keeps the machines it has, gives some back or takes free ones. The choice depends on nothing
-but the arguments, so a preview can tell what an `up` will do.
+but the arguments, so a preview can tell what an `up` will do. It also stays the same once other clusters have taken
+machines that it leaves, or once some of its own machines have joined: so clusters can be created in any order.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import NotEnoughMachinesError
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.problems import FieldPath
+
+NONE_TAKEN: Mapping[str, str] = MappingProxyType({})
 
 _AUTO_INSTALL = (1, 13)  # from here on Talos installs the cluster's version whatever it was booted from
 
@@ -64,7 +68,7 @@ def _is_member(node: Resource, cluster: str) -> bool:
 
 @dataclass(frozen=True)
 class _Need:
-    """A set that is short of machines."""
+    """A set with a number of machines, and how many it is short of."""
 
     machine_set: MachineSet
     set_id: str
@@ -78,7 +82,7 @@ def assign_machines(
     nodes: Sequence[Resource],
     *,
     versions: Versions,
-    taken: Collection[str] = (),
+    taken: Mapping[str, str] = NONE_TAKEN,
     mark: OwnershipMark | None = None,
 ) -> Assignment:
     """Choose the machines of a cluster.
@@ -92,7 +96,7 @@ def assign_machines(
         statuses: The `MachineStatuses` of all machines.
         nodes: All `MachineSetNodes`; those of other clusters hold their machines.
         versions: The versions that the cluster gets.
-        taken: Machines that are reserved for another cluster in this run.
+        taken: Machines that are reserved for other clusters in this run, and for whom, in words.
         mark: If given, nodes that somebody else put into a set are neither counted nor removed.
 
     Raises:
@@ -111,14 +115,11 @@ def assign_machines(
         elif (wanted := machine_set.wanted) is not None:
             kept = _kept(members.get(set_id, []), wanted, by_machine, (*spec.set_path(index), "count"))
             sets[set_id] = kept
-            if len(kept) < wanted:
-                selector = parse_selector(machine_set.selector) if machine_set.selector else Selector(())
-                needs.append(_Need(machine_set, set_id, wanted - len(kept), selector))
-    if needs:
+            selector = parse_selector(machine_set.selector) if machine_set.selector else Selector(())
+            needs.append(_Need(machine_set, set_id, wanted - len(kept), selector))
+    if any(need.short for need in needs):
         held = {node.id: node.cluster for node in nodes}
-        for set_id, chosen in _choose(
-            needs, statuses, _Availability(spec.name, versions, held, frozenset(taken), named)
-        ).items():
+        for set_id, chosen in _choose(needs, statuses, _Availability(spec.name, versions, held, taken, named)).items():
             sets[set_id] = (*sets[set_id], *chosen)
     return Assignment(sets)
 
@@ -169,14 +170,14 @@ class _Availability:
     cluster: str
     versions: Versions
     held: Mapping[str, str]
-    taken: frozenset[str]
+    taken: Mapping[str, str]
     named: Collection[str]
 
     def why_not(self, status: Resource) -> str | None:
         """Why a machine cannot be taken, worded to follow a number; None if it can."""
         labels = status.labels
         if status.id in self.taken:
-            return "reserved for another cluster in this run"
+            return f"reserved for {self.taken[status.id]} in this run"
         if status.id in self.named:
             return "named in another set of this cluster"
         if owner := self.held.get(status.id) or status.cluster or status.spec.cluster:
@@ -243,11 +244,14 @@ def _choose(needs: Sequence[_Need], statuses: Sequence[Resource], pool: _Availab
             free.append(status)
         else:
             excluded[reason] += 1
+    # All machines and all sets decide the order, not only free ones and those that are short: it must not change while
+    # this cluster and others are being created.
+    sought = {need.set_id: [each.id for each in statuses if need.selector.matches(each.labels)] for need in needs}
+    popularity = Counter(machine for machines in sought.values() for machine in machines)
     fitting = {need.set_id: [each.id for each in free if need.selector.matches(each.labels)] for need in needs}
-    popularity = Counter(machine for machines in fitting.values() for machine in machines)
     used: set[str] = set()
     chosen: dict[str, list[str]] = {}
-    for need in sorted(needs, key=lambda each: len(fitting[each.set_id])):
+    for need in sorted(needs, key=lambda each: len(sought[each.set_id])):
         candidates = [machine for machine in fitting[need.set_id] if machine not in used]
         candidates.sort(key=lambda machine: popularity[machine])  # stable: by ID among the equally sought
         chosen[need.set_id] = sorted(candidates[: need.short])

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.addons.patches import addon_patches
 from ksail_pulumi.plan.assemble import baseline_resources, desired_resources
 from ksail_pulumi.plan.diff import diff
-from ksail_pulumi.plan.machines import assign_machines
+from ksail_pulumi.plan.machines import NONE_TAKEN, assign_machines
 from ksail_pulumi.plan.numbering import given_ids, settle
 from ksail_pulumi.plan.versions import resolve_versions, versions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping
 
     from ksail_pulumi.model.cluster import ClusterSpec
     from ksail_pulumi.model.versions import Versions
@@ -39,7 +39,7 @@ def cluster_machines(
     versions: Versions,
     mark: OwnershipMark,
     *,
-    taken: Collection[str] = (),
+    taken: Mapping[str, str] = NONE_TAKEN,
     adopt: bool = False,
 ) -> Assignment:
     """The machines that a cluster gets. Those that others added count where it is taken over, or ours alone.

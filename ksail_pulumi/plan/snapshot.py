@@ -20,6 +20,7 @@ class Snapshot:
 
     Attributes:
         resources: Of this cluster: itself, its sets, nodes, patches and whatever else a user makes for it.
+        clusters: The `Clusters` of all names.
         statuses: The `MachineStatuses` of all machines.
         nodes: The `MachineSetNodes` of all clusters.
         talos_versions: Omni's `TalosVersions`.
@@ -34,6 +35,7 @@ class Snapshot:
     """
 
     resources: Sequence[Resource] = ()
+    clusters: Sequence[Resource] = ()
     statuses: Sequence[Resource] = ()
     nodes: Sequence[Resource] = ()
     talos_versions: Sequence[Resource] = ()

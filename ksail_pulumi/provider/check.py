@@ -18,6 +18,7 @@ from ksail_pulumi.provider.properties import (
     ADOPT,
     CHOSEN,
     CREATE_FIRST,
+    EARLIER,
     MARKED,
     NAME_LEFT_OUT,
     OWNER,
@@ -48,7 +49,12 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
         return CheckResult(dict(news), [_failure(call, str(error))])
     this_run.remember(call.urn, {key: bool(news.get(key)) for key in (ADOPT, CREATE_FIRST)} | {CHOSEN: {}, UNASKED: ""})
     this_run.remember(
-        call.urn, {MARKED: news.get(MARKED) or [], UNSEEN: bool(olds) and _hidden(olds) != _hidden(inputs)}
+        call.urn,
+        {
+            EARLIER: news.get(EARLIER) or [],
+            MARKED: news.get(MARKED) or [],
+            UNSEEN: bool(olds) and _hidden(olds) != _hidden(inputs),
+        },
     )
     asked, unknown = without_unknowns(inputs_in(inputs))
     if not olds and not news.get(ADOPT):

@@ -18,6 +18,7 @@ from ksail_pulumi.model.files import with_files
 from ksail_pulumi.provider import program
 from ksail_pulumi.provider.base import OmniProvider
 from ksail_pulumi.provider.children import Children
+from ksail_pulumi.provider.declared import declare
 from ksail_pulumi.provider.declaring import (
     INPUTS,
     Marks,
@@ -29,7 +30,7 @@ from ksail_pulumi.provider.declaring import (
 from ksail_pulumi.provider.host import call as host
 from ksail_pulumi.provider.inputs import InputOutputs
 from ksail_pulumi.provider.paths import to_stored_names
-from ksail_pulumi.provider.properties import ADOPT, CREATE_FIRST, MARKED, NAME_LEFT_OUT, OWNER, PREVIEW
+from ksail_pulumi.provider.properties import ADOPT, CREATE_FIRST, EARLIER, MARKED, NAME_LEFT_OUT, OWNER, PREVIEW
 from ksail_pulumi.provider.spelling import deprecations, to_wire
 from ksail_pulumi.redaction import shown
 
@@ -157,6 +158,8 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
             hidden[ADOPT] = True
             hidden.pop(NAME_LEFT_OUT, None)
             opts.import_ = None
+        if opts.id is None and (earlier := declare(wire, adopt=ADOPT in hidden)):
+            hidden[EARLIER] = earlier
         # The marks come first: what is wrong with an output is found there. Pulumi makes an output of every other key.
         marks = {MARKED: Marks(self, resource_name, wire if opts.id is None else {"name": opts.id})}
         outputs = dict.fromkeys((*FACTS, *stored_inputs(dict.fromkeys(INPUTS))))

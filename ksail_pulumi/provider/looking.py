@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import UnreachableError
+from ksail_pulumi.lifecycle.account import shared_reading
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.preview import Replacement, own_clusters, preview
 from ksail_pulumi.model.parse import parse_cluster
@@ -18,6 +19,7 @@ from ksail_pulumi.plan.findings import Findings
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import versions_of
 from ksail_pulumi.problems import Problem
+from ksail_pulumi.provider.earlier import earlier_clusters
 from ksail_pulumi.provider.identity import adopts, in_another_omni
 from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, VERSIONS
 from ksail_pulumi.provider.run import this_run
@@ -170,6 +172,8 @@ class _Asking:
     def _preview(
         self, spec: ClusterSpec, before: ClusterSpec | None, replaced: list[Replacement] | None = None
     ) -> Findings:
+        if replaced and replaced[0].first:
+            this_run.frees(self.urn, replaced[0].cluster)
         return preview(
             spec,
             before,
@@ -179,6 +183,8 @@ class _Asking:
             resumable=bool(self.urn),
             create_first=self._create_first,
             replaced=replaced or (),
+            earlier=earlier_clusters(self.urn, self.settings, self.inputs),
+            reading=shared_reading(self.client),
         )
 
     @property

@@ -35,6 +35,9 @@ CREATE_FIRST = "__createFirst"
 NAME_LEFT_OUT = "__nameLeftOut"
 """The program omits the name, so it is that of the resource."""
 
+EARLIER = "__earlier"
+"""What decides the machines of the clusters that the program declares before this one."""
+
 CHOSEN = "__chosen"
 """Versions of the replaced cluster that the program omits."""
 

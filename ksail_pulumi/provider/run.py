@@ -19,6 +19,7 @@ class Run:
         self._replaced: dict[str, str] = {}
         self._kept: dict[str, dict[str, str]] = {}
         self._deleted: set[tuple[str, str]] = set()
+        self._freed: dict[str, str] = {}
         self._leaving: set[str] = set()
         self._shown: set[tuple[str, str]] = set()
         self._seen: dict[tuple[str, str], dict[str, Any]] = {}
@@ -81,6 +82,18 @@ class Run:
         """Whether this run has deleted a cluster of a resource."""
         with self._lock:
             return (urn, cluster) in self._deleted
+
+    def frees(self, urn: str, cluster: str) -> None:
+        """Remember that a cluster of a resource is deleted before the resource is created again."""
+        with self._lock:
+            self._freed[urn] = cluster
+
+    def freed(self, endpoint: str, cluster: str) -> str:
+        """The cluster that is deleted before a resource creates `cluster`; `""` if there is none, or it is deleted."""
+        with self._lock:
+            urn = self._asked.get((endpoint, cluster), "")
+            freed = self._freed.get(urn, "")
+            return "" if (urn, freed) in self._deleted else freed
 
     def leaves(self, urn: str) -> None:
         """Remember that a resource is replaced by one in another Omni."""

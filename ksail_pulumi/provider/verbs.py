@@ -20,6 +20,7 @@ from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.client import Client, connect
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.provider.credentials import see
+from ksail_pulumi.provider.earlier import earlier_clusters
 from ksail_pulumi.provider.identity import adopts, identity_of, keep, mark_of
 from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, UNASKED, found, refreshed, stored
 from ksail_pulumi.provider.run import this_run
@@ -49,6 +50,7 @@ def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateR
             adopt=adopts(call.urn, spec.name),
             resumable=bool(call.urn),
             create_first=bool(hidden.get(CREATE_FIRST)),
+            earlier=earlier_clusters(call.urn, settings, inputs),
         )
     return CreateResult(outputs.name, _answer(call, settings, outputs, inputs, client))
 
@@ -61,7 +63,7 @@ def update(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], ne
     # Until all parts are rewritten, the former mark is valid too.
     client = _client(settings, news)
     with _saving(call, {**news, OWNER: olds.get(OWNER, news.get(OWNER))}, client):
-        outputs = update_cluster(spec, identity, session, old=olds)
+        outputs = update_cluster(spec, identity, session, old=olds, earlier=earlier_clusters(call.urn, settings, news))
     return UpdateResult(_answer(call, settings, outputs, news, client))
 
 

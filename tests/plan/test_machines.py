@@ -27,7 +27,9 @@ def assign(
     versions: Versions = VERSIONS,
 ) -> dict[str, list[int]]:
     """The machines of each set by their numbers."""
-    assignment = assign_machines(spec, statuses, nodes or [], versions=versions, taken=taken, mark=MARK)
+    assignment = assign_machines(
+        spec, statuses, nodes or [], versions=versions, taken=dict.fromkeys(taken, "cluster blue"), mark=MARK
+    )
     return {set_id: [int(each[:8]) for each in members] for set_id, members in assignment.sets.items()}
 
 
@@ -62,7 +64,8 @@ def test_a_cluster_keeps_the_machines_it_has_and_takes_only_what_is_missing() ->
 def test_two_clusters_of_one_run_never_choose_the_same_machine() -> None:
     statuses = pool(6)
     first = assign_machines(cluster_spec(workers=2), statuses, [], versions=VERSIONS)
-    second = assign_machines(cluster_spec(workers=2), statuses, [], versions=VERSIONS, taken=first.machines)
+    blue = dict.fromkeys(first.machines, "cluster blue")
+    second = assign_machines(cluster_spec(workers=2), statuses, [], versions=VERSIONS, taken=blue)
 
     assert not set(first.machines) & set(second.machines)
 
@@ -171,7 +174,7 @@ def test_too_few_machines_is_told_with_the_reasons_why_the_others_do_not_count()
         "1 booted from media of another Talos than 1.13.8",
         "1 in an invalid state",
         "1 reserved by their infrastructure provider",
-        "1 reserved for another cluster in this run",
+        "1 reserved for cluster blue in this run",
         "1 not reporting events",
         "1 without a Talos version",
         "1 not available",

@@ -1,0 +1,32 @@
+"""The clusters of a stack that come before a cluster in its program, from what the program sends along."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.model.parse import InvalidCluster, parse_cluster
+from ksail_pulumi.omni.endpoint import another_omni
+from ksail_pulumi.plan.reservations import Earlier
+from ksail_pulumi.provider.properties import ADOPT, EARLIER
+from ksail_pulumi.provider.run import this_run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ksail_pulumi.provider.settings import Settings
+
+
+def earlier_clusters(urn: str, settings: Settings, inputs: Mapping[str, Any]) -> list[Earlier]:
+    """The clusters in the same Omni that the program declares before a resource; `check` has remembered them."""
+    here = settings.endpoint_for(inputs)
+    found: list[Earlier] = []
+    for declared in this_run.remembered(urn).get(EARLIER, ()):
+        endpoint = settings.endpoint_for(declared)
+        if another_omni(here, endpoint):
+            continue
+        try:
+            spec = parse_cluster({key: value for key, value in declared.items() if key != ADOPT})
+        except InvalidCluster:
+            continue  # its own check reports it
+        found.append(Earlier(spec, adopt=bool(declared.get(ADOPT)), replaced=this_run.freed(endpoint, spec.name)))
+    return found
