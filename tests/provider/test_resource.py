@@ -326,3 +326,32 @@ def test_a_template_of_omnictl_is_a_cluster(monitor, tmp_path):
         "controlPlane": {"machines": ["10000000-0000-4000-8000-000000000001"]},
         "workers": 2,
     }
+
+
+def test_a_cluster_knows_what_decides_the_machines_of_those_before_it(monitor):
+    def program():
+        OmniCluster("first", control_plane=3, workers=[{"name": "gpu", "selector": "gpu", "labels": {"a": "b"}}])
+        OmniCluster("unknown", workers=[{"count": pulumi.Output.from_input(1)}])
+        OmniCluster("taken", opts=pulumi.ResourceOptions(import_="taken"))
+        OmniCluster.get("read", "read")
+        OmniCluster("last", labels={"a": pulumi.Output.from_input("b")})
+
+    class Program(pulumi.ComponentResource):
+        """Stands for the stack, which mocks do not have."""
+
+        def __init__(self):
+            super().__init__("test:index:Program", "program", {"name": "program"})
+
+    def within_a_stack():
+        before = pulumi.runtime.get_root_resource()
+        pulumi.runtime.settings.set_root_resource(Program())
+        try:
+            program()
+        finally:
+            pulumi.runtime.settings.set_root_resource(before)
+
+    run(within_a_stack)
+    earlier = {args.name: args.inputs.get("__earlier") for args in monitor.registered if args.typ == TOKEN}
+    first = {"name": "first", "controlPlane": 3, "workers": [{"name": "gpu", "selector": "gpu"}]}
+    taken = {"name": "taken", "__adopt": True}
+    assert earlier == {"first": None, "unknown": [first], "taken": [first], "read": None, "last": [first, taken]}
