@@ -149,6 +149,8 @@ class Children:
         kind, provider, suffix = _KINDS[output]
         connection = {name: self._input(name) for name in _CONNECTING if name in self._inputs}
         properties = {"name": _output(self._cluster, "name"), **inputs, CONNECTION: connection, output: None}
+        # Not `replace_with`: some commands on a state crash with it (pulumi 3.276). The identity replaces itself if the
+        # cluster is another one, and the credentials follow it.
         options = ResourceOptions(
             parent=self._cluster,
             # A protected child could not follow a cluster that is created again. To delete it deletes nothing in Omni.

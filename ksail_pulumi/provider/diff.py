@@ -38,7 +38,7 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
     """
     refuse_newer(olds)
     keep(call.urn, id_, olds)
-    see(settings, news, {**olds, "name": id_})
+    see(settings, {**news, "name": id_}, olds)
     old, new = _left_by_the_program(settings, olds, news), inputs_in(news)
     if not _differ(old, new):
         why = list(reasons(olds))

@@ -108,7 +108,10 @@ class Run:
     def see(self, endpoint: str, cluster: str, facts: Mapping[str, Any]) -> None:
         """Remember outputs of a cluster for its children. A UUID of `""`: the cluster is not created yet."""
         with self._lock:
-            self._seen[endpoint, cluster] = {**self._seen.get((endpoint, cluster), {}), **facts}
+            before = self._seen.get((endpoint, cluster), {})
+            # Credentials of another cluster of this name are none of this one's.
+            same = before.get("clusterUuid") == facts.get("clusterUuid")
+            self._seen[endpoint, cluster] = {**(before if same else {}), **facts}
 
     def seen(self, endpoint: str, cluster: str) -> dict[str, Any]:
         """The outputs of a cluster that this run has seen."""

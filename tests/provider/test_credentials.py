@@ -8,6 +8,8 @@ import pytest
 from pulumi.dynamic.dynamic import serialize_provider
 
 from ksail_pulumi.provider import children
+from ksail_pulumi.provider.credentials import former, request, see, see_none
+from ksail_pulumi.provider.settings import Settings
 from ksail_pulumi.simulator.server import Simulator
 
 DIFF_NONE, DIFF_SOME = 1, 2
@@ -156,3 +158,15 @@ def test_a_role_that_may_not_request_credentials_is_named(start, cluster, simula
     assert "service account 'reader' may not create a kubeconfig for cluster 'west'" in refused.value.message
     assert "Operator" in refused.value.message
     assert "Traceback" not in refused.value.message
+
+
+def test_a_credential_of_an_earlier_release_is_taken_over_for_the_same_cluster_only():
+    settings = Settings(endpoint="https://earlier.example")
+    stored = {"clusterUuid": "u-1", "kubeconfig": "k", "talosconfig": "t", "kubeconfigOptions": {"ttl": "24h"}}
+    see(settings, {"name": "west"}, stored)
+    see(settings, {"name": "west"}, {"clusterUuid": "u-1"})  # after an update
+    asked = {"name": "west", "clusterUuid": "u-1", "options": {"ttl": "24h"}}
+    assert request(settings, "talosconfig", asked, former(settings, asked))["talosconfig"]["value"] == "t"
+    see_none(settings, {"name": "west"})
+    see(settings, {"name": "west"}, {"clusterUuid": "u-2"})  # after a replacement
+    assert former(settings, asked) == {}
