@@ -13,7 +13,7 @@ from ksail_pulumi.lifecycle.overview import read_cluster
 if TYPE_CHECKING:
     import argparse
 
-    from ksail_pulumi.lifecycle.overview import ClusterOverview
+    from ksail_pulumi.lifecycle.overview import ClusterDetails
 
 COLUMNS = ("hostname", "role", "stage", "machine set", "machine", "addresses")
 
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _facts(cluster: ClusterOverview, omni: str) -> list[tuple[str, str]]:
+def _facts(cluster: ClusterDetails, omni: str) -> list[tuple[str, str]]:
     ready = "yes" if cluster["ready"] else "no"
     facts = [
         ("Cluster", cluster["name"]),
@@ -60,7 +60,7 @@ def _facts(cluster: ClusterOverview, omni: str) -> list[tuple[str, str]]:
         ("Talos", _version(cluster["runningTalosVersion"], cluster["talosVersion"])),
         ("Kubernetes", _version(cluster["runningKubernetesVersion"], cluster["kubernetesVersion"])),
         ("Omni", omni),
-        ("Kubernetes API", ", ".join(cluster["endpoints"]) or "not available yet"),
+        ("Kubernetes API", cluster["kubernetesApi"]),
     ]
     if cluster["owner"]:
         facts.append(("Pulumi resource", owner(cluster)))

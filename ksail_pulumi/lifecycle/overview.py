@@ -20,14 +20,11 @@ from ksail_pulumi.omni.resources import (
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from ksail_pulumi.lifecycle.outputs import ClusterNode
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import ResourceType
-
-# Talos serves the Kubernetes API on this port of every control plane node.
-KUBERNETES_PORT = 6443
 
 _TYPES = (MACHINE_SET, MACHINE_SET_NODE, *Goal("", "ready").types)
 
@@ -46,7 +43,6 @@ class ClusterOverview(TypedDict):
         runningTalosVersion: The Talos version that runs; during an upgrade, the one before it. `""` at first.
         kubernetesVersion: The Kubernetes version that the cluster is set to.
         runningKubernetesVersion: The Kubernetes version that runs; during an upgrade, the one before it. `""` at first.
-        endpoints: URLs of the Kubernetes API, one for each control plane node that has an address.
         nodes: The machines, control plane first.
         owner: The Pulumi resource that manages the cluster, as `organization/project/stack/resource`; `""` for none.
         createdBy: Who began to create the cluster, `user@host`, while the creation has not finished; else `""`.
@@ -62,10 +58,19 @@ class ClusterOverview(TypedDict):
     runningTalosVersion: str
     kubernetesVersion: str
     runningKubernetesVersion: str
-    endpoints: list[str]
     nodes: list[ClusterNode]
     owner: str
     createdBy: str
+
+
+class ClusterDetails(ClusterOverview):
+    """A cluster that is looked at on its own.
+
+    Attributes:
+        kubernetesApi: The URL of the Kubernetes API that kubeconfigs use: that of Omni's proxy.
+    """
+
+    kubernetesApi: str
 
 
 def list_clusters(client: Client) -> list[ClusterOverview]:
@@ -85,7 +90,7 @@ def list_clusters(client: Client) -> list[ClusterOverview]:
     return [_overview(cluster, found[cluster.id]) for cluster in sorted(clusters, key=lambda each: each.id)]
 
 
-def read_cluster(client: Client, name: str) -> ClusterOverview:
+def read_cluster(client: Client, name: str) -> ClusterDetails:
     """One cluster, in one round trip.
 
     Raises:
@@ -93,10 +98,11 @@ def read_cluster(client: Client, name: str) -> ClusterOverview:
         OmniError: Omni did not answer.
     """
     results = {kind: start_reading(client.state, kind, name) for kind in (CLUSTER, *_TYPES)}
+    kubernetes_url = client.management.start_kubernetes_url(name)
     parts = {kind: result() for kind, result in results.items()}
     if not parts[CLUSTER]:
         raise NotFoundError(f"cluster not found: {name} (run `ksail-pulumi list` to see all clusters)")
-    return _overview(parts[CLUSTER][0], parts)
+    return {**_overview(parts[CLUSTER][0], parts), "kubernetesApi": kubernetes_url.result()}
 
 
 def _overview(cluster: Resource, parts: Mapping[ResourceType, list[Resource]]) -> ClusterOverview:
@@ -118,7 +124,6 @@ def _overview(cluster: Resource, parts: Mapping[ResourceType, list[Resource]]) -
         "runningTalosVersion": _running(view.one(TALOS_UPGRADE_STATUS)),
         "kubernetesVersion": cluster.spec.kubernetes_version,
         "runningKubernetesVersion": _running(view.one(KUBERNETES_UPGRADE_STATUS)),
-        "endpoints": list(_endpoints(known.nodes)),
         "nodes": list(known.nodes),
         "owner": OwnershipMark.owner_of(cluster) or "",
         "createdBy": creation.by if creation else "",
@@ -127,10 +132,3 @@ def _overview(cluster: Resource, parts: Mapping[ResourceType, list[Resource]]) -
 
 def _running(upgrade: Resource | None) -> str:
     return upgrade.spec.last_upgrade_version if upgrade else ""
-
-
-def _endpoints(nodes: Iterable[ClusterNode]) -> Iterable[str]:
-    for node in nodes:
-        if node["role"] == "controlplane" and node["addresses"]:
-            address = node["addresses"][0]
-            yield f"https://{f'[{address}]' if ':' in address else address}:{KUBERNETES_PORT}"

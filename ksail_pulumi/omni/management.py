@@ -70,6 +70,21 @@ class Management:
             metadata=_of(cluster),
         )
 
+    def start_kubernetes_url(self, cluster: str) -> Call[str]:
+        """Request the URL of the Kubernetes API that kubeconfigs of a cluster use.
+
+        No resource has it. It is in a kubeconfig for people, which has no token, because they log in with a browser.
+        So a Reader may request it, and nothing is created.
+        """
+        return self._channel.start(
+            _MANAGEMENT,
+            "Kubeconfig",
+            management_pb2.KubeconfigRequest(),
+            _server,
+            doing=f"read the URL of the Kubernetes API of cluster {cluster!r}",
+            metadata=_of(cluster),
+        )
+
     def start_talosconfig(self, cluster: str) -> Call[str]:
         """Request a talosconfig that reaches the cluster's machines through Omni as this service account."""
         return self._channel.start(
@@ -87,6 +102,12 @@ class Management:
         return self._channel.start(
             _MANAGEMENT, "ValidateConfig", request, lambda _: None, doing="accept the config patch"
         )
+
+
+def _server(response: management_pb2.KubeconfigResponse) -> str:
+    from ksail_pulumi.goyaml.loaders import load  # rarely needed, and slow to import
+
+    return str(load(response.kubeconfig.decode())["clusters"][0]["cluster"]["server"])
 
 
 def _of(cluster: str) -> list[tuple[str, str]]:

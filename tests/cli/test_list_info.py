@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from ksail_pulumi.cli.app import main
 from ksail_pulumi.lifecycle.create import create
@@ -74,17 +76,32 @@ def test_info_shows_a_cluster_and_its_nodes(account, capsys):
     assert known["Phase"] == "RUNNING"
     assert known["Ready"] == "yes (3 of 3 machines healthy)"
     assert known["Omni"] == account.endpoint
-    assert known["Kubernetes API"].startswith("https://")
-    assert known["Kubernetes API"].endswith(":6443")
+    assert known["Kubernetes API"] == server_of_a_kubeconfig(account)
     rows = [line.split() for line in nodes.splitlines()]
     assert [row[1] for row in rows] == ["ROLE", "controlplane", "worker", "worker"]
     assert {row[2] for row in rows[1:]} == {"RUNNING"}
+
+
+def server_of_a_kubeconfig(account):
+    """The URL that the kubeconfig of the resource uses."""
+    client = connect(Connection(account.endpoint, account.service_account_key))
+    text = client.management.start_kubeconfig("shop", user="u", groups=(), ttl=timedelta(hours=1)).result()
+    return yaml.safe_load(text)["clusters"][0]["cluster"]["server"]
+
+
+def test_a_reader_sees_all_of_info_and_nothing_is_created(account, monkeypatch, capsys):
+    written = len(account.store.audit)
+    monkeypatch.setenv("OMNI_SERVICE_ACCOUNT_KEY", account.issue_key("onlooker", role="Reader"))
+    assert main(["info", "shop"]) == 0
+    assert "Kubernetes API:  https://" in capsys.readouterr().out
+    assert len(account.store.audit) == written
 
 
 def test_info_in_json(account, capsys):
     assert main(["info", "shop", "--json"]) == 0
     details = json.loads(capsys.readouterr().out)
     assert details["omni"] == account.endpoint
+    assert details["kubernetesApi"] == server_of_a_kubeconfig(account)
     assert {node["set"] for node in details["nodes"]} == {"shop-control-planes", "shop-workers"}
     assert all(node["addresses"] for node in details["nodes"])
 
