@@ -1,4 +1,4 @@
-"""The Management service: kubeconfigs, talosconfigs, checks before a write, the audit log."""
+"""The Management service: kubeconfigs, talosconfigs, checks before a write."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import base64
 import hashlib
 import hmac
 import json
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -23,7 +22,7 @@ from ksail_pulumi.simulator import access, goyaml
 from ksail_pulumi.simulator.bootstrap_manifests import BootstrapManifests
 from ksail_pulumi.simulator.catalog import Catalog
 from ksail_pulumi.simulator.refusal import Refused, listed
-from ksail_pulumi.simulator.store import AuditEntry, Store, StoreError, not_found
+from ksail_pulumi.simulator.store import Store, StoreError, not_found
 from ksail_pulumi.simulator.validations import clusters, talos_config
 from ksail_pulumi.simulator.verification import Identity, Verifier
 
@@ -33,7 +32,6 @@ LONGEST_TTL = timedelta(days=3650)
 LONGEST_TOKEN_NAME = 16
 GRANT_TYPES = ("", "auto", "authcode", "authcode-keyboard")
 
-_EVENT_TYPES = {"create": 1, "update": 2, "destroy": 4, "teardown": 5}
 _OIDC_KUBECONFIG = """\
 apiVersion: v1
 kind: Config
@@ -200,25 +198,6 @@ class Management:
             raise StoreError(grpc.StatusCode.NOT_FOUND, "machine not found")
         raise StoreError(grpc.StatusCode.UNIMPLEMENTED, "the simulator cannot switch machines on")
 
-    def read_audit_log(
-        self, identity: Identity, request: management_pb2.ReadAuditLogRequest, _cluster: str
-    ) -> Iterator[management_pb2.ReadAuditLogResponse]:
-        """The writes of users, one JSON object a line; the end date is exclusive."""
-        _require(identity, "Auditor")
-        start, end = _day("start", request.start_time), _day("end", request.end_time)
-        for number, entry in enumerate(tuple(self._store.audit), 1):
-            at = entry.at.astimezone(UTC)
-            if (start and at < start) or (end and at >= end) or not _asked_for(request, entry):
-                continue
-            row = {
-                "event_type": entry.verb,
-                "resource_type": entry.type,
-                "resource_id": entry.id,
-                "event_data": {"session": {"email": entry.actor}},
-                "event_ts": int(at.timestamp() * 1000),
-            }
-            yield management_pb2.ReadAuditLogResponse(audit_log=json.dumps(row).encode() + b"\n", id=number)
-
     def kubernetes_sync_manifests(
         self, identity: Identity, request: management_pb2.KubernetesSyncManifestRequest, cluster: str
     ) -> Iterator[management_pb2.KubernetesSyncManifestResponse]:
@@ -302,27 +281,3 @@ def _require(identity: Identity, role: str) -> None:
 
 def _url_safe(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _day(which: str, text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        if not re.match("[0-9]{4}", text):
-            raise ValueError(f'parsing time "{text}" as "2006-01-02": cannot parse "{text}" as "2006"')
-        if len(text) > 10:
-            raise ValueError(f'parsing time "{text}": extra text: "{text[10:]}"')
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError as error:
-        refusal = f"invalid {which} time: {error}"
-        raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, refusal) from error
-
-
-def _asked_for(request: management_pb2.ReadAuditLogRequest, entry: AuditEntry) -> bool:
-    return (
-        request.event_type in (0, _EVENT_TYPES[entry.verb])
-        and request.resource_type in ("", entry.type)
-        and request.resource_id in ("", entry.id)
-        and request.cluster_id in ("", entry.cluster)
-        and request.actor in ("", entry.actor)
-    )

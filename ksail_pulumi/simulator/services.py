@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 
 from ksail_pulumi.omni.api import management_pb2, state_pb2
 from ksail_pulumi.simulator import yaml_specs
+from ksail_pulumi.simulator.audit_log import CALLER, AuditLog
 from ksail_pulumi.simulator.faults import Faults, Write
 from ksail_pulumi.simulator.management import Management
 from ksail_pulumi.simulator.state import State
@@ -54,6 +55,7 @@ class Services(grpc.GenericRpcHandler):
         self._verifier = verifier
         self._faults = faults
         self._store = store
+        self._audit_log = AuditLog(store)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = False
         self._signals: dict[tuple[str, str], set[_Signal]] = {}
@@ -106,7 +108,7 @@ class Services(grpc.GenericRpcHandler):
         unary |= {f"{_MANAGEMENT}{name}": method for name, method in management.methods.items()}
         streams: dict[str, tuple[Callable[..., Iterable[Any]], Any]] = {
             f"{_STATE}List": (state.list, state_pb2.ListRequest),
-            f"{_MANAGEMENT}ReadAuditLog": (management.read_audit_log, management_pb2.ReadAuditLogRequest),
+            f"{_MANAGEMENT}ReadAuditLog": (self._audit_log.read, management_pb2.ReadAuditLogRequest),
             f"{_MANAGEMENT}KubernetesSyncManifests": (
                 management.kubernetes_sync_manifests,
                 management_pb2.KubernetesSyncManifestRequest,
@@ -236,6 +238,7 @@ class Services(grpc.GenericRpcHandler):
             identity = self._verifier.verify(method, given)
         except InvalidSignatureError:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "invalid signature")
+        CALLER.set(identity)  # for this call only: gRPC answers each in a task of its own
         if method.startswith(_STATE):
             await _refuse_proxied(dict(given), context)
         return identity

@@ -114,11 +114,12 @@ class Store:
 
     Attributes:
         audit: Every write of a user that was accepted, in order.
+        now: The time of day.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.audit: list[AuditEntry] = []
-        self._now = now
+        self.now = now
         self._lock = threading.RLock()
         self._collections: dict[tuple[str, str], _Collection] = {}
         self._nothing = _Collection()  # no entry for reads: clients may ask for any namespace
@@ -204,7 +205,7 @@ class Store:
             if resource.id in collection.items:
                 text = f"failed to create: resource {_name(resource, version=0)} already exists"
                 raise StoreError(grpc.StatusCode.ALREADY_EXISTS, text)
-            now = self._now()
+            now = self.now()
             stored = replace(resource, version=1, owner=owner, created=now, updated=now)
             self._commit(collection, "created", stored, None)
             return stored
@@ -312,7 +313,7 @@ class Store:
 
     def record(self, verb: Verb, resource: Resource, actor: str, cluster: str) -> None:
         """Note a user's write in the audit log."""
-        entry = AuditEntry(verb, resource.type.name, resource.id, actor, self._now(), cluster)
+        entry = AuditEntry(verb, resource.type.name, resource.id, actor, self.now(), cluster)
         with self._lock:
             self.audit.append(entry)
 
@@ -338,7 +339,7 @@ class Store:
         return current
 
     def _replace(self, collection: _Collection, current: Resource, wanted: Resource) -> Resource:
-        stored = replace(wanted, version=current.version + 1, created=current.created, updated=self._now())
+        stored = replace(wanted, version=current.version + 1, created=current.created, updated=self.now())
         self._commit(collection, "updated", stored, current)
         return stored
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import grpc
 import pytest
 import yaml
 from google.protobuf.empty_pb2 import Empty
@@ -97,29 +99,76 @@ def test_an_omniconfig_names_the_endpoint(still: Simulator, caller: Any) -> None
     assert config["contexts"]["local"]["url"] == still.endpoint
 
 
+def patch(name: str, cluster: str, text: str = "debug: true\n", **metadata: Any) -> resource_pb2.Resource:
+    found = resource_pb2.Metadata(
+        namespace="default", type=CONFIG_PATCH.name, id=name, version="undefined", phase="running", **metadata
+    )
+    found.labels[LABEL_CLUSTER] = cluster
+    spec = specs_pb2.ConfigPatchSpec(data=text).SerializeToString()
+    return resource_pb2.Resource(metadata=found, spec=resource_pb2.Spec(proto_spec=spec))
+
+
+def entries(caller: Any, **fields: Any) -> list[dict[str, Any]]:
+    stream = caller.stream("ReadAuditLog", management_pb2.ReadAuditLogRequest(**fields))
+    return [json.loads(reply.audit_log) for reply in stream]
+
+
 def test_the_audit_log_can_be_filtered(still: Simulator, caller: Any) -> None:
     for name, cluster in (("p1", "a"), ("p2", "b")):
-        metadata = resource_pb2.Metadata(
-            namespace="default", type=CONFIG_PATCH.name, id=name, version="undefined", phase="running"
-        )
-        metadata.labels[LABEL_CLUSTER] = cluster
-        spec = specs_pb2.ConfigPatchSpec(data="debug: true\n").SerializeToString()
-        resource = resource_pb2.Resource(metadata=metadata, spec=resource_pb2.Spec(proto_spec=spec))
-        caller.call("Create", state_pb2.CreateRequest(resource=resource))
+        caller.create(patch(name, cluster))
     for _ in range(2):  # the second one changes nothing, so it is no write
         caller.call("Teardown", state_pb2.TeardownRequest(namespace="default", type=CONFIG_PATCH.name, id="p2"))
 
     def rows(**fields: Any) -> list[tuple[str, str]]:
-        stream = caller.stream("ReadAuditLog", management_pb2.ReadAuditLogRequest(**fields))
-        return [(row["event_type"], row["resource_id"]) for row in (json.loads(reply.audit_log) for reply in stream)]
+        found = entries(caller, **fields)
+        return [(row["event_type"], row["resource_id"]) for row in found if row["event_type"] != "audit_log_access"]
 
     assert rows() == [("create", "p1"), ("create", "p2"), ("teardown", "p2")]
     assert rows(cluster_id="b") == [("create", "p2"), ("teardown", "p2")]
     assert rows(resource_id="p1", event_type=1) == [("create", "p1")]
     assert rows(resource_type=CONFIG_PATCH.name, event_type=5) == [("teardown", "p2")]
-    assert rows(actor="somebody else") == []
+    assert rows(resource_type="ConfigPatches") == rows(actor="automation") == []  # only whole names match
+    assert rows(order_by_field=4, order_by_dir=2)[-1] == ("create", "p1")
+    assert rows(search="debug: tr") == rows()
+    now = int(still.clock.now().timestamp() * 1000)
+    assert rows(start_ts_ms=now, start_time="1999-01-01") == rows()  # the clock stands still
+    assert rows(start_ts_ms=now + 1) == []
     today = still.clock.now().date()
     first, last = (str(today + timedelta(days=days)) for days in (0, 1))
     assert rows(start_time=first, end_time=first) == []  # the end is left out
     assert rows(start_time=last) == rows(end_time=first) == []
     assert len(rows(start_time=first, end_time=last)) == 3
+
+
+def test_the_audit_log_has_changes_of_specs_and_who_made_them(still: Simulator, caller: Any) -> None:
+    version = caller.create(patch("p1", "a", finalizers=["held"])).resource.metadata.version
+    for text, note in (("debug: true\n", "only metadata"), ("debug: false\n", "")):
+        wanted = patch("p1", "a", text, finalizers=["held"])
+        wanted.metadata.annotations["note"] = note
+        wanted.metadata.version = version
+        version = caller.call("Update", state_pb2.UpdateRequest(new_resource=wanted)).resource.metadata.version
+    caller.call("Teardown", state_pb2.TeardownRequest(namespace="default", type=CONFIG_PATCH.name, id="p1"))
+    still.store.edit(CONFIG_PATCH, "p1", lambda found: replace(found, finalizers=()))
+    still.store.destroy(CONFIG_PATCH, "p1")
+
+    found = entries(caller)
+    assert [row["event_type"] for row in found] == ["create", "update", "teardown", "destroy"]
+    assert found[1]["event_data"]["config_patch"]["data"] == "debug: false\n"
+    user = {"user_agent", "user_id", "role", "email", "fingerprint"}
+    assert [set(row["event_data"]["session"]) for row in found] == [user, user, user, {"user_agent"}]
+    assert found[-1]["event_data"] == {
+        "config_patch": {"id": "p1"},
+        "session": {"user_agent": "Omni-Internal-Agent"},
+    }
+    (reading,) = entries(caller, event_type=8)  # that of the first reading; it has no resource
+    assert "resource_type" not in reading
+
+
+@pytest.mark.parametrize("role", ["None", "Reader", "Operator"])
+def test_only_auditors_and_admins_read_the_audit_log(still: Simulator, make_caller: Any, role: str) -> None:
+    caller = make_caller(still.endpoint, still.issue_key("somebody", role=role))
+    with pytest.raises(grpc.RpcError) as refused:
+        entries(caller)
+    assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert refused.value.details() == f'unauthorized: role "{role}" is not one of the allowed roles [Auditor Admin]'
+    assert entries(make_caller(still.endpoint, still.issue_key("auditor", role="Auditor"))) == []
