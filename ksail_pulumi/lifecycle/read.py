@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.lifecycle import facts
+from ksail_pulumi.lifecycle.attribution import who_changed
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.parts import collect, start_list
 from ksail_pulumi.lifecycle.waiting.goal import Goal, goal_of
@@ -15,22 +16,29 @@ from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_UUID,
 )
+from ksail_pulumi.plan.drift import drifted
 from ksail_pulumi.plan.observe import observe
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 from ksail_pulumi.plan.parts.table import PARTS
 from ksail_pulumi.plan.refresh import refreshed_inputs
+from ksail_pulumi.problems import InvalidCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ksail_pulumi.lifecycle.identity import Identity
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
     from ksail_pulumi.omni.client import Client
-    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.omni.resources import Resource, ResourceType
 
 
 def read(
-    name: str, client: Client, *, identity: Identity | None = None, old: Mapping[str, Any] | None = None
+    name: str,
+    client: Client,
+    *,
+    identity: Identity | None = None,
+    old: Mapping[str, Any] | None = None,
+    inform: Callable[[str], None] | None = None,
 ) -> ClusterOutputs | None:
     """Read cluster `name` in two round trips; None if it does not exist or is being torn down.
 
@@ -40,6 +48,7 @@ def read(
         identity: The cluster to read; another one of this name counts as missing. None: any cluster of this name.
         old: The outputs in the state. Inputs that still match the cluster keep the form that the user gave them, so
             only drift is shown.
+        inform: Called with one line on who has changed the cluster, if it differs from `old` and that is known.
 
     Raises:
         LifecycleError: The cluster is missing in an Omni other than the one where it was last seen.
@@ -63,9 +72,27 @@ def read(
         view.put(kind, result())
 
     inputs = _inputs(cluster, resources, identity, inputs_in(old) if old else None)
+    if inform is not None and identity is not None and old is not None:
+        changed = _changed(resources, identity.mark, inputs, old)
+        if line := who_changed(changed, client, created=cluster.created):
+            inform(line)
     creation = Creation.of(cluster)
     outputs = facts.outputs(inputs, view, goal_of(cluster, resources), old)
     return replace(outputs, creation=creation.run if creation else "")
+
+
+def _changed(
+    resources: Sequence[Resource], mark: OwnershipMark, inputs: Mapping[str, Any], old: Mapping[str, Any]
+) -> list[tuple[ResourceType, str]]:
+    """The resources that make the cluster differ from the state."""
+    before = inputs_in(old)
+    if all(before.get(key) == inputs.get(key) for key in {**before, **inputs}):
+        return []
+    try:
+        was, now = parse_cluster(before), parse_cluster(inputs)
+    except InvalidCluster:
+        return []  # others can make a cluster that no inputs describe, such as one without a control plane
+    return drifted(was, now, resources, {node["id"]: node["set"] for node in old.get("nodes") or ()}, mark)
 
 
 def _inputs(

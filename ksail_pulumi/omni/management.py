@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.omni.api import management_pb2
 from ksail_pulumi.omni.api.management_pb2_grpc import ManagementServiceStub
+from ksail_pulumi.omni.audit import AuditEntry, last_change
 from ksail_pulumi.omni.channel import Service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from ksail_pulumi.omni.channel import Call, Channel
+    from ksail_pulumi.omni.resources import ResourceType
 
 _MANAGEMENT = Service("management.ManagementService", ManagementServiceStub)
 
@@ -94,6 +96,31 @@ class Management:
             lambda response: str(response.talosconfig.decode()),
             doing=f"create a talosconfig for cluster {cluster!r}",
             metadata=_of(cluster),
+        )
+
+    def start_last_change(
+        self, kind: ResourceType, resource_id: str, *, since: datetime, timeout: float
+    ) -> Call[AuditEntry | None]:
+        """Look up the last change of a resource in the audit log; None if the log has none.
+
+        Only the roles Auditor and Admin may read it.
+
+        Args:
+            kind: The type of the resource.
+            resource_id: Its ID.
+            since: Older entries are not read.
+            timeout: How long it may take, in seconds.
+        """
+        request = management_pb2.ReadAuditLogRequest(
+            resource_type=kind.name, resource_id=resource_id, start_ts_ms=int(since.timestamp() * 1000)
+        )
+        return self._channel.start_stream(
+            _MANAGEMENT,
+            "ReadAuditLog",
+            request,
+            lambda responses: last_change(response.audit_log for response in responses),
+            doing="read the audit log",
+            timeout=timeout,
         )
 
     def start_validate_config(self, text: str) -> Call[None]:

@@ -77,7 +77,7 @@ def read(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]
         return ReadResult(id_, found(outputs))
     identity = identity_of(id_, properties, mark_of(properties, call.urn))
     client = _client(settings, properties)
-    outputs = read_cluster(id_, client, identity=identity, old=properties)
+    outputs = read_cluster(id_, client, identity=identity, old=properties, inform=call.info)
     if outputs is None:
         call.warning(
             f"cluster {id_!r} no longer exists in Omni at {client.endpoint}, or is being deleted: it is removed from "

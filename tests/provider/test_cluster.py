@@ -9,9 +9,10 @@ import grpc
 import pytest
 
 from ksail_pulumi.errors import NotFoundError
+from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
-from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_SET_NODE, MACHINE_STATUS
+from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH, LABEL_CLUSTER, MACHINE_SET_NODE, MACHINE_STATUS
 from ksail_pulumi.omni.watch import Query
 from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.simulator.server import Simulator
@@ -274,6 +275,24 @@ def test_a_refresh_shows_what_somebody_changed(provider, client):
     assert provider.diff("west", plain(outputs), asked).changes == 0
     provider.update("west", plain(outputs), asked)
     assert client.state.get(CLUSTER, "west").labels["team"] == "a"
+
+
+@newest
+def test_a_refresh_says_who_changed_the_cluster(provider, client, engine, simulator):
+    asked = at_once("west", patches=[{"name": "time", "inline": "machine:\n  sysctls:\n    a: '1'\n"}])
+    state = plain(provider.create(asked)[1])
+    wait_until_created(client)
+    colleague = connect(Connection(simulator.endpoint, simulator.issue_key("colleague")))
+    spec = specs_pb2.ConfigPatchSpec(data="machine:\n  sysctls:\n    a: hunter2\n")
+    colleague.state.modify(CONFIG_PATCH, "200-cluster-west-time", lambda patch: replace(patch, spec=spec))
+    colleague.close()
+    engine.clear()
+    _, _, found = provider.read("west", state)
+    assert found["patches"][0]["inline"] == spec.data
+    (line,) = engine.texts("INFO")
+    who = "colleague@serviceaccount.omni.sidero.dev"
+    assert line.startswith(f"Omni's audit log: {who} changed patch 200-cluster-west-time on 20")
+    assert "hunter2" not in line
 
 
 @newest
