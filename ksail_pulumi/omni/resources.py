@@ -78,6 +78,7 @@ EXTENSIONS_CONFIGURATION = _type("ExtensionsConfigurations", specs_pb2.Extension
 KERNEL_ARGS = _type("KernelArgs", specs_pb2.KernelArgsSpec)
 KUBERNETES_MANIFEST_GROUP = _type("KubernetesManifestGroups", specs_pb2.KubernetesManifestGroupSpec)
 KUBERNETES_HEALTH_CHECK = _type("KubernetesHealthChecks", specs_pb2.KubernetesHealthCheckSpec)
+KUBERNETES_HEALTH_CHECK_STATUS = _type("KubernetesHealthCheckStatuses", specs_pb2.KubernetesHealthCheckStatusSpec)
 MACHINE_INSTALL_DISK_CONFIG = _type("MachineInstallDiskConfigs", specs_pb2.MachineInstallDiskConfigSpec)
 MACHINE_CLASS = _type("MachineClasses", specs_pb2.MachineClassSpec)
 MACHINE_LABELS = _type("MachineLabels", specs_pb2.MachineLabelsSpec)

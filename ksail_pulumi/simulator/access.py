@@ -98,6 +98,9 @@ _READ_ONLY = (
     ("EtcdBackupOverallStatuses", specs_pb2.EtcdBackupOverallStatusSpec, "metrics"),
 )
 
+_SINCE_API_3 = (resources.MACHINE_INSTALL_DISK_CONFIG, resources.KUBERNETES_HEALTH_CHECK_STATUS)
+"""Types that nobody may read before. For the second one it is a guess that this ends with API version 3."""
+
 
 def _table() -> Mapping[str, Access]:
     read: frozenset[Action] = frozenset(("read",))
@@ -110,8 +113,7 @@ def _table() -> Mapping[str, Access]:
             *resources.TYPES.values(),
             *(ResourceType(f"{name}.omni.sidero.dev", namespace, spec) for name, spec, namespace in _READ_ONLY),
         )
-        # Added by API version 3 (`table`).
-        if kind is not resources.MACHINE_INSTALL_DISK_CONFIG
+        if kind not in _SINCE_API_3
     }
     refusal = "only read access is permitted"
     table |= {kind.name: Access(kind, read, refusal, reader="None", writer="None") for kind in open_to_all}
@@ -159,6 +161,8 @@ def table(api_version: int) -> Table:
     if api_version >= 3:
         kind = resources.MACHINE_INSTALL_DISK_CONFIG
         known[kind.name] = Access(kind, frozenset(("read", "create", "update", "destroy")), "")
+        kind = resources.KUBERNETES_HEALTH_CHECK_STATUS
+        known[kind.name] = Access(kind, frozenset(("read",)), "only read access is permitted")
     return known
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from ksail_pulumi.errors import CancelledError, WaitTimeoutError
 from ksail_pulumi.lifecycle.waiting.reporting import Reporter
+from ksail_pulumi.omni.channel import Connection
+from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.resources import CLUSTER_MACHINE_STATUS, machine_name
 from ksail_pulumi.simulator.server import Simulator
 
@@ -102,3 +104,26 @@ def test_machines_that_have_not_joined_are_named(lab: Lab, simulator: Simulator,
         assert f"{unknown}: has not joined the cluster yet" in text
         assert off in text
         assert "not connected to Omni" in text
+
+
+JOB = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: hc, namespace: default}\nspec: {template: {}}\n"
+
+
+@pytest.mark.parametrize(
+    ("api", "report"),
+    [(2, "waiting to complete"), (3, "failed; job failed; output: the emulated check never passes")],
+)
+def test_health_checks_that_hold_an_upgrade_back_are_named_with_their_output(api: int, report: str) -> None:
+    with Simulator(machines=1, api_version=api) as omni:
+        client = connect(Connection(omni.endpoint, omni.service_account_key))
+        lab = Lab(client, "held")
+        inputs = {"healthChecks": [{"name": "hc", "job": JOB}], "kubernetesVersion": "v1.35.7"}
+        outputs = lab.create(talosVersion="v1.13.7", **inputs)
+        omni.faults.stuck_health_checks = True
+        session = replace(lab.session(seconds=8), stall=2.0)
+        with pytest.raises(WaitTimeoutError) as timed_out:
+            lab.update(outputs, session=session, talosVersion="v1.13.8", **inputs)
+        client.close()
+    assert f"health check cluster-held-hc: {report}" in str(timed_out.value)
+    assert "fix what they report, or remove them" in str(timed_out.value)
+    assert any(f"held up by health check cluster-held-hc: {report}" in line for line in lab.told)

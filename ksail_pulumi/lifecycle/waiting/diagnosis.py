@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi import listing
 from ksail_pulumi.errors import OmniError
+from ksail_pulumi.lifecycle.waiting.held_checks import held_checks
 from ksail_pulumi.lifecycle.waiting.progress import LEAVING, duration, stage
 from ksail_pulumi.lifecycle.waiting.view import broken_connection
 from ksail_pulumi.omni.api import specs_pb2
@@ -46,7 +47,12 @@ _ASK_SECONDS = 0.75
 """How long an explanation may wait for Omni, in seconds."""
 
 _SHOWN = 3
-"""How many machines a line of progress names."""
+"""How many health checks and machines a line of progress names."""
+
+_FIX_CHECKS = (
+    "Omni upgrades the next machine when the health checks pass: fix what they report, or remove them from "
+    "`health_checks`, and run the command again."
+)
 
 
 @dataclass(frozen=True)
@@ -73,16 +79,21 @@ def diagnose(view: ClusterView, awaited: Awaited, client: Client | None = None) 
         client: Where to ask for the machines' own last errors, which no wait watches; left out if it does not answer.
     """
     blocking = _Blocking(view, awaited, client)
-    found = [*listing.lines(blocking.lines), *_sets(view), *_upgrades(view), *_advice(blocking)]
+    checks = held_checks(view, client)
+    advice = [_FIX_CHECKS] if checks else _advice(blocking)
+    found = [*checks, *listing.lines(blocking.lines), *_sets(view), *_upgrades(view), *advice]
     return "\n".join(found)
 
 
 def hold_ups(view: ClusterView, awaited: Awaited, client: Client) -> str:
-    """The machines that hold a wait up, in one line with stage and last error; `""` for none."""
-    lines = _Blocking(view, awaited, client).lines
+    """What holds a wait up, in one line: health checks with their output, machines with stage and last error.
+
+    `""` for nothing.
+    """
+    lines = [*held_checks(view, client), *_Blocking(view, awaited, client).lines]
     more = len(lines) - _SHOWN
     named = "; ".join(line.removeprefix("machine ") for line in lines[:_SHOWN])
-    held_up = f"held up by {named}{f'; and {more} more machines' if more > 0 else ''}" if lines else ""
+    held_up = f"held up by {named}{f'; and {more} more' if more > 0 else ''}" if lines else ""
     return ", ".join(filter(None, (silence(client), held_up)))
 
 

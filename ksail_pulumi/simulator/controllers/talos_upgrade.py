@@ -10,6 +10,7 @@ from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_MACHINE,
     KUBERNETES_HEALTH_CHECK,
+    KUBERNETES_HEALTH_CHECK_STATUS,
     LABEL_CLUSTER,
     LABEL_MACHINE_SET,
     MACHINE_PENDING_UPDATES,
@@ -32,6 +33,8 @@ NOBODY = "no machines are currently upgrading"
 CURRENT = "current machine: "
 NOT_READY = "waiting for the cluster to be ready"
 OWNER = "TalosUpgradeStatusController"
+CHECK_OWNER = "KubernetesHealthCheckController"
+CheckState = specs_pb2.KubernetesHealthCheckStatusSpec.State
 
 
 @dataclass(frozen=True)
@@ -200,13 +203,24 @@ class TalosUpgrade(Controller):
         spec.step, spec.status = f"waiting for healthchecks to pass: {waiting}", "updating"
         if cluster.id not in self._checking:
             self._checking.add(cluster.id)
-            self.runtime.after(self.runtime.timings.health_check, lambda: self._passed(cluster.id, done))
+            if self.runtime.faults.stuck_health_checks:
+                self._report(names, CheckState.FAILED, "job failed", "the emulated check never passes")
+            else:
+                self._report(names, CheckState.RUNNING)
+            self.runtime.after(self.runtime.timings.health_check, lambda: self._checked_by(cluster.id, names, done))
         return False
 
-    def _passed(self, cluster: str, done: int) -> None:
+    def _checked_by(self, cluster: str, names: Sequence[str], done: int) -> None:
         self._checking.discard(cluster)
+        if not self.runtime.faults.stuck_health_checks:
+            self._report(names, CheckState.PASSED)
         self._checked[cluster] = done
         self.enqueue(cluster)
+
+    def _report(self, names: Sequence[str], state: CheckState.ValueType, error: str = "", output: str = "") -> None:
+        for name in names:
+            spec = specs_pb2.KubernetesHealthCheckStatusSpec(state=state, error=error, output=output, job_name=name)
+            self.runtime.store.put(Resource(KUBERNETES_HEALTH_CHECK_STATUS, name, spec, owner=CHECK_OWNER))
 
     def _tell(self, key: str, spec: specs_pb2.TalosUpgradeStatusSpec) -> None:
         self.runtime.store.put(Resource(TALOS_UPGRADE_STATUS, key, spec, owner=OWNER))
