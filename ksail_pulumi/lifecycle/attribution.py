@@ -11,7 +11,7 @@ from ksail_pulumi.errors import OmniError
 from ksail_pulumi.plan.parts.table import PART_OF
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from ksail_pulumi.omni.audit import AuditEntry
     from ksail_pulumi.omni.client import Client
@@ -33,7 +33,13 @@ _VERBS = {
 _ACCOUNTS = "@serviceaccount.omni.sidero.dev"
 
 
-def who_changed(changed: Sequence[tuple[ResourceType, str]], client: Client, *, created: datetime | None) -> str:
+def who_changed(
+    changed: Sequence[tuple[ResourceType, str]],
+    client: Client,
+    *,
+    present: Collection[tuple[ResourceType, str]],
+    created: datetime | None,
+) -> str:
     """One line on who made the last change of each resource, and when; `""` if that is not known.
 
     It is not known without a role that may read the log, if the log is off or slow, where a controller of Omni made the
@@ -43,6 +49,7 @@ def who_changed(changed: Sequence[tuple[ResourceType, str]], client: Client, *, 
     Args:
         changed: The types and IDs of the resources; only the first few are looked up.
         client: The Omni.
+        present: The types and IDs of the resources that exist.
         created: When the cluster was created; older entries are about another one of its name.
     """
     asked = changed[: listing.LIMIT]
@@ -50,7 +57,10 @@ def who_changed(changed: Sequence[tuple[ResourceType, str]], client: Client, *, 
     since = max(since, created) if created else since
     made: dict[tuple[str, str, ResourceType], list[tuple[AuditEntry, str]]] = {}
     for (kind, resource_id), entry in zip(asked, _last_changes(asked, client, since), strict=True):
-        if entry is not None and entry.email not in ("", client.key.name, f"{client.key.name}{_ACCOUNTS}"):
+        if entry is None or entry.email in ("", client.key.name, f"{client.key.name}{_ACCOUNTS}"):
+            continue
+        # What contradicts Omni is not the last change: that one left no entry, or only one of a controller.
+        if (_VERBS[entry.verb] == "removed") != ((kind, resource_id) in present):
             made.setdefault((entry.email, _VERBS[entry.verb], kind), []).append((entry, resource_id))
     lines = [_line(email, verb, kind, changes) for (email, verb, kind), changes in made.items()]
     return f"Omni's audit log: {'; '.join(lines)}" if lines else ""

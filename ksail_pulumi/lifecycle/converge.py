@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.addons.findings import outdates_manifests
+from ksail_pulumi.errors import NotEnoughMachinesError
 from ksail_pulumi.lifecycle.apply import apply
 from ksail_pulumi.lifecycle.ownership import refuse_locked
 from ksail_pulumi.lifecycle.snapshot import take_snapshot
@@ -164,8 +165,13 @@ def _plan(
     promised = reserve(earlier, snapshot).machines
 
     def assign(held: frozenset[str]) -> Assignment:
-        taken = {**dict.fromkeys(held.union(lost), "another cluster"), **promised}
-        return cluster_machines(spec, snapshot, versions, mark, taken=taken, adopt=adopt)
+        taken = dict.fromkeys(held.union(lost), "another cluster")
+        try:
+            return cluster_machines(spec, snapshot, versions, mark, taken={**taken, **promised}, adopt=adopt)
+        except NotEnoughMachinesError:
+            # An earlier cluster of the program may not be part of this run (`--target`), or not as it is written there
+            # (`ignore_changes`).
+            return cluster_machines(spec, snapshot, versions, mark, taken=taken, adopt=adopt)
 
     assignment = claim.choose(assign)
     plan = plan_changes(spec, snapshot, versions, assignment, mark, previous=previous)

@@ -9,13 +9,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.errors import LifecycleError, NotFoundError
+from ksail_pulumi.errors import CancelledError, LifecycleError, NotFoundError
 from ksail_pulumi.omni.endpoint import another_omni
 from ksail_pulumi.omni.resources import CLUSTER_UUID
 from ksail_pulumi.omni.watch import Query
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 
 if TYPE_CHECKING:
+    import threading
+
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
 
@@ -24,18 +26,21 @@ UUID_SECONDS = 60.0
 """How long to wait for the UUID of a cluster; Omni makes it right after the cluster."""
 
 
-def wait_for_uuid(client: Client, cluster: str) -> str:
+def wait_for_uuid(client: Client, cluster: str, cancelled: threading.Event) -> str:
     """The UUID of a cluster, as soon as Omni has made it.
 
     Raises:
         NotFoundError: There is none after `UUID_SECONDS`.
+        CancelledError: `cancelled` was set.
         OmniError: Omni did not answer.
     """
-    with client.state.watch(Query(CLUSTER_UUID, id=cluster)) as watch:
+    with client.state.watch(Query(CLUSTER_UUID, id=cluster), cancelled=cancelled) as watch:
         end = time.monotonic() + UUID_SECONDS
         while (event := watch.next(timeout=max(0.0, end - time.monotonic()))) is not None:
             if event.resource is not None and event.kind != "destroyed":
                 return str(event.resource.spec.uuid)
+    if cancelled.is_set():
+        raise CancelledError("reading the UUID of the cluster was interrupted")
     raise NotFoundError(f"cluster {cluster!r} has no UUID in Omni at {client.endpoint}: it does not exist")
 
 

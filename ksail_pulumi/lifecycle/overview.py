@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypedDict
 
-from ksail_pulumi.errors import NotFoundError
+from ksail_pulumi.errors import NotFoundError, OmniError
 from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.waiting.goal import Goal, goal_of
 from ksail_pulumi.lifecycle.waiting.view import BY_ID, ClusterView, start_reading
@@ -67,7 +68,7 @@ class ClusterDetails(ClusterOverview):
     """A cluster that is looked at on its own.
 
     Attributes:
-        kubernetesApi: The URL of the Kubernetes API that kubeconfigs use: that of Omni's proxy.
+        kubernetesApi: The URL of the Kubernetes API that kubeconfigs use, at Omni's proxy; `""` if not known.
     """
 
     kubernetesApi: str
@@ -102,7 +103,10 @@ def read_cluster(client: Client, name: str) -> ClusterDetails:
     parts = {kind: result() for kind, result in results.items()}
     if not parts[CLUSTER]:
         raise NotFoundError(f"cluster not found: {name} (run `ksail-pulumi list` to see all clusters)")
-    return {**_overview(parts[CLUSTER][0], parts), "kubernetesApi": kubernetes_url.result()}
+    api = ""
+    with suppress(OmniError):  # what is known of the cluster is shown without it
+        api = kubernetes_url.result()
+    return {**_overview(parts[CLUSTER][0], parts), "kubernetesApi": api}
 
 
 def _overview(cluster: Resource, parts: Mapping[ResourceType, list[Resource]]) -> ClusterOverview:

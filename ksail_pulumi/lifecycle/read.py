@@ -74,7 +74,8 @@ def read(
     inputs = _inputs(cluster, resources, identity, inputs_in(old) if old else None)
     if inform is not None and identity is not None and old is not None:
         changed = _changed(resources, identity.mark, inputs, old)
-        if line := who_changed(changed, client, created=cluster.created):
+        present = {(each.type, each.id) for each in resources if not each.tearing_down}
+        if line := who_changed(changed, client, present=present, created=cluster.created):
             inform(line)
     creation = Creation.of(cluster)
     outputs = facts.outputs(inputs, view, goal_of(cluster, resources), old)

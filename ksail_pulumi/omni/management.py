@@ -134,7 +134,10 @@ class Management:
 def _server(response: management_pb2.KubeconfigResponse) -> str:
     from ksail_pulumi.goyaml.loaders import load  # rarely needed, and slow to import
 
-    return str(load(response.kubeconfig.decode())["clusters"][0]["cluster"]["server"])
+    try:
+        return str(load(response.kubeconfig.decode())["clusters"][0]["cluster"]["server"])
+    except (KeyError, IndexError, TypeError):
+        return ""  # of another form than Omni 1.10's
 
 
 def _of(cluster: str) -> list[tuple[str, str]]:

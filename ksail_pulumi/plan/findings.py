@@ -25,10 +25,9 @@ from ksail_pulumi.plan.staying import staying
 from ksail_pulumi.problems import InvalidCluster, Problem, field_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from ksail_pulumi.model.cluster import ClusterSpec
-    from ksail_pulumi.model.versions import Versions
     from ksail_pulumi.plan.changes import Plan
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.ownership import OwnershipMark
@@ -72,11 +71,12 @@ def findings(
         adopt: Whether a cluster that exists already is to be taken over.
     """
     sizes = measured(spec)
-    imported, promised = _importable(spec, snapshot, previous, adopt), reservations.problems(spec, snapshot)
-    failures = {_key(problem): problem for problem in (*imported, *promised, *oversized(sizes))}
+    imported = _importable(spec, snapshot, previous, adopt)
+    failures = {_key(problem): problem for problem in (*imported, *oversized(sizes))}
     warnings = [
         *_waiting_for(spec, snapshot),
         *_unreadable_files(spec),
+        *map(str, reservations.problems(spec, snapshot)),
         *oversized_together(spec, sizes),
         *addon_warnings(spec, bootstrapped=snapshot.bootstrapped),
     ]
@@ -122,33 +122,8 @@ def findings(
     except ForeignClusterError as error:
         failures.setdefault(str(error), Problem((), str(error)))
     except NotEnoughMachinesError as error:
-        if _promised_away(spec, snapshot, versions, mark, reservations, adopt=adopt):
-            failures.setdefault(str(error), Problem((), str(error)))
-        else:
-            warnings.append(str(error))
+        warnings.append(str(error))
     return Findings(tuple(failures.values()), tuple(warnings), () if failures else tuple(forecasts))
-
-
-def _promised_away(
-    spec: ClusterSpec,
-    snapshot: Snapshot,
-    versions: Versions,
-    mark: OwnershipMark,
-    reservations: Reservations,
-    *,
-    adopt: bool,
-) -> bool:
-    """Whether a cluster lacks machines only because earlier clusters get them, whatever these give up."""
-
-    def suffices(pool: Snapshot, taken: Mapping[str, str]) -> bool:
-        try:
-            cluster_machines(spec, pool, versions, mark, taken=taken, adopt=adopt)
-        except NotEnoughMachinesError:
-            return False
-        return True
-
-    alone = suffices(snapshot, NO_RESERVATIONS.machines)
-    return alone and not suffices(reservations.once_met(snapshot), reservations.machines)
 
 
 def _key(problem: Problem) -> FieldPath | str:

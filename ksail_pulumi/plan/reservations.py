@@ -42,11 +42,9 @@ class Reservations:
 
     Attributes:
         machines: Their machines, those included that they have, and for whom each is, in words.
-        clusters: Their names, and those of the clusters that they replace.
     """
 
     machines: Mapping[str, str] = field(default_factory=dict)
-    clusters: frozenset[str] = frozenset()
 
     def problems(self, spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
         """Machines that a cluster names and an earlier one gets."""
@@ -58,11 +56,6 @@ class Reservations:
                         "run: name other machines, or declare this cluster before that one"
                     )
                     yield Problem((*spec.set_path(index), "machines", position), reason)
-
-    def once_met(self, snapshot: Snapshot) -> Snapshot:
-        """A snapshot after all earlier clusters have given up what they do not keep."""
-        own = {snapshot.cluster.id} if snapshot.cluster is not None else set()
-        return snapshot.without(self.clusters - own)
 
 
 NO_RESERVATIONS = Reservations()
@@ -84,8 +77,7 @@ def reserve(earlier: Sequence[Earlier], snapshot: Snapshot) -> Reservations:
         except (InvalidCluster, NotEnoughMachinesError):
             continue
         machines |= dict.fromkeys(assignment.machines, f"cluster {each.spec.name}")
-    names = {name for each in earlier for name in (each.spec.name, each.replaced) if name}
-    return Reservations(machines, frozenset(names))
+    return Reservations(machines)
 
 
 def _versions(earlier: Earlier, snapshot: Snapshot) -> Versions:

@@ -57,7 +57,7 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
         },
     )
     asked, unknown = without_unknowns(inputs_in(inputs))
-    if not olds and not news.get(ADOPT):
+    if not olds:
         see_none(settings, inputs)
     if olds and news.get(PREVIEW):
         _warn_of_replacement(call, unknown)

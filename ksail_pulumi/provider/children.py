@@ -37,8 +37,8 @@ class ClusterIdentityProvider(OmniProvider):
         """Read the UUID."""
         from ksail_pulumi.provider.credentials import identify
 
-        with host.call(props):
-            return dynamic.CreateResult(props["name"], identify(self._settings, props))
+        with host.call(props) as call:
+            return dynamic.CreateResult(props["name"], identify(call, self._settings, props))
 
 
 class _CredentialProvider(OmniProvider):
@@ -136,14 +136,14 @@ class Children:
     @property
     def cluster_uuid(self) -> Output[str]:
         """Omni's UUID of the cluster."""
-        return self._now(self._uuid, "clusterUuid")
+        return self._uuid
 
     def credential(self, output: str) -> Output[Any]:
         """The output `kubeconfig` or `talosconfig`."""
         if output not in self._made:
             asked = {_ASKED[output]: self._input(output)} if output in self._inputs else {}
             self._made[output] = self._declare(output, {"clusterUuid": self._uuid, **asked})
-        return self._now(self._made[output], output)
+        return self._made[output]
 
     def _declare(self, output: str, inputs: Mapping[str, Any]) -> Output[Any]:
         kind, provider, suffix = _KINDS[output]
@@ -157,27 +157,25 @@ class Children:
             protect=False,
             additional_secret_outputs=[output] if output in self._secret else None,
         )
-        return _output(kind(provider(), f"{self._name}-{suffix}", properties, options), output)
+        child = kind(provider(), f"{self._name}-{suffix}", properties, options)
+        return _new_or_stored(child, output, self._cluster) if self._managed else _output(child, output)
 
     def _input(self, name: str) -> Output[Any]:
         """An input of the cluster as Pulumi has it: what `ignore_changes` keeps is kept for the children too."""
         return _output(self._cluster, stored_name(name))
-
-    def _now(self, made: Output[Any], output: str) -> Output[Any]:
-        """The output of a child, or in a preview that does not know it yet, what an earlier release stored."""
-        return _known(made, _output(self._cluster, output)) if self._managed else made
 
 
 def _output(resource: pulumi.Resource, key: str) -> Output[Any]:
     return cast("Output[Any]", resource.__dict__[key])
 
 
-def _known(first: Output[Any], otherwise: Output[Any]) -> Output[Any]:
-    """The first output, or the other one in a preview where only that is known."""
+def _new_or_stored(child: dynamic.Resource, key: str, cluster: pulumi.Resource) -> Output[Any]:
+    """The output of a child; in a preview that creates the child, what an earlier release stored with the cluster."""
+    made, stored = _output(child, key), _output(cluster, key)
 
     async def chosen() -> Output[Any]:
-        if not await first.is_known() and await otherwise.is_known() and await otherwise.future() is not None:
-            return otherwise
-        return first
+        if not await child.id.is_known() and await stored.is_known() and await stored.future() is not None:
+            return stored
+        return made
 
     return Output.from_input(chosen())

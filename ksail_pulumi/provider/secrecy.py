@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.lifecycle.outputs import input_name, inputs_in
-from ksail_pulumi.provider.properties import MARKED
+from ksail_pulumi.provider.properties import CONNECTION, MARKED
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.redaction import Gate
 
@@ -51,6 +51,11 @@ def gate_for(urn: str, *properties: Mapping[str, Any]) -> Gate:
     def secret() -> set[str]:
         found: set[str] = set()
         for each in properties:
+            if CONNECTION in each:
+                # A child has no marks; its options are those of the cluster, which can be marked.
+                from ksail_pulumi.model.gate import secret_values
+
+                found |= secret_values({"kubeconfig": each.get("options")}, [("kubeconfig",)])
             if paths := marked(urn, each):
                 from ksail_pulumi.model.gate import secret_values
 

@@ -59,7 +59,7 @@ def _report(status: Resource | None) -> str:
         return ""
     output = _one_line(status.spec.output)
     if len(output) > _MOST_OUTPUT:
-        output = f"{HIDDEN}{output[1 - _MOST_OUTPUT :]}"
+        output = HIDDEN + output[1 - _MOST_OUTPUT :]
     texts = [_STATES.get(status.spec.state, ""), _one_line(status.spec.error), f"output: {output}" if output else ""]
     return "; ".join(filter(None, texts))
 
