@@ -133,9 +133,13 @@ def test_every_name_on_the_wire_is_the_models_and_stays_itself(part):
     assert [wire_name(name, part) for name in wire.values()] == list(wire.values())
 
 
+# Parsed while the tests are collected: CPython 3.11 cannot parse in one thread while another formats a traceback.
+INPUTS_TREE = ast.parse(inspect.getsource(inputs))
+
+
 def described_classes():
     """What stands below each class and each field of `provider/inputs.py`, by class and field."""
-    for node in ast.parse(inspect.getsource(inputs)).body:
+    for node in INPUTS_TREE.body:
         if isinstance(node, ast.ClassDef):
             below = {
                 field.target.id: " ".join(text.value.value.split())
