@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ksail_pulumi import listing
-from ksail_pulumi.errors import OmniError
+from ksail_pulumi.lifecycle.waiting.asking import ask
 from ksail_pulumi.lifecycle.waiting.held_checks import held_checks
 from ksail_pulumi.lifecycle.waiting.progress import LEAVING, duration, stage
 from ksail_pulumi.lifecycle.waiting.view import broken_connection
@@ -42,9 +42,6 @@ _UPGRADES = (
     ("Kubernetes", KUBERNETES_UPGRADE_STATUS, specs_pb2.KubernetesUpgradeStatusSpec.Phase.Done),
 )
 
-
-_ASK_SECONDS = 0.75
-"""How long an explanation may wait for Omni, in seconds."""
 
 _SHOWN = 3
 """How many health checks and machines a line of progress names."""
@@ -138,19 +135,10 @@ class _Blocking:
 
 
 def _ask(cluster: str, machines: Sequence[str], client: Client | None) -> dict[str, Resource]:
-    """The MachineStatuses of some machines; empty if Omni does not answer at once.
-
-    An explanation with less in it is better than another error in its place.
-    """
-    if client is None:
-        return {}
-    state = client.until(time.monotonic() + _ASK_SECONDS).state
-    try:
-        calls = [state.start_find(MACHINE_STATUS, machine) for machine in machines]
-        state.find(CLUSTER, cluster)  # shows whether Omni answers, also where no machine is asked for
-        return {status.id: status for call in calls if (status := call.result()) is not None}
-    except OmniError:
-        return {}
+    """The MachineStatuses of some machines."""
+    # The cluster shows whether Omni answers, also where no machine is asked for.
+    found = ask([(CLUSTER, cluster), *((MACHINE_STATUS, machine) for machine in machines)], client)
+    return {each.id: each for each in found if each.type == MACHINE_STATUS}
 
 
 def _machine_line(status: Resource, machine: Resource | None) -> str:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.errors import OmniError
+from ksail_pulumi.lifecycle.waiting.asking import ask
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import KUBERNETES_HEALTH_CHECK_STATUS, TALOS_UPGRADE_STATUS
 from ksail_pulumi.omni.status import plain_text
 from ksail_pulumi.redaction import HIDDEN, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ksail_pulumi.lifecycle.waiting.view import ClusterView
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
@@ -27,7 +24,6 @@ _STATES = {
     specs_pb2.KubernetesHealthCheckStatusSpec.State.FAILED: "failed",
     specs_pb2.KubernetesHealthCheckStatusSpec.State.PASSED: "passed",
 }
-_ASK_SECONDS = 0.75
 _MOST_OUTPUT = 300
 """How many characters of a check's output are shown: the last ones, where commands report what is wrong."""
 
@@ -38,20 +34,10 @@ def held_checks(view: ClusterView, client: Client | None) -> list[str]:
     if upgrade is None or not upgrade.spec.step.startswith(_HOLDS):
         return []
     waiting = re.findall(r'"([^"]+)": ([^,"]*)', upgrade.spec.step)
-    statuses = _ask([check for check, _ in waiting], client)
+    # Omni 1.10 lets nobody read them.
+    found = ask([(KUBERNETES_HEALTH_CHECK_STATUS, check) for check, _ in waiting], client)
+    statuses = {status.id: status for status in found}
     return [f"health check {check}: {_report(statuses.get(check)) or quoted(state)}" for check, state in waiting]
-
-
-def _ask(checks: Sequence[str], client: Client | None) -> dict[str, Resource]:
-    """The statuses of health checks; empty where Omni lets nobody read them (1.10), or does not answer at once."""
-    if client is None:
-        return {}
-    state = client.until(time.monotonic() + _ASK_SECONDS).state
-    try:
-        calls = [state.start_find(KUBERNETES_HEALTH_CHECK_STATUS, check) for check in checks]
-        return {status.id: status for call in calls if (status := call.result()) is not None}
-    except OmniError:
-        return {}
 
 
 def _report(status: Resource | None) -> str:
