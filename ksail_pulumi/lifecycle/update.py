@@ -44,8 +44,7 @@ def update(
         spec: The desired cluster; versions that it omits stay as they are.
         identity: The cluster and its owner.
         session: The Omni and the deadline.
-        old: The outputs of the last attempt. What only their inputs contain is removed; their kubeconfig and
-            talosconfig are kept while they are valid.
+        old: The outputs of the last attempt. What only their inputs contain is removed.
         earlier: The clusters that the program declares first: they get their machines first.
 
     Raises:
