@@ -44,11 +44,13 @@ class Findings:
         failures: What Omni would refuse, one for a field.
         warnings: What will hold the cluster up unless it changes first, such as too few machines.
         forecasts: What will happen, a line for each thing.
+        shortage: Why there are too few machines, even with those that earlier clusters get; `""` if there are enough.
     """
 
     failures: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
     forecasts: tuple[str, ...] = ()
+    shortage: str = ""
 
 
 def findings(
@@ -83,6 +85,7 @@ def findings(
     if not snapshot.talos_versions:
         return Findings(tuple(failures.values()), tuple(warnings))
     forecasts: list[str] = []
+    shortage = ""
     try:
         versions = cluster_versions(spec, snapshot)
         situation = Situation(spec, snapshot, versions)
@@ -123,7 +126,16 @@ def findings(
         failures.setdefault(str(error), Problem((), str(error)))
     except NotEnoughMachinesError as error:
         warnings.append(str(error))
-    return Findings(tuple(failures.values()), tuple(warnings), () if failures else tuple(forecasts))
+        shortage = _shortage(spec, snapshot, mark, adopt=adopt)
+    return Findings(tuple(failures.values()), tuple(warnings), () if failures else tuple(forecasts), shortage)
+
+
+def _shortage(spec: ClusterSpec, snapshot: Snapshot, mark: OwnershipMark, *, adopt: bool) -> str:
+    try:
+        cluster_machines(spec, snapshot, cluster_versions(spec, snapshot), mark, adopt=adopt)
+    except NotEnoughMachinesError as error:
+        return str(error)
+    return ""
 
 
 def _key(problem: Problem) -> FieldPath | str:

@@ -22,8 +22,10 @@ from ksail_pulumi.provider.properties import (
     MARKED,
     NAME_LEFT_OUT,
     OWNER,
+    POSTPONED,
     PREVIEW,
-    UNASKED,
+    REFUSED,
+    REPLACED_ON,
     UNSEEN,
     VERSIONS,
     concerns,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ksail_pulumi.model.parse import ClusterSpec
+    from ksail_pulumi.plan.findings import Findings
     from ksail_pulumi.problems import FieldPath
     from ksail_pulumi.provider.host.call import Call
     from ksail_pulumi.provider.settings import Settings
@@ -47,12 +50,12 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
         inputs = _stored_form(call.urn, olds, news)
     except InputError as error:
         return CheckResult(dict(news), [_failure(call, str(error))])
-    this_run.remember(call.urn, {key: bool(news.get(key)) for key in (ADOPT, CREATE_FIRST)} | {CHOSEN: {}, UNASKED: ""})
+    this_run.remember(call.urn, {key: bool(news.get(key)) for key in (ADOPT, CREATE_FIRST)} | {CHOSEN: {}, REFUSED: ""})
     this_run.remember(
         call.urn,
         {
-            EARLIER: news.get(EARLIER) or [],
-            MARKED: news.get(MARKED) or [],
+            **{key: news.get(key) or [] for key in (EARLIER, MARKED, REPLACED_ON)},
+            POSTPONED: None,
             UNSEEN: bool(olds) and _hidden(olds) != _hidden(inputs),
         },
     )
@@ -140,14 +143,24 @@ def _look(
             call.warning(str(error))
         elif left_out and not olds:
             # A replacement keeps name and versions, which only the cluster in Omni has.
-            this_run.remember(call.urn, {UNASKED: str(error)})
+            this_run.remember(call.urn, {REFUSED: str(error)})
         return inputs, []
-    if in_preview:
-        for show, lines in ((call.warning, found.findings.warnings), (call.info, found.findings.forecasts)):
-            for line in lines:
-                if this_run.is_news(call.urn, line):
-                    show(line)
+    if in_preview and olds and call.urn and not found.findings.failures:
+        this_run.remember(call.urn, {POSTPONED: found.findings})
+    elif in_preview:
+        show(call, found.findings)
+    elif found.deleted and found.findings.shortage:
+        reason = f"{found.findings.shortage}. Cluster {found.deleted!r} is not deleted for its replacement"
+        this_run.remember(call.urn, {REFUSED: reason})
     return found.inputs, [_failure(call, problem) for problem in found.findings.failures]
+
+
+def show(call: Call, findings: Findings) -> None:
+    """Show what will change, each line once."""
+    for log, lines in ((call.warning, findings.warnings), (call.info, findings.forecasts)):
+        for line in lines:
+            if this_run.is_news(call.urn, line):
+                log(line)
 
 
 def _asked_twice(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> list[CheckFailure]:

@@ -30,7 +30,16 @@ from ksail_pulumi.provider.declaring import (
 from ksail_pulumi.provider.host import call as host
 from ksail_pulumi.provider.inputs import InputOutputs
 from ksail_pulumi.provider.paths import to_stored_names
-from ksail_pulumi.provider.properties import ADOPT, CREATE_FIRST, EARLIER, MARKED, NAME_LEFT_OUT, OWNER, PREVIEW
+from ksail_pulumi.provider.properties import (
+    ADOPT,
+    CREATE_FIRST,
+    EARLIER,
+    MARKED,
+    NAME_LEFT_OUT,
+    OWNER,
+    PREVIEW,
+    REPLACED_ON,
+)
 from ksail_pulumi.provider.spelling import deprecations, to_wire
 from ksail_pulumi.redaction import shown
 
@@ -148,6 +157,8 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
                 hidden[NAME_LEFT_OUT] = True
             if opts.delete_before_replace is False:
                 hidden[CREATE_FIRST] = True
+            if opts.replace_on_changes:
+                hidden[REPLACED_ON] = opts.replace_on_changes
             hidden[OWNER] = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}/{resource_name}"
             if pulumi.runtime.is_dry_run():
                 hidden[PREVIEW] = True

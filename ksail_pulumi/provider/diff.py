@@ -13,9 +13,10 @@ from pulumi.output import Unknown
 
 from ksail_pulumi.errors import LifecycleError
 from ksail_pulumi.lifecycle.outputs import SAME_SINCE, inputs_in, reached
+from ksail_pulumi.provider.check import show
 from ksail_pulumi.provider.credentials import see
 from ksail_pulumi.provider.identity import form_of, identity_of, in_another_omni, keep, mark_of, refuse_newer
-from ksail_pulumi.provider.properties import OMNI, OWNER, PINNED, UNFINISHED, UNSEEN, VERSIONS
+from ksail_pulumi.provider.properties import OMNI, OWNER, PINNED, POSTPONED, UNFINISHED, UNSEEN, VERSIONS
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import newly_marked
 
@@ -37,6 +38,8 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
         OmniError: The endpoint has changed, and the new one does not answer.
     """
     refuse_newer(olds)
+    if postponed := this_run.remembered(call.urn).get(POSTPONED):
+        show(call, postponed)
     keep(call.urn, id_, olds)
     see(settings, {**news, "name": id_}, olds)
     old, new = _left_by_the_program(settings, olds, news), inputs_in(news)

@@ -21,7 +21,8 @@ from ksail_pulumi.plan.versions import versions_of
 from ksail_pulumi.problems import Problem
 from ksail_pulumi.provider.earlier import earlier_clusters
 from ksail_pulumi.provider.identity import adopts, in_another_omni
-from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, VERSIONS
+from ksail_pulumi.provider.paths import replaced_by
+from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, REPLACED_ON, VERSIONS
 from ksail_pulumi.provider.run import this_run
 
 if TYPE_CHECKING:
@@ -43,10 +44,12 @@ class Look:
     Attributes:
         findings: What Omni would refuse, and what will change.
         inputs: The inputs, with the name and the versions that a replacement keeps.
+        deleted: The cluster that a replacement deletes before it creates; `""` if there is none.
     """
 
     findings: Findings
     inputs: dict[str, Any] = field(repr=False)
+    deleted: str = ""
 
 
 def look(
@@ -112,12 +115,17 @@ class _Asking:
                 return Look(Findings(failures=(Problem(("endpoint",), reason),)), self.inputs)
             found = self._preview(self.spec, None)
             return Look(replace(found, forecasts=(self._left_behind(before.name), *found.forecasts)), self.inputs)
-        if before.name == self.spec.name:
+        if before.name == self.spec.name and not self._replaced_by_option:
             found = self._preview(self.spec, before)
             return Look(replace(found, forecasts=(*self._renamed(), *found.forecasts)), self.inputs)
         this_run.replaces(self.urn, before.name)
         replaced = [Replacement(before.name, first=not self._create_first)]
         return Look(self._preview(self.spec, None, replaced), self.inputs)
+
+    @property
+    def _replaced_by_option(self) -> bool:
+        paths = this_run.remembered(self.urn).get(REPLACED_ON, ())
+        return replaced_by(paths, inputs_in(self.olds), inputs_in(self.inputs))
 
     def _renamed(self) -> list[str]:
         former, now = self.olds.get(OWNER), self.inputs.get(OWNER)
@@ -157,7 +165,8 @@ class _Asking:
         if replaced is not None:
             certain = this_run.replaced(self.urn) == replaced.id
             replacements = [Replacement(replaced.id, certain=certain, first=not self._create_first)]
-        return Look(self._preview(spec, None, replacements), inputs)
+        deleted = "" if self._create_first else "".join(each.cluster for each in replacements)
+        return Look(self._preview(spec, None, replacements), inputs, deleted)
 
     def _replaced(self) -> Resource | None:
         """The cluster of this resource, if this is a forced replacement, which the engine does not report."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.lifecycle.outputs import FACTS, stored_inputs, stored_name
@@ -54,6 +55,36 @@ def to_stored_names(opts: ResourceOptions, wire: Mapping[str, Any]) -> None:
             setattr(opts, option, list(_all_stored(option, paths, inputs, problems)))
     if problems:
         raise InvalidCluster(problems)
+
+
+def replaced_by(paths: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether the engine finds a change of these inputs at or below one of the paths (`replace_on_changes`).
+
+    Args:
+        paths: The paths, as `to_stored_names` has written them.
+        old: The inputs in the state.
+        new: The inputs of the program, in their stored form.
+    """
+    wanted = [_steps(path) for path in paths]
+    return any(_holds(path, changed) for changed in _changes(old, new, ()) for path in wanted)
+
+
+def _holds(path: Sequence[Step], changed: Sequence[Step]) -> bool:
+    return len(path) <= len(changed) and all(step in (_ALL, at) for step, at in zip(path, changed, strict=False))
+
+
+def _changes(old: Any, new: Any, path: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
+    """The paths at which the engine finds a difference: what was added or removed as a whole is one."""
+    if old == new:
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old.keys() | new.keys():
+            yield from _changes(old.get(key), new.get(key), (*path, key))
+    elif isinstance(old, list) and isinstance(new, list):
+        for index, (before, after) in enumerate(zip_longest(old, new)):
+            yield from _changes(before, after, (*path, index))
+    else:
+        yield path
 
 
 def _all_stored(option: str, paths: Sequence[Any], inputs: Mapping[str, Any], problems: list[Problem]) -> Iterator[str]:

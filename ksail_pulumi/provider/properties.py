@@ -38,14 +38,20 @@ NAME_LEFT_OUT = "__nameLeftOut"
 EARLIER = "__earlier"
 """What decides the machines of the clusters that the program declares before this one."""
 
+REPLACED_ON = "__replacedOn"
+"""The paths of the inputs whose change replaces the cluster (`opts.replace_on_changes`)."""
+
+POSTPONED = "__postponed"
+"""From `check` for `diff`: what an update will change. The engine makes no `diff` for a replacement that it decides."""
+
 CHOSEN = "__chosen"
 """Versions of the replaced cluster that the program omits."""
 
 MARKED = "__marked"
 """The paths of the inputs that are marked as secret. Not among the inputs that `check` returns, but in the outputs."""
 
-UNASKED = "__unasked"
-"""From `check` for `create` and `delete`: why Omni could not report what a replacement keeps."""
+REFUSED = "__refused"
+"""From `check` for `create` and `delete`: why a replacement must not delete, and nothing be created."""
 
 UNSEEN = "__unseen"
 """From `check` for `diff`: a hidden input differs from the stored one, which the engine would show."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
-from ksail_pulumi.errors import KsailPulumiError, NotFoundError, UnreachableError
+from ksail_pulumi.errors import KsailPulumiError, LifecycleError, NotFoundError
 from ksail_pulumi.lifecycle.create import create as create_cluster
 from ksail_pulumi.lifecycle.delete import delete as delete_cluster
 from ksail_pulumi.lifecycle.lease import finish_creation
@@ -22,7 +22,7 @@ from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.provider.credentials import see
 from ksail_pulumi.provider.earlier import earlier_clusters
 from ksail_pulumi.provider.identity import adopts, identity_of, keep, mark_of
-from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, UNASKED, found, refreshed, stored
+from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, REFUSED, found, refreshed, stored
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import marked
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateResult:
     """Create the cluster, or continue an earlier create of this resource."""
     hidden = this_run.remembered(call.urn)
-    _refuse_unasked(call)
+    _refuse_replacement(call)
     chosen = {key: value for key, value in hidden.get(CHOSEN, {}).items() if key not in inputs}
     spec = parse_cluster({**inputs_in(inputs), **chosen})
     session = _session(call, settings, inputs, "create")
@@ -90,7 +90,7 @@ def read(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]
 
 def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]) -> None:
     """Delete the cluster and wait until it is gone. It is not an error if it is gone already."""
-    _refuse_unasked(call)
+    _refuse_replacement(call)
     identity = identity_of(id_, properties, mark_of(properties, call.urn))
     on_delete = properties.get("onDelete") or {}
     session = _session(call, settings, properties, "delete")
@@ -100,14 +100,14 @@ def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, An
     call.progress("gone")
 
 
-def _refuse_unasked(call: Call) -> None:
-    """Refuse to create, or to delete for a replacement, if `check` could not reach Omni.
+def _refuse_replacement(call: Call) -> None:
+    """Refuse to create, or to delete for a replacement, if `check` could not reach Omni or found too few machines.
 
     Raises:
-        UnreachableError: With the reason.
+        LifecycleError: With the reason.
     """
-    if reason := this_run.remembered(call.urn).get(UNASKED):
-        raise UnreachableError(reason)
+    if reason := this_run.remembered(call.urn).get(REFUSED):
+        raise LifecycleError(reason)
 
 
 def _answer(

@@ -83,7 +83,7 @@ def test_every_way_to_ask_for_a_replacement_gives_a_new_cluster_that_runs(
 
 def says_what_is_wiped(run: Run, cluster: str, nodes: list[dict[str, Any]]) -> None:
     names = ", ".join(sorted(f"{node['hostname']} ({node['id']})" for node in nodes))
-    assert f"the cluster is deleted first, and its machines are wiped: {names}" in run.told[cluster], run.output
+    assert f"is deleted first, and its machines are wiped: {names}" in run.told[cluster], run.output
 
 
 @pytest.mark.sweep
@@ -147,3 +147,43 @@ def test_a_cluster_that_was_imported_can_be_replaced_while_the_program_still_imp
     assert server.uuids(omni) != before
     server.is_as_stored(project, omni)
     assert project.up().changes == {"unchanged": 5}
+
+
+def test_the_preview_of_a_replacement_says_once_what_happens_and_not_what_an_update_would_do(
+    project: Project, simulator: Simulator
+) -> None:
+    clusters: dict[str, dict[str, Any]] = {
+        "listed": {"options": {"replace_on_changes": ["talosVersion"]}},
+        "triggered": {"options": {"replacement_trigger": "first"}},
+        "forced": {},
+        "updated": {"options": {"replace_on_changes": ["labels"]}},
+    }
+    older = "1.13.7"
+    project.init()
+    project.clusters(clusters)
+    project.up()
+
+    clusters["triggered"]["options"] = {"replacement_trigger": "second"}
+    project.clusters({name: {**inputs, "talos_version": older} for name, inputs in clusters.items()})
+    told = project.preview("--replace", project.urn("forced")).told
+    for name in ("listed", "triggered", "forced"):
+        assert told[name].count("its machines are wiped") == 1, told[name]
+        assert told[name].count(older) == 1, told[name]
+        assert "every machine reboots" not in told[name]
+    assert f"-> {older}: every machine reboots" in told["updated"]
+    assert "wiped" not in told["updated"]
+
+
+def test_a_replacement_that_cannot_get_its_machines_deletes_nothing(
+    project: Project, simulator: Simulator, omni: Client
+) -> None:
+    project.init()
+    project.clusters({"main": {"options": {"replace_on_changes": ["workers"]}}})
+    project.up()
+    before = server.uuids(omni)
+
+    project.clusters({"main": {"workers": 100, "options": {"replace_on_changes": ["workers"]}}})
+    assert "not enough available machines" in project.preview().told["main"]
+    failed = project.up(fails=True)
+    assert "Cluster 'main' is not deleted for its replacement" in failed.told["main"]
+    assert server.uuids(omni) == before

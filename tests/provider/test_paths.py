@@ -7,7 +7,7 @@ import pytest
 
 from ksail_pulumi.problems import InvalidCluster
 from ksail_pulumi.provider.inputs import FIELDS
-from ksail_pulumi.provider.paths import to_stored_names
+from ksail_pulumi.provider.paths import replaced_by, to_stored_names
 from ksail_pulumi.provider.spelling import to_wire, wire_name
 
 INPUT_OPTIONS = ["ignore_changes", "replace_on_changes", "hide_diffs"]
@@ -166,3 +166,30 @@ def test_options_without_paths_stay_as_they_are():
     opts = pulumi.ResourceOptions(protect=True)
     to_stored_names(opts, {})
     assert [getattr(opts, option) for option in OPTIONS] == [None] * 4
+
+
+OLD = {"talosVersion": "1.12.0", "controlPlane": 3, "workers": [{"count": 1}, {"labels": {"a.b/c": "d"}}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "new", "replaces"),
+    [
+        ("talosVersion", {"talosVersion": "1.13.0"}, True),
+        ("talosVersion", {"controlPlane": 5}, False),
+        ("talosVersion", {"talosVersion": None}, True),
+        ("*", {"controlPlane": 5}, True),
+        ("*", {}, False),
+        ("labels", {"labels": {"a": "b"}}, True),
+        ("labels.a", {"labels": {"a": "b"}}, False),  # added as a whole
+        ("controlPlane.count", {"controlPlane": {"count": 3}}, False),
+        ("workers[0].count", {"workers": [{"count": 2}, OLD["workers"][1]]}, True),
+        ("workers[1].count", {"workers": [{"count": 2}, OLD["workers"][1]]}, False),
+        ("workers[*].count", {"workers": [{"count": 2}, OLD["workers"][1]]}, True),
+        ('workers[1].labels["a.b/c"]', {"workers": [{"count": 1}, {"labels": {"a.b/c": "e"}}]}, True),
+        ("workers", {"workers": OLD["workers"][:1]}, True),
+        ("workers[1]", {"workers": OLD["workers"][:1]}, True),
+    ],
+)
+def test_replace_on_changes_names_what_differs(path, new, replaces):
+    inputs = {key: value for key, value in {**OLD, **new}.items() if value is not None}
+    assert replaced_by([path], OLD, inputs) is replaces
