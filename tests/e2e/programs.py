@@ -95,3 +95,46 @@ asked = json.loads(Path(f"{pulumi.get_stack()}.json").read_text())
 Shop("shop", asked["shop"])
 Bank("bank", asked["bank"])
 """
+
+# Clusters whose inputs follow a resource `text` of the user's own, which is replaced when its text changes. The text is
+# JSON, and `{"of": key}` stands for its value of that key. Until it is replaced, Pulumi does not know it.
+WITH_UNKNOWNS = """\
+import json
+from pathlib import Path
+
+import pulumi
+from pulumi import dynamic
+
+from ksail_pulumi import OmniCluster
+
+
+class TextProvider(dynamic.ResourceProvider):
+    def create(self, props):
+        return dynamic.CreateResult("text", {**props, "out": props["text"]})
+
+    def diff(self, id, olds, news):
+        return dynamic.DiffResult(olds["text"] != news["text"], replaces=["text"])
+
+
+class Text(dynamic.Resource):
+    out: pulumi.Output[str]
+
+    def __init__(self, name, text):
+        super().__init__(TextProvider(), name, {"text": text, "out": None})
+
+
+asked = json.loads(Path(f"{pulumi.get_stack()}.json").read_text())
+text = Text("text", json.dumps(asked["text"]))
+
+
+def followed(value):
+    if isinstance(value, dict) and set(value) == {"of"}:
+        return text.out.apply(lambda known: json.loads(known)[value["of"]])
+    if isinstance(value, dict):
+        return {key: followed(item) for key, item in value.items()}
+    return [followed(item) for item in value] if isinstance(value, list) else value
+
+
+for name, inputs in asked["clusters"].items():
+    OmniCluster(name, **followed(inputs))
+"""
