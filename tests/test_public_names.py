@@ -41,6 +41,8 @@ NAMES = [
     "OmniClusterArgsDict",
     "OnDeleteArgs",
     "OnDeleteArgsDict",
+    "OnUpdateArgs",
+    "OnUpdateArgsDict",
     "PatchArgs",
     "PatchArgsDict",
     "RollingArgs",

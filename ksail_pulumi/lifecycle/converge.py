@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.addons.findings import outdates_manifests
 from ksail_pulumi.errors import NotEnoughMachinesError
 from ksail_pulumi.lifecycle.apply import apply
+from ksail_pulumi.lifecycle.cut_off import remove_cut_off
 from ksail_pulumi.lifecycle.ownership import refuse_locked
 from ksail_pulumi.lifecycle.snapshot import take_snapshot
 from ksail_pulumi.lifecycle.waiting.goal import Goal
 from ksail_pulumi.lifecycle.waiting.gone import wait_until_free, wait_until_gone
 from ksail_pulumi.omni.resources import LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
+from ksail_pulumi.plan.cut_off import cut_off_machines, is_cut_off, refused_departures
 from ksail_pulumi.plan.diff import merge, release, steps
 from ksail_pulumi.plan.locks import without_lock
 from ksail_pulumi.plan.parts.nodes import taken_machines
@@ -90,16 +92,23 @@ def converge(
     leaving: set[str] = set()
     shrinks = outdated = False
     lost: set[str] = set()
+    removed: set[str] = set()
     # Each round plans from a new snapshot. A second one is needed in two cases only: another cluster took a machine
     # between snapshot and write, or a resource must be gone before its successor can be created.
     while True:
         _refuse_taken(spec, snapshot)
         planned = _plan(spec, mark, claim, snapshot, lost, previous=previous, earlier=earlier, adopt=adopt)
         refuse_locked(snapshot.cluster, planned.plan)
+        _refuse_departures(spec, planned, snapshot)
         to_take = steps(planned.plan)
         apply(lease.on(to_take) if lease else to_take, session, mark, applied, merge=planned.merge)
         # Collected over all rounds: the next snapshot no longer shows what this round has removed.
         leaving |= _leaving(planned.plan, snapshot)
+        if spec.on_update.disconnected_machines == "remove":
+            # Also those that an earlier attempt has taken out of their set: Omni has no node of them left.
+            members = {status.id for status in snapshot.statuses if status.cluster == spec.name}
+            gone = members.difference(planned.assignment.machines, removed)
+            removed |= remove_cut_off([each for each in gone if is_cut_off(each, snapshot)], session, spec.name)
         shrinks |= bool(leaving) or _class_shrinks(planned.plan)
         outdated |= outdates_manifests(planned.plan.changed)
         if applied.lost:
@@ -140,6 +149,13 @@ def _refuse_taken(spec: ClusterSpec, snapshot: Snapshot) -> None:
     """Refuse a listed machine that is not available: unlike a free one, it cannot be replaced by another."""
     for problem in taken_machines(spec, snapshot):
         raise InvalidCluster([problem])
+
+
+def _refuse_departures(spec: ClusterSpec, planned: _Planned, snapshot: Snapshot) -> None:
+    """Refuse to take machines out of the cluster that Omni cannot wipe, unless the spec says what to do about them."""
+    cut_off = cut_off_machines(planned.plan, planned.assignment, snapshot)
+    if problems := list(refused_departures(spec, cut_off, snapshot)):
+        raise InvalidCluster(problems)
 
 
 @dataclass(frozen=True)

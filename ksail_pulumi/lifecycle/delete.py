@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from ksail_pulumi import listing
 from ksail_pulumi.errors import KsailPulumiError, LifecycleError, NotFoundError
 from ksail_pulumi.lifecycle.account import writing
+from ksail_pulumi.lifecycle.cut_off import remove_machine
 from ksail_pulumi.lifecycle.ownership import refuse_locked_deletion, refuse_lost
 from ksail_pulumi.lifecycle.parts import collect, start_list
 from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
@@ -20,7 +21,6 @@ from ksail_pulumi.omni.resources import (
     CLUSTER_UUID,
     LABEL_CLUSTER,
     LABEL_CONNECTED,
-    LINK,
     MACHINE_SET_NODE,
     MACHINE_STATUS,
     machine_name,
@@ -181,7 +181,7 @@ class _Deletion:
 
 
 class _Remover:
-    """Removes unreachable machines from Omni by their Link, as `omnictl --destroy-disconnected-machines` does."""
+    """Removes the machines of the cluster that are not connected."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -191,10 +191,7 @@ class _Remover:
         if resource.type != MACHINE_STATUS or _connected(resource) or resource.id in self._removed:
             return
         self._removed.add(resource.id)
-        try:
-            self._state.teardown(LINK, resource.id)
-        except NotFoundError:
-            return
+        remove_machine(resource.id, self._state)
 
 
 def _release(resources: Iterable[Resource], name: str, mark: OwnershipMark, state: State) -> None:

@@ -349,6 +349,14 @@ class OnDelete(Model):
     `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
 
 
+class OnUpdate(Model):
+    """What happens when machines leave the cluster in an update."""
+
+    disconnected_machines: Literal["wait", "fail", "remove"] = "fail"
+    """What to do about leaving machines that Omni cannot reach and therefore cannot wipe. `fail`: list them and change
+    nothing. `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
+
+
 class ClusterSpec(Model):
     """The inputs of an `OmniCluster`."""
 
@@ -426,6 +434,9 @@ class ClusterSpec(Model):
     wait_for: Literal["ready", "running", "none"] = "ready"
     """What `up` waits for. `ready`: all nodes are ready. `running`: all machines run with their configuration; for a
     network plugin that is installed later. `none`: nothing. Default: `ready`."""
+
+    on_update: OnUpdate = Field(default_factory=OnUpdate)
+    """What happens when machines leave the cluster in an update."""
 
     on_delete: OnDelete = Field(default_factory=OnDelete)
     """What happens when the cluster is deleted."""

@@ -15,6 +15,7 @@ from ksail_pulumi.model.cluster import (
     MachineClass,
     MachineSet,
     OnDelete,
+    OnUpdate,
     Patch,
     Workers,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "MachineClass",
     "MachineSet",
     "OnDelete",
+    "OnUpdate",
     "Patch",
     "Problem",
     "Workers",

@@ -9,12 +9,12 @@ from ksail_pulumi.addons.findings import addon_forecast, addon_rules, addon_warn
 from ksail_pulumi.errors import ForeignClusterError, NotEnoughMachinesError
 from ksail_pulumi.model.patches import lost_files
 from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.plan.cut_off import cut_off_machines, cut_off_warnings, refused_departures
 from ksail_pulumi.plan.etcd import etcd_steps
 from ksail_pulumi.plan.forecast import forecast
 from ksail_pulumi.plan.limits import measured, oversized, oversized_together, refused_resources
 from ksail_pulumi.plan.locks import lock_forbids
 from ksail_pulumi.plan.ownership import Creation
-from ksail_pulumi.plan.parts.nodes import leaving_nodes
 from ksail_pulumi.plan.parts.part import Outlook, Situation
 from ksail_pulumi.plan.parts.table import PARTS
 from ksail_pulumi.plan.planning import cluster_machines, cluster_versions, plan_changes
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ksail_pulumi.model.cluster import ClusterSpec
-    from ksail_pulumi.plan.changes import Plan
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.reservations import Reservations
@@ -99,7 +98,8 @@ def findings(
         if not failures:
             plan = plan_changes(spec, snapshot, versions, assignment, mark, previous=previous)
             written = (*plan.creates, *plan.deferred, *(each.desired for each in plan.updates))
-            for problem in refused_resources(written):
+            cut_off = cut_off_machines(plan, assignment, snapshot)
+            for problem in (*refused_resources(written), *refused_departures(spec, cut_off, snapshot)):
                 failures.setdefault(_key(problem), problem)
             if lock_forbids(plan, snapshot.cluster):
                 reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
@@ -109,7 +109,7 @@ def findings(
             forecasts += forecast(outlook, mark)
             forecasts += etcd_steps(spec, snapshot, assignment)
             warnings += repeated_values(plan.desired, assignment)
-            warnings += _cut_off(plan, assignment, snapshot)
+            warnings += cut_off_warnings(spec, cut_off, snapshot)
             forecasts += addon_forecast(
                 spec,
                 versions,
@@ -151,16 +151,6 @@ def _rules(situation: Situation) -> Iterator[Problem]:
 
 def _assignment_rules(situation: Situation, assignment: Assignment) -> Iterator[Problem]:
     return (problem for part in PARTS for problem in part.assignment_rules(situation, assignment))
-
-
-def _cut_off(plan: Plan, assignment: Assignment, snapshot: Snapshot) -> Iterator[str]:
-    """The machines that leave the cluster and that Omni cannot wipe now."""
-    for node in leaving_nodes(plan, snapshot):
-        if assignment.set_of(node.id) is None:
-            status = snapshot.status_of.get(node.id)
-            if status is not None and omni.LABEL_CONNECTED not in status.labels:
-                name = snapshot.machine_name(node.id)
-                yield f"machine {name} leaves the cluster and is not connected to Omni: the update waits for it"
 
 
 def _importable(spec: ClusterSpec, snapshot: Snapshot, previous: ClusterSpec | None, adopt: bool) -> Iterator[Problem]:

@@ -374,6 +374,7 @@ _IN_NO_RESOURCE: dict[str, Rule] = dict.fromkeys(
         "talosconfig",
         "wait_for",
         "on_delete",
+        "on_update",
         "ownership",
     ),
     _kept,

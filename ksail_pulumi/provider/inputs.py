@@ -333,6 +333,15 @@ class KubeconfigArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OnUpdateArgs:
+    """What happens when machines leave the cluster in an update."""
+
+    disconnected_machines: Input[Literal["wait", "fail", "remove"]] | None = None
+    """What to do about leaving machines that Omni cannot reach and therefore cannot wipe. `fail`: list them and change
+    nothing. `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class OnDeleteArgs:
     """What happens when the cluster is deleted."""
 
@@ -418,6 +427,9 @@ class OmniClusterArgs:
     wait_for: Input[Literal["ready", "running", "none"]] | None = None
     """What `up` waits for. `ready`: all nodes are ready. `running`: all machines run with their configuration; for a
     network plugin that is installed later. `none`: nothing. Default: `ready`."""
+
+    on_update: Input[OnUpdateArgs | OnUpdateArgsDict] | None = None
+    """What happens when machines leave the cluster in an update."""
 
     on_delete: Input[OnDeleteArgs | OnDeleteArgsDict] | None = None
     """What happens when the cluster is deleted."""
@@ -731,6 +743,14 @@ class KubeconfigArgsDict(TypedDict, total=False):
     """How long before it expires an `up` renews it, as a Go duration. Default: a quarter of `ttl`, at most a week."""
 
 
+class OnUpdateArgsDict(TypedDict, total=False):
+    """What happens when machines leave the cluster in an update."""
+
+    disconnected_machines: Input[Literal["wait", "fail", "remove"]]
+    """What to do about leaving machines that Omni cannot reach and therefore cannot wipe. `fail`: list them and change
+    nothing. `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
+
+
 class OnDeleteArgsDict(TypedDict, total=False):
     """What happens when the cluster is deleted."""
 
@@ -815,6 +835,9 @@ class OmniClusterArgsDict(TypedDict, total=False):
     wait_for: Input[Literal["ready", "running", "none"]]
     """What `up` waits for. `ready`: all nodes are ready. `running`: all machines run with their configuration; for a
     network plugin that is installed later. `none`: nothing. Default: `ready`."""
+
+    on_update: Input[OnUpdateArgs | OnUpdateArgsDict]
+    """What happens when machines leave the cluster in an update."""
 
     on_delete: Input[OnDeleteArgs | OnDeleteArgsDict]
     """What happens when the cluster is deleted."""
@@ -936,6 +959,11 @@ class InputOutputs:
     def wait_for(self) -> Output[str | None]:
         """What `up` waits for."""
         return self._output("waitFor")
+
+    @property
+    def on_update(self) -> Output[dict[str, Any] | None]:
+        """What happens when machines leave the cluster in an update."""
+        return self._output("onUpdate")
 
     @property
     def on_delete(self) -> Output[dict[str, Any] | None]:
@@ -1071,6 +1099,9 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "ttl": Field("ttl"),
         "renew_before": Field("renewBefore"),
     },
+    "OnUpdate": {
+        "disconnected_machines": Field("disconnectedMachines"),
+    },
     "OnDelete": {
         "disconnected_machines": Field("disconnectedMachines"),
     },
@@ -1098,6 +1129,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "kubeconfig": Field("kubeconfig", "Kubeconfig"),
         "talosconfig": Field("talosconfig"),
         "wait_for": Field("waitFor"),
+        "on_update": Field("onUpdate", "OnUpdate"),
         "on_delete": Field("onDelete", "OnDelete"),
         "ownership": Field("ownership"),
     },

@@ -73,6 +73,7 @@ def inputs() -> Iterator[dict[str, Any]]:
         "kubeconfig": {"user": "a", "groups": ["b"], "ttl": "720h", "renewBefore": "1h"},
         "talosconfig": False,
         "waitFor": "running",
+        "onUpdate": {"disconnectedMachines": "remove"},
         "onDelete": {"disconnectedMachines": "wait"},
         "ownership": "exclusive",
         "endpoint": "https://acme.omni.siderolabs.io",

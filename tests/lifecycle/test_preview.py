@@ -157,6 +157,12 @@ def test_a_machine_that_leaves_and_that_omni_cannot_wipe_is_named(lab: Lab, need
     needs(2)
     worker = lab.create(workers=1).nodes[1]["id"]
     lab.cut_off(worker, simulator)
-    (warning,) = preview(lab.spec(), lab.spec(workers=1), lab.mark, lab.client).warnings
-    assert f"({worker}) leaves the cluster and is not connected to Omni: the update waits for it" in warning
+    (refused,) = preview(lab.spec(), lab.spec(workers=1), lab.mark, lab.client).failures
+    assert refused.field == "onUpdate.disconnectedMachines"
+    assert f"({worker}), and Omni cannot wipe them" in refused.reason
+    outcomes = {"wait": "the update waits for them", "remove": "they are removed from Omni without a wipe"}
+    for choice, what in outcomes.items():
+        spec = lab.spec(onUpdate={"disconnectedMachines": choice})
+        (warning,) = preview(spec, lab.spec(workers=1), lab.mark, lab.client).warnings
+        assert warning.endswith(f"({worker}): {what}")
     simulator.faults.disconnected.discard(worker)

@@ -20,6 +20,7 @@ from ksail_pulumi.omni.resources import (
     KUBERNETES_UPGRADE_STATUS,
     LABEL_CLUSTER,
     LABEL_MACHINE_SET,
+    LINK,
     MACHINE_CLASS,
     MACHINE_SET,
     MACHINE_SET_NODE,
@@ -339,3 +340,64 @@ def test_an_interrupt_between_two_writes_leaves_something_to_go_on_with(lab: Lab
     lab.on_progress = None
     lab.cancelled.clear()
     assert lab.update(raised.value.outputs, workers=1).ready
+
+
+def test_a_machine_that_omni_cannot_wipe_does_not_leave_unasked(lab: Lab, needs: Needs, simulator: Simulator) -> None:
+    needs(2)
+    old = lab.create(workers=1)
+    worker = old.nodes[1]["id"]
+    lab.cut_off(worker, simulator)
+    with pytest.raises(InputError, match=r"onUpdate\.disconnectedMachines: machines that leave") as raised:
+        lab.update(old)
+    assert worker in str(raised.value)
+    assert raised.value.outputs is None
+    assert lab.machines("workers") == {worker}
+    lab.update(old, workers=1, labels={"a": "b"}, waitFor="none")  # it stays, so nothing is in the way
+
+
+def test_a_machine_that_omni_cannot_wipe_is_waited_for_or_removed_as_asked(
+    lab: Lab, needs: Needs, simulator: Simulator
+) -> None:
+    needs(3)
+    old = lab.create(workers=2)
+    first, second = sorted(lab.machines("workers"))
+    lab.cut_off(first, simulator)
+    with pytest.raises(WaitTimeoutError) as raised:
+        lab.update(old, workers=1, onUpdate={"disconnectedMachines": "wait"}, session=lab.session(seconds=5))
+    assert lab.client.state.find(LINK, first) is not None
+
+    stuck = raised.value.outputs
+    assert stuck is not None
+    new = lab.update(stuck, workers=1, onUpdate={"disconnectedMachines": "remove"})
+    assert lab.machines("workers") == {second}
+    assert lab.client.state.find(LINK, first) is None
+    assert len(new.nodes) == 2
+
+
+def test_another_machine_takes_the_place_of_one_that_is_dead(lab: Lab, needs: Needs, simulator: Simulator) -> None:
+    one, two, three = needs(3)[:3]
+    old = lab.create(controlPlane={"machines": [one]}, workers=[{"name": "a", "machines": [two]}])
+    lab.cut_off(two, simulator)
+    removing = {"disconnectedMachines": "remove"}
+    new = lab.update(
+        old, controlPlane={"machines": [one]}, workers=[{"name": "a", "machines": [three]}], onUpdate=removing
+    )
+    assert [node["id"] for node in new.nodes] == [one, three]
+    assert lab.client.state.find(LINK, two) is None
+
+
+def test_a_dead_machine_that_stays_in_the_cluster_is_never_removed(
+    lab: Lab, needs: Needs, simulator: Simulator
+) -> None:
+    one, two, three = needs(3)[:3]
+    old = lab.create(controlPlane={"machines": [one]}, workers=[{"name": "a", "machines": [two, three]}])
+    lab.cut_off(two, simulator)
+    lab.update(
+        old,
+        controlPlane={"machines": [one]},
+        workers=[{"name": "a", "machines": [two]}],
+        onUpdate={"disconnectedMachines": "remove"},
+        waitFor="none",
+    )
+    assert lab.client.state.find(LINK, two) is not None
+    assert lab.client.state.find(LINK, three) is not None

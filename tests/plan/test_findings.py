@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ksail_pulumi.model.parse import ClusterSpec
+from ksail_pulumi.model.parse import ClusterSpec, OnUpdate
 from ksail_pulumi.model.versions import Versions
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2, system_pb2
@@ -568,7 +568,8 @@ def changed(before: ClusterSpec, after: ClusterSpec, dead: tuple[int, ...] = ())
     statuses = [
         machine(number, cluster="prod", without=("connected",) if number in dead else ()) for number in range(1, 4)
     ] + [machine(number) for number in range(4, 7)]
-    return etcd_lines(judged(after, omni_with(running(before), statuses), before))
+    waiting = after.model_copy(update={"on_update": OnUpdate(disconnected_machines="wait")})
+    return etcd_lines(judged(waiting, omni_with(running(before), statuses), before))
 
 
 def test_what_etcd_survives_is_said_at_each_step_down() -> None:

@@ -140,6 +140,7 @@ GIVEN = {
     "kubeconfig": {"user": "ci"},
     "talosconfig": False,
     "wait_for": "running",
+    "on_update": {"disconnected_machines": "remove"},
     "on_delete": {"disconnected_machines": "wait"},
     "ownership": "exclusive",
 }
