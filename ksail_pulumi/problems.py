@@ -19,7 +19,19 @@ if TYPE_CHECKING:
 FieldPath = tuple[str | int, ...]
 """The path of a field in wire names: `("workers", 0, "patches", 1, "inline")`."""
 
-PRIVATE = frozenset({"annotations", "healthChecks", "healthchecks", "kernelArgs", "labels", "manifests", "patches"})
+PRIVATE = frozenset(
+    {
+        "annotations",
+        "healthChecks",
+        "healthchecks",
+        "kernelArgs",
+        "labels",
+        "manifests",
+        "metaValues",
+        "patches",
+        "providerData",
+    }
+)
 """Fields that may contain a secret at any depth."""
 
 _PRIVATE_URL = "url"

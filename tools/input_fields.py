@@ -12,11 +12,15 @@ from pydantic_core import PydanticUndefined
 from ksail_pulumi.formats.descriptions import described, descriptions
 from ksail_pulumi.model.base import PRIVATE_FIELDS, READ_BY_PROGRAM, Formerly
 from ksail_pulumi.model.cluster import ClusterSpec
+from ksail_pulumi.model.machine_class import MachineClassInputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pydantic.fields import FieldInfo
+
+RESOURCES: dict[str, type[BaseModel]] = {"MachineClass": MachineClassInputs}
+"""The models of the resources other than clusters."""
 
 _SCALARS = {str: "str", int: "int", bool: "bool", Any: "any"}
 _COLLECTIONS = {tuple: "list", list: "list", dict: "map"}
@@ -74,6 +78,8 @@ class Part:
 def parts() -> list[Part]:
     """All parts of the inputs, each after those that it consists of: the cluster is the last."""
     models: dict[type[BaseModel], None] = {}
+    for model in RESOURCES.values():
+        _collect(model, models)
     _collect(ClusterSpec, models)
     return [Part(_name(model), described(model), tuple(_inputs(model))) for model in models]
 

@@ -14,7 +14,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from input_fields import Input, Part, Shape, parts
+from input_fields import RESOURCES, Input, Part, Shape, parts
 from ksail_pulumi.lifecycle.outputs import FACTS, stored_name
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ from pulumi import Input, Output
 def written() -> dict[str, str]:
     """The content of every file that is written, by its path."""
     found = parts()
-    names = sorted(f"{part.name}Args{suffix}" for part in found for suffix in ("", "Dict"))
+    names = sorted(f"{part.name}Args{suffix}" for part in _with_classes(found) for suffix in ("", "Dict"))
     public = (ROOT / PUBLIC).read_text()
     others = [name for name in re.findall(r'^    "(\w+)",$', public, re.MULTILINE) if "Args" not in name]
     imports = f"    from ksail_pulumi.provider.inputs import ({', '.join(names)},)\n"
@@ -74,10 +74,16 @@ def _formatted(path: str, source: str) -> str:
     return subprocess.run(command, input=source, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
+def _with_classes(found: Sequence[Part]) -> list[Part]:
+    """The parts with classes of their own: the resources other than clusters take keyword arguments only."""
+    resources = [model.__name__ for model in RESOURCES.values()]
+    return [part for part in found if part.name not in resources]
+
+
 def _python(found: Sequence[Part]) -> Iterator[str]:
-    for part in found:
+    for part in _with_classes(found):
         yield "\n".join(_class(part))
-    for part in found:
+    for part in _with_classes(found):
         yield "\n".join(_dictionary(part))
     yield "\n".join(_outputs(found[-1]))
     yield "\n".join(_table(found))
@@ -226,11 +232,12 @@ def _parts(shapes: Sequence[Shape]) -> Iterator[str]:
 
 def _document(found: Sequence[Part]) -> Iterator[str]:
     by_name = {part.name: part for part in found}
-    order = dict.fromkeys(["OmniCluster", *_below("OmniCluster", by_name)])
+    roots = {"OmniCluster": "OmniCluster"} | {model.__name__: name for name, model in RESOURCES.items()}
+    order = dict.fromkeys(name for root in roots for name in (root, *_below(root, by_name)))
     for name in order:
         part = by_name[name]
         if name != "OmniCluster":
-            yield f"\n### {name}Args\n\n{part.description}"
+            yield f"\n### {roots.get(name, f'{name}Args')}\n\n{part.description}"
         yield "\n| input | type | meaning |\n|---|---|---|"
         for each in part.inputs:
             yield f"| `{each.name}` | {_shown_type(each.shapes)} | {each.description} |"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -12,6 +12,11 @@ from pydantic_core import PydanticCustomError
 
 from ksail_pulumi.model.durations import duration
 from ksail_pulumi.model.machine_ids import machine_id
+from ksail_pulumi.problems import Problem
+from ksail_pulumi.redaction import KEY_BELONGS, looks_like, no_variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _VERSION = re.compile(r"v?([0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]+)?)")
 _UNLIMITED = "unlimited"
@@ -22,7 +27,9 @@ _INT_64 = range(-(2**63), 2**64)
 MOST_MACHINES = 2**32 - 1
 """Omni counts machines in 32 bits."""
 
-PRIVATE_FIELDS = frozenset({"annotations", "description", "inline", "job", "kernel_args", "labels", "url"})
+PRIVATE_FIELDS = frozenset(
+    {"annotations", "description", "inline", "job", "kernel_args", "labels", "meta_values", "provider_data", "url"}
+)
 """Fields that may hold a secret: no `repr` shows them."""
 
 READ_BY_PROGRAM = "read by the program"
@@ -55,14 +62,14 @@ def _size(value: Any) -> Any:
     return _UNLIMITED if isinstance(value, str) and value in get_args(_Unlimited) else value
 
 
-def _plain(value: Any) -> Any:
+def plain_data(value: Any) -> Any:
     """Plain JSON data in Python's own types; whole floats of 64 bits become integers, as they were before Pulumi."""
     if isinstance(value, float) and value.is_integer() and int(value) in _INT_64:
         return int(value)
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain_data(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain_data(item) for item in value]
     if value is None or isinstance(value, str | int | float | bool):
         return value
     raise PydanticCustomError(
@@ -73,7 +80,7 @@ def _plain(value: Any) -> Any:
 
 
 def _inline(value: Any) -> Any:
-    plain = _plain(value)
+    plain = plain_data(value)
     if isinstance(plain, list):
         plain = [{} if item is None else item for item in plain]  # as omnictl does
     if isinstance(plain, str | dict) or (isinstance(plain, list) and all(isinstance(item, dict) for item in plain)):
@@ -129,3 +136,25 @@ class Model(Guarded):
     def _without_nulls(cls, data: Any) -> Any:
         """A null is a field that was not set, as it is for Pulumi, which drops it on the way."""
         return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+
+class Inputs(Model):
+    """The inputs of a resource of its own, and its Omni."""
+
+    endpoint: str | None = None
+    """URL of the resource's Omni. A change to another Omni replaces the resource. Default: the Omni of the stack."""
+
+    service_account_key_env_var: str | None = None
+    """Name of the environment variable with the service account key for this Omni. Default: the key of the stack."""
+
+    def problems(self) -> Iterator[Problem]:
+        """What is wrong beyond single fields and can be found without Omni."""
+        yield from omni_problems(self.endpoint, self.service_account_key_env_var)
+
+
+def omni_problems(endpoint: str | None, variable: str | None) -> Iterator[Problem]:
+    """Reject keys that were pasted by mistake; the client validates the endpoint itself."""
+    if endpoint is not None and (what := looks_like(endpoint)) is not None:
+        yield Problem(("endpoint",), f"should be the URL of an Omni, but looks like {what}. {KEY_BELONGS}")
+    if variable and (reason := no_variable(variable)) is not None:
+        yield Problem(("serviceAccountKeyEnvVar",), reason)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.problems import FieldPath
 
-_TEXTS = ("inline", "job")
+_TEXTS = ("inline", "job", "providerData")
 """Fields that may hold YAML text."""
 
 _IDENTIFIERS = frozenset({"idOverride", "interval", "mode", "name"})

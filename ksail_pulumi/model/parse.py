@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
+from ksail_pulumi.model.base import Inputs
 from ksail_pulumi.model.cluster import (
     ClusterSpec,
     ControlPlane,
@@ -46,12 +47,15 @@ __all__ = [
     "duration",
     "format_duration",
     "parse_cluster",
+    "parse_inputs",
     "to_wire",
     "validate",
     "with_files",
 ]
 
 _DEEPEST = 100  # levels of nesting
+
+Spec = TypeVar("Spec", bound=Inputs)
 
 
 def parse_cluster(data: Mapping[str, Any], *, base: Path | None = None) -> ClusterSpec:
@@ -66,8 +70,7 @@ def parse_cluster(data: Mapping[str, Any], *, base: Path | None = None) -> Clust
     Raises:
         InvalidCluster: With one problem for every field that cannot be used.
     """
-    if garbled := {problem.path: problem for problem in _garbled(data, ())}:
-        raise InvalidCluster(list(garbled.values()))
+    _refuse_garbled(data)
     read, problems = read_files(data, base)
     try:
         spec = ClusterSpec.model_validate(read)
@@ -77,6 +80,27 @@ def parse_cluster(data: Mapping[str, Any], *, base: Path | None = None) -> Clust
     if problems:
         raise InvalidCluster(problems)
     return spec
+
+
+def parse_inputs(data: Mapping[str, Any], model: type[Spec]) -> Spec:
+    """Make a model of the inputs of another resource than a cluster.
+
+    Raises:
+        InvalidCluster: With one problem for every field that cannot be used.
+    """
+    _refuse_garbled(data)
+    try:
+        spec = model.model_validate(data)
+    except ValidationError as error:
+        raise InvalidCluster(problems_of(error.errors(include_url=False), model)) from None
+    if problems := {problem.path: problem for problem in spec.problems()}:
+        raise InvalidCluster(list(problems.values()))
+    return spec
+
+
+def _refuse_garbled(data: Mapping[str, Any]) -> None:
+    if garbled := {problem.path: problem for problem in _garbled(data, ())}:
+        raise InvalidCluster(list(garbled.values()))
 
 
 def _garbled(value: Any, path: tuple[str | int, ...]) -> Iterator[Problem]:

@@ -7,13 +7,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.model.addons import addon_rules
+from ksail_pulumi.model.base import omni_problems
 from ksail_pulumi.model.durations import duration
 from ksail_pulumi.model.machine_ids import is_uuid
 from ksail_pulumi.model.patches import CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGHT, patch_id, patch_problems
 from ksail_pulumi.model.selectors import OMNI_PREFIX, parse_selector
 from ksail_pulumi.model.workloads import workload_rules
 from ksail_pulumi.problems import Problem, field_path
-from ksail_pulumi.redaction import KEY_BELONGS, looks_like, no_variable, short
+from ksail_pulumi.redaction import looks_like, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +46,7 @@ def validate(spec: ClusterSpec) -> list[Problem]:
 
 def _rules(spec: ClusterSpec) -> Iterator[Problem]:
     yield from _name(spec)
-    yield from _omni(spec)
+    yield from omni_problems(spec.endpoint, spec.service_account_key_env_var)
     yield from _described((), spec)
     for index, machine_set in enumerate(spec.machine_sets):
         yield from _machine_set(spec.set_path(index), machine_set)
@@ -85,15 +86,6 @@ def _name(spec: ClusterSpec) -> Iterator[Problem]:
         yield Problem(("name",), "name should only contain letters, digits, dashes and underscores")
     elif (what := looks_like(spec.name)) is not None:
         yield Problem(("name",), f"should be the name of a cluster, but looks like {what}")
-
-
-def _omni(spec: ClusterSpec) -> Iterator[Problem]:
-    """Reject keys that were pasted by mistake; the client validates the endpoint itself."""
-    if spec.endpoint is not None and (what := looks_like(spec.endpoint)) is not None:
-        yield Problem(("endpoint",), f"should be the URL of an Omni, but looks like {what}. {KEY_BELONGS}")
-    variable = spec.service_account_key_env_var
-    if variable and (reason := no_variable(variable)) is not None:
-        yield Problem(("serviceAccountKeyEnvVar",), reason)
 
 
 def _described(path: FieldPath, scope: ClusterSpec | MachineSet | Machine) -> Iterator[Problem]:

@@ -113,6 +113,8 @@ TALOS_VERSION = _type("TalosVersions", specs_pb2.TalosVersionSpec)
 KUBERNETES_VERSION = _type("KubernetesVersions", specs_pb2.KubernetesVersionSpec)
 TALOS_EXTENSIONS = _type("TalosExtensions", specs_pb2.TalosExtensionsSpec)
 FEATURES_CONFIG = _type("FeaturesConfigs", specs_pb2.FeaturesConfigSpec)
+INFRA_PROVIDER_STATUS = _type("InfraProviderStatuses", specs_pb2.MachineRequestSetStatusSpec, "infra-provider")
+"""Only the IDs are used: the spec is that of another type without fields, which keeps all fields as unknown ones."""
 LINK = _type("Links", siderolink_pb2.SiderolinkSpec)
 SYS_VERSION = _type("SysVersions.system.sidero.dev", system_pb2.SysVersionSpec, "ephemeral")
 CURRENT_USER = _type("CurrentUsers", virtual_pb2.CurrentUserSpec, "virtual")

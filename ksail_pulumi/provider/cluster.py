@@ -22,6 +22,7 @@ from ksail_pulumi.provider.declared import declare
 from ksail_pulumi.provider.declaring import (
     INPUTS,
     Marks,
+    imported_id,
     refuse_shapeless,
     refuse_unknown,
     refuse_unsendable,
@@ -41,7 +42,6 @@ from ksail_pulumi.provider.properties import (
     REPLACED_ON,
 )
 from ksail_pulumi.provider.spelling import deprecations, to_wire
-from ksail_pulumi.redaction import shown
 
 if TYPE_CHECKING:
     import os
@@ -165,7 +165,7 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
         if opts.import_ is not None:
             # The engine's import cannot reach a dynamic provider; create takes the cluster over instead.
             with program.reported(resource_name):
-                wire["name"] = _imported_name(opts.import_, wire["name"], resource_name)
+                wire["name"] = imported_id(opts.import_, wire["name"], resource_name)
             hidden[ADOPT] = True
             hidden.pop(NAME_LEFT_OUT, None)
             opts.import_ = None
@@ -287,12 +287,3 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
     def talosconfig(self) -> Output[str]:
         """A talosconfig for the cluster, a secret. For a cluster of `get` it is requested when this is first used."""
         return self._children.credential("talosconfig")
-
-
-def _imported_name(imported: object, name: object, resource_name: str) -> str:
-    if not isinstance(imported, str):
-        raise InputError("name", "`import_` should be the name of the cluster as a string, not an output")
-    if name not in (imported, resource_name):
-        given = "an output" if isinstance(name, Output) else shown(name)
-        raise InputError("name", f"is {given}, but `import_` imports cluster {shown(imported)}: use the same name")
-    return imported

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from pulumi import Archive, Asset, Output, Resource, _types
 from pulumi.output import Unknown
 
+from ksail_pulumi.errors import InputError
 from ksail_pulumi.lifecycle.outputs import FACTS
 from ksail_pulumi.problems import InvalidCluster, Problem, invalid, unknown_field
 from ksail_pulumi.provider.configured import look_at_settings
 from ksail_pulumi.provider.inputs import FIELDS
 from ksail_pulumi.provider.program import reported
 from ksail_pulumi.provider.spelling import wire_name
+from ksail_pulumi.redaction import shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -126,23 +128,42 @@ def with_outputs(value: Any) -> Any:
     return Output.from_input(value) if is_bare else value
 
 
+def imported_id(
+    imported: object, given: object, resource_name: str, *, field: str = "name", noun: str = "cluster"
+) -> str:
+    """The ID of what the option `import_` takes over, which is an input too.
+
+    Raises:
+        InputError: It is an output, or not the same as the input `field`, if that is not the default.
+    """
+    if not isinstance(imported, str):
+        raise InputError(field, f"`import_` should be the {field} of the {noun} as a string, not an output")
+    if given not in (imported, resource_name):
+        what = "an output" if isinstance(given, Output) else shown(given)
+        raise InputError(field, f"is {what}, but `import_` imports {noun} {shown(imported)}: use the same {field}")
+    return imported
+
+
 class Marks:
     """The paths of what is marked as secret in inputs, to be sent along with them; None if nothing is.
 
     Awaiting it looks into every `Output`. It comes before the inputs themselves, so a mistake in one is found here.
     """
 
-    def __init__(self, resource: Resource, resource_name: str, wire: Mapping[str, Any]) -> None:
-        """Belong to a resource and its inputs, in their form on the wire."""
+    def __init__(
+        self, resource: Resource, resource_name: str, wire: Mapping[str, Any], kind: str = "OmniCluster"
+    ) -> None:
+        """Belong to a resource of a class and its inputs, in their form on the wire."""
         self._resource = resource
         self._resource_name = resource_name
+        self._kind = kind
         self._wire = wire
 
     def __await__(self) -> Generator[Any, None, list[list[str | int]] | None]:
         return self._found().__await__()
 
     async def _found(self) -> list[list[str | int]] | None:
-        with reported(self._resource_name):
+        with reported(self._resource_name, self._kind):
             await look_at_settings(self._resource, self._wire)
             return [list(path) async for path in _marked(self._wire, ())] or None
 

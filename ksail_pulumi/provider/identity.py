@@ -54,11 +54,11 @@ def identity_of(name: str, outputs: Mapping[str, Any], mark: OwnershipMark) -> I
     )
 
 
-def in_another_omni(name: str, former: str, now: str) -> str:
-    """The text for a cluster whose program has no endpoint: only an endpoint in the program moves a cluster."""
+def in_another_omni(name: str, former: str, now: str, noun: str = "cluster") -> str:
+    """The text for a resource whose program has no endpoint: only an endpoint in the program moves a resource."""
     return (
-        f"cluster {name!r} is in Omni at {former}, and this is Omni at {now}. Set `omni:endpoint` or OMNI_ENDPOINT to "
-        "the former endpoint, or set the input `endpoint` to replace the cluster by one in this Omni"
+        f"{noun} {name!r} is in Omni at {former}, and this is Omni at {now}. Set `omni:endpoint` or OMNI_ENDPOINT to "
+        f"the former endpoint, or set the input `endpoint` to replace the {noun} by one in this Omni"
     )
 
 

@@ -13,6 +13,38 @@ from pulumi import Input, Output
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetaValueArgs:
+    """A value in the META partition of a Talos machine."""
+
+    key: Input[int] | None = None
+    """Number of the META key, such as 10 for a network configuration."""
+
+    value: Input[str] | None = None
+    """The value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoProvisionArgs:
+    """Machines that an infra provider creates when a cluster needs them."""
+
+    provider_id: Input[str] | None = None
+    """ID of the infra provider in Omni."""
+
+    provider_data: Input[str | Mapping[str, Any]] | None = field(default=None, repr=False)
+    """Settings for the infra provider, such as the size of the machines: a mapping, or YAML text. The provider defines
+    them."""
+
+    kernel_args: Input[Sequence[Input[str]]] | None = field(default=None, repr=False)
+    """Kernel arguments of the machines. A change reaches only machines that are created later."""
+
+    meta_values: Input[Sequence[Input[MetaValueArgs | MetaValueArgsDict]]] | None = field(default=None, repr=False)
+    """Values for the META partition of the machines."""
+
+    grpc_tunnel: Input[bool] | None = None
+    """Whether the machines reach Omni through a gRPC tunnel. Default: as set for the account."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MachineClassArgs:
     """Machines that Omni allocates by a machine class."""
 
@@ -437,6 +469,36 @@ class OmniClusterArgs:
     ownership: Input[Literal["additive", "exclusive"]] | None = None
     """What the resource removes from the cluster. `additive`: only what it created. `exclusive`: everything that is not
     in the inputs. Default: `additive`."""
+
+
+class MetaValueArgsDict(TypedDict, total=False):
+    """A value in the META partition of a Talos machine."""
+
+    key: Input[int]
+    """Number of the META key, such as 10 for a network configuration."""
+
+    value: Input[str]
+    """The value."""
+
+
+class AutoProvisionArgsDict(TypedDict, total=False):
+    """Machines that an infra provider creates when a cluster needs them."""
+
+    provider_id: Input[str]
+    """ID of the infra provider in Omni."""
+
+    provider_data: Input[str | Mapping[str, Any]]
+    """Settings for the infra provider, such as the size of the machines: a mapping, or YAML text. The provider defines
+    them."""
+
+    kernel_args: Input[Sequence[Input[str]]]
+    """Kernel arguments of the machines. A change reaches only machines that are created later."""
+
+    meta_values: Input[Sequence[Input[MetaValueArgs | MetaValueArgsDict]]]
+    """Values for the META partition of the machines."""
+
+    grpc_tunnel: Input[bool]
+    """Whether the machines reach Omni through a gRPC tunnel. Default: as set for the account."""
 
 
 class MachineClassArgsDict(TypedDict, total=False):
@@ -988,6 +1050,24 @@ class Field(NamedTuple):
 
 
 FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
+    "MetaValue": {
+        "key": Field("key"),
+        "value": Field("value"),
+    },
+    "AutoProvision": {
+        "provider_id": Field("providerId"),
+        "provider_data": Field("providerData", "", "any"),
+        "kernel_args": Field("kernelArgs", "", "list"),
+        "meta_values": Field("metaValues", "MetaValue", "list"),
+        "grpc_tunnel": Field("grpcTunnel"),
+    },
+    "MachineClassInputs": {
+        "endpoint": Field("endpoint"),
+        "service_account_key_env_var": Field("serviceAccountKeyEnvVar"),
+        "name": Field("name"),
+        "match_labels": Field("matchLabels", "", "list"),
+        "auto_provision": Field("autoProvision", "AutoProvision"),
+    },
     "MachineClass": {
         "name": Field("name"),
         "size": Field("size"),

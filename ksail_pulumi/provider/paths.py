@@ -6,7 +6,10 @@ The SDKs that Pulumi generates translate them too. A path in another spelling wo
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +21,7 @@ from ksail_pulumi.provider.spelling import CLUSTER, fields_of
 from ksail_pulumi.redaction import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pulumi import ResourceOptions
 
@@ -35,24 +38,29 @@ class _NoPropertyError(Exception):
     """The text is the end of a sentence that begins with the path."""
 
 
-def to_stored_names(opts: ResourceOptions, wire: Mapping[str, Any]) -> None:
-    """Write the paths in the options of a cluster with the names that its properties have in the state.
+def to_stored_names(
+    opts: ResourceOptions, wire: Mapping[str, Any], part: str = CLUSTER, facts: Sequence[str] = FACTS
+) -> None:
+    """Write the paths in the options of a resource with the names that its properties have in the state.
 
     Args:
         opts: The options.
-        wire: The inputs of the cluster.
+        wire: The inputs of the resource.
+        part: The name of the inputs in `FIELDS`.
+        facts: The outputs that are not inputs.
 
     Raises:
         InvalidCluster: Paths name no property that the option can be about.
     """
     inputs = stored_inputs(wire)
+    known = _known(part, tuple(facts))
     problems: list[Problem] = []
     for option in _NAMES:
         paths = getattr(opts, option, None)
         if isinstance(paths, str):
             problems.append(Problem((option,), "should be a list, not {paths}", paths=paths))
         elif paths:
-            setattr(opts, option, list(_all_stored(option, paths, inputs, problems)))
+            setattr(opts, option, list(_all_stored(option, paths, inputs, known, problems)))
     if problems:
         raise InvalidCluster(problems)
 
@@ -87,13 +95,15 @@ def _changes(old: Any, new: Any, path: tuple[Step, ...]) -> Iterator[tuple[Step,
         yield path
 
 
-def _all_stored(option: str, paths: Sequence[Any], inputs: Mapping[str, Any], problems: list[Problem]) -> Iterator[str]:
+def _all_stored(
+    option: str, paths: Sequence[Any], inputs: Mapping[str, Any], known: _Known, problems: list[Problem]
+) -> Iterator[str]:
     for index, path in enumerate(paths):
         try:
             steps = _steps(path)
             if option == _SECRETS and len(steps) > 1:
                 raise _NoPropertyError("is a part of a property: Pulumi can only mark a whole one as secret")
-            stored = list(_root(steps, _NAMES[option]))
+            stored = list(_root(steps, known, _NAMES[option](known)))
             _refuse_inside_a_value(stored, inputs)
             yield _path(stored)
         except _NoPropertyError as error:
@@ -139,16 +149,16 @@ def _refuse_inside_a_value(steps: Sequence[Step], inputs: Mapping[str, Any]) -> 
             value = value.get(step) if isinstance(value, dict) else None
 
 
-def _root(steps: Sequence[Step], names: Mapping[str, Field]) -> Iterator[Step]:
+def _root(steps: Sequence[Step], known: _Known, names: Mapping[str, Field]) -> Iterator[Step]:
     first, *rest = steps
     if first == _ALL and not rest:
         yield first
         return
-    if first in _OUTPUTS and first not in names:
+    if first in known.outputs and first not in names:
         raise _NoPropertyError("is an output, not an input")
-    known = [name for name in FIELDS[CLUSTER] if name not in FORMER_NAMES]
-    outputs = [name for name in _OUTPUTS if name in names and name not in known and name.islower()]
-    field = _field(first, names, [*known, *outputs], "input or output" if outputs else "input")
+    shown = [name for name in FIELDS[known.part] if name not in FORMER_NAMES]
+    outputs = [name for name in known.outputs if name in names and name not in shown and name.islower()]
+    field = _field(first, names, [*shown, *outputs], "input or output" if outputs else "input")
     yield field.wire
     yield from _below(field, rest)
 
@@ -186,22 +196,27 @@ def _both_spellings(fields: Mapping[str, Field]) -> dict[str, Field]:
     return {**fields, **{_SNAKE.sub("_", name).lower(): field for name, field in fields.items()}}
 
 
-_OUTPUTS = _both_spellings({name: Field(name, "", "any") for name in FACTS})
+@dataclass(frozen=True)
+class _Known:
+    """What paths can name: the inputs by their own names, and by those that they have as outputs."""
+
+    part: str
+    inputs: Mapping[str, Field]
+    outputs: Mapping[str, Field]
 
 
-def _inputs() -> dict[str, Field]:
-    """The inputs by their own names, and by those that they have as outputs."""
-    stored = {name: field._replace(wire=stored_name(field.wire)) for name, field in fields_of(CLUSTER).items()}
-    return stored | _both_spellings({field.wire: field for field in stored.values()})
+@cache
+def _known(part: str, facts: tuple[str, ...]) -> _Known:
+    stored = {name: field._replace(wire=stored_name(field.wire)) for name, field in fields_of(part).items()}
+    inputs = stored | _both_spellings({field.wire: field for field in stored.values()})
+    return _Known(part, inputs, _both_spellings({name: Field(name, "", "any") for name in facts}))
 
 
-_INPUTS = _inputs()
-
-_NAMES: Mapping[str, Mapping[str, Field]] = {
-    "ignore_changes": _INPUTS,
-    "replace_on_changes": _INPUTS,
+_NAMES: Mapping[str, Callable[[_Known], Mapping[str, Field]]] = {
+    "ignore_changes": lambda known: known.inputs,
+    "replace_on_changes": lambda known: known.inputs,
     # A refresh also shows how outputs differ.
-    "hide_diffs": _OUTPUTS | _INPUTS,
-    _SECRETS: _INPUTS | _OUTPUTS,
+    "hide_diffs": lambda known: {**known.outputs, **known.inputs},
+    _SECRETS: lambda known: {**known.inputs, **known.outputs},
 }
 """The options with paths, and the properties that these can name. Of two with the same name the last one counts."""

@@ -26,18 +26,19 @@ class ProgramSettingsError(SettingsError, RunError):
 
 
 @contextmanager
-def reported(resource_name: str = "") -> Iterator[None]:
+def reported(resource_name: str = "", kind: str = "OmniCluster") -> Iterator[None]:
     """Show errors in the block without a traceback; their classes still work with `except`.
 
     Args:
         resource_name: The resource, for the message; errors about files already name the file.
+        kind: The class of the resource.
     """
     try:
         yield
     except ConfigFileError as error:
         raise ProgramFileError(error.path, error.line, error.field, error.reason) from error
     except InputError as error:
-        of = f"OmniCluster {resource_name!r}: " if resource_name else ""
+        of = f"{kind} {resource_name!r}: " if resource_name else ""
         raise ProgramInputError("", f"{of}{error}") from error
     except SettingsError as error:
         raise ProgramSettingsError(str(error)) from error

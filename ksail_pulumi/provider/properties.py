@@ -71,7 +71,9 @@ OMNI = "__omni"
 CONNECTION = "__connection"
 """Of a child: the inputs of its cluster that say how to reach Omni. Where they differ, nothing else does."""
 
-_CONTENTS = frozenset({"annotations", "description", "inline", "job", "kernelArgs", "labels", "url"})
+_CONTENTS = frozenset(
+    {"annotations", "description", "inline", "job", "kernelArgs", "labels", "metaValues", "providerData", "url"}
+)
 
 VERSIONS = ("kubernetesVersion", "talosVersion")
 _HIDDEN = object()
@@ -110,13 +112,13 @@ def refreshed(outputs: ClusterOutputs, old: Mapping[str, Any], endpoint: str) ->
     return {**stored(outputs, inputs, endpoint), **versions, **kept, PINNED: pinned}, inputs
 
 
-def found(outputs: ClusterOutputs) -> dict[str, Any]:
-    """The outputs of a cluster without inputs in the state (`OmniCluster.get`).
+def found(wire: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs of a resource without inputs in the state (`OmniCluster.get`).
 
     Contents of patches, manifests, labels and similar fields are secret, because Omni does not know whether their
     author has marked them.
     """
-    return {key: _contents_guarded(key, value) for key, value in outputs.to_wire().items()}
+    return {key: _contents_guarded(key, value) for key, value in wire.items()}
 
 
 def _contents_guarded(key: str, value: Any) -> Any:

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 CLUSTER = "OmniCluster"
 
 
-def to_wire(inputs: OmniClusterArgs | Mapping[str, Any]) -> dict[str, Any]:
+def to_wire(inputs: OmniClusterArgs | Mapping[str, Any], part: str = CLUSTER) -> dict[str, Any]:
     """The inputs in their form on the wire; what was not set is left out, and outputs stay outputs.
+
+    Args:
+        inputs: The inputs of a cluster, or of another resource.
+        part: The name of these inputs in `FIELDS`.
 
     Raises:
         InputError: One input is given in both spellings, or these are no inputs at all.
@@ -33,7 +37,7 @@ def to_wire(inputs: OmniClusterArgs | Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(
             "", f"the inputs should be an OmniClusterArgs or a dictionary, not a value of type {type(inputs).__name__}"
         )
-    return _respelled_mapping(inputs, CLUSTER, "")
+    return _respelled_mapping(inputs, part, "")
 
 
 def deprecations(inputs: OmniClusterArgs | Mapping[str, Any]) -> list[str]:

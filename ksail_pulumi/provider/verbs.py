@@ -74,7 +74,7 @@ def read(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]
         outputs = read_cluster(id_, client)
         if outputs is None:
             raise NotFoundError(f"cluster {id_!r} not found in Omni at {client.endpoint}")
-        return ReadResult(id_, found(outputs))
+        return ReadResult(id_, found(outputs.to_wire()))
     identity = identity_of(id_, properties, mark_of(properties, call.urn))
     client = _client(settings, properties)
     outputs = read_cluster(id_, client, identity=identity, old=properties, inform=call.info)

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ksail_pulumi.omni.api import specs_pb2
-from ksail_pulumi.omni.resources import LABEL_NO_MANUAL_ALLOCATION, MACHINE_SET, Resource, ResourceType
+from ksail_pulumi.omni.resources import INFRA_PROVIDER_STATUS, LABEL_NO_MANUAL_ALLOCATION, MACHINE_SET, Resource
 from ksail_pulumi.simulator import selectors
 from ksail_pulumi.simulator.allocation import allocation_of
 from ksail_pulumi.simulator.validations.context import Context
-
-INFRA_PROVIDER_STATUS = ResourceType(
-    "InfraProviderStatuses.omni.sidero.dev", "infra-provider", specs_pb2.InfraProviderCombinedStatusSpec
-)
-"""Infra providers do not exist here; only the name of the type is used."""
 
 
 def on_create(context: Context, machine_class: Resource) -> Iterator[str]:

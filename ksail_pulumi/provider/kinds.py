@@ -1,0 +1,252 @@
+"""Pulumi's verbs for the resources other than clusters, implemented with their `lifecycle.kind.Kind`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
+from pulumi.output import Unknown
+
+from ksail_pulumi.errors import InputError, KsailPulumiError, LifecycleError, NotFoundError
+from ksail_pulumi.lifecycle.session import DEFAULT_SECONDS, Deadline, Session
+from ksail_pulumi.model.parse import parse_inputs
+from ksail_pulumi.omni.client import Client, connect
+from ksail_pulumi.omni.endpoint import another_omni
+from ksail_pulumi.plan.ownership import OwnershipMark
+from ksail_pulumi.problems import InvalidCluster, Problem
+from ksail_pulumi.provider.identity import adopts, in_another_omni, mark_of, owner
+from ksail_pulumi.provider.inputs import FIELDS
+from ksail_pulumi.provider.properties import (
+    ADOPT,
+    CREATE_FIRST,
+    MARKED,
+    NAME_LEFT_OUT,
+    OMNI,
+    OWNER,
+    PACKAGE,
+    PREVIEW,
+    concerns,
+    without_unknowns,
+)
+from ksail_pulumi.provider.properties import found as without_contents
+from ksail_pulumi.provider.run import this_run
+from ksail_pulumi.provider.secrecy import marked, newly_marked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ksail_pulumi.lifecycle.kind import Found, Kind
+    from ksail_pulumi.plan.findings import Findings
+    from ksail_pulumi.provider.host.call import Call
+    from ksail_pulumi.provider.settings import Settings
+
+LOOK_SECONDS = 10.0
+"""The time limit of a check for Omni in seconds; after it the check continues without Omni."""
+
+_ABOUT_OMNI = ("endpoint", "serviceAccountKeyEnvVar")
+
+
+@dataclass(frozen=True)
+class Verbs:
+    """The verbs for one call of the engine.
+
+    Attributes:
+        call: The call.
+        kind: The kind of the resource.
+        settings: The settings of the provider.
+    """
+
+    call: Call
+    kind: Kind[Any]
+    settings: Settings
+
+    def check(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> CheckResult:
+        """The inputs as they are stored, and their problems. Unchanged inputs are not checked again."""
+        hidden = {key: news.get(key) for key in (ADOPT, CREATE_FIRST)}
+        this_run.remember(self.call.urn, {**hidden, MARKED: news.get(MARKED) or []})
+        inputs = _inputs(self.kind, news)
+        if news.get(NAME_LEFT_OUT) and "name" in olds:
+            inputs["name"] = olds["name"]
+        if OWNER in news:
+            inputs[OWNER] = owner(str(news[OWNER]), self.call.urn)
+        asked, unknown = without_unknowns(_inputs(self.kind, inputs))
+        if not unknown and asked == _inputs(self.kind, olds) and inputs.get(OWNER) == olds.get(OWNER):
+            return CheckResult(inputs, [])
+        try:
+            spec = parse_inputs(asked, self.kind.model)
+            problems = [] if unknown else list(self._look(spec=spec, inputs=inputs, olds=olds, news=news))
+        except InvalidCluster as error:
+            problems = [problem for problem in error.problems if not concerns(problem.path, unknown)]
+        # A failure that names a property would show its value.
+        return CheckResult(inputs, [CheckFailure("", self.call.gate.ours(str(problem))) for problem in problems])
+
+    def _look(
+        self,
+        *,
+        spec: Any,
+        inputs: Mapping[str, Any],
+        olds: Mapping[str, Any],
+        news: Mapping[str, Any],
+    ) -> Iterator[Problem]:
+        """What Omni would refuse. Warnings and forecasts are shown in a preview."""
+        id_ = self.kind.id_of(spec)
+        if not olds and self._replaced_too_late(id_):
+            yield Problem((), _too_late(self.kind, id_))
+            return
+        before = parse_inputs(_inputs(self.kind, olds), self.kind.model) if olds else None
+        try:
+            client = connect(self.settings.connection(inputs)).until(time.monotonic() + LOOK_SECONDS)
+            mark = OwnershipMark(str(inputs.get(OWNER, "")), frozenset({str(olds[OWNER])} if OWNER in olds else ()))
+            found: Findings = self.kind.preview(spec, before, mark, client, adopt=adopts(self.call.urn, id_))
+        except KsailPulumiError as error:
+            if news.get(PREVIEW):
+                self.call.warning(str(error))
+            return
+        if news.get(PREVIEW):
+            for show, lines in ((self.call.warning, found.warnings), (self.call.info, found.forecasts)):
+                for line in lines:
+                    if this_run.is_news(self.call.urn, line):
+                        show(line)
+        yield from found.failures
+
+    def diff(self, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
+        """What differs in meaning; makes no call unless the endpoint has changed.
+
+        `changes` is None if inputs differ: then the engine itself finds which ones.
+        """
+        this_run.keep(self.call.urn, {"name": id_})
+        old, new = _inputs(self.kind, olds), _inputs(self.kind, news)
+        other_owner = olds.get(OWNER) != news.get(OWNER)
+        if not _differ(self.kind, old, new):
+            return DiffResult(changes=other_owner or newly_marked(self.call.urn, olds))
+        known = [field for field in self.kind.replaced_by if not isinstance(new.get(field), Unknown)]
+        replaces = [field for field in known if old.get(field) != new.get(field)]
+        if self._other_omni(id_, olds, new):
+            replaces.append("endpoint")
+        # When the engine compares, it also shows hidden properties.
+        return DiffResult(changes=True if other_owner else None, replaces=replaces)
+
+    def _other_omni(self, id_: str, olds: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        """Whether the program names another Omni, and not the same one with another URL."""
+        endpoint = new.get("endpoint")
+        if not isinstance(endpoint, str) or not another_omni(str(olds.get(OMNI, "")), endpoint):
+            return False
+        client = connect(self.settings.connection(new))
+        return self.kind.read(id_, client, mark=mark_of(olds, self.call.urn), spec=None) is None
+
+    def create(self, inputs: Mapping[str, Any]) -> CreateResult:
+        """Create the resource, or continue an earlier create of it."""
+        spec = parse_inputs(_inputs(self.kind, inputs), self.kind.model)
+        id_ = self.kind.id_of(spec)
+        if self._replaced_too_late(id_):
+            raise LifecycleError(_too_late(self.kind, id_))
+        session = self._session(inputs, "create")
+        found = self.kind.create(
+            spec, OwnershipMark(str(inputs.get(OWNER, ""))), session, adopt=adopts(self.call.urn, id_)
+        )
+        return CreateResult(found.id, self._outputs(found, inputs, session.client))
+
+    def update(self, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> UpdateResult:
+        """Change the resource to new inputs."""
+        spec, before = (parse_inputs(_inputs(self.kind, each), self.kind.model) for each in (news, olds))
+        session = self._session(news, "update")
+        mark = OwnershipMark(str(news.get(OWNER, "")), frozenset({str(olds.get(OWNER, ""))}))
+        self._refuse_another_omni(id_, olds, session.client, mark)
+        found = self.kind.update(id_, spec, before, mark, session)
+        return UpdateResult(self._outputs(found, news, session.client))
+
+    def read(self, id_: str, properties: Mapping[str, Any]) -> ReadResult:
+        """Read the resource: for a refresh, with stored outputs as `properties`, or for `get`."""
+        client = connect(self.settings.connection(properties))
+        if PACKAGE not in properties:
+            found = self.kind.read(id_, client, mark=None, spec=None)
+            if found is None:
+                raise NotFoundError(f"{self.kind.noun} {id_!r} not found in Omni at {client.endpoint}")
+            return ReadResult(id_, without_contents({**found.inputs, **found.outputs}))
+        mark, stored = mark_of(properties, self.call.urn), _inputs(self.kind, properties)
+        found = self.kind.read(id_, client, mark=mark, spec=parse_inputs(stored, self.kind.model))
+        if found is None:
+            self._refuse_another_omni(id_, properties, client, mark)
+            self.call.warning(
+                f"{self.kind.noun} {id_!r} no longer exists in Omni at {client.endpoint}, or this resource no longer "
+                "manages it: it is removed from the state"
+            )
+            return ReadResult("", {})
+        kept = {key: properties[key] for key in (*_ABOUT_OMNI, OWNER) if key in properties}
+        inputs = {**kept, **found.inputs}
+        marks = {MARKED: properties[MARKED]} if MARKED in properties else {}
+        return ReadResult(id_, {**self._outputs(found, inputs, client), **marks}, inputs)
+
+    def delete(self, id_: str, properties: Mapping[str, Any]) -> None:
+        """Delete the resource and wait until it is gone."""
+        session = self._session(properties, "delete")
+        mark = mark_of(properties, self.call.urn)
+        self._refuse_another_omni(id_, properties, session.client, mark)
+        self.kind.delete(id_, parse_inputs(_inputs(self.kind, properties), self.kind.model), mark, session)
+        this_run.deletes(self.call.urn, id_)
+
+    def _outputs(self, found: Found, inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
+        paths = marked(self.call.urn, inputs)
+        return {
+            **inputs,
+            **found.outputs,
+            OMNI: client.endpoint,
+            PACKAGE: metadata.version("ksail-pulumi"),
+            **({MARKED: [list(path) for path in paths]} if paths else {}),
+        }
+
+    def _replaced_too_late(self, id_: str) -> bool:
+        """Whether a resource would be created before the one with the same ID that it replaces is deleted."""
+        urn = self.call.urn
+        if not id_ or this_run.kept(urn).get("name") != id_ or this_run.has_deleted(urn, id_):
+            return False
+        return bool(this_run.remembered(urn).get(CREATE_FIRST))
+
+    def _refuse_another_omni(
+        self, id_: str, properties: Mapping[str, Any], client: Client, mark: OwnershipMark
+    ) -> None:
+        """Refuse to work on an Omni that is not the one where the resource was last seen, and does not have it.
+
+        Raises:
+            LifecycleError: With both endpoints.
+        """
+        former = str(properties.get(OMNI, ""))
+        if not former or not another_omni(former, client.endpoint):
+            return
+        if self.kind.read(id_, client, mark=mark, spec=None) is None:
+            raise LifecycleError(in_another_omni(id_, former, client.endpoint, self.kind.noun))
+
+    def _session(self, properties: Mapping[str, Any], verb: str) -> Session:
+        return Session(
+            client=connect(self.settings.connection(properties)),
+            deadline=Deadline.after(self.call.timeout or DEFAULT_SECONDS[verb]),
+            progress=self.call.progress,
+            warn=self.call.warning,
+            cancelled=self.call.cancelled,
+        )
+
+
+def _differ(kind: Kind[Any], old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    if old == new or pulumi.contains_unknowns(dict(new)):
+        return old != new
+    try:
+        return bool(parse_inputs(old, kind.model) != parse_inputs(new, kind.model))
+    except InputError:
+        return True
+
+
+def _inputs(kind: Kind[Any], properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs among the properties of a resource."""
+    names = [field.wire for field in FIELDS[kind.model.__name__].values()]
+    return {name: properties[name] for name in names if properties.get(name) is not None}
+
+
+def _too_late(kind: Kind[Any], id_: str) -> str:
+    return (
+        f"{kind.noun} {id_!r} cannot be created before the one that it replaces is deleted: set the option "
+        "`delete_before_replace=True`"
+    )
