@@ -1,0 +1,196 @@
+"""Every fault of the simulator, in every phase of every verb, ends in convergence or in a clear error, in time.
+
+After an error the fault is removed, and the verb ends well when it is repeated: nothing is lost.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from ksail_pulumi.errors import KsailPulumiError
+from ksail_pulumi.lifecycle.create import create
+from ksail_pulumi.lifecycle.delete import delete
+from ksail_pulumi.lifecycle.identity import Identity
+from ksail_pulumi.lifecycle.update import update
+from ksail_pulumi.omni.resources import LABEL_CONNECTED, MACHINE_STATUS
+from ksail_pulumi.omni.watch import Query
+from ksail_pulumi.simulator.store import StoreError
+from tests.sweeps import sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ksail_pulumi.lifecycle.outputs import ClusterOutputs
+    from ksail_pulumi.lifecycle.session import Session
+    from ksail_pulumi.simulator.faults import Faults, Write
+    from ksail_pulumi.simulator.server import Simulator
+
+    from .conftest import Lab
+
+DEADLINE = 4.0
+LATE = 2.0
+"""How long after the deadline a verb may end, in seconds."""
+
+MACHINES = range(6)
+
+
+def every(selection: str) -> Callable[[Faults], None]:
+    return lambda faults: [getattr(faults, selection).add(machine) for machine in MACHINES] and None
+
+
+FAULTS: dict[str, Callable[[Faults], None]] = {
+    **{name: every(name) for name in ("never_join", "disconnected", "unreachable", "reject_config")},
+    "stuck health checks": lambda faults: setattr(faults, "stuck_health_checks", True),
+    "failing backups": lambda faults: setattr(faults, "failing_backups", True),
+    "three calls find no server": lambda faults: setattr(faults, "unavailable", 3),
+    "no call finds a server": lambda faults: setattr(faults, "unavailable", 10**9),
+    "a slow link": lambda faults: setattr(faults, "round_trip", 0.5),
+    "a link that is too slow": lambda faults: setattr(faults, "round_trip", 60.0),
+    "broken watches": lambda faults: faults.break_watches(),
+    "refused writes": lambda faults: faults.on_write(refuse),
+}
+
+
+class Refusing:
+    """Whether writes are refused."""
+
+    on = False
+
+
+def refuse(moment: str, _: Write) -> None:
+    if Refusing.on and moment == "before":
+        raise StoreError(grpc.StatusCode.PERMISSION_DENIED, "not now")
+
+
+def heal(faults: Faults) -> None:
+    for selection in (faults.never_join, faults.disconnected, faults.unreachable, faults.reject_config):
+        selection.clear()
+    faults.stuck_health_checks = faults.failing_backups = False
+    faults.unavailable, faults.round_trip = 0, 0.0
+    Refusing.on = False
+
+
+class Trap:
+    """Lets one fault strike once: at once, after the first write, or when the waiting begins."""
+
+    def __init__(self, lab: Lab, faults: Faults, fault: str, phase: str) -> None:
+        self._faults = faults
+        self._fault = fault
+        if phase == "begin":
+            self._strike()
+        elif phase == "write":
+            faults.on_write(lambda moment, _: self._strike() if moment == "after" else None)
+        else:
+            lab.on_progress = lambda line: self._strike() if "machine" in line else None
+
+    @property
+    def struck(self) -> bool:
+        return not self._fault
+
+    def _strike(self) -> None:
+        fault, self._fault = self._fault, ""
+        if fault:
+            Refusing.on = fault == "refused writes"
+            FAULTS[fault](self._faults)
+
+
+@pytest.fixture
+def late() -> Iterator[Callable[[], float]]:
+    """How long this machine has been late in this test, in seconds: a thread counts how much it oversleeps."""
+    stop, overslept = threading.Event(), [0.0]
+
+    def count() -> None:
+        while not stop.is_set():
+            begin = time.monotonic()
+            stop.wait(0.02)
+            overslept[0] += max(0.0, time.monotonic() - begin - 0.03)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    yield lambda: overslept[0]
+    stop.set()
+    thread.join()
+
+
+class Work:
+    """One verb on one cluster, which continues after an error as Pulumi does: with what the state has then."""
+
+    def __init__(self, lab: Lab, verb: str) -> None:
+        self._lab = lab
+        self._verb = verb
+        self._old = None if verb == "create" else lab.create(workers=1)
+        self._leaves = verb in ("delete", "replace")
+
+    def do(self, seconds: float) -> None:
+        session = self._lab.session(seconds=seconds, grace=1)
+        try:
+            if self._leaves:
+                delete(self._lab.name, session, identity=self._identity)
+                self._leaves, self._old = False, None
+            if self._verb != "delete":
+                outputs = self._apply(session)
+                assert outputs.ready
+        except KsailPulumiError as error:
+            self._old = error.outputs or self._old
+            raise
+
+    def _apply(self, session: Session) -> ClusterOutputs:
+        if self._old is None:
+            return create(self._lab.spec(workers=1), self._lab.mark, session)
+        wanted = self._lab.spec(workers=2, patches=[PATCH]) if self._verb == "update" else self._lab.spec(workers=1)
+        return update(wanted, self._identity, session, old=self._old.to_wire())
+
+    @property
+    def _identity(self) -> Identity:
+        assert self._old is not None
+        uuid, run, omni = self._old.cluster_uuid, self._old.creation, self._lab.client.endpoint
+        return Identity(self._lab.name, self._lab.mark, uuid=uuid, omni=omni, run=run)
+
+
+PATCH = {"name": "p", "inline": {"machine": {"sysctls": {"a": "1"}}}}
+VERBS = ("create", "update", "replace", "delete")
+CASES = [(fault, verb, phase) for fault in FAULTS for verb in VERBS for phase in ("begin", "write", "wait")]
+
+
+@pytest.mark.parametrize("case", sample(CASES), ids="-".join)
+def test_a_fault_ends_in_convergence_or_in_a_clear_error_in_time(
+    lab: Lab, simulator: Simulator, late: Callable[[], float], case: tuple[str, str, str]
+) -> None:
+    fault, verb, phase = case
+    work = Work(lab, verb)
+    trap = Trap(lab, simulator.faults, fault, phase)
+    begin, late_before = time.monotonic(), late()
+    error = ""
+    try:
+        work.do(DEADLINE)
+    except KsailPulumiError as caught:
+        error = str(caught)
+    overrun = time.monotonic() - begin - DEADLINE - (late() - late_before)
+    assert overrun < LATE
+    assert trap.struck
+    heal(simulator.faults)
+    lab.on_progress = None
+    if error:
+        assert any(named in error for named in (lab.name, "Omni", "service account")), error
+        connected(lab)
+        work.do(120.0)
+    if verb == "delete":
+        assert lab.read() is None
+    lab.delete()
+
+
+def connected(lab: Lab) -> None:
+    """Wait until Omni shows all machines as connected."""
+    with lab.client.state.watch(Query(MACHINE_STATUS)) as watch:
+        lost: dict[str, bool] = {}
+        while (event := watch.next(timeout=60)) is not None:
+            if event.resource is not None:
+                lost[event.resource.id] = LABEL_CONNECTED not in event.resource.labels
+            if len(lost) == len(MACHINES) and not any(lost.values()):
+                return
+    raise AssertionError("machines stay disconnected")
