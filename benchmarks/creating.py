@@ -87,7 +87,7 @@ def _create(server: Omni, machines: int, written: _Written) -> float:
     return written.last - began
 
 
-def _ping(server: Omni) -> float:
+def ping(server: Omni) -> float:
     """Seconds that one call takes, the median of several; the connection stands already."""
     client = server.connect()
     client.state.find(SYS_VERSION, "current")
@@ -116,7 +116,7 @@ def _best(machines: int, round_trip: float) -> tuple[float, float, list[Resource
         with omni(machines=machines, round_trip=round_trip, speed="real") as server:
             written = _Written()
             creates.append(_create(server, machines, written))
-            pings.append(_ping(server))
+            pings.append(ping(server))
             resources = written.resources
     return min(creates), min(pings), resources
 
