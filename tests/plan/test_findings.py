@@ -321,6 +321,14 @@ def test_machine_classes_are_checked() -> None:
     )
 
 
+def test_a_set_of_a_class_without_machines_cannot_be_switched_because_omni_could_not_delete_it_then() -> None:
+    to_manual = judged(SPEC, omni_with(running(by_class("big"), RUNS)))
+    assert failures(to_manual)["workers[0]"] == (
+        "machine set uses a machine class, and Omni could not delete it after the change: add another set, and remove "
+        "this one; for the control plane, replace the cluster"
+    )
+
+
 def test_a_set_with_machines_cannot_be_switched_to_a_class_or_back() -> None:
     to_class = judged(by_class("big"), omni_with(running(), machine_classes=[machine_class("big")]))
     nodes = [node(2, "prod-workers", by_class=True)]

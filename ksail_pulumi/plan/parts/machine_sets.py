@@ -105,6 +105,9 @@ def _strategies(current: Resource) -> dict[str, Any]:
     return found
 
 
+_INSTEAD = "add another set, and remove this one; for the control plane, replace the cluster"
+
+
 def rules(situation: Situation) -> Iterator[Problem]:
     yield from _classes(situation)
     yield from _bootstrap(situation)
@@ -130,15 +133,22 @@ def _classes(situation: Situation) -> Iterator[Problem]:
 
 
 def _switch(path: FieldPath, machine_set: MachineSet, live: Resource, snapshot: Snapshot) -> Iterator[Problem]:
-    """Omni lets a set change between machines of its own and those of a class only while it is empty."""
+    """Refuse to change a set between machines of its own and those of a class, where Omni refuses it or breaks."""
     occupied = any(node.labels.get(omni.LABEL_MACHINE_SET) == live.id for node in snapshot.nodes)
     by_class = bool(live.spec.machine_allocation.name)
-    if occupied and by_class != (machine_set.machine_class is not None):
+    if by_class == (machine_set.machine_class is not None):
+        return
+    if occupied:
         now, then = ("machine class", "manual") if by_class else ("manual", "machine class")
         yield Problem(
             path,
             f"machine set is not empty and is using {now} nodes management, updating to {then} mode is not allowed: "
-            "add another set, and remove this one",
+            f"{_INSTEAD}",
+        )
+    elif by_class:
+        # Omni accepts it, and the deletion of the set and its cluster then never ends (v1.10.4).
+        yield Problem(
+            path, f"machine set uses a machine class, and Omni could not delete it after the change: {_INSTEAD}"
         )
 
 
