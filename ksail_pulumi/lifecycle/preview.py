@@ -11,6 +11,7 @@ from ksail_pulumi.lifecycle.snapshot import take_snapshot, with_extensions
 from ksail_pulumi.model.patches import patch_text
 from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.findings import findings
+from ksail_pulumi.plan.machine_class import with_declared
 from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.plan.reservations import reserve
 from ksail_pulumi.problems import Problem
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.findings import Findings
+    from ksail_pulumi.plan.machine_class import DeclaredClass
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.reservations import Earlier
     from ksail_pulumi.plan.snapshot import Snapshot
@@ -55,6 +57,7 @@ def preview(
     create_first: bool = False,
     replaced: Sequence[Replacement] = (),
     earlier: Sequence[Earlier] = (),
+    classes: Sequence[DeclaredClass] = (),
     reading: Reading | None = None,
 ) -> Findings:
     """What Omni will refuse, what will block, and what will change.
@@ -71,6 +74,7 @@ def preview(
         create_first: Whether a replacement of the resource creates before it deletes.
         replaced: The clusters that a replacement deletes; the machines of those that go first count as free.
         earlier: The clusters that the program declares first: they get their machines first.
+        classes: The machine classes that the program declares first.
         reading: A reading of what belongs to no single cluster. Default: a new one.
 
     Raises:
@@ -80,6 +84,8 @@ def preview(
     asked = [(path, patch_text(patch.inline)) for path, patch in _patches(spec)]
     checks = [(path, client.management.start_validate_config(text)) for path, text in asked if text not in known]
     snapshot = take_snapshot(client, spec.name, extensions_of=spec.talos_version, reading=reading)
+    known_classes, uncertain = with_declared(snapshot.machine_classes or (), classes)
+    snapshot = replace(snapshot, machine_classes=known_classes)
     reservations = reserve(earlier, snapshot)
     lines = [_replaces(each, snapshot, mark, adopt=adopt) for each in replaced]
     if not adopt:
@@ -100,9 +106,20 @@ def preview(
     if previous is not None and (missing := _missing(snapshot, spec.name, client.endpoint)):
         refused.append(Problem((), missing))
     found = findings(spec, snapshot, mark=mark, previous=previous, reservations=reservations, adopt=adopt)
+    found = replace(found, warnings=(*found.warnings, *_uncertain(spec, uncertain)))
     if not refused:
         return replace(found, forecasts=(*lines, *found.forecasts))
     return replace(found, failures=(*found.failures, *refused), forecasts=())
+
+
+def _uncertain(spec: ClusterSpec, classes: set[str]) -> Iterator[str]:
+    """A warning for each machine class of the program that the cluster uses and does not depend on."""
+    used = {each.machine_class.name for each in spec.machine_sets if each.machine_class is not None}
+    for name in sorted(used & classes):
+        yield (
+            f"machine class {name} does not exist yet, and the cluster does not wait for it: pass the output `name` of "
+            "the MachineClass instead of a text"
+        )
 
 
 def _missing(snapshot: Snapshot, name: str, endpoint: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.model.patches import patch_text, same_configuration
@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ksail_pulumi.model.machine_class import AutoProvision, MachineClassInputs
+
+
+@dataclass(frozen=True)
+class DeclaredClass:
+    """A machine class that the program of a cluster declares.
+
+    Attributes:
+        resource: The class as it will be, without the settings of its infra provider.
+        depends: Whether it will exist when the cluster is created.
+    """
+
+    resource: Resource
+    depends: bool
+
 
 _TUNNEL = {None: specs_pb2.UNSET, True: specs_pb2.ENABLED, False: specs_pb2.DISABLED}
 
@@ -129,3 +143,14 @@ def with_class(actual: Resource | None, wanted: MachineClassInputs, annotations:
         spec=omni.with_known_fields(actual.spec, class_spec(wanted)),
         annotations={**actual.annotations, **annotations},
     )
+
+
+def with_declared(classes: Sequence[Resource], declared: Iterable[DeclaredClass]) -> tuple[list[Resource], set[str]]:
+    """The classes that a cluster can use, and the names of those that may not exist when it is created."""
+    found, uncertain = {each.id: each for each in classes}, set()
+    for each in declared:
+        name = each.resource.id
+        if each.depends or name not in found:
+            found[name] = each.resource
+            uncertain |= set() if each.depends else {name}
+    return list(found.values()), uncertain

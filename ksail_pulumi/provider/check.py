@@ -17,6 +17,7 @@ from ksail_pulumi.provider.identity import owner
 from ksail_pulumi.provider.properties import (
     ADOPT,
     CHOSEN,
+    CLASSES,
     CREATE_FIRST,
     EARLIER,
     MARKED,
@@ -54,7 +55,7 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
     this_run.remember(
         call.urn,
         {
-            **{key: news.get(key) or [] for key in (EARLIER, MARKED, REPLACED_ON)},
+            **{key: news.get(key) or [] for key in (CLASSES, EARLIER, MARKED, REPLACED_ON)},
             POSTPONED: None,
             UNSEEN: bool(olds) and _hidden(olds) != _hidden(inputs),
         },

@@ -19,6 +19,7 @@ from ksail_pulumi.provider import program
 from ksail_pulumi.provider.base import OmniProvider
 from ksail_pulumi.provider.children import Children
 from ksail_pulumi.provider.declared import declare
+from ksail_pulumi.provider.declared_classes import DeclaredClasses
 from ksail_pulumi.provider.declaring import (
     INPUTS,
     Marks,
@@ -33,6 +34,7 @@ from ksail_pulumi.provider.inputs import InputOutputs
 from ksail_pulumi.provider.paths import to_stored_names
 from ksail_pulumi.provider.properties import (
     ADOPT,
+    CLASSES,
     CREATE_FIRST,
     EARLIER,
     MARKED,
@@ -172,7 +174,9 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
         if opts.id is None and (earlier := declare(wire, adopt=ADOPT in hidden)):
             hidden[EARLIER] = earlier
         # The marks come first: what is wrong with an output is found there. Pulumi makes an output of every other key.
-        marks = {MARKED: Marks(self, resource_name, wire if opts.id is None else {"name": opts.id})}
+        marks: dict[str, Any] = {MARKED: Marks(self, resource_name, wire if opts.id is None else {"name": opts.id})}
+        if PREVIEW in hidden:
+            marks[CLASSES] = DeclaredClasses(wire, opts)
         outputs = dict.fromkeys((*FACTS, *stored_inputs(dict.fromkeys(INPUTS))))
         properties = {**marks, **outputs, **stored_inputs(wire), **hidden}
         super().__init__(OmniClusterProvider(), resource_name, properties, opts)

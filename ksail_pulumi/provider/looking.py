@@ -19,7 +19,7 @@ from ksail_pulumi.plan.findings import Findings
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import versions_of
 from ksail_pulumi.problems import Problem
-from ksail_pulumi.provider.earlier import earlier_clusters
+from ksail_pulumi.provider.earlier import classes_of_program, earlier_clusters
 from ksail_pulumi.provider.identity import adopts, in_another_omni
 from ksail_pulumi.provider.paths import replaced_by
 from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, REPLACED_ON, VERSIONS
@@ -193,6 +193,7 @@ class _Asking:
             create_first=self._create_first,
             replaced=replaced or (),
             earlier=earlier_clusters(self.urn, self.settings, self.inputs),
+            classes=classes_of_program(self.urn, self.settings, self.inputs),
             reading=shared_reading(self.client),
         )
 

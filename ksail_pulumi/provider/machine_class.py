@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ksail_pulumi.provider.declared_classes import declare_class
 from ksail_pulumi.provider.own import OwnProvider, OwnResource
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class MachineClass(OwnResource):
             "service_account_key_env_var": service_account_key_env_var,
         }
         self._declare(MachineClassProvider(), resource_name, inputs, opts)
+        declare_class(self, self._declared)
 
     @property
     def name(self) -> Output[str]:

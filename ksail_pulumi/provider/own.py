@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import pulumi
 from pulumi import Output, ResourceOptions, dynamic
 
+from ksail_pulumi.errors import InputError
 from ksail_pulumi.provider import program
 from ksail_pulumi.provider.base import OmniProvider
 from ksail_pulumi.provider.declaring import Marks, imported_id, refuse_shapeless, refuse_unsendable, with_outputs
@@ -133,6 +134,8 @@ class OwnResource(dynamic.Resource, module="ksail", name="OwnResource"):
                 hidden[OWNER] = f"{organization}/{resource_name}"
             if opts.import_ is not None:
                 # The engine's import cannot reach a dynamic provider; create takes the resource over instead.
+                if not self._id_input:
+                    raise InputError("", "the option `import_` is not supported: remove it")
                 field, default = self._id_input, resource_name if default_name else ""
                 wire[field] = imported_id(
                     opts.import_, wire.get(field, opts.import_), default, field=field, noun=self._noun
@@ -143,6 +146,7 @@ class OwnResource(dynamic.Resource, module="ksail", name="OwnResource"):
         # The marks come first: what is wrong with an output is found there. Pulumi makes an output of every other key.
         marks = {MARKED: Marks(self, resource_name, wire if opts.id is None else {"name": opts.id}, self._kind)}
         names = dict.fromkeys((*self._facts, *(field.wire for field in FIELDS[part].values())))
+        self._declared = wire
         super().__init__(provider, resource_name, {**marks, **names, **wire, **hidden}, opts)
 
     @classmethod

@@ -44,6 +44,12 @@ REPLACED_ON = "__replacedOn"
 POSTPONED = "__postponed"
 """From `check` for `diff`: what an update will change. The engine makes no `diff` for a replacement that it decides."""
 
+CLASSES = "__classes"
+"""In a preview: the machine classes that the program declares before this cluster."""
+
+DEPENDS = "__depends"
+"""Of a machine class in `CLASSES`: whether the cluster is created after it."""
+
 CHOSEN = "__chosen"
 """Versions of the replaced cluster that the program omits."""
 

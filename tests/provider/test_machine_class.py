@@ -1,6 +1,7 @@
 """A machine class in Pulumi's own provider process, with a simulated Omni behind it."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 from pulumi.dynamic.dynamic import serialize_provider
@@ -63,7 +64,12 @@ def stored(asked):
     return {key: value for key, value in asked.items() if key not in ("__createFirst", "__preview")}
 
 
-def use(client, cluster="west"):
+def said(failures):
+    """Failures as the engine shows them."""
+    return "\n".join(f"{path}: {reason}" if path else reason for path, reason in failures.items())
+
+
+def use(cluster="west"):
     """A machine set that uses the class."""
     spec = specs_pb2.MachineSetSpec()
     spec.machine_allocation.name = "big"
@@ -98,6 +104,104 @@ def test_a_class_lives_from_create_to_delete(provider, client):
 
 
 def _with_labels(resource, labels):
-    from dataclasses import replace
-
     return replace(resource, spec=specs_pb2.MachineClassSpec(match_labels=labels))
+
+
+def test_an_infra_provider_s_class_keeps_the_form_of_its_inputs_and_shows_no_setting(provider, client, engine):
+    asked, failures = provider.check(inputs(autoProvision=PROVISIONED), urn=URN)
+    assert failures == {}
+    _, outputs = provider.create(asked, urn=URN)
+    spec = client.state.get(MACHINE_CLASS, "big").spec.auto_provision
+    assert (spec.provider_id, spec.provider_data) == ("talemu", "cpus: 4\npassword: p4ssw0rd-canary\n")
+    assert (spec.grpc_tunnel, list(spec.kernel_args), spec.meta_values[0].key) == (1, ["console=ttyS0"], 10)
+    assert provider.read("big", outputs, urn=URN) == ("big", outputs, asked)
+
+    _, failures = provider.check(inputs(autoProvision={**PROVISIONED, "providerId": "nobody"}), asked, urn=URN)
+    assert said(failures) == ('autoProvision.providerId: infra provider "nobody" not found; known are talemu')
+    assert not any("p4ssw0rd" in line for line in engine.texts())
+
+
+WRONG = [
+    ({}, "machine class should either have auto provision or match labels set"),
+    (
+        {"matchLabels": ["a"], "autoProvision": PROVISIONED},
+        "can't set both auto provision and match labels at the same time",
+    ),
+    ({"autoProvision": {"providerId": ""}}, "autoProvision.providerId: providerID can not be empty"),
+    ({"autoProvision": {"providerID": "talemu"}}, "autoProvision.providerID: unknown field; did you mean providerId?"),
+    ({"matchLabels": ["a ="], "name": 3.0}, "name: should be a string, not the number 3"),
+    (
+        {"matchLabels": ["omni.sidero.dev/no-manual-allocation"]},
+        "matchLabels[0]: selectors using label omni.sidero.dev/no-manual-allocation are not allowed",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "reason"), WRONG)
+def test_what_omni_would_refuse_is_refused_by_the_check(provider, given, reason):
+    _, failures = provider.check(inputs(**given), urn=URN)
+    assert reason in said(failures).splitlines()
+
+
+@pytest.mark.parametrize("selector", ["a in b", "a = (", "!"])
+def test_a_selector_that_omni_cannot_parse_is_refused(provider, selector):
+    _, failures = provider.check(inputs(matchLabels=["a", selector]), urn=URN)
+    assert said(failures).startswith(f'matchLabels[1]: failed to parse matchLabels: "{selector}": ')
+
+
+def test_the_kind_cannot_change_while_sets_use_the_class(provider, client, simulator, failed):
+    asked, _ = provider.check(inputs(matchLabels=["size = big"]), urn=URN)
+    _, outputs = provider.create(asked, urn=URN)
+    simulator.store.create(use())
+    other = inputs(autoProvision=PROVISIONED)
+    _, failures = provider.check(other, asked, urn=URN)
+    assert "autoProvision: cannot replace matchLabels while machine sets use the class" in said(failures)
+    assert "In use by: west-workers of cluster west" in said(failures)
+    with pytest.raises(failed, match="cannot replace matchLabels while machine sets use the class"):
+        provider.update("big", outputs, stored(other), urn=URN)
+    assert list(client.state.get(MACHINE_CLASS, "big").spec.match_labels) == ["size = big"]
+
+    with pytest.raises(failed) as refused:
+        provider.delete("big", outputs, urn=URN)
+    assert "can not delete the machine class as it is still in use by machine sets: west-workers" in str(refused.value)
+    assert "give them another machine class" in str(refused.value)
+
+
+def test_a_class_of_others_is_left_alone_unless_it_is_imported(provider, client, failed):
+    client.state.create(Resource(MACHINE_CLASS, "big", specs_pb2.MachineClassSpec(match_labels=["theirs"])))
+    ours = inputs(matchLabels=["ours"])
+    asked, failures = provider.check(ours, urn=URN)
+    assert "import it: opts=pulumi.ResourceOptions(import_='big')" in said(failures)
+    with pytest.raises(failed, match="was created manually or in Omni's UI"):
+        provider.create(asked, urn=URN)
+    with pytest.raises(failed, match="was created manually or in Omni's UI"):
+        provider.delete("big", {**asked, "__package": "1", "__omni": ""}, urn=URN)
+    assert list(client.state.get(MACHINE_CLASS, "big").spec.match_labels) == ["theirs"]
+
+    asked, failures = provider.check({**ours, "__adopt": True}, urn=URN)
+    assert failures == {}
+    provider.create(asked, urn=URN)
+    taken = client.state.get(MACHINE_CLASS, "big")
+    assert (list(taken.spec.match_labels), taken.annotations["ksail-pulumi/owner"]) == (["ours"], OWNER)
+
+
+def test_a_replacement_under_the_same_name_deletes_first(provider, failed):
+    asked, _ = provider.check(inputs(matchLabels=["a"]), urn=URN)
+    _, outputs = provider.create(asked, urn=URN)
+    provider.diff("big", outputs, asked, urn=URN)
+    _, failures = provider.check(inputs(matchLabels=["a"]), urn=URN)
+    assert "set the option `delete_before_replace=True`" in said(failures)
+    with pytest.raises(failed, match="cannot be created before the one that it replaces is deleted"):
+        provider.create(asked, urn=URN)
+    provider.delete("big", outputs, urn=URN)
+    assert provider.create(asked, urn=URN)[0] == "big"
+
+
+def test_get_reads_a_class_of_anybody_and_guards_the_settings_of_its_infra_provider(provider, client, failed):
+    spec = specs_pb2.MachineClassSpec()
+    spec.auto_provision.provider_id, spec.auto_provision.provider_data = "talemu", "token: canary"
+    client.state.create(Resource(MACHINE_CLASS, "theirs", spec))
+    _, outputs, _ = provider.read("theirs", {}, urn=URN)
+    assert outputs["autoProvision"] == {"secret": {"providerId": "talemu", "providerData": "token: canary"}}
+    with pytest.raises(failed, match="machine class 'nothing' not found in Omni at"):
+        provider.read("nothing", {}, urn=URN)
