@@ -12,7 +12,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ksail_pulumi.errors import ConfigFileError, InputError, KsailPulumiError, SettingsError
     from ksail_pulumi.lifecycle.outputs import ClusterNode
+    from ksail_pulumi.lifecycle.queries import (
+        ClusterInfo,
+        ExtensionInfo,
+        MachineClassInfo,
+        MachineInfo,
+        TalosVersionInfo,
+        VersionsInfo,
+    )
     from ksail_pulumi.provider.cluster import OmniCluster
+    from ksail_pulumi.provider.functions import (
+        get_cluster,
+        get_cluster_output,
+        get_extensions,
+        get_extensions_output,
+        get_machine_classes,
+        get_machine_classes_output,
+        get_versions,
+        get_versions_output,
+        list_clusters,
+        list_clusters_output,
+        list_machines,
+        list_machines_output,
+    )
 
     # make args: imports
     from ksail_pulumi.provider.inputs import (
@@ -76,10 +98,12 @@ __all__ = [
     "BackupArgsDict",
     "BootstrapSpecArgs",
     "BootstrapSpecArgsDict",
+    "ClusterInfo",
     "ClusterNode",
     "ConfigFileError",
     "ControlPlaneArgs",
     "ControlPlaneArgsDict",
+    "ExtensionInfo",
     "FeaturesArgs",
     "FeaturesArgsDict",
     "HealthCheckArgs",
@@ -95,6 +119,8 @@ __all__ = [
     "MachineClass",
     "MachineClassArgs",
     "MachineClassArgsDict",
+    "MachineClassInfo",
+    "MachineInfo",
     "ManifestArgs",
     "ManifestArgsDict",
     "MetaValueArgs",
@@ -113,8 +139,22 @@ __all__ = [
     "SettingsError",
     "StrategyArgs",
     "StrategyArgsDict",
+    "TalosVersionInfo",
+    "VersionsInfo",
     "WorkersArgs",
     "WorkersArgsDict",
+    "get_cluster",
+    "get_cluster_output",
+    "get_extensions",
+    "get_extensions_output",
+    "get_machine_classes",
+    "get_machine_classes_output",
+    "get_versions",
+    "get_versions_output",
+    "list_clusters",
+    "list_clusters_output",
+    "list_machines",
+    "list_machines_output",
     # make args: names
 ]
 
@@ -127,6 +167,28 @@ _ELSEWHERE = {
     "OmniCluster": "ksail_pulumi.provider.cluster",
     "SettingsError": "ksail_pulumi.errors",
 }
+
+_ELSEWHERE |= dict.fromkeys(
+    ("ClusterInfo", "ExtensionInfo", "MachineClassInfo", "MachineInfo", "TalosVersionInfo", "VersionsInfo"),
+    "ksail_pulumi.lifecycle.queries",
+)
+_ELSEWHERE |= dict.fromkeys(
+    (
+        "get_cluster",
+        "get_cluster_output",
+        "get_extensions",
+        "get_extensions_output",
+        "get_machine_classes",
+        "get_machine_classes_output",
+        "get_versions",
+        "get_versions_output",
+        "list_clusters",
+        "list_clusters_output",
+        "list_machines",
+        "list_machines_output",
+    ),
+    "ksail_pulumi.provider.functions",
+)
 
 _DEPRECATED = {
     "ComponentArgs": "AddonArgs",

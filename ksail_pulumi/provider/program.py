@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pulumi import RunError
 
-from ksail_pulumi.errors import ConfigFileError, InputError, SettingsError
+from ksail_pulumi.errors import ConfigFileError, InputError, OmniError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,3 +42,9 @@ def reported(resource_name: str = "", kind: str = "OmniCluster") -> Iterator[Non
         raise ProgramInputError("", f"{of}{error}") from error
     except SettingsError as error:
         raise ProgramSettingsError(str(error)) from error
+    except OmniError as error:
+        raise _as_run_error(type(error))(str(error), method=error.method, detail=error.detail) from error
+
+
+def _as_run_error(error: type[OmniError]) -> type[OmniError]:
+    return type(f"Program{error.__name__}", (error, RunError), {})
