@@ -54,6 +54,55 @@ class TestAMachineClassAndAClusterThatUsesIt:
         project.destroy()
         assert omni.state.find(MACHINE_CLASS, "small") is None
 
+    def test_a_cluster_that_does_not_wait_for_its_class_is_warned_of(self, project: Project) -> None:
+        project.program(CLASS.replace('"name": small.name', '"name": "small"'))
+        project.clusters({"labels": ["!gpu"], "size": 1})  # type: ignore[dict-item]
+        told = project.preview().told["west"]
+        assert "machine class small does not exist yet, and the cluster does not wait for it" in told
+
+    def test_a_class_that_exists_nowhere_is_refused(self, project: Project) -> None:
+        project.program(CLASS.replace('"name": small.name', '"name": "smal"'))
+        project.clusters({"labels": ["!gpu"], "size": 1})  # type: ignore[dict-item]
+        assert 'machine class with name "smal" doesn\'t exist' in project.preview(fails=True).output
+
+
+FUNCTIONS = """\
+import json
+from pathlib import Path
+
+import pulumi
+
+import ksail_pulumi
+
+asked = json.loads(Path("dev.json").read_text())
+small = ksail_pulumi.MachineClass("small", match_labels=["!gpu"])
+free = ksail_pulumi.list_machines_output(selector=small.id.apply(lambda _: "available"))
+pulumi.export("free", free.apply(lambda machines: len(machines)))
+pulumi.export("classes", ksail_pulumi.get_machine_classes())
+if "cluster" in asked:
+    pulumi.export("cluster", ksail_pulumi.get_cluster_output(asked["cluster"]))
+"""
+
+
+class TestFunctions:
+    def test_read_while_the_program_runs_and_wait_for_their_inputs(
+        self, project: Project, free_machines: list[str]
+    ) -> None:
+        project.program(FUNCTIONS)
+        project.init()
+        project.clusters({})
+        assert "free   : [unknown]" in project.preview().output
+        project.up()
+        project.up()
+        outputs = project.outputs()
+        assert outputs["free"] == len(free_machines)
+        assert "small" in [each["name"] for each in outputs["classes"]]
+
+        project.clusters({"cluster": "nobody"})  # type: ignore[dict-item]
+        told = project.preview(fails=True).output
+        assert "error: cluster not found: nobody" in told
+        assert "Traceback" not in told
+
 
 def _changed(resource: Resource) -> Resource:
     return replace(resource, spec=specs_pb2.MachineClassSpec(match_labels=["!gpu"]))
