@@ -15,6 +15,7 @@ from ksail_pulumi.errors import (
 )
 from ksail_pulumi.lifecycle.account import writing
 from ksail_pulumi.lifecycle.kind import Found, Kind, refuse_foreign, remove
+from ksail_pulumi.lifecycle.ownership import owner_in_words
 from ksail_pulumi.model.machine_class import MachineClassInputs
 from ksail_pulumi.omni.resources import INFRA_PROVIDER_STATUS, MACHINE_CLASS, MACHINE_SET
 from ksail_pulumi.plan.findings import Findings
@@ -23,6 +24,7 @@ from ksail_pulumi.plan.machine_class import (
     deletion_warning,
     effects,
     kind_problems,
+    takeover,
     unknown_provider,
     users_of,
     with_class,
@@ -64,15 +66,19 @@ class MachineClasses(Kind[MachineClassInputs]):
             known = providers.result() if providers is not None else None
         failures = [*unknown_provider(spec, known)]
         warnings: list[str] = []
+        forecasts: list[str] = []
         if actual is not None and not actual.tearing_down:
             failures += kind_problems(actual, spec, used)
             failures += self._refused(actual, mark, adopt=adopt)
             warnings += effects(actual, spec, used)
+            forecasts += takeover(actual, spec, owner_in_words(actual)) if adopt else ()
+        elif adopt:
+            failures.append(Problem(("name",), _not_there(spec.name, client)))
         elif before is not None and before.name == spec.name:
             failures.append(Problem((), _missing(spec.name, client)))
         if before is not None and before.name != spec.name:
             warnings += deletion_warning(before.name, users_of(before.name, sets.result()))
-        return Findings(failures=tuple(failures), warnings=tuple(warnings))
+        return Findings(tuple(failures), tuple(warnings), tuple(forecasts))
 
     def _refused(self, actual: Resource, mark: OwnershipMark, *, adopt: bool) -> Iterator[Problem]:
         try:
@@ -85,7 +91,7 @@ class MachineClasses(Kind[MachineClassInputs]):
         if session.client.state.find(MACHINE_CLASS, spec.name) is not None:
             return self._write(spec, mark, session, adopt=adopt)
         if adopt:
-            raise NotFoundError(f"machine class {spec.name!r} not found in Omni at {session.client.endpoint}")
+            raise NotFoundError(_not_there(spec.name, session.client))
         try:
             with writing(session.client):
                 session.client.state.create(with_class(None, spec, mark.annotations()))
@@ -152,6 +158,10 @@ class MachineClasses(Kind[MachineClassInputs]):
 
 def _found(actual: Resource, spec: MachineClassInputs | None) -> Found:
     return Found(actual.id, {"name": actual.id, **class_inputs(actual.spec, spec)})
+
+
+def _not_there(name: str, client: Client) -> str:
+    return f"machine class {name!r} not found in Omni at {client.endpoint}: remove `import_` to create it"
 
 
 def _missing(name: str, client: Client) -> str:

@@ -116,6 +116,15 @@ def effects(actual: Resource, wanted: MachineClassInputs, users: Sequence[Resour
     yield f"only machines that are created later follow the change. {_in_use(users)}"
 
 
+def takeover(actual: Resource, wanted: MachineClassInputs, owner: str | None) -> Iterator[str]:
+    """What happens to a class that is taken over."""
+    now, then = class_inputs(actual.spec, wanted), class_inputs(class_spec(wanted), wanted)
+    changed = sorted(key for key in {**now, **then} if now.get(key) != then.get(key))
+    whose = f", which is managed by {owner}," if owner else ""
+    what = f"changed: {', '.join(changed)}" if changed else "not changed"
+    yield f"machine class {actual.id}{whose} is taken over, and {what}"
+
+
 def _in_use(users: Sequence[Resource]) -> str:
     return f"In use by: {', '.join(f'{each.id} of cluster {each.cluster}' for each in users)}"
 

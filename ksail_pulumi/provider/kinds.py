@@ -97,11 +97,16 @@ class Verbs:
         if not olds and self._replaced_too_late(id_):
             yield Problem((), _too_late(self.kind, id_))
             return
+        endpoint = self.settings.endpoint_for(inputs)
+        if id_ and (other := this_run.other_asking(self.call.urn, endpoint, f"{self.kind.noun} {id_}")):
+            yield Problem((), f"the resource {other!r} of this stack already manages {self.kind.noun} {id_!r}")
+            return
         before = parse_inputs(_inputs(self.kind, olds), self.kind.model) if olds else None
+        adopt = before is None and adopts(self.call.urn, id_)
         try:
             client = connect(self.settings.connection(inputs)).until(time.monotonic() + LOOK_SECONDS)
             mark = OwnershipMark(str(inputs.get(OWNER, "")), frozenset({str(olds[OWNER])} if OWNER in olds else ()))
-            found: Findings = self.kind.preview(spec, before, mark, client, adopt=adopts(self.call.urn, id_))
+            found: Findings = self.kind.preview(spec, before, mark, client, adopt=adopt)
         except KsailPulumiError as error:
             if news.get(PREVIEW):
                 self.call.warning(str(error))

@@ -167,7 +167,7 @@ def test_the_kind_cannot_change_while_sets_use_the_class(provider, client, simul
     assert "give them another machine class" in str(refused.value)
 
 
-def test_a_class_of_others_is_left_alone_unless_it_is_imported(provider, client, failed):
+def test_a_class_of_others_is_left_alone_unless_it_is_imported(provider, client, failed, engine):
     client.state.create(Resource(MACHINE_CLASS, "big", specs_pb2.MachineClassSpec(match_labels=["theirs"])))
     ours = inputs(matchLabels=["ours"])
     asked, failures = provider.check(ours, urn=URN)
@@ -180,6 +180,7 @@ def test_a_class_of_others_is_left_alone_unless_it_is_imported(provider, client,
 
     asked, failures = provider.check({**ours, "__adopt": True}, urn=URN)
     assert failures == {}
+    assert "machine class big is taken over, and changed: matchLabels" in engine.texts()
     provider.create(asked, urn=URN)
     taken = client.state.get(MACHINE_CLASS, "big")
     assert (list(taken.spec.match_labels), taken.annotations["ksail-pulumi/owner"]) == (["ours"], OWNER)
@@ -205,3 +206,17 @@ def test_get_reads_a_class_of_anybody_and_guards_the_settings_of_its_infra_provi
     assert outputs["autoProvision"] == {"secret": {"providerId": "talemu", "providerData": "token: canary"}}
     with pytest.raises(failed, match="machine class 'nothing' not found in Omni at"):
         provider.read("nothing", {}, urn=URN)
+
+
+def test_what_is_imported_must_exist(provider, failed):
+    asked, failures = provider.check(inputs(matchLabels=["a"], __adopt=True), urn=URN)
+    assert "machine class 'big' not found in Omni at" in said(failures)
+    with pytest.raises(failed, match=r"not found in Omni at .*: remove `import_` to create it"):
+        provider.create(asked, urn=URN)
+
+
+def test_two_resources_cannot_manage_one_class(provider):
+    assert provider.check(inputs(matchLabels=["a"]), urn=URN)[1] == {}
+    other = {**inputs(matchLabels=["b"]), "__owner": "organization/shop/dev/other"}
+    _, failures = provider.check(other, urn=URN.replace("::big", "::other"))
+    assert said(failures) == f"the resource {URN!r} of this stack already manages machine class 'big'"
