@@ -109,6 +109,7 @@ CLUSTER_KUBERNETES_MANIFESTS_STATUS = _type(
 MACHINE_PENDING_UPDATES = _type("MachinePendingUpdates", specs_pb2.MachinePendingUpdatesSpec)
 ETCD_BACKUP = _type("EtcdBackups", specs_pb2.EtcdBackupSpec, "external")
 ETCD_BACKUP_STATUS = _type("EtcdBackupStatuses", specs_pb2.EtcdBackupStatusSpec, "metrics")
+ETCD_BACKUP_OVERALL_STATUS = _type("EtcdBackupOverallStatuses", specs_pb2.EtcdBackupOverallStatusSpec, "metrics")
 TALOS_VERSION = _type("TalosVersions", specs_pb2.TalosVersionSpec)
 KUBERNETES_VERSION = _type("KubernetesVersions", specs_pb2.KubernetesVersionSpec)
 TALOS_EXTENSIONS = _type("TalosExtensions", specs_pb2.TalosExtensionsSpec)

@@ -95,7 +95,6 @@ _READ_ONLY = (
     ("MachineConfigDiffs", specs_pb2.MachineConfigDiffSpec, "default"),
     ("RedactedClusterMachineConfigs", specs_pb2.RedactedClusterMachineConfigSpec, "default"),
     ("MachineUpgradeStatuses", specs_pb2.MachineUpgradeStatusSpec, "default"),
-    ("EtcdBackupOverallStatuses", specs_pb2.EtcdBackupOverallStatusSpec, "metrics"),
 )
 
 _SINCE_API_3 = (resources.MACHINE_INSTALL_DISK_CONFIG, resources.KUBERNETES_HEALTH_CHECK_STATUS)

@@ -74,6 +74,7 @@ class Faults:
         reject_config: Machines that refuse every new configuration.
         stuck_health_checks: Whether the health checks of clusters never pass.
         failing_backups: Whether backups of etcd fail.
+        no_backup_store: Whether Omni has no store for backups of etcd. It takes none then, and reports no failure.
         unavailable: How many of the next calls are answered with UNAVAILABLE; the server counts down.
         round_trip: Extra duration of every call in seconds, as over a slow link.
     """
@@ -87,6 +88,7 @@ class Faults:
         reject_config: Iterable[str | int] = (),
         stuck_health_checks: bool = False,
         failing_backups: bool = False,
+        no_backup_store: bool = False,
         unavailable: int = 0,
         round_trip: float = 0.0,
     ) -> None:
@@ -96,11 +98,23 @@ class Faults:
         self.reject_config = MachineSelection(reject_config)
         self.stuck_health_checks = stuck_health_checks
         self.failing_backups = failing_backups
+        self._no_backup_store = no_backup_store
         self.unavailable = unavailable
         self.round_trip = round_trip
+        self._listeners: list[Listener] = []
         self._breakers: list[Listener] = []
         self._write_listeners: list[WriteListener] = []
         self._lock = threading.Lock()
+
+    @property
+    def no_backup_store(self) -> bool:
+        return self._no_backup_store
+
+    @no_backup_store.setter
+    def no_backup_store(self, value: bool) -> None:
+        self._no_backup_store = value
+        for listener in tuple(self._listeners):
+            listener()
 
     def take_unavailable(self) -> bool:
         """Whether this call is answered with UNAVAILABLE; counts it."""
@@ -143,6 +157,7 @@ class Faults:
             listener("after", write)
 
     def listen(self, listener: Listener) -> None:
-        """Call a function whenever the faults of machines change."""
+        """Call a function whenever the faults of machines or of the store for backups change."""
+        self._listeners.append(listener)
         for selection in (self.never_join, self.disconnected, self.unreachable, self.reject_config):
             selection.listen(listener)

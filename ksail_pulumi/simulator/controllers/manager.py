@@ -32,6 +32,7 @@ def start(store: Store, clock: Clock, machines: Machines, faults: Faults, catalo
     """Register the machines with Omni and start all controllers."""
     runtime = Runtime(store, clock, machines, faults, catalog)
     talos = Talos(runtime)
+    backups = EtcdBackups(runtime)
     runtime.start(
         (
             Finalizers(runtime),
@@ -58,12 +59,13 @@ def start(store: Store, clock: Clock, machines: Machines, faults: Faults, catalo
             KubernetesStatus(runtime),
             KubernetesUpgrade(runtime),
             ManifestsStatus(runtime),
-            EtcdBackups(runtime),
+            backups,
             Destroyer(runtime),
             ExtensionsFinalizer(runtime),
         )
     )
     register(runtime)
+    backups.tell_overall()
 
     def wake_all() -> None:
         for machine in machines:
@@ -71,6 +73,7 @@ def start(store: Store, clock: Clock, machines: Machines, faults: Faults, catalo
 
     def faults_changed() -> None:
         runtime.after(0, wake_all)
+        runtime.after(0, backups.tell_overall)
 
     faults.listen(faults_changed)
     return runtime

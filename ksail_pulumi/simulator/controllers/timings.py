@@ -50,6 +50,8 @@ class Timings:
     """From the last finalizer to the deletion of a resource."""
     maintenance: float = 0.3
     """From the label `available` to the moment when a machine is seen in maintenance again."""
+    backup_retry: float = 4.0
+    """From a backup at the interval that has failed to the next attempt."""
     revert: float = 0.06
     """How long a schematic change looks like a revert."""
 

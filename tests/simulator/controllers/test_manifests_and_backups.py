@@ -116,5 +116,41 @@ def test_a_cluster_that_is_set_up_so_is_backed_up_every_now_and_then(ready: Any)
         spec.backup_configuration.interval.FromTimedelta(timedelta(hours=1))
 
     ready.change(omni.CLUSTER, "c1", change)
-    ready.run(3 * 3600 + 60)
-    assert len(ready.list(omni.ETCD_BACKUP, "c1")) == 3
+    ready.run(60)
+    assert len(ready.list(omni.ETCD_BACKUP, "c1")) == 1, "the first one is due at once"
+    ready.run(3 * 3600)
+    assert len(ready.list(omni.ETCD_BACKUP, "c1")) == 4
+
+
+def test_a_failed_backup_at_the_interval_is_tried_again_soon(ready: Any) -> None:
+    ready.faults.failing_backups = True
+    ready.change(omni.CLUSTER, "c1", lambda spec: setattr(spec.backup_configuration, "enabled", True))
+    ready.run(1)
+    assert ready.get(omni.ETCD_BACKUP_STATUS, "c1").spec.status == 2
+    ready.faults.failing_backups = False
+    ready.run(8)
+    assert ready.get(omni.ETCD_BACKUP_STATUS, "c1").spec.status == 1
+
+
+def test_a_request_during_a_backup_is_served_after_it(ready: Any) -> None:
+    ask_for_backup(ready)
+    ready.run(1)
+    ready.change(omni.ETCD_MANUAL_BACKUP, "c1", lambda spec: spec.backup_at.FromDatetime(ready.clock.now()))
+    ready.run(1.5)
+    first = ready.get(omni.ETCD_BACKUP_STATUS, "c1").spec.last_backup_time
+    assert len(ready.list(omni.ETCD_BACKUP, "c1")) == 1
+    ready.run(2)
+    assert ready.get(omni.ETCD_BACKUP_STATUS, "c1").spec.last_backup_time != first
+    assert len(ready.list(omni.ETCD_BACKUP, "c1")) == 2
+
+
+def test_without_a_store_omni_takes_no_backup_and_reports_none(ready: Any) -> None:
+    def store() -> str:
+        return str(ready.get(omni.ETCD_BACKUP_OVERALL_STATUS, "etcdbackup-overall-status").spec.configuration_name)
+
+    assert store() == "local"
+    ready.faults.no_backup_store = True
+    ask_for_backup(ready)
+    ready.run(60)
+    assert store() == "disabled"
+    assert ready.find(omni.ETCD_BACKUP_STATUS, "c1") is None
