@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.errors import LifecycleError
 from ksail_pulumi.lifecycle.account import writing
 from ksail_pulumi.lifecycle.attempt import Attempt
+from ksail_pulumi.lifecycle.backup_first import back_up_before_upgrade
 from ksail_pulumi.lifecycle.claims import pool_of
 from ksail_pulumi.lifecycle.converge import converge
 from ksail_pulumi.lifecycle.lease import Lease
@@ -69,6 +70,8 @@ def create(
     client, name = session.client, spec.name
     lease = None if adopt else Lease(client, name)
     attempt = Attempt(spec, session)
+    if adopt:
+        back_up_before_upgrade(spec, session)
     with writing(client), lease.held() if lease else nullcontext(), attempt.saved():
         with pool_of(client.endpoint).claim() as claim:
             snapshot = _without_the_old(name, session, claim)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from ksail_pulumi import listing
 from ksail_pulumi.errors import KsailPulumiError, LifecycleError, NotFoundError
 from ksail_pulumi.lifecycle.account import writing
+from ksail_pulumi.lifecycle.backup_first import back_up_before_deletion
 from ksail_pulumi.lifecycle.cut_off import remove_machine
 from ksail_pulumi.lifecycle.ownership import refuse_locked_deletion, refuse_lost
 from ksail_pulumi.lifecycle.parts import collect, start_list
@@ -16,6 +17,7 @@ from ksail_pulumi.lifecycle.waiting.view import ClusterView
 from ksail_pulumi.lifecycle.waiting.watch import follow, queries
 from ksail_pulumi.omni.resources import (
     CLUSTER,
+    CLUSTER_BOOTSTRAP_STATUS,
     CLUSTER_DESTROY_STATUS,
     CLUSTER_MACHINE_STATUS,
     CLUSTER_UUID,
@@ -27,6 +29,7 @@ from ksail_pulumi.omni.resources import (
 )
 from ksail_pulumi.plan.diff import release
 from ksail_pulumi.plan.parts.table import PARTS
+from ksail_pulumi.plan.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +51,12 @@ _WATCHED = (CLUSTER, CLUSTER_DESTROY_STATUS, CLUSTER_MACHINE_STATUS, MACHINE_STA
 
 
 def delete(
-    name: str, session: Session, *, identity: Identity | None = None, on_disconnected: OnDisconnected = "fail"
+    name: str,
+    session: Session,
+    *,
+    identity: Identity | None = None,
+    on_disconnected: OnDisconnected = "fail",
+    backup_first: bool = False,
 ) -> None:
     """Delete cluster `name`; its machines are wiped and become free. Does nothing if it does not exist.
 
@@ -59,17 +67,19 @@ def delete(
         on_disconnected: Omni cannot wipe a disconnected machine, which blocks the deletion until it returns: `wait`
             for it, `fail` with its name (before anything is deleted, if it is known by then), or `remove` it from
             Omni without a wipe.
+        backup_first: Whether a backup of etcd is taken first; if it fails, nothing is deleted.
 
     Raises:
         ForeignClusterError: The cluster now belongs to someone else.
-        LifecycleError: The cluster is locked, has disconnected machines, or is missing in an Omni other than the one
-            where it was last seen.
+        LifecycleError: The cluster is locked, has disconnected machines, cannot be backed up, or is missing in an Omni
+            other than the one where it was last seen.
         WaitTimeoutError: The deadline passed; the text names what still exists.
         CancelledError: The user interrupted. Omni continues the deletion.
         OmniError: Omni refused, or did not answer.
     """
     state = session.client.state
     find, find_uuid = state.start_find(CLUSTER, name), state.start_find(CLUSTER_UUID, name)
+    bootstrap = state.start_find(CLUSTER_BOOTSTRAP_STATUS, name)
     machines = state.start_list(MACHINE_STATUS, {LABEL_CLUSTER: name})
     of_machines = [(part, start_list(state, part, name)) for part in PARTS if part.of_machine]
     cluster, uuid = find.result(), find_uuid.result()
@@ -83,19 +93,25 @@ def delete(
             refuse_lost(cluster, identity.mark, "delete")
         refuse_locked_deletion(cluster)
         with writing(session.client):
-            _take_down(cluster, machines.result(), session, on_disconnected)
+            if on_disconnected == "fail":
+                _refuse_cut_off(name, machines.result())
+            if backup_first and not cluster.tearing_down:
+                found = Snapshot(resources=[cluster], cluster_uuid=uuid, bootstrap_status=bootstrap.result())
+                back_up_before_deletion(found, session)
+            _take_down(cluster, session, on_disconnected)
     if identity is not None:
         with writing(session.client):
             _release(kept, name, identity.mark, state)
 
 
-def _take_down(
-    cluster: Resource, machines: Iterable[Resource], session: Session, on_disconnected: OnDisconnected
-) -> None:
-    state, name = session.client.state, cluster.id
+def _refuse_cut_off(name: str, machines: Iterable[Resource]) -> None:
     cut_off = [machine for machine in machines if not _connected(machine)]
-    if cut_off and on_disconnected == "fail":
+    if cut_off:
         raise LifecycleError(_cut_off_text(name, cut_off))
+
+
+def _take_down(cluster: Resource, session: Session, on_disconnected: OnDisconnected) -> None:
+    state, name = session.client.state, cluster.id
     if not cluster.tearing_down:
         try:
             state.teardown(CLUSTER, name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.errors import LifecycleError
 from ksail_pulumi.lifecycle.account import writing
 from ksail_pulumi.lifecycle.attempt import Attempt
+from ksail_pulumi.lifecycle.backup_first import back_up_before_upgrade
 from ksail_pulumi.lifecycle.claims import pool_of
 from ksail_pulumi.lifecycle.converge import converge
 from ksail_pulumi.lifecycle.manifest_sync import sync_manifests
@@ -55,13 +56,17 @@ def update(
         ClusterGoneError: Someone deleted the cluster in the meantime.
         WaitTimeoutError: The deadline passed.
         CancelledError: The user interrupted.
-        LifecycleError: The cluster is gone, or locked.
+        LifecycleError: The cluster is gone, or locked, or the backup before the upgrade failed.
         OmniError: Omni refused a write, or did not answer.
 
     All except `ClusterGoneError` carry `.outputs` once something has been written.
     """
     client, name, mark = session.client, spec.name, identity.mark
     attempt = Attempt(spec, session, old)
+    # Without a claim on machines: it can take minutes.
+    back_up_before_upgrade(
+        spec, session, check=lambda found: refuse_lost(_present(identity, found, client.endpoint), mark, "change")
+    )
     with writing(client), attempt.saved(), pool_of(client.endpoint).claim() as claim:
         snapshot = take_snapshot(client, name)
         cluster = _present(identity, snapshot, client.endpoint)

@@ -435,6 +435,14 @@ class ClusterSpec(Model):
     """What `up` waits for. `ready`: all nodes are ready. `running`: all machines run with their configuration; for a
     network plugin that is installed later. `none`: nothing. Default: `ready`."""
 
+    backup_before: tuple[Literal["upgrade", "delete"], ...] = ()
+    """Before what a backup of etcd is taken. `upgrade`: before an update that changes the Talos or Kubernetes version.
+    `delete`: before the cluster is deleted. If the backup fails, nothing is changed. Default: none."""
+
+    on_upgrade_failure: Literal["keep", "revert"] = "keep"
+    """What happens when a Talos or Kubernetes upgrade does not finish in time, or fails. `keep`: it stays as far as it
+    got. `revert`: Omni goes back to the former versions. `up` fails in both cases. Default: `keep`."""
+
     on_update: OnUpdate = Field(default_factory=OnUpdate)
     """What happens when machines leave the cluster in an update."""
 

@@ -72,6 +72,9 @@ def _rules(spec: ClusterSpec) -> Iterator[Problem]:
         yield Problem(("features", "diskEncryption"), "disk encryption is supported only for Talos version >= 1.5.0")
     if spec.backup is not None and duration(spec.backup.interval).total_seconds() <= 0:
         yield Problem(("backup", "interval"), "should be longer than 0; omit backup to disable backups")
+    if spec.on_upgrade_failure == "revert" and spec.wait_for == "none":
+        reason = "with waitFor 'none' no upgrade is awaited, so none can be reverted: choose another waitFor"
+        yield Problem(("onUpgradeFailure",), reason)
 
 
 def _minor(version: str) -> tuple[int, int]:

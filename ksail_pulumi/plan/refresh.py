@@ -373,6 +373,8 @@ _IN_NO_RESOURCE: dict[str, Rule] = dict.fromkeys(
         "kubeconfig",
         "talosconfig",
         "wait_for",
+        "backup_before",
+        "on_upgrade_failure",
         "on_delete",
         "on_update",
         "ownership",

@@ -11,6 +11,7 @@ from ksail_pulumi.problems import invalid
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ksail_pulumi.model.cluster import ClusterSpec
     from ksail_pulumi.omni.resources import Resource
 
 _NO_VERSION = ParsedVersion(0, 0, 0, False, ())
@@ -20,6 +21,13 @@ _TALOS, _KUBERNETES = ("talosVersion",), ("kubernetesVersion",)
 def versions_of(cluster: Resource) -> Versions:
     """The versions that a cluster in Omni is set to."""
     return Versions(cluster.spec.talos_version, cluster.spec.kubernetes_version)
+
+
+def is_upgrade(spec: ClusterSpec, cluster: Resource) -> bool:
+    """Whether a spec changes a version of a cluster in Omni. What it omits stays."""
+    current = versions_of(cluster)
+    wanted = (spec.talos_version or current.talos, spec.kubernetes_version or current.kubernetes)
+    return wanted != (current.talos, current.kubernetes)
 
 
 def resolve_versions(

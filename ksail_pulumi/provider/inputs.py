@@ -460,6 +460,14 @@ class OmniClusterArgs:
     """What `up` waits for. `ready`: all nodes are ready. `running`: all machines run with their configuration; for a
     network plugin that is installed later. `none`: nothing. Default: `ready`."""
 
+    backup_before: Input[Sequence[Input[Literal["upgrade", "delete"]]]] | None = None
+    """Before what a backup of etcd is taken. `upgrade`: before an update that changes the Talos or Kubernetes version.
+    `delete`: before the cluster is deleted. If the backup fails, nothing is changed. Default: none."""
+
+    on_upgrade_failure: Input[Literal["keep", "revert"]] | None = None
+    """What happens when a Talos or Kubernetes upgrade does not finish in time, or fails. `keep`: it stays as far as it
+    got. `revert`: Omni goes back to the former versions. `up` fails in both cases. Default: `keep`."""
+
     on_update: Input[OnUpdateArgs | OnUpdateArgsDict] | None = None
     """What happens when machines leave the cluster in an update."""
 
@@ -898,6 +906,14 @@ class OmniClusterArgsDict(TypedDict, total=False):
     """What `up` waits for. `ready`: all nodes are ready. `running`: all machines run with their configuration; for a
     network plugin that is installed later. `none`: nothing. Default: `ready`."""
 
+    backup_before: Input[Sequence[Input[Literal["upgrade", "delete"]]]]
+    """Before what a backup of etcd is taken. `upgrade`: before an update that changes the Talos or Kubernetes version.
+    `delete`: before the cluster is deleted. If the backup fails, nothing is changed. Default: none."""
+
+    on_upgrade_failure: Input[Literal["keep", "revert"]]
+    """What happens when a Talos or Kubernetes upgrade does not finish in time, or fails. `keep`: it stays as far as it
+    got. `revert`: Omni goes back to the former versions. `up` fails in both cases. Default: `keep`."""
+
     on_update: Input[OnUpdateArgs | OnUpdateArgsDict]
     """What happens when machines leave the cluster in an update."""
 
@@ -1021,6 +1037,16 @@ class InputOutputs:
     def wait_for(self) -> Output[str | None]:
         """What `up` waits for."""
         return self._output("waitFor")
+
+    @property
+    def backup_before(self) -> Output[list[str] | None]:
+        """Before what a backup of etcd is taken."""
+        return self._output("backupBefore")
+
+    @property
+    def on_upgrade_failure(self) -> Output[str | None]:
+        """What happens when a Talos or Kubernetes upgrade does not finish in time, or fails."""
+        return self._output("onUpgradeFailure")
 
     @property
     def on_update(self) -> Output[dict[str, Any] | None]:
@@ -1209,6 +1235,8 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "kubeconfig": Field("kubeconfig", "Kubeconfig"),
         "talosconfig": Field("talosconfig"),
         "wait_for": Field("waitFor"),
+        "backup_before": Field("backupBefore", "", "list"),
+        "on_upgrade_failure": Field("onUpgradeFailure"),
         "on_update": Field("onUpdate", "OnUpdate"),
         "on_delete": Field("onDelete", "OnDelete"),
         "ownership": Field("ownership"),

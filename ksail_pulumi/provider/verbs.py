@@ -96,7 +96,13 @@ def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, An
     session = _session(call, settings, properties, "delete")
     keep(call.urn, id_, properties)
     this_run.deletes(call.urn, id_)
-    delete_cluster(id_, session, identity=identity, on_disconnected=on_delete.get("disconnectedMachines", "fail"))
+    delete_cluster(
+        id_,
+        session,
+        identity=identity,
+        on_disconnected=on_delete.get("disconnectedMachines", "fail"),
+        backup_first="delete" in (properties.get("backupBefore") or ()),
+    )
     call.progress("gone")
 
 

@@ -45,6 +45,8 @@ INPUTS: dict[str, Any] = {
     "annotations": {"note": "of the platform team"},
     "kubeconfig": {"user": "ci", "groups": ["system:masters"], "ttl": "48h"},
     "waitFor": "running",
+    "backupBefore": ["delete"],
+    "onUpgradeFailure": "revert",
     "onUpdate": {"disconnectedMachines": "remove"},
     "onDelete": {"disconnectedMachines": "wait"},
 }

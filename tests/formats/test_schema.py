@@ -73,6 +73,8 @@ def inputs() -> Iterator[dict[str, Any]]:
         "kubeconfig": {"user": "a", "groups": ["b"], "ttl": "720h", "renewBefore": "1h"},
         "talosconfig": False,
         "waitFor": "running",
+        "backupBefore": ["upgrade", "delete"],
+        "onUpgradeFailure": "revert",
         "onUpdate": {"disconnectedMachines": "remove"},
         "onDelete": {"disconnectedMachines": "wait"},
         "ownership": "exclusive",

@@ -39,6 +39,8 @@ def test_without_drift_inputs_and_outputs_are_what_they_were(lab: Lab, needs: Ne
         patches=[PATCH],
         labels={"env": "test"},
         kubeconfig={"user": "ops"},
+        backupBefore=["upgrade"],
+        onUpgradeFailure="revert",
         onUpdate={"disconnectedMachines": "remove"},
         onDelete={"disconnectedMachines": "wait"},
     )

@@ -43,6 +43,8 @@ VALID: dict[str, Any] = {
     "healthChecks": [{"name": "h", "job": {"a": 1}, "interval": "1m"}],
     "labels": {"a": "b"},
     "kubeconfig": {"ttl": "1h", "groups": ["x"]},
+    "backupBefore": ["upgrade", "delete"],
+    "onUpgradeFailure": "revert",
     "onUpdate": {"disconnectedMachines": "remove"},
     "onDelete": {"disconnectedMachines": "wait"},
 }

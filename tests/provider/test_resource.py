@@ -140,6 +140,8 @@ GIVEN = {
     "kubeconfig": {"user": "ci"},
     "talosconfig": False,
     "wait_for": "running",
+    "backup_before": ["upgrade", "delete"],
+    "on_upgrade_failure": "revert",
     "on_update": {"disconnected_machines": "remove"},
     "on_delete": {"disconnected_machines": "wait"},
     "ownership": "exclusive",
