@@ -39,11 +39,13 @@ class Replacement:
         cluster: Its name.
         certain: Whether a replacement is certain. A forced one looks the same as a lost state.
         first: Whether it is deleted before the new one is created.
+        backed_up: Whether its inputs ask for a backup before that.
     """
 
     cluster: str
     certain: bool = True
     first: bool = True
+    backed_up: bool = False
 
 
 def preview(
@@ -83,7 +85,14 @@ def preview(
     known = {patch_text(patch.inline) for _, patch in _patches(previous)} if previous is not None else set()
     asked = [(path, patch_text(patch.inline)) for path, patch in _patches(spec)]
     checks = [(path, client.management.start_validate_config(text)) for path, text in asked if text not in known]
-    snapshot = take_snapshot(client, spec.name, extensions_of=spec.talos_version, reading=reading)
+    snapshot = take_snapshot(
+        client,
+        spec.name,
+        extensions_of=spec.talos_version,
+        reading=reading,
+        backups=bool(spec.backup_before),
+        members=_may_upgrade(spec, previous, adopt=adopt),
+    )
     known_classes, uncertain = with_declared(snapshot.machine_classes or (), classes)
     snapshot = replace(snapshot, machine_classes=known_classes)
     reservations = reserve(earlier, snapshot)
@@ -120,6 +129,14 @@ def _uncertain(spec: ClusterSpec, classes: set[str]) -> Iterator[str]:
             f"machine class {name} does not exist yet, and the cluster does not wait for it: pass the output `name` of "
             "the MachineClass instead of a text"
         )
+
+
+def _may_upgrade(spec: ClusterSpec, previous: ClusterSpec | None, *, adopt: bool) -> bool:
+    """Whether the inputs may change a version of the cluster; only Omni has the versions of one to take over."""
+    wanted = (spec.talos_version, spec.kubernetes_version)
+    if previous is None:
+        return adopt and wanted != (None, None)
+    return wanted != (previous.talos_version, previous.kubernetes_version)
 
 
 def _missing(snapshot: Snapshot, name: str, endpoint: str) -> str:
@@ -163,7 +180,8 @@ def _replaces(replaced: Replacement, snapshot: Snapshot, mark: OwnershipMark, *,
     wiped = f"its machines are wiped: {snapshot.machine_names(machines)}" if machines else "it has no machines"
     when = "first" if replaced.first else "after the new one is created"
     if replaced.certain:
-        return f"cluster {replaced.cluster} is deleted {when}, and {wiped}"
+        backup = ", after a backup of etcd" if replaced.backed_up else ""
+        return f"cluster {replaced.cluster} is deleted {when}{backup}, and {wiped}"
     otherwise = (
         "the cluster is taken over as it is"
         if adopt

@@ -11,11 +11,15 @@ from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_BOOTSTRAP_STATUS,
     CLUSTER_CONFIG_VERSION,
+    CLUSTER_MACHINE_STATUS,
     CLUSTER_UUID,
+    ETCD_BACKUP_OVERALL_STATUS,
     KUBERNETES_UPGRADE_STATUS,
+    LABEL_CLUSTER,
     MACHINE_SET_NODE,
     TALOS_EXTENSIONS,
 )
+from ksail_pulumi.plan.backups import OVERALL_STATUS_ID
 from ksail_pulumi.plan.parts.table import PARTS
 from ksail_pulumi.plan.planning import cluster_versions
 from ksail_pulumi.plan.snapshot import Snapshot
@@ -30,7 +34,13 @@ _READ_OTHERWISE = {CLUSTER, MACHINE_SET_NODE, *(part.type for part in PARTS if p
 
 
 def take_snapshot(
-    client: Client, name: str, *, extensions_of: str | None = None, reading: Reading | None = None
+    client: Client,
+    name: str,
+    *,
+    extensions_of: str | None = None,
+    reading: Reading | None = None,
+    backups: bool = False,
+    members: bool = False,
 ) -> Snapshot:
     """Read cluster `name`, the machines and the available versions, in one round trip.
 
@@ -41,6 +51,8 @@ def take_snapshot(
         name: The cluster's name.
         extensions_of: The Talos version whose system extensions are also read.
         reading: A reading of what belongs to no single cluster. Default: a new one.
+        backups: Whether Omni's status of backups is also read.
+        members: Whether the statuses of the cluster's machines are also read.
 
     Raises:
         OmniError: A call failed.
@@ -55,6 +67,8 @@ def take_snapshot(
     uuid = state.start_find(CLUSTER_UUID, name)
     bootstrap_status = state.start_find(CLUSTER_BOOTSTRAP_STATUS, name)
     extensions = state.start_find(TALOS_EXTENSIONS, extensions_of) if extensions_of else None
+    overall = state.start_find(ETCD_BACKUP_OVERALL_STATUS, OVERALL_STATUS_ID) if backups else None
+    statuses = state.start_list(CLUSTER_MACHINE_STATUS, {LABEL_CLUSTER: name}) if members else None
 
     account = reading.result(client)
     found = cluster.result()
@@ -76,6 +90,8 @@ def take_snapshot(
         features=account.features,
         sys_version=account.sys_version,
         talos_extensions=[found for call in (extensions,) if call and (found := call.result())],
+        backups=overall.result() if overall else None,
+        members=statuses.result() if statuses else (),
     )
 
 

@@ -22,6 +22,7 @@ from ksail_pulumi.plan.repeated import repeated_values
 from ksail_pulumi.plan.reservations import NO_RESERVATIONS
 from ksail_pulumi.plan.server_age import lacking
 from ksail_pulumi.plan.staying import staying
+from ksail_pulumi.plan.upgrades import upgrade_forecast, upgrade_problems, upgrade_warnings
 from ksail_pulumi.problems import InvalidCluster, Problem, field_path
 
 if TYPE_CHECKING:
@@ -99,17 +100,24 @@ def findings(
             plan = plan_changes(spec, snapshot, versions, assignment, mark, previous=previous)
             written = (*plan.creates, *plan.deferred, *(each.desired for each in plan.updates))
             cut_off = cut_off_machines(plan, assignment, snapshot)
-            for problem in (*refused_resources(written), *refused_departures(spec, cut_off, snapshot)):
+            refused = (
+                *refused_resources(written),
+                *refused_departures(spec, cut_off, snapshot),
+                *upgrade_problems(spec, snapshot, versions),
+            )
+            for problem in refused:
                 failures.setdefault(_key(problem), problem)
             if lock_forbids(plan, snapshot.cluster):
                 reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
                 failures.setdefault(reason, Problem((), f"{reason}; unlock it first, with locked: false"))
             outlook = Outlook(plan, versions, assignment, snapshot)
             forecasts = [] if previous is not None else list(_taken_over(snapshot, mark))
+            forecasts += upgrade_forecast(spec, snapshot, versions)
             forecasts += forecast(outlook, mark)
             forecasts += etcd_steps(spec, snapshot, assignment)
             warnings += repeated_values(plan.desired, assignment)
             warnings += cut_off_warnings(spec, cut_off, snapshot)
+            warnings += upgrade_warnings(spec, snapshot, versions, plan)
             forecasts += addon_forecast(
                 spec,
                 versions,

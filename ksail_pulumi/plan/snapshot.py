@@ -32,6 +32,8 @@ class Snapshot:
         features: Omni's `FeaturesConfig`.
         sys_version: Omni's `SysVersion`.
         talos_extensions: `TalosExtensions`, of whichever Talos versions were read.
+        backups: Omni's `EtcdBackupOverallStatus`.
+        members: The cluster's `ClusterMachineStatuses`.
     """
 
     resources: Sequence[Resource] = ()
@@ -47,6 +49,8 @@ class Snapshot:
     features: Resource | None = None
     sys_version: Resource | None = None
     talos_extensions: Sequence[Resource] = ()
+    backups: Resource | None = None
+    members: Sequence[Resource] = ()
 
     @cached_property
     def cluster(self) -> Resource | None:
@@ -72,6 +76,7 @@ class Snapshot:
             cluster_uuid=None,
             config_version=None,
             bootstrap_status=None,
+            members=[],
         )
 
     def machines_of(self, cluster: str) -> list[str]:

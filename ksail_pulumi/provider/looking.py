@@ -119,7 +119,8 @@ class _Asking:
             found = self._preview(self.spec, before)
             return Look(replace(found, forecasts=(*self._renamed(), *found.forecasts)), self.inputs)
         this_run.replaces(self.urn, before.name)
-        replaced = [Replacement(before.name, first=not self._create_first)]
+        backed_up = "delete" in before.backup_before
+        replaced = [Replacement(before.name, first=not self._create_first, backed_up=backed_up)]
         return Look(self._preview(self.spec, None, replaced), self.inputs)
 
     @property

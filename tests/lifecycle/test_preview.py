@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -166,3 +167,43 @@ def test_a_machine_that_leaves_and_that_omni_cannot_wipe_is_named(lab: Lab, need
         (warning,) = preview(spec, lab.spec(workers=1), lab.mark, lab.client).warnings
         assert warning.endswith(f"({worker}): {what}")
     simulator.faults.disconnected.discard(worker)
+
+
+def test_an_upgrade_that_will_stall_is_forecast_with_the_machine(lab: Lab, needs: Needs, simulator: Simulator) -> None:
+    needs(3)
+    old = {"talosVersion": "1.13.7", "workers": 2}
+    lab.create(**old)
+    worker, locked = sorted(lab.machines("workers"))
+    lab.cut_off(worker, simulator)
+    new = {**old, "talosVersion": "1.13.8", "backupBefore": ["upgrade"], "machines": {locked: {"locked": True}}}
+    found = look(lab, old, **new)
+    [warning] = found.warnings
+    assert warning.startswith("the upgrade waits for machines that are not ready: ")
+    assert f"{worker}" in warning
+    assert "not connected to Omni" in warning
+    assert "a backup of etcd is taken before the upgrade; if that fails, nothing is changed" in found.forecasts
+    assert not found.failures
+    assert look(lab, old, **{**new, "talosVersion": "1.13.7"}).warnings == ()
+
+
+def test_a_store_for_backups_that_is_missing_is_found_before_the_upgrade(
+    lab: Lab, needs: Needs, simulator: Simulator
+) -> None:
+    needs(1)
+    old = {"talosVersion": "1.13.7"}
+    lab.create(**old)
+    simulator.faults.no_backup_store = True
+    time.sleep(0.2)
+    found = look(lab, old, talosVersion="1.13.8", backupBefore=["upgrade", "delete"])
+    assert [problem.field for problem in found.failures] == ["backupBefore"]
+    assert [line.split(":")[0] for line in found.warnings] == [
+        "the cluster cannot be deleted as long as backupBefore has 'delete'"
+    ]
+
+
+def test_the_backup_of_a_cluster_that_is_replaced_is_forecast(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    lab.create()
+    replaced = [Replacement(lab.name, backed_up=True)]
+    found = preview(parse_cluster({"name": f"{lab.name}-b"}), None, lab.mark, lab.client, replaced=replaced)
+    assert f"cluster {lab.name} is deleted first, after a backup of etcd, and" in found.forecasts[0]
