@@ -6,10 +6,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ksail_pulumi.errors import ClusterGoneError, KsailPulumiError, OmniError, UnreachableError
+from ksail_pulumi.errors import (
+    ClusterFailedError,
+    ClusterGoneError,
+    KsailPulumiError,
+    OmniError,
+    UnreachableError,
+    WaitTimeoutError,
+)
 from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.apply import Applied
 from ksail_pulumi.lifecycle.outputs import inputs_in
+from ksail_pulumi.lifecycle.revert import revert
 from ksail_pulumi.lifecycle.waiting.view import ClusterView, start_reading
 from ksail_pulumi.lifecycle.waiting.watch import wait
 from ksail_pulumi.model.parse import to_wire
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.lifecycle.converge import Converged
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
+    from ksail_pulumi.lifecycle.revert import Reverted
     from ksail_pulumi.lifecycle.session import Session
     from ksail_pulumi.lifecycle.waiting.goal import Goal
     from ksail_pulumi.model.parse import ClusterSpec
@@ -41,7 +50,9 @@ class Attempt:
         self.applied = Applied(spec.name)
         self.creation = ""
         self.session = session
+        self._spec = spec
         self._old = old
+        self._reverted = False
         self._view = ClusterView(spec.name)
         self._goal: Goal | None = None
         self._locks: Sequence[Resource] = ()
@@ -58,7 +69,7 @@ class Attempt:
             if error.outputs is None and (self.applied.last_write is not None or self._accepted(error)):
                 self._look_again(error)
                 outputs = facts.outputs(self._inputs, self._view, self._goal, self._old)
-                error.outputs = replace(outputs, creation=self.creation)
+                error.outputs = replace(outputs, creation=self.creation, reverted=self._reverted)
             raise
 
     def _accepted(self, error: KsailPulumiError) -> bool:
@@ -94,6 +105,7 @@ class Attempt:
         """Set what to wait for, after everything is written."""
         self._goal = converged.goal
         self._locks = converged.locks
+        self._spec = converged.spec
         self._inputs = to_wire(converged.spec)
         self.applied.accepted = True
 
@@ -103,13 +115,29 @@ class Attempt:
         if self._goal is None:
             raise AssertionError("wait follows converged")
         with self.saved():
-            wait(session, self._view, self._goal, last_write=self.applied.last_write)
+            try:
+                wait(session, self._view, self._goal, last_write=self.applied.last_write)
+            except (ClusterFailedError, WaitTimeoutError) as error:
+                if self._spec.on_upgrade_failure == "revert":
+                    self._take_back(revert(self._goal, session, error))
+                raise
             outputs = facts.outputs(self._inputs, self._view, self._goal, self._old)
             # Locks come last: they remove the creation mark, and after a crash a cluster without it is not resumed.
             for resource in self._locks:
                 session.progress(f"locking {resource.id}")
                 session.client.state.modify(resource.type, resource.id, _locked)
             return replace(outputs, creation=self.creation)
+
+    def _take_back(self, reverted: Reverted | None) -> None:
+        """Let the outputs have the versions that Omni is set to after an upgrade was reverted."""
+        if reverted is not None:
+            self._view, self._goal = reverted.view, reverted.goal
+            self._inputs = {
+                **self._inputs,
+                "talosVersion": reverted.versions.talos,
+                "kubernetesVersion": reverted.versions.kubernetes,
+            }
+            self._reverted = True
 
 
 def _locked(resource: Resource) -> Resource:

@@ -66,6 +66,7 @@ class ClusterOutputs:
         ready: Whether all of it was ready, in the sense of waiting for `ready`, when it was looked at.
         nodes: Its machines, control plane first.
         creation: The attempt whose mark of an unfinished creation is on the cluster; `""` for none. Not stored.
+        reverted: Whether the cluster has other versions than its inputs ask for, because an upgrade failed. Not stored.
     """
 
     name: str
@@ -75,6 +76,7 @@ class ClusterOutputs:
     ready: bool = False
     nodes: tuple[ClusterNode, ...] = ()
     creation: str = ""
+    reverted: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         """Plain JSON for the state: every input under its key (but see `_RENAMED`) and the facts."""

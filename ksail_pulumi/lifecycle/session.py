@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import CancelledError
@@ -67,6 +67,7 @@ class Session:
         stall: How long a wait may be without progress until it names what holds it up, in seconds.
         warn: Called with a warning although the operation succeeds.
         presence: The cluster that must exist during a wait; None if it need not.
+        unlimited: The client whose calls do not end with the session. Default: the client that is given.
     """
 
     client: Client
@@ -77,9 +78,16 @@ class Session:
     stall: float = STALL_SECONDS
     warn: Callable[[str], None] = _silent
     presence: Presence | None = None
+    unlimited: Client | None = None
 
     def __post_init__(self) -> None:
+        if self.unlimited is None:
+            object.__setattr__(self, "unlimited", self.client)
         object.__setattr__(self, "client", self.client.until(self.deadline.at + LATE_SECONDS))
+
+    def extended(self) -> Session:
+        """The same session with its whole timeout again, from now on."""
+        return replace(self, client=self.unlimited or self.client, deadline=Deadline.after(self.deadline.seconds))
 
     def check_cancelled(self, what: str, state: str = "") -> None:
         """Raise `CancelledError` if the user has interrupted; `what` names the interrupted work, `state` its state."""

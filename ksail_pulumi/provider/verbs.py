@@ -22,7 +22,7 @@ from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.provider.credentials import see
 from ksail_pulumi.provider.earlier import earlier_clusters
 from ksail_pulumi.provider.identity import adopts, identity_of, keep, mark_of
-from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, REFUSED, found, refreshed, stored
+from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, REFUSED, VERSIONS, found, refreshed, stored
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import marked
 
@@ -164,5 +164,8 @@ def _saving(call: Call, inputs: Mapping[str, Any], client: Client) -> Iterator[N
             raise
         provider = {"__provider": inputs["__provider"]}
         outputs = _recorded(call, error.outputs, client) if call.can_save else error.outputs
+        if outputs.reverted:
+            # The next preview compares with what the cluster has: it shows the upgrade again.
+            inputs = {**inputs, **{key: outputs.inputs[key] for key in VERSIONS if key in inputs}}
         saved = stored(outputs, inputs, client.endpoint, marked(call.urn, inputs))
         raise call.partial_failure(error.outputs.name, saved | provider, inputs, str(error)) from None
