@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         VersionsInfo,
     )
     from ksail_pulumi.provider.cluster import OmniCluster
+    from ksail_pulumi.provider.etcd_backup import EtcdBackup
     from ksail_pulumi.provider.functions import (
         get_cluster,
         get_cluster_output,
@@ -81,7 +82,9 @@ if TYPE_CHECKING:
         WorkersArgs,
         WorkersArgsDict,
     )
+
     # make args: imports
+    from ksail_pulumi.provider.machine_class import MachineClass
 
     ComponentArgs, ComponentArgsDict = AddonArgs, AddonArgsDict
     ComponentsArgs, ComponentsArgsDict = AddonsArgs, AddonsArgsDict
@@ -103,6 +106,7 @@ __all__ = [
     "ConfigFileError",
     "ControlPlaneArgs",
     "ControlPlaneArgsDict",
+    "EtcdBackup",
     "ExtensionInfo",
     "FeaturesArgs",
     "FeaturesArgsDict",
@@ -161,6 +165,7 @@ __all__ = [
 _ELSEWHERE = {
     "ClusterNode": "ksail_pulumi.lifecycle.outputs",
     "ConfigFileError": "ksail_pulumi.errors",
+    "EtcdBackup": "ksail_pulumi.provider.etcd_backup",
     "InputError": "ksail_pulumi.errors",
     "KsailPulumiError": "ksail_pulumi.errors",
     "MachineClass": "ksail_pulumi.provider.machine_class",

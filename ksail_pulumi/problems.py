@@ -30,6 +30,7 @@ PRIVATE = frozenset(
         "metaValues",
         "patches",
         "providerData",
+        "triggers",
     }
 )
 """Fields that may contain a secret at any depth."""

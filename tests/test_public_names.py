@@ -23,6 +23,7 @@ NAMES = [
     "ConfigFileError",
     "ControlPlaneArgs",
     "ControlPlaneArgsDict",
+    "EtcdBackup",
     "ExtensionInfo",
     "FeaturesArgs",
     "FeaturesArgsDict",

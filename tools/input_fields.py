@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 from ksail_pulumi.formats.descriptions import described, descriptions
 from ksail_pulumi.model.base import PRIVATE_FIELDS, READ_BY_PROGRAM, Formerly
 from ksail_pulumi.model.cluster import ClusterSpec
+from ksail_pulumi.model.etcd_backup import EtcdBackupInputs
 from ksail_pulumi.model.machine_class import MachineClassInputs
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-RESOURCES: dict[str, type[BaseModel]] = {"MachineClass": MachineClassInputs}
+RESOURCES: dict[str, type[BaseModel]] = {"MachineClass": MachineClassInputs, "EtcdBackup": EtcdBackupInputs}
 """The models of the resources other than clusters."""
 
 _SCALARS = {str: "str", int: "int", bool: "bool", Any: "any"}

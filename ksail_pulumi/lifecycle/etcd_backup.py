@@ -17,6 +17,7 @@ from ksail_pulumi.omni.resources import (
     ETCD_BACKUP_STATUS,
     ETCD_MANUAL_BACKUP,
     LABEL_CLUSTER,
+    LABEL_CLUSTER_UUID,
     Resource,
 )
 from ksail_pulumi.omni.status import plain_text
@@ -38,12 +39,14 @@ class Backup:
 
     Attributes:
         id: Omni's ID of it, `<cluster>-<seconds since 1970>`.
+        cluster_uuid: Omni's UUID of the cluster, as `bootstrapSpec.clusterUUID` needs it.
         snapshot: Its name, as `bootstrapSpec.snapshot` needs it.
         taken_at: When it was begun.
         size: Its size in bytes.
     """
 
     id: str
+    cluster_uuid: str
     snapshot: str
     taken_at: datetime
     size: int
@@ -84,7 +87,7 @@ def back_up(cluster: str, session: Session) -> Backup:
         if status is not None and status.spec.status == _STATUS.Error:
             reason = plain_text(status.spec.error)
             raise LifecycleError(f"the etcd backup of cluster {cluster!r} failed: {reason}")
-        if backup := _newest(state.list(ETCD_BACKUP, {LABEL_CLUSTER: cluster}), asked):
+        if backup := _newest(backups_of(cluster, state), asked):
             return backup
         # A backup at the interval that had begun before: Omni begins the one that was asked for after it.
         after = ended.at + timedelta.resolution
@@ -136,11 +139,26 @@ class _Ended:
         return []
 
 
-def _newest(backups: Sequence[Resource], asked: datetime) -> Backup | None:
-    """The newest backup, if it was begun after it was asked for."""
-    found = [
-        Backup(each.id, each.spec.snapshot, each.spec.created_at.ToDatetime(UTC), each.spec.size) for each in backups
+def backups_of(cluster: str, state: State) -> list[Backup]:
+    """The backups of a cluster in Omni's store.
+
+    Raises:
+        OmniError: Omni refused, or did not answer.
+    """
+    return [
+        Backup(
+            each.id,
+            each.labels.get(LABEL_CLUSTER_UUID, ""),
+            each.spec.snapshot,
+            each.spec.created_at.ToDatetime(UTC),
+            each.spec.size,
+        )
+        for each in state.list(ETCD_BACKUP, {LABEL_CLUSTER: cluster})
     ]
-    newest = max(found, key=lambda each: each.taken_at, default=None)
+
+
+def _newest(backups: Sequence[Backup], asked: datetime) -> Backup | None:
+    """The newest backup, if it was begun after it was asked for."""
+    newest = max(backups, key=lambda each: each.taken_at, default=None)
     # Omni counts the time of a backup in seconds.
     return newest if newest is not None and newest.taken_at >= asked.replace(microsecond=0) else None

@@ -28,7 +28,18 @@ MOST_MACHINES = 2**32 - 1
 """Omni counts machines in 32 bits."""
 
 PRIVATE_FIELDS = frozenset(
-    {"annotations", "description", "inline", "job", "kernel_args", "labels", "meta_values", "provider_data", "url"}
+    {
+        "annotations",
+        "description",
+        "inline",
+        "job",
+        "kernel_args",
+        "labels",
+        "meta_values",
+        "provider_data",
+        "triggers",
+        "url",
+    }
 )
 """Fields that may hold a secret: no `repr` shows them."""
 

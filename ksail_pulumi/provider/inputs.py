@@ -1094,6 +1094,12 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "match_labels": Field("matchLabels", "", "list"),
         "auto_provision": Field("autoProvision", "AutoProvision"),
     },
+    "EtcdBackupInputs": {
+        "endpoint": Field("endpoint"),
+        "service_account_key_env_var": Field("serviceAccountKeyEnvVar"),
+        "cluster": Field("cluster"),
+        "triggers": Field("triggers", "", "any"),
+    },
     "MachineClass": {
         "name": Field("name"),
         "size": Field("size"),

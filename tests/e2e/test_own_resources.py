@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ksail_pulumi.omni.api import specs_pb2
-from ksail_pulumi.omni.resources import MACHINE_CLASS, MACHINE_SET_NODE
+from ksail_pulumi.omni.resources import ETCD_BACKUP, LABEL_CLUSTER, MACHINE_CLASS, MACHINE_SET_NODE
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.simulator.server import Simulator
     from tests.e2e.project import Project
 
 CLASS = """\
@@ -106,3 +107,54 @@ class TestFunctions:
 
 def _changed(resource: Resource) -> Resource:
     return replace(resource, spec=specs_pb2.MachineClassSpec(match_labels=["!gpu"]))
+
+
+BACKUP = """\
+import json
+from pathlib import Path
+
+from ksail_pulumi import EtcdBackup, OmniCluster
+import pulumi
+
+asked = json.loads(Path("dev.json").read_text())
+west = OmniCluster("west", labels=asked["labels"])
+backup = EtcdBackup("nightly", cluster=west.name, triggers={"release": asked["release"]})
+pulumi.export("id", backup.id)
+pulumi.export("snapshot", backup.snapshot)
+"""
+
+
+class TestABackupOfEtcd:
+    def test_lives_from_preview_to_destroy(self, project: Project, simulator: Simulator, omni: Client) -> None:
+        def backups() -> list[str]:
+            return sorted(each.spec.snapshot for each in omni.state.list(ETCD_BACKUP, {LABEL_CLUSTER: "west"}))
+
+        def asks(release: str, **labels: str) -> None:
+            project.clusters({"release": release, "labels": labels})  # type: ignore[dict-item]
+
+        project.program(BACKUP)
+        project.init()
+        asks("1")
+        assert "it must exist before the backup is taken" in project.preview().told["nightly"]
+        project.up()
+        assert backups() == [project.outputs()["snapshot"]]
+        project.preview("--expect-no-changes")
+
+        asks("1", tier="gold")
+        assert project.preview().changes == {"update": 1, "unchanged": 5}, "a change of the cluster takes no backup"
+        asks("2")
+        preview = project.preview()
+        assert preview.changes == {"replace": 1, "unchanged": 5}, preview.output
+        assert "a backup of etcd of cluster west is taken" in preview.told["nightly"]
+        up = project.up()
+        assert up.changes == {"replaced": 1, "unchanged": 5}, up.output
+        assert len(backups()) == 2
+        assert project.outputs()["snapshot"] == backups()[0], "names of backups count backwards"
+
+        gone = project.outputs()["id"]
+        simulator.store.destroy(ETCD_BACKUP, gone, owner="EtcdBackupController")
+        assert "no longer exists in Omni" in project.refresh().told["nightly"]
+        assert project.up().changes == {"created": 1, "unchanged": 5}
+        assert len(backups()) == 2
+        project.destroy()
+        assert len(simulator.store.list(ETCD_BACKUP)) == 2

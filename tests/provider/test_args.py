@@ -10,7 +10,7 @@ import pytest
 
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.formats.descriptions import described, descriptions
-from ksail_pulumi.model import addons, cluster, machine_class
+from ksail_pulumi.model import addons, cluster, etcd_backup, machine_class
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.provider import inputs
 from ksail_pulumi.provider.inputs import (
@@ -124,7 +124,9 @@ WITH_CLASSES = [part for part in FIELDS if not part.endswith("Inputs")]
 def model_of(part):
     if part in MODELS:
         return MODELS[part]
-    return next(getattr(module, part) for module in (cluster, addons, machine_class) if hasattr(module, part))
+    return next(
+        getattr(module, part) for module in (cluster, addons, machine_class, etcd_backup) if hasattr(module, part)
+    )
 
 
 @pytest.mark.parametrize("part", FIELDS)
