@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from ksail_pulumi.errors import CancelledError, ForeignClusterError, LifecycleError, WaitTimeoutError
+from ksail_pulumi.errors import CancelledError, ForeignClusterError, KsailPulumiError, LifecycleError, WaitTimeoutError
 from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_BOOTSTRAP_STATUS,
@@ -15,6 +17,7 @@ from ksail_pulumi.omni.resources import (
     LABEL_CLUSTER,
 )
 from ksail_pulumi.plan.ownership import OwnershipMark
+from ksail_pulumi.simulator.faults import Faults, Write
 from ksail_pulumi.simulator.server import Simulator
 from ksail_pulumi.simulator.store import Store
 
@@ -122,3 +125,36 @@ def test_a_cluster_without_etcd_is_deleted_without_a_backup(lab: Lab, simulator:
     simulator.faults.failing_backups = True
     lab.delete(backup_first=True)
     assert lab.client.state.find(CLUSTER, lab.name) is None
+
+
+FAULTS: dict[str, Callable[[Faults], None]] = {
+    "three calls find no server": lambda faults: setattr(faults, "unavailable", 3),
+    "broken watches": lambda faults: faults.break_watches(),
+    "a slow link": lambda faults: setattr(faults, "round_trip", 0.3),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_during_the_backup_is_survived(lab: Lab, simulator: Simulator, fault: str) -> None:
+    def strike(when: str, write: Write) -> None:
+        if (when, write.type) == ("after", ETCD_MANUAL_BACKUP.name):
+            FAULTS[fault](simulator.faults)
+
+    lab.create()
+    simulator.faults.on_write(strike)
+    lab.delete(backup_first=True)
+    assert lab.client.state.find(CLUSTER, lab.name) is None
+
+
+def test_an_omni_that_falls_silent_during_the_backup_changes_nothing(lab: Lab, simulator: Simulator) -> None:
+    def strike(when: str, write: Write) -> None:
+        if (when, write.type) == ("after", ETCD_MANUAL_BACKUP.name):
+            simulator.faults.round_trip = 60.0
+
+    old = lab.create(talosVersion=OLD)
+    simulator.faults.on_write(strike)
+    began = time.monotonic()
+    with pytest.raises(KsailPulumiError, match="Nothing was changed"):
+        lab.update(old, session=lab.session(seconds=3), talosVersion=NEW, **BEFORE_UPGRADE)
+    assert time.monotonic() - began < 5
+    assert simulator.store.get(CLUSTER.name, "default", lab.name).spec.talos_version == OLD

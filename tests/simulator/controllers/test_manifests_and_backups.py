@@ -97,6 +97,8 @@ def test_a_backup_that_fails_says_why(ready: Any) -> None:
     assert status.status == 2
     assert status.error.startswith("failed to upload etcd snapshot for cluster: ")
     assert not status.HasField("last_backup_time")
+    overall = ready.get(omni.ETCD_BACKUP_OVERALL_STATUS, "etcdbackup-overall-status").spec
+    assert (overall.configuration_name, overall.last_backup_status) == ("local", status)
 
 
 def test_a_backup_that_fails_does_not_hide_when_the_last_one_was_taken(ready: Any) -> None:
