@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 CLUSTER_WEIGHT = 200
 SET_WEIGHT = 400
 MACHINE_WEIGHT = 400
+MACHINE_INFIX = "machine-"
+"""What the ID of a patch has before a machine in no particular cluster."""
 
 Inline = Mapping[str, Any] | Sequence[Mapping[str, Any]] | str
 

@@ -17,7 +17,7 @@ from ksail_pulumi.problems import Problem, field_path
 from ksail_pulumi.redaction import looks_like, short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ksail_pulumi.model.cluster import ClusterSpec, Install, Machine, MachineSet, Patch
     from ksail_pulumi.problems import FieldPath
@@ -59,13 +59,13 @@ def _rules(spec: ClusterSpec) -> Iterator[Problem]:
         if not is_uuid(machine):
             yield Problem(path, "invalid machine ID {id}: it should be a UUID", id=machine)
         yield from _described(path, described)
-        yield from _install((*path, "install"), described.install)
+        yield from install_rules((*path, "install"), described.install)
     yield from workload_rules(spec)
     yield from addon_rules(spec.addons)
     for index, manifest in enumerate(spec.manifests or ()):
-        yield from _metadata(("manifests", index), manifest.labels, manifest.annotations)
+        yield from metadata_rules(("manifests", index), manifest.labels, manifest.annotations)
     for index, check in enumerate(spec.health_checks or ()):
-        yield from _metadata(("healthChecks", index), check.labels, check.annotations)
+        yield from metadata_rules(("healthChecks", index), check.labels, check.annotations)
     yield from _patch_ids(spec)
     yield from _kubeconfig(spec)
     if spec.features.disk_encryption and spec.talos_version and _minor(spec.talos_version) < _ENCRYPTION_SINCE:
@@ -93,15 +93,16 @@ def _name(spec: ClusterSpec) -> Iterator[Problem]:
 
 def _described(path: FieldPath, scope: ClusterSpec | MachineSet | Machine) -> Iterator[Problem]:
     """The rules for the fields that clusters, sets and machines share."""
-    yield from _metadata(path, scope.labels, scope.annotations)
-    yield from _patches((*path, "patches"), scope.patches)
+    yield from metadata_rules(path, scope.labels, scope.annotations)
+    yield from patch_rules((*path, "patches"), scope.patches)
     yield from _extensions((*path, "systemExtensions"), scope.system_extensions)
-    yield from _kernel_args((*path, "kernelArgs"), scope.kernel_args)
+    yield from kernel_args_rules((*path, "kernelArgs"), scope.kernel_args)
 
 
-def _metadata(
-    path: FieldPath, labels: Mapping[str, str] | None, annotations: Mapping[str, str] | None
+def metadata_rules(
+    path: FieldPath, labels: Mapping[str, str] | None, annotations: Mapping[str, str] | None = None
 ) -> Iterator[Problem]:
+    """The rules for labels and annotations."""
     for kind, entries in (("label", labels), ("annotation", annotations)):
         if entries and len(entries) > MOST_METADATA:
             yield Problem((*path, f"{kind}s"), f"too many {kind}s: {len(entries)} (max {MOST_METADATA})")
@@ -133,10 +134,11 @@ def has_control_characters(text: str) -> bool:
     return any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in text)
 
 
-def _patches(path: FieldPath, patches: Sequence[Patch] | None) -> Iterator[Problem]:
+def patch_rules(path: FieldPath, patches: Sequence[Patch] | None) -> Iterator[Problem]:
+    """The rules for a list of patches."""
     for index, patch in enumerate(patches or ()):
         field = (*path, index)
-        yield from _metadata(field, patch.labels, patch.annotations)
+        yield from metadata_rules(field, patch.labels, patch.annotations)
         if patch.inline is None:
             yield Problem(field, "file or inline is required")
             continue
@@ -158,7 +160,8 @@ def _extensions(path: FieldPath, extensions: Sequence[str] | None) -> Iterator[P
         yield Problem(path, reason)
 
 
-def _kernel_args(path: FieldPath, args: Sequence[str] | None) -> Iterator[Problem]:
+def kernel_args_rules(path: FieldPath, args: Sequence[str] | None) -> Iterator[Problem]:
+    """The rules for kernel arguments."""
     for index, arg in enumerate(args or ()):
         size = len(arg.encode())
         if size > _LONGEST_KERNEL_ARG:
@@ -260,15 +263,17 @@ def _kernel_args_with_classes(spec: ClusterSpec) -> Iterator[Problem]:
             yield Problem(("kernelArgs",), f"{reason}: {machine_set.id(spec.name)}")
 
 
-def _install(path: FieldPath, install: Install | None) -> Iterator[Problem]:
+def install_rules(path: FieldPath, install: Install | None) -> Iterator[Problem]:
+    """The rules for an install disk; its field is the end of the path."""
     if install is None:
         return
+    field = path[-1]
     if install.disk and install.disk_selector:
-        yield Problem(path, "install.disk and install.diskSelector are mutually exclusive: keep one of them")
+        yield Problem(path, f"{field}.disk and {field}.diskSelector are mutually exclusive: keep one of them")
     elif not install.disk and not install.disk_selector:
         yield Problem(path, "either disk or diskSelector must be set")
     elif install.disk_selector and (reason := _not_balanced(install.disk_selector)):
-        reason = f"install.diskSelector is not a valid boolean disk expression: {reason}"
+        reason = f"{field}.diskSelector is not a valid boolean disk expression: {reason}"
         yield Problem((*path, "diskSelector"), reason)
 
 
@@ -288,17 +293,24 @@ def _not_balanced(expression: str) -> str | None:
 
 
 def _patch_ids(spec: ClusterSpec) -> Iterator[Problem]:
-    """Patches with the same ID would be the same resource."""
     weights = [(CLUSTER_WEIGHT, f"cluster-{spec.name}")]
     weights += [(SET_WEIGHT, each.id(spec.name)) for each in spec.machine_sets]
     weights += [(MACHINE_WEIGHT, f"cm-{machine}") for machine in spec.machines]
+    lists = zip(spec.scopes(), weights, strict=True)
+    yield from same_patch_ids(
+        ((*path, "patches", index), patch, patch_id(patch, index, weight, scope))
+        for (path, described), (weight, scope) in lists
+        for index, patch in enumerate(described.patches or ())
+    )
+
+
+def same_patch_ids(patches: Iterable[tuple[FieldPath, Patch, str]]) -> Iterator[Problem]:
+    """Refuse patches with the same ID, which would be the same resource. Each one comes with its path and its ID."""
     seen: dict[str, FieldPath] = {}
-    for (path, described), (weight, scope) in zip(spec.scopes(), weights, strict=True):
-        for index, patch in enumerate(described.patches or ()):
-            field, resource = (*path, "patches", index), patch_id(patch, index, weight, scope)
-            if (other := seen.setdefault(resource, field)) != field:
-                at = "idOverride" if patch.id_override else "name"
-                yield Problem((*field, at), f"resource ID duplicate: {field_path(other)} has the same ID")
+    for path, patch, resource in patches:
+        if (other := seen.setdefault(resource, path)) != path:
+            at = "idOverride" if patch.id_override else "name"
+            yield Problem((*path, at), f"resource ID duplicate: {field_path(other)} has the same ID")
 
 
 def _kubeconfig(spec: ClusterSpec) -> Iterator[Problem]:

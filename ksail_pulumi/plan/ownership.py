@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ANNOTATION_OWNER = "ksail-pulumi/owner"
 ANNOTATION_CREATION = "ksail-pulumi/creation"
+ANNOTATION_MACHINE_CONFIG = "ksail-pulumi/machine-config"
 MANAGER = "Pulumi"
 
 
@@ -50,15 +51,36 @@ class OwnershipMark:
         """Whether a resource is ours, given that its cluster is.
 
         In a cluster any mark of this package counts: whose the cluster is was decided by its UUID, and a crash may have
-        left a former mark behind. What stays with a machine has no cluster label, so its mark must be ours.
+        left a former mark behind. What stays with a machine has no cluster label, so its mark must be ours. What a
+        `MachineConfig` has set is never a cluster's, even if the resources of both have the same name.
         """
         owner = self.owner_of(resource)
-        return owner is not None and (bool(resource.cluster) or self.names(owner))
+        if owner is None or of_machine_config(resource):
+            return False
+        return bool(resource.cluster) or self.names(owner)
 
     @staticmethod
     def owner_of(resource: Resource) -> str | None:
         """The owner that stands in a resource's annotations, whoever it is; None if nobody marked it."""
         return resource.annotations.get(ANNOTATION_OWNER)
+
+
+@dataclass(frozen=True)
+class MachineConfigMark(OwnershipMark):
+    """The mark on the resources of a `MachineConfig`."""
+
+    def annotations(self) -> dict[str, str]:
+        """The annotations that make a resource ours, and no cluster's."""
+        return {**super().annotations(), ANNOTATION_MACHINE_CONFIG: ""}
+
+    def owns(self, resource: Resource) -> bool:
+        """Whether a resource is ours."""
+        return of_machine_config(resource) and self.names(self.owner_of(resource))
+
+
+def of_machine_config(resource: Resource) -> bool:
+    """Whether a `MachineConfig` has set it, whichever that is."""
+    return ANNOTATION_MACHINE_CONFIG in resource.annotations
 
 
 def owner_by_urn(organization: str, urn: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ksail_pulumi.model.patches import CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGHT
+from ksail_pulumi.model.patches import CLUSTER_WEIGHT, MACHINE_INFIX, MACHINE_WEIGHT, SET_WEIGHT
 from ksail_pulumi.omni import resources as omni
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ _WEIGHTS = {
     omni.LABEL_CLUSTER: CLUSTER_WEIGHT,
     omni.LABEL_MACHINE_SET: SET_WEIGHT,
     omni.LABEL_CLUSTER_MACHINE: MACHINE_WEIGHT,
+    omni.LABEL_MACHINE: MACHINE_WEIGHT,
 }
+_PREFIXES = {omni.LABEL_CLUSTER: "cluster-", omni.LABEL_CLUSTER_MACHINE: "cm-", omni.LABEL_MACHINE: MACHINE_INFIX}
 _ID = re.compile(r"[0-9]{3,}-(.+)", re.DOTALL)
 
 
@@ -28,7 +30,8 @@ class Scope(NamedTuple):
 
     Attributes:
         label: The label that says which kind of scope it is.
-        target: The ID of the machine set or machine; `""` for the cluster.
+        target: The ID of the machine set or machine; `""` for the cluster. A machine has two scopes: in the cluster
+            that it is in, and in any cluster.
     """
 
     label: str
@@ -49,10 +52,9 @@ class Scope(NamedTuple):
         """The place in the order of scopes: 0 for the cluster."""
         return list(_WEIGHTS).index(self.label)
 
-    def infix(self, cluster: str) -> str:
+    def infix(self, cluster: str = "") -> str:
         """What the ID of a patch has between its number and its name."""
-        prefix = {omni.LABEL_CLUSTER: "cluster-", omni.LABEL_CLUSTER_MACHINE: "cm-"}.get(self.label, "")
-        return f"{prefix}{self.target or cluster}"
+        return f"{_PREFIXES.get(self.label, '')}{self.target or cluster}"
 
 
 def wider(scope: Scope, set_of: Callable[[str], str | None]) -> list[Scope]:

@@ -9,9 +9,10 @@ from ksail_pulumi.model.versions import parse_version
 from ksail_pulumi.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ksail_pulumi.model.cluster import ClusterSpec
+    from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.problems import FieldPath
 
@@ -29,9 +30,18 @@ class _Use:
 
 def lacking(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
     """The fields that this Omni does not support."""
-    if snapshot.sys_version is None:
+    yield from _lacking(_uses(spec), snapshot.sys_version)
+
+
+def lacking_kernel_args(path: FieldPath, system: Resource | None) -> Iterator[Problem]:
+    """Refuse kernel arguments if this Omni does not support them."""
+    yield from _lacking([_kernel_args(path)], system)
+
+
+def _lacking(uses: Iterable[_Use], sys_version: Resource | None) -> Iterator[Problem]:
+    if sys_version is None:
         return
-    system = snapshot.sys_version.spec
+    system = sys_version.spec
     found = parse_version(system.backend_version)
     if found is not None:
         line = found.line
@@ -39,17 +49,21 @@ def lacking(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[Problem]:
         line = _NEWEST_OF_API_1
     else:
         return  # a build without a version: assume that it has everything
-    for use in _uses(spec):
+    for use in uses:
         if line < use.since:
             major, minor = use.since
             reason = f"this Omni ({system.backend_version or f'API version {system.backend_api_version}'}) does not"
             yield Problem(use.path, f"{reason} support {use.what}: Omni {major}.{minor} or newer does")
 
 
+def _kernel_args(path: FieldPath) -> _Use:
+    return _Use(path, "kernel arguments", (1, 3))
+
+
 def _uses(spec: ClusterSpec) -> Iterator[_Use]:
     for path, scope in spec.scopes():
         if scope.kernel_args is not None:
-            yield _Use((*path, "kernelArgs"), "kernel arguments", (1, 3))
+            yield _kernel_args((*path, "kernelArgs"))
     for index, machine_set in enumerate(spec.machine_sets):
         if machine_set.upgrade_strategy is not None:
             yield _Use((*spec.set_path(index), "upgradeStrategy"), "upgrade strategies", (1, 6))

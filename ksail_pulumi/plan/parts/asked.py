@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.omni import resources as omni
@@ -79,6 +79,10 @@ class Asked:
         annotations: Mapping[str, str] | None = None,
     ) -> Resource:
         """A resource with the ownership mark."""
-        return Resource(
-            resource_type, resource_id, message, dict(labels or {}), {**(annotations or {}), **self.mark.annotations()}
-        )
+        unmarked = Resource(resource_type, resource_id, message, dict(labels or {}), dict(annotations or {}))
+        return owned(self.mark, unmarked)
+
+
+def owned(mark: OwnershipMark, resource: Resource) -> Resource:
+    """A resource with an ownership mark."""
+    return replace(resource, annotations={**resource.annotations, **mark.annotations()})

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import Resource
+from ksail_pulumi.plan.parts.asked import owned
 from ksail_pulumi.plan.parts.part import Part
 from ksail_pulumi.plan.scopes import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.parts.asked import Asked
     from ksail_pulumi.plan.parts.live import Draft, Live
     from ksail_pulumi.plan.parts.part import Change, Outlook
@@ -23,7 +25,12 @@ def desired(asked: Asked) -> Iterator[Resource]:
         for machine in asked.assignment.sets.get(set_id, ()):
             args = asked.spec.kernel_args_of(machine, machine_set)
             if args is not None:
-                yield asked.resource(omni.KERNEL_ARGS, machine, specs_pb2.KernelArgsSpec(args=args))
+                yield kernel_args(asked.mark, machine, args)
+
+
+def kernel_args(mark: OwnershipMark, machine: str, args: Sequence[str]) -> Resource:
+    """The kernel arguments of a machine."""
+    return owned(mark, Resource(omni.KERNEL_ARGS, machine, specs_pb2.KernelArgsSpec(args=args)))
 
 
 def observe(live: Live, draft: Draft) -> None:
@@ -32,8 +39,12 @@ def observe(live: Live, draft: Draft) -> None:
 
 
 def describe(change: Change, outlook: Outlook) -> str:
-    machine = outlook.snapshot.machine_name(change.resource.id)
-    return f"{change.verb} the kernel arguments of {machine}; it reboots"
+    return effect(change.verb, outlook.snapshot.machine_name(change.resource.id))
+
+
+def effect(verb: str, machine: str) -> str:
+    """What a change means for a machine in a cluster."""
+    return f"{verb} the kernel arguments of {machine}; it reboots"
 
 
 PART = Part(

@@ -9,15 +9,17 @@ from ksail_pulumi.model.cluster import Patch
 from ksail_pulumi.model.patches import inline_of, patch_id, patch_text
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import Resource
 from ksail_pulumi.plan.parts.affected import change_on_machines
+from ksail_pulumi.plan.parts.asked import owned
 from ksail_pulumi.plan.parts.live import as_found, metadata_of
 from ksail_pulumi.plan.parts.part import Part
 from ksail_pulumi.plan.scopes import scope_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.parts.asked import Asked
     from ksail_pulumi.plan.parts.live import Draft, Live
     from ksail_pulumi.plan.parts.part import Change, Outlook
@@ -26,17 +28,23 @@ if TYPE_CHECKING:
 
 def desired(asked: Asked) -> Iterator[Resource]:
     yield from _addons(asked)
-    cluster = asked.spec.name
     for scope, described in asked.scopes():
-        for index, patch in enumerate(described.patches or ()):
-            description = {omni.ANNOTATION_DESCRIPTION: patch.description} if patch.description else {}
-            yield asked.resource(
-                omni.CONFIG_PATCH,
-                patch_id(patch, index, scope.weight, scope.infix(cluster)),
-                specs_pb2.ConfigPatchSpec(data=patch_text(patch.inline)),
-                {**(patch.labels or {}), **asked.label, **scope.labels},
-                {omni.ANNOTATION_NAME: patch.name or "", **description, **(patch.annotations or {})},
-            )
+        yield from patches(asked.mark, scope, described.patches or (), asked.spec.name)
+
+
+def patches(mark: OwnershipMark, scope: Scope, listed: Sequence[Patch], cluster: str = "") -> Iterator[Resource]:
+    """The patches of a scope, in a cluster or in none."""
+    label = {omni.LABEL_CLUSTER: cluster} if cluster else {}
+    for index, patch in enumerate(listed):
+        description = {omni.ANNOTATION_DESCRIPTION: patch.description} if patch.description else {}
+        unmarked = Resource(
+            omni.CONFIG_PATCH,
+            patch_id(patch, index, scope.weight, scope.infix(cluster)),
+            specs_pb2.ConfigPatchSpec(data=patch_text(patch.inline)),
+            {**(patch.labels or {}), **label, **scope.labels},
+            {omni.ANNOTATION_NAME: patch.name or "", **description, **(patch.annotations or {})},
+        )
+        yield owned(mark, unmarked)
 
 
 def _addons(asked: Asked) -> Iterator[Resource]:
@@ -65,10 +73,11 @@ def observe(live: Live, draft: Draft) -> None:
             scope = scope_of(each)
             place = places[scope] = places.get(scope, -1) + 1
             found = draft.at(scope)
-            found["patches"] = (*found.get("patches", ()), _patch(each, place, scope, live.cluster))
+            found["patches"] = (*found.get("patches", ()), observed_patch(each, place, scope, live.cluster))
 
 
-def _patch(current: Resource, place: int, scope: Scope, cluster: str) -> Patch:
+def observed_patch(current: Resource, place: int, scope: Scope, cluster: str = "") -> Patch:
+    """The input that a patch stands for, at a place of its list."""
     name, description = (
         current.annotations.get(each, "") for each in (omni.ANNOTATION_NAME, omni.ANNOTATION_DESCRIPTION)
     )
@@ -83,7 +92,12 @@ def describe(change: Change, outlook: Outlook) -> str:
     if is_addon(change.resource):
         return ""  # `addons.findings` describes the add-on
     text, several = change_on_machines("patch", change, outlook)
-    return f"{text}; {'they reboot' if several else 'it reboots'} if Talos requires it"
+    return effect(text, several=several)
+
+
+def effect(change: str, *, several: bool = False) -> str:
+    """What a change means for machines in a cluster."""
+    return f"{change}; {'they reboot' if several else 'it reboots'} if Talos requires it"
 
 
 PART = Part(
