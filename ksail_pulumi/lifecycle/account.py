@@ -14,7 +14,9 @@ from ksail_pulumi.errors import OmniError
 from ksail_pulumi.lifecycle.parts import collect, start_list
 from ksail_pulumi.omni.resources import (
     CLUSTER,
+    CONFIG_PATCH,
     FEATURES_CONFIG,
+    LABEL_MACHINE,
     MACHINE_CLASS,
     MACHINE_SET_NODE,
     MACHINE_STATUS,
@@ -41,6 +43,7 @@ class Account:
 
     Attributes:
         of_machines: The resources that stay with their machines.
+        machine_patches: The patches of machines in no particular cluster.
     """
 
     clusters: Sequence[Resource]
@@ -51,6 +54,7 @@ class Account:
     features: Resource | None
     sys_version: Resource | None
     of_machines: Sequence[Resource]
+    machine_patches: Sequence[Resource]
 
 
 class Reading:
@@ -105,6 +109,7 @@ class _Calls:
         self._clusters = state.start_list(CLUSTER)
         self._nodes = state.start_list(MACHINE_SET_NODE)
         self._of_machines = [(part, start_list(state, part, "")) for part in PARTS if part.of_machine]
+        self._machine_patches = state.start_list(CONFIG_PATCH, {LABEL_MACHINE: None})
         self._statuses = state.start_list(MACHINE_STATUS)
         self._talos_versions = state.start_list(TALOS_VERSION)
         self._machine_classes = state.start_list(MACHINE_CLASS)
@@ -121,6 +126,7 @@ class _Calls:
             features=self._features.result(),
             sys_version=self._sys_version.result(),
             of_machines=[each for part, call in self._of_machines for each in collect(part, call)],
+            machine_patches=self._machine_patches.result(),
         )
 
 

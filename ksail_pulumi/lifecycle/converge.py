@@ -17,6 +17,7 @@ from ksail_pulumi.omni.resources import LABEL_MACHINE_SET, MACHINE_SET, MACHINE_
 from ksail_pulumi.plan.cut_off import cut_off_machines, is_cut_off, refused_departures
 from ksail_pulumi.plan.diff import merge, release, steps
 from ksail_pulumi.plan.locks import without_lock
+from ksail_pulumi.plan.machine_fields import set_by_configs
 from ksail_pulumi.plan.parts.nodes import taken_machines
 from ksail_pulumi.plan.planning import cluster_machines, cluster_versions, plan_changes
 from ksail_pulumi.plan.reservations import reserve
@@ -191,6 +192,8 @@ def _plan(
 
     assignment = claim.choose(assign)
     plan = plan_changes(spec, snapshot, versions, assignment, mark, previous=previous)
+    for problem in set_by_configs(spec, plan.desired, snapshot):
+        raise InvalidCluster([problem])
     wanted = {resource.key: without_lock(resource) for resource in plan.desired}
     baseline = {resource.key: resource for resource in plan.baseline}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.errors import ForeignClusterError, PermissionDeniedError, RefusedError, UnsupportedError
+from ksail_pulumi.errors import ForeignClusterError
 from ksail_pulumi.lifecycle.ownership import refuse_existing, refuse_lost
+from ksail_pulumi.lifecycle.patch_checks import PatchChecks
 from ksail_pulumi.lifecycle.snapshot import take_snapshot, with_extensions
-from ksail_pulumi.model.patches import patch_text
 from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.findings import findings
 from ksail_pulumi.plan.machine_class import with_declared
@@ -64,8 +64,6 @@ def preview(
 ) -> Findings:
     """What Omni will refuse, what will block, and what will change.
 
-    Only Omni, with Talos' own loader, can validate a patch, so every patch that is not in `previous` is sent to it.
-
     Args:
         spec: The desired cluster.
         previous: The spec of the last update, None for a new cluster.
@@ -82,9 +80,7 @@ def preview(
     Raises:
         OmniError: Omni did not answer.
     """
-    known = {patch_text(patch.inline) for _, patch in _patches(previous)} if previous is not None else set()
-    asked = [(path, patch_text(patch.inline)) for path, patch in _patches(spec)]
-    checks = [(path, client.management.start_validate_config(text)) for path, text in asked if text not in known]
+    checks = PatchChecks(client, _patches(spec), _patches(previous) if previous is not None else ())
     snapshot = take_snapshot(
         client,
         spec.name,
@@ -100,14 +96,7 @@ def preview(
     if not adopt:
         snapshot = snapshot.without([each.cluster for each in replaced if each.first])
     snapshot = with_extensions(snapshot, spec, client)
-    refused = []
-    for path, check in checks:
-        try:
-            check.result()
-        except RefusedError as error:
-            refused.append(Problem((*path, "inline"), error.detail))
-        except (PermissionDeniedError, UnsupportedError):
-            break  # then the patch is validated when it is written
+    refused = list(checks.problems())
     try:
         _refuse(snapshot, mark, previous, adopt=adopt, resumable=resumable, create_first=create_first)
     except ForeignClusterError as error:

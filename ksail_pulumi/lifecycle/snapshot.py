@@ -89,6 +89,7 @@ def take_snapshot(
         bootstrap_status=bootstrap_status.result(),
         features=account.features,
         sys_version=account.sys_version,
+        machine_patches=account.machine_patches,
         talos_extensions=[found for call in (extensions,) if call and (found := call.result())],
         backups=overall.result() if overall else None,
         members=statuses.result() if statuses else (),

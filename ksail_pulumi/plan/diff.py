@@ -11,6 +11,7 @@ from ksail_pulumi.errors import ForeignClusterError
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.changes import Plan, Step, Update
 from ksail_pulumi.plan.locks import is_locked, unlocks_cluster, without_lock
+from ksail_pulumi.plan.ownership import of_machine_config
 from ksail_pulumi.plan.parts.table import PART_OF, rank
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def diff(
 
     Foreign labels, annotations, finalizers and spec fields that this client does not know stay. What is no longer
     wanted is destroyed if it carries the mark, or, with `exclusive`, if a user owns it at all. Resources of Omni's
-    controllers, and nodes that a machine class allocated, are never touched.
+    controllers and of a `MachineConfig`, and nodes that a machine class allocated, are never touched.
 
     Args:
         desired: What `desired_resources` made of the inputs.
@@ -108,7 +109,7 @@ def diff(
 
 
 def _manageable(resource: Resource) -> bool:
-    return not resource.owner and omni.LABEL_MANAGED_NODE not in resource.labels
+    return not (resource.owner or omni.LABEL_MANAGED_NODE in resource.labels or of_machine_config(resource))
 
 
 def _check_cluster(desired: Resource, actual: Resource) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.addons.findings import addon_forecast, addon_rules, addon_warnings
@@ -14,6 +14,7 @@ from ksail_pulumi.plan.etcd import etcd_steps
 from ksail_pulumi.plan.forecast import forecast
 from ksail_pulumi.plan.limits import measured, oversized, oversized_together, refused_resources
 from ksail_pulumi.plan.locks import lock_forbids
+from ksail_pulumi.plan.machine_fields import fields_of, path_in, set_by_configs
 from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.plan.parts.part import Outlook, Situation
 from ksail_pulumi.plan.parts.table import PARTS
@@ -26,9 +27,10 @@ from ksail_pulumi.plan.upgrades import upgrade_forecast, upgrade_problems, upgra
 from ksail_pulumi.problems import InvalidCluster, Problem, field_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ksail_pulumi.model.cluster import ClusterSpec
+    from ksail_pulumi.plan.machine_fields import MachineField
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.reservations import Reservations
@@ -45,12 +47,14 @@ class Findings:
         warnings: What will hold the cluster up unless it changes first, such as too few machines.
         forecasts: What will happen, a line for each thing.
         shortage: Why there are too few machines, even with those that earlier clusters get; `""` if there are enough.
+        fields: The fields of machines that it sets, each with its path in the inputs.
     """
 
     failures: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
     forecasts: tuple[str, ...] = ()
     shortage: str = ""
+    fields: Mapping[MachineField, FieldPath] = field(default_factory=dict)
 
 
 def findings(
@@ -86,6 +90,7 @@ def findings(
         return Findings(tuple(failures.values()), tuple(warnings))
     forecasts: list[str] = []
     shortage = ""
+    fields: dict[MachineField, FieldPath] = {}
     try:
         versions = cluster_versions(spec, snapshot)
         situation = Situation(spec, snapshot, versions)
@@ -104,9 +109,11 @@ def findings(
                 *refused_resources(written),
                 *refused_departures(spec, cut_off, snapshot),
                 *upgrade_problems(spec, snapshot, versions),
+                *set_by_configs(spec, plan.desired, snapshot),
             )
             for problem in refused:
                 failures.setdefault(_key(problem), problem)
+            fields = {each: path_in(spec, each) for each in fields_of(plan.desired)}
             if lock_forbids(plan, snapshot.cluster):
                 reason = f'updating cluster configuration is not allowed: the cluster "{spec.name}" is locked'
                 failures.setdefault(reason, Problem((), f"{reason}; unlock it first, with locked: false"))
@@ -135,7 +142,7 @@ def findings(
     except NotEnoughMachinesError as error:
         warnings.append(str(error))
         shortage = _shortage(spec, snapshot, mark, adopt=adopt)
-    return Findings(tuple(failures.values()), tuple(warnings), () if failures else tuple(forecasts), shortage)
+    return Findings(tuple(failures.values()), tuple(warnings), () if failures else tuple(forecasts), shortage, fields)
 
 
 def _shortage(spec: ClusterSpec, snapshot: Snapshot, mark: OwnershipMark, *, adopt: bool) -> str:

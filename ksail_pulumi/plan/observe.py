@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.model.cluster import ClusterSpec, ControlPlane, Machine, Workers
 from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.plan.ownership import OwnershipMark, of_machine_config
 from ksail_pulumi.plan.parts.live import Draft, Live, as_found
 from ksail_pulumi.plan.parts.manifests import has_input
 from ksail_pulumi.plan.parts.table import PART_OF, PARTS, rank
@@ -34,7 +35,8 @@ def observe(resources: Sequence[Resource], *, addons: Collection[str] = ()) -> C
     cluster = next((each.id for each in resources if each.type == omni.CLUSTER), None)
     if cluster is None:
         raise ValueError("no cluster among the resources")
-    live = Live(cluster, [each for each in resources if _is_users(each)], addons)
+    counted = [each for each in resources if _is_users(each) and not of_machine_config(each)]
+    live = Live(cluster, counted, addons)
     draft = Draft()
     for part in PARTS:
         part.observe(live, draft)
@@ -49,7 +51,11 @@ def left_out(snapshot: Snapshot) -> Iterator[str]:
         part, scope = PART_OF[each.type], scope_of(each)
         what = f"{part.nouns[0]} {each.id}"
         machine = each.id if part.of_machine else scope.target if scope.label == omni.LABEL_CLUSTER_MACHINE else ""
-        if machine and (machine in nodes or not part.of_machine):
+        if of_machine_config(each):
+            if machine in nodes:
+                owner = OwnershipMark.owner_of(each)
+                yield f"{what} is left out: the MachineConfig {owner} sets it"
+        elif machine and (machine in nodes or not part.of_machine):
             yield from _of_machine(what, snapshot.machine_name(machine), nodes.get(machine))
         elif scope.label == omni.LABEL_MACHINE_SET and scope.target not in sets:
             yield f"{what} is left out: the cluster has no machine set {scope.target}"

@@ -78,6 +78,11 @@ def keep_spelling(wire: Mapping[str, Any], previous: ClusterSpec, live: ClusterS
     }
 
 
+def followed_patch(asked: Patch | None, live: Patch) -> Inputs:
+    """A live patch, spelled as it was asked for wherever that means the same."""
+    return _written(live) if asked is None else _follow(_written(asked), asked, live, _PATCH)
+
+
 class _Spelling:
     """Follows the canonical form of what was asked for, field by field."""
 

@@ -31,6 +31,7 @@ class Snapshot:
         bootstrap_status: The cluster's `ClusterBootstrapStatus`.
         features: Omni's `FeaturesConfig`.
         sys_version: Omni's `SysVersion`.
+        machine_patches: The patches of machines in no particular cluster.
         talos_extensions: `TalosExtensions`, of whichever Talos versions were read.
         backups: Omni's `EtcdBackupOverallStatus`.
         members: The cluster's `ClusterMachineStatuses`.
@@ -48,6 +49,7 @@ class Snapshot:
     bootstrap_status: Resource | None = None
     features: Resource | None = None
     sys_version: Resource | None = None
+    machine_patches: Sequence[Resource] = ()
     talos_extensions: Sequence[Resource] = ()
     backups: Resource | None = None
     members: Sequence[Resource] = ()

@@ -68,11 +68,16 @@ POWER_ON = 2
 def register(runtime: Runtime) -> None:
     """Register every emulated machine with Omni."""
     for machine in runtime.machines:
-        if machine.setup.labels:
-            user_labels = Resource(
-                MACHINE_LABELS, machine.id, specs_pb2.MachineLabelsSpec(), dict(machine.setup.labels)
+        # Omni makes these for every machine, from the tags of its platform.
+        runtime.store.create(
+            Resource(
+                MACHINE_LABELS,
+                machine.id,
+                specs_pb2.MachineLabelsSpec(),
+                dict(machine.setup.labels),
+                {PREFIX + "platform-tag-labels-initialized": ""},
             )
-            runtime.store.create(user_labels)
+        )
         _join(runtime, machine)
 
 
@@ -106,7 +111,7 @@ def machine_status(runtime: Runtime, machine: EmulatedMachine) -> Resource:
     spec.connected = runtime.connected(machine)
     user = runtime.find(MACHINE_LABELS, machine.id)
     if user is not None and not user.tearing_down:
-        labels = {**user.labels, **labels}
+        labels = {**{key: value for key, value in user.labels.items() if not key.startswith(PREFIX)}, **labels}
     return Resource(
         MACHINE_STATUS,
         machine.id,

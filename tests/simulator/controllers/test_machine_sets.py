@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -90,9 +91,19 @@ def test_unlimited_takes_all_that_fit_and_those_that_come_later(classy: Any) -> 
     resize(classy, None)
     classy.run_until_ready()
     assert len(workers(classy)) == 4
-    classy.store.create(Resource(omni.MACHINE_LABELS, classy.ids[5], specs_pb2.MachineLabelsSpec(), POOL))
+    classy.store.update(replace(classy.get(omni.MACHINE_LABELS, classy.ids[5]), labels=POOL))
     classy.run_until_ready()
     assert len(workers(classy)) == 5
+
+
+def test_labels_of_users_reach_the_status_unless_they_have_omnis_prefix(classy: Any) -> None:
+    machine = classy.ids[5]
+    found = classy.get(omni.MACHINE_LABELS, machine)
+    classy.store.update(replace(found, labels={"zone": "b", omni.PREFIX + "mine": "", omni.LABEL_CLUSTER: "c1"}))
+    classy.run(1)
+    shown = classy.get(omni.MACHINE_STATUS, machine).labels
+    assert shown["zone"] == "b"
+    assert not {omni.PREFIX + "mine", omni.LABEL_CLUSTER} & shown.keys()
 
 
 def test_more_than_there_are_leaves_the_set_scaling_up_without_a_word(classy: Any) -> None:
