@@ -85,6 +85,7 @@ if TYPE_CHECKING:
 
     # make args: imports
     from ksail_pulumi.provider.machine_class import MachineClass
+    from ksail_pulumi.provider.machine_config import MachineConfig
 
     ComponentArgs, ComponentArgsDict = AddonArgs, AddonArgsDict
     ComponentsArgs, ComponentsArgsDict = AddonsArgs, AddonsArgsDict
@@ -124,6 +125,7 @@ __all__ = [
     "MachineClassArgs",
     "MachineClassArgsDict",
     "MachineClassInfo",
+    "MachineConfig",
     "MachineInfo",
     "ManifestArgs",
     "ManifestArgsDict",
@@ -169,6 +171,7 @@ _ELSEWHERE = {
     "InputError": "ksail_pulumi.errors",
     "KsailPulumiError": "ksail_pulumi.errors",
     "MachineClass": "ksail_pulumi.provider.machine_class",
+    "MachineConfig": "ksail_pulumi.provider.machine_config",
     "OmniCluster": "ksail_pulumi.provider.cluster",
     "SettingsError": "ksail_pulumi.errors",
 }

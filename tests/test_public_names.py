@@ -41,6 +41,7 @@ NAMES = [
     "MachineClassArgs",
     "MachineClassArgsDict",
     "MachineClassInfo",
+    "MachineConfig",
     "MachineInfo",
     "ManifestArgs",
     "ManifestArgsDict",

@@ -14,13 +14,18 @@ from ksail_pulumi.model.base import PRIVATE_FIELDS, READ_BY_PROGRAM, Formerly
 from ksail_pulumi.model.cluster import ClusterSpec
 from ksail_pulumi.model.etcd_backup import EtcdBackupInputs
 from ksail_pulumi.model.machine_class import MachineClassInputs
+from ksail_pulumi.model.machine_config import MachineConfigInputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pydantic.fields import FieldInfo
 
-RESOURCES: dict[str, type[BaseModel]] = {"MachineClass": MachineClassInputs, "EtcdBackup": EtcdBackupInputs}
+RESOURCES: dict[str, type[BaseModel]] = {
+    "MachineClass": MachineClassInputs,
+    "EtcdBackup": EtcdBackupInputs,
+    "MachineConfig": MachineConfigInputs,
+}
 """The models of the resources other than clusters."""
 
 _SCALARS = {str: "str", int: "int", bool: "bool", Any: "any"}

@@ -133,6 +133,7 @@ def _look(
 ) -> tuple[dict[str, Any], list[CheckFailure]]:
     """What Omni would refuse, and the inputs with values from Omni. Forecasts are shown in a preview."""
     from ksail_pulumi.provider.looking import look
+    from ksail_pulumi.provider.machine_fields import set_elsewhere
 
     name_left_out = bool(news.get(NAME_LEFT_OUT)) and "name" not in olds
     left_out = name_left_out or any(version not in inputs for version in VERSIONS)
@@ -153,7 +154,8 @@ def _look(
     elif found.deleted and found.findings.shortage:
         reason = f"{found.findings.shortage}. Cluster {found.deleted!r} is not deleted for its replacement"
         this_run.remember(call.urn, {REFUSED: reason})
-    return found.inputs, [_failure(call, problem) for problem in found.findings.failures]
+    elsewhere = set_elsewhere(call.urn, settings, inputs, found.findings, cluster=True)
+    return found.inputs, [_failure(call, problem) for problem in (*found.findings.failures, *elsewhere)]
 
 
 def show(call: Call, findings: Findings) -> None:

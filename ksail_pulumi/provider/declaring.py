@@ -197,7 +197,7 @@ def _paths(value: Any, path: FieldPath) -> Iterator[FieldPath]:
 def _stands_in_clear(path: FieldPath) -> bool:
     """Whether Pulumi stores a value in plain text even if it is marked: as the resource's ID, or within `nodes`."""
     match path:
-        case ("name",) | ("endpoint",) | ("machines", str()):
+        case ("name",) | ("endpoint",) | ("machineId",) | ("machines", str()):
             return True
         case ("controlPlane", "machines", int()) | ("workers", int(), "machines", int()) | ("workers", int(), "name"):
             return True

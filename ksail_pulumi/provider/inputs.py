@@ -45,6 +45,44 @@ class AutoProvisionArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PatchArgs:
+    """A patch of the Talos machine configuration. Give either `inline` or `file`."""
+
+    name: Input[str] | None = None
+    """Name of the patch, unique in its list. Default with `file`: its path, relative to the project if it is absolute.
+    Required with `inline`."""
+
+    inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]] | None = field(default=None, repr=False)
+    """The patch: a mapping, a list of mappings (several documents), or YAML text, which Omni gets unchanged."""
+
+    file: str | None = None
+    """Path of a file with the patch, relative to the program's folder. The program reads it when it runs."""
+
+    id_override: Input[str] | None = None
+    """Complete ID of the resource in Omni. Default: an ID made from the place of the patch and its name."""
+
+    labels: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    """Labels of the `ConfigPatch` resource in Omni."""
+
+    annotations: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
+    """Annotations of the `ConfigPatch` resource in Omni."""
+
+    description: Input[str] | None = field(default=None, repr=False)
+    """Description of the patch, shown in Omni."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallArgs:
+    """The disk that Talos is installed on. Give either `disk` or `disk_selector`."""
+
+    disk: Input[str] | None = None
+    """Device name of the disk, such as `/dev/sda`."""
+
+    disk_selector: Input[str] | None = None
+    """CEL expression that is true for the disk, such as `disk.size > 100u * GB`. Needs version 3 of the Omni API."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MachineClassArgs:
     """Machines that Omni allocates by a machine class."""
 
@@ -72,33 +110,6 @@ class StrategyArgs:
 
     rolling: Input[RollingArgs | RollingArgsDict] | None = None
     """Number of machines at a time. Only with `Rolling`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PatchArgs:
-    """A patch of the Talos machine configuration. Give either `inline` or `file`."""
-
-    name: Input[str] | None = None
-    """Name of the patch, unique in its list. Default with `file`: its path, relative to the project if it is absolute.
-    Required with `inline`."""
-
-    inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]] | None = field(default=None, repr=False)
-    """The patch: a mapping, a list of mappings (several documents), or YAML text, which Omni gets unchanged."""
-
-    file: str | None = None
-    """Path of a file with the patch, relative to the program's folder. The program reads it when it runs."""
-
-    id_override: Input[str] | None = None
-    """Complete ID of the resource in Omni. Default: an ID made from the place of the patch and its name."""
-
-    labels: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
-    """Labels of the `ConfigPatch` resource in Omni."""
-
-    annotations: Input[Mapping[str, Input[str]]] | None = field(default=None, repr=False)
-    """Annotations of the `ConfigPatch` resource in Omni."""
-
-    description: Input[str] | None = field(default=None, repr=False)
-    """Description of the patch, shown in Omni."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,17 +203,6 @@ class WorkersArgs:
 
     delete_strategy: Input[StrategyArgs | StrategyArgsDict] | None = None
     """How machines leave the set. Default: all at once; with `Rolling` and no number, one after the other."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class InstallArgs:
-    """The disk that Talos is installed on. Give either `disk` or `disk_selector`."""
-
-    disk: Input[str] | None = None
-    """Device name of the disk, such as `/dev/sda`."""
-
-    disk_selector: Input[str] | None = None
-    """CEL expression that is true for the disk, such as `disk.size > 100u * GB`. Needs version 3 of the Omni API."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -509,6 +509,42 @@ class AutoProvisionArgsDict(TypedDict, total=False):
     """Whether the machines reach Omni through a gRPC tunnel. Default: as set for the account."""
 
 
+class PatchArgsDict(TypedDict, total=False):
+    """A patch of the Talos machine configuration. Give either `inline` or `file`."""
+
+    name: Input[str]
+    """Name of the patch, unique in its list. Default with `file`: its path, relative to the project if it is absolute.
+    Required with `inline`."""
+
+    inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]]
+    """The patch: a mapping, a list of mappings (several documents), or YAML text, which Omni gets unchanged."""
+
+    file: str
+    """Path of a file with the patch, relative to the program's folder. The program reads it when it runs."""
+
+    id_override: Input[str]
+    """Complete ID of the resource in Omni. Default: an ID made from the place of the patch and its name."""
+
+    labels: Input[Mapping[str, Input[str]]]
+    """Labels of the `ConfigPatch` resource in Omni."""
+
+    annotations: Input[Mapping[str, Input[str]]]
+    """Annotations of the `ConfigPatch` resource in Omni."""
+
+    description: Input[str]
+    """Description of the patch, shown in Omni."""
+
+
+class InstallArgsDict(TypedDict, total=False):
+    """The disk that Talos is installed on. Give either `disk` or `disk_selector`."""
+
+    disk: Input[str]
+    """Device name of the disk, such as `/dev/sda`."""
+
+    disk_selector: Input[str]
+    """CEL expression that is true for the disk, such as `disk.size > 100u * GB`. Needs version 3 of the Omni API."""
+
+
 class MachineClassArgsDict(TypedDict, total=False):
     """Machines that Omni allocates by a machine class."""
 
@@ -534,32 +570,6 @@ class StrategyArgsDict(TypedDict, total=False):
 
     rolling: Input[RollingArgs | RollingArgsDict]
     """Number of machines at a time. Only with `Rolling`."""
-
-
-class PatchArgsDict(TypedDict, total=False):
-    """A patch of the Talos machine configuration. Give either `inline` or `file`."""
-
-    name: Input[str]
-    """Name of the patch, unique in its list. Default with `file`: its path, relative to the project if it is absolute.
-    Required with `inline`."""
-
-    inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]]
-    """The patch: a mapping, a list of mappings (several documents), or YAML text, which Omni gets unchanged."""
-
-    file: str
-    """Path of a file with the patch, relative to the program's folder. The program reads it when it runs."""
-
-    id_override: Input[str]
-    """Complete ID of the resource in Omni. Default: an ID made from the place of the patch and its name."""
-
-    labels: Input[Mapping[str, Input[str]]]
-    """Labels of the `ConfigPatch` resource in Omni."""
-
-    annotations: Input[Mapping[str, Input[str]]]
-    """Annotations of the `ConfigPatch` resource in Omni."""
-
-    description: Input[str]
-    """Description of the patch, shown in Omni."""
 
 
 class BootstrapSpecArgsDict(TypedDict, total=False):
@@ -650,16 +660,6 @@ class WorkersArgsDict(TypedDict, total=False):
 
     delete_strategy: Input[StrategyArgs | StrategyArgsDict]
     """How machines leave the set. Default: all at once; with `Rolling` and no number, one after the other."""
-
-
-class InstallArgsDict(TypedDict, total=False):
-    """The disk that Talos is installed on. Give either `disk` or `disk_selector`."""
-
-    disk: Input[str]
-    """Device name of the disk, such as `/dev/sda`."""
-
-    disk_selector: Input[str]
-    """CEL expression that is true for the disk, such as `disk.size > 100u * GB`. Needs version 3 of the Omni API."""
 
 
 class MachineArgsDict(TypedDict, total=False):
@@ -1100,6 +1100,28 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "cluster": Field("cluster"),
         "triggers": Field("triggers", "", "any"),
     },
+    "Patch": {
+        "name": Field("name"),
+        "inline": Field("inline", "", "any"),
+        "file": Field("file"),
+        "id_override": Field("idOverride"),
+        "labels": Field("labels", "", "map"),
+        "annotations": Field("annotations", "", "map"),
+        "description": Field("description"),
+    },
+    "Install": {
+        "disk": Field("disk"),
+        "disk_selector": Field("diskSelector"),
+    },
+    "MachineConfigInputs": {
+        "endpoint": Field("endpoint"),
+        "service_account_key_env_var": Field("serviceAccountKeyEnvVar"),
+        "machine_id": Field("machineId"),
+        "labels": Field("labels", "", "map"),
+        "patches": Field("patches", "Patch", "list"),
+        "kernel_args": Field("kernelArgs", "", "list"),
+        "install_disk": Field("installDisk", "Install"),
+    },
     "MachineClass": {
         "name": Field("name"),
         "size": Field("size"),
@@ -1110,15 +1132,6 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
     "Strategy": {
         "type": Field("type"),
         "rolling": Field("rolling", "Rolling"),
-    },
-    "Patch": {
-        "name": Field("name"),
-        "inline": Field("inline", "", "any"),
-        "file": Field("file"),
-        "id_override": Field("idOverride"),
-        "labels": Field("labels", "", "map"),
-        "annotations": Field("annotations", "", "map"),
-        "description": Field("description"),
     },
     "BootstrapSpec": {
         "cluster_uuid": Field("clusterUUID"),
@@ -1151,10 +1164,6 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "name": Field("name"),
         "update_strategy": Field("updateStrategy", "Strategy"),
         "delete_strategy": Field("deleteStrategy", "Strategy"),
-    },
-    "Install": {
-        "disk": Field("disk"),
-        "disk_selector": Field("diskSelector"),
     },
     "Machine": {
         "locked": Field("locked"),

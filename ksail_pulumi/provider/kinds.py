@@ -20,6 +20,7 @@ from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.problems import InvalidCluster, Problem
 from ksail_pulumi.provider.identity import adopts, in_another_omni, mark_of, owner
 from ksail_pulumi.provider.inputs import FIELDS
+from ksail_pulumi.provider.machine_fields import set_elsewhere
 from ksail_pulumi.provider.properties import (
     ADOPT,
     CREATE_FIRST,
@@ -117,6 +118,7 @@ class Verbs:
                     if this_run.is_news(self.call.urn, line):
                         show(line)
         yield from found.failures
+        yield from set_elsewhere(self.call.urn, self.settings, inputs, found, cluster=False)
 
     def diff(self, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
         """What differs in meaning; makes no call unless the endpoint has changed.

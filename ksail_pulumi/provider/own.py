@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pulumi
 from pulumi import Output, ResourceOptions, dynamic
 
 from ksail_pulumi.errors import InputError
+from ksail_pulumi.model.files import with_files
 from ksail_pulumi.provider import program
 from ksail_pulumi.provider.base import OmniProvider
 from ksail_pulumi.provider.declaring import Marks, imported_id, refuse_shapeless, refuse_unsendable, with_outputs
@@ -121,6 +123,8 @@ class OwnResource(dynamic.Resource, module="ksail", name="OwnResource"):
             refuse_shapeless(inputs)
             wire = with_outputs(to_wire(inputs, part))
             refuse_unsendable(wire)
+            if opts.id is None:
+                wire = with_files(wire, root=Path(pulumi.get_root_directory() or "."))
             to_stored_names(opts, wire, part, self._facts)
             if opts.id is None:
                 if default_name and "name" not in wire:

@@ -6,7 +6,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+
+    from ksail_pulumi.plan.machine_fields import MachineField
 
 
 class Run:
@@ -23,12 +25,35 @@ class Run:
         self._leaving: set[str] = set()
         self._shown: set[tuple[str, str]] = set()
         self._seen: dict[tuple[str, str], dict[str, Any]] = {}
+        self._fields: dict[tuple[str, bool], dict[MachineField, str]] = {}
 
     def other_asking(self, urn: str, endpoint: str, cluster: str) -> str | None:
         """The resource, if any, that has requested the cluster before this one."""
         with self._lock:
             first = self._asked.setdefault((endpoint, cluster), urn)
         return first if first != urn else None
+
+    def sets(
+        self, urn: str, endpoint: str, fields: Collection[MachineField], *, cluster: bool
+    ) -> dict[MachineField, str]:
+        """Remember which fields of machines a resource sets.
+
+        Args:
+            urn: The resource.
+            endpoint: Its Omni.
+            fields: The fields.
+            cluster: Whether it is a cluster; otherwise it is a `MachineConfig`.
+
+        Returns:
+            Those that a resource of the other kind sets too, each with this resource.
+        """
+        with self._lock:
+            own = self._fields.setdefault((endpoint, cluster), {})
+            for each in [field for field, by in own.items() if by == urn]:
+                del own[each]
+            own.update(dict.fromkeys(fields, urn))
+            others = self._fields.get((endpoint, not cluster), {})
+            return {field: others[field] for field in fields if field in others}
 
     def remember(self, urn: str, hidden: Mapping[str, Any]) -> None:
         """Store a value from `check` for `create`. As an input it would be shown in every diff.

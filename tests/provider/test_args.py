@@ -10,7 +10,7 @@ import pytest
 
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.formats.descriptions import described, descriptions
-from ksail_pulumi.model import addons, cluster, etcd_backup, machine_class
+from ksail_pulumi.model import addons, cluster, etcd_backup, machine_class, machine_config
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.provider import inputs
 from ksail_pulumi.provider.inputs import (
@@ -125,7 +125,9 @@ def model_of(part):
     if part in MODELS:
         return MODELS[part]
     return next(
-        getattr(module, part) for module in (cluster, addons, machine_class, etcd_backup) if hasattr(module, part)
+        getattr(module, part)
+        for module in (cluster, addons, machine_class, etcd_backup, machine_config)
+        if hasattr(module, part)
     )
 
 
