@@ -39,8 +39,8 @@ class KsailPulumiError(Exception):
 
     Attributes:
         outputs: If an operation fails after Omni has accepted the cluster, the
-            `ksail_pulumi.lifecycle.outputs.ClusterOutputs` so far: the caller saves them and continues next time. None
-            if there is nothing to save.
+            `ksail_pulumi.lifecycle.outputs.ClusterOutputs` so far: the caller saves them and continues next time. Of
+            another resource, its `ksail_pulumi.lifecycle.kind.Found`. None if there is nothing to save.
     """
 
     outputs: Any = None

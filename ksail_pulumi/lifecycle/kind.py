@@ -68,7 +68,10 @@ class Kind(ABC, Generic[Spec]):
 
     @abstractmethod
     def create(self, spec: Spec, mark: OwnershipMark, session: Session, *, adopt: bool) -> Found:
-        """Create the resource, or continue an earlier create; with `adopt` take over what exists."""
+        """Create the resource, or continue an earlier create; with `adopt` take over what exists.
+
+        An error has a `Found` as its `outputs` if a part of the resource exists.
+        """
 
     @abstractmethod
     def read(self, id_: str, client: Client, *, mark: OwnershipMark | None, spec: Spec | None) -> Found | None:

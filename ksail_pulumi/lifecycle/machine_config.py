@@ -6,7 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ksail_pulumi.errors import AlreadyExistsError, LifecycleError, PermissionDeniedError, WaitTimeoutError
+from ksail_pulumi.errors import (
+    AlreadyExistsError,
+    KsailPulumiError,
+    LifecycleError,
+    PermissionDeniedError,
+    WaitTimeoutError,
+)
 from ksail_pulumi.lifecycle.account import writing
 from ksail_pulumi.lifecycle.kind import Found, Kind, remove
 from ksail_pulumi.lifecycle.patch_checks import PatchChecks
@@ -17,7 +23,7 @@ from ksail_pulumi.omni.watch import Query
 from ksail_pulumi.plan.diff import merge
 from ksail_pulumi.plan.findings import Findings
 from ksail_pulumi.plan.machine_config import machine_changes, machine_inputs, resources_by_key, wanted_resources
-from ksail_pulumi.plan.machine_findings import config_problems, effects, machine_fields
+from ksail_pulumi.plan.machine_findings import config_problems, effects, machine_fields, takeover
 from ksail_pulumi.plan.machine_labels import labelled, labels_of
 from ksail_pulumi.plan.machine_view import MachineView, Owner
 from ksail_pulumi.plan.ownership import MachineConfigMark
@@ -62,9 +68,11 @@ class MachineConfigs(Kind[MachineConfigInputs]):
         checks = PatchChecks(client, _patches(spec), _patches(had))
         machine = _look(client, spec.machine_id, spec).staying
         failures = [*config_problems(spec, had, machine, owner), *checks.problems()]
-        forecasts = () if failures else tuple(effects(machine_changes(spec, had, machine, owner), machine))
+        forecasts = [] if failures else list(effects(machine_changes(spec, had, machine, owner), machine))
+        if adopt and not failures:
+            forecasts += takeover(spec, machine, owner)
         paths = {field: (field[1] or "machineId",) for field in machine_fields(spec)}
-        return Findings(failures=tuple(failures), forecasts=forecasts, fields=paths)
+        return Findings(failures=tuple(failures), forecasts=tuple(forecasts), fields=paths)
 
     def create(self, spec: MachineConfigInputs, mark: OwnershipMark, session: Session, *, adopt: bool) -> Found:
         return _write(spec, None, _owner(mark, adopt=adopt), session)
@@ -92,10 +100,17 @@ class MachineConfigs(Kind[MachineConfigInputs]):
 
 
 def _write(spec: MachineConfigInputs, before: MachineConfigInputs | None, owner: Owner, session: Session) -> Found:
-    with writing(session.client):
-        _Writer(spec, before, _settled(session, spec.machine_id, spec), owner, session).write()
     inputs: dict[str, Any] = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return Found(spec.machine_id, {key: value for key, value in inputs.items() if key not in _ABOUT_OMNI})
+    found = Found(spec.machine_id, {key: value for key, value in inputs.items() if key not in _ABOUT_OMNI})
+    with writing(session.client):
+        writer = _Writer(spec, before, _settled(session, spec.machine_id, spec), owner, session)
+        try:
+            writer.write()
+        except KsailPulumiError as error:
+            if writer.wrote:
+                error.outputs = found
+            raise
+    return found
 
 
 def _owner(mark: OwnershipMark, *, adopt: bool = False) -> Owner:
@@ -156,7 +171,7 @@ def _settled(session: Session, machine: str, spec: MachineConfigInputs | None) -
     return found.staying
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Writer:
     """Writes changes of a machine.
 
@@ -166,6 +181,7 @@ class _Writer:
         machine: What Omni has.
         owner: Whose the resources are.
         session: The Omni and the deadline.
+        wrote: Whether something has been written.
     """
 
     spec: MachineConfigInputs | None
@@ -173,6 +189,7 @@ class _Writer:
     machine: MachineView
     owner: Owner
     session: Session
+    wrote: bool = False
 
     def write(self) -> None:
         """Write all changes.
@@ -207,6 +224,7 @@ class _Writer:
         if new:
             with suppress(AlreadyExistsError):  # if the answer of the first try was lost, or Omni made the labels
                 state.create(wanted)
+                self.wrote = True
                 return
 
         def change(actual: Resource) -> Resource:
@@ -218,6 +236,7 @@ class _Writer:
             return merge(actual, wanted, baseline.get(wanted.key))
 
         state.modify(wanted.type, wanted.id, change)
+        self.wrote = True
 
     def _await_labels(self, labels: Resource) -> None:
         """Wait until selectors find the machine by its labels."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ksail_pulumi import listing
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.limits import refused_resources
 from ksail_pulumi.plan.machine_config import machine_changes, wanted_resources
-from ksail_pulumi.plan.machine_fields import PATCHES, WHOLE, fields_of, set_twice
+from ksail_pulumi.plan.machine_fields import WHOLE, fields_of, set_twice
 from ksail_pulumi.plan.machine_labels import labels_of, our_keys
 from ksail_pulumi.plan.ownership import MachineConfigMark, of_machine_config
 from ksail_pulumi.plan.parts import install_disks, kernel_args, patches
+from ksail_pulumi.plan.parts.table import PART_OF
 from ksail_pulumi.plan.server_age import lacking_kernel_args
 from ksail_pulumi.plan.snapshot import INSTALL_DISK_API
 from ksail_pulumi.problems import Problem
@@ -94,9 +96,8 @@ def _set_by_others(spec: MachineConfigInputs, machine: MachineView, owner: Owner
     for each in wanted_resources(spec, owner.mark, machine.api_version):
         ((_, field),) = fields_of([each])
         if each.key in known and (machine.id, field) not in cluster:
-            what = f"patch {each.id}" if field == PATCHES else f"{each.type.name} {each.id}"
-            reason = f"{what} exists, and this resource has not created it. Delete it in Omni. {_to_take_over(machine)}"
-            yield Problem((field,), reason)
+            reason = f"{_what(each)} exists, and this resource has not created it. Delete it in Omni. "
+            yield Problem((field,), f"{reason}{_to_take_over(machine)}")
 
 
 def _foreign_labels(
@@ -109,6 +110,23 @@ def _foreign_labels(
         if key in machine.labels.labels and key not in ours:
             reason = f"machine {machine.name} has this label, and this resource has not set it. Remove it in Omni. "
             yield Problem(("labels", key), f"{reason}{_to_take_over(machine)}")
+
+
+def takeover(spec: MachineConfigInputs, machine: MachineView, owner: Owner) -> Iterator[str]:
+    """What exists and is taken over."""
+    known = {each.key: each for each in machine.own}
+    for each in wanted_resources(spec, owner.mark, machine.api_version):
+        if each.key in known and not owner.mark.owns(known[each.key]):
+            change = "" if known[each.key].spec == each.spec else ", and changed"
+            yield f"{_what(each)} is taken over{change}"
+    present = machine.labels.labels if machine.labels is not None else {}
+    taken = [key for key in spec.labels or {} if key in present]
+    if taken:
+        yield f"these labels of machine {machine.name} are taken over: {listing.names(sorted(taken))}"
+
+
+def _what(resource: Resource) -> str:
+    return f"{PART_OF[resource.type].nouns[0]} {resource.id}"
 
 
 def _to_take_over(machine: MachineView) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -152,10 +153,21 @@ class Verbs:
         if self._replaced_too_late(id_):
             raise LifecycleError(_too_late(self.kind, id_))
         session = self._session(inputs, "create")
-        found = self.kind.create(
-            spec, OwnershipMark(str(inputs.get(OWNER, ""))), session, adopt=adopts(self.call.urn, id_)
-        )
+        mark = OwnershipMark(str(inputs.get(OWNER, "")))
+        with self._saving(inputs, session.client):
+            found = self.kind.create(spec, mark, session, adopt=adopts(self.call.urn, id_))
         return CreateResult(found.id, self._outputs(found, inputs, session.client))
+
+    @contextmanager
+    def _saving(self, inputs: Mapping[str, Any], client: Client) -> Iterator[None]:
+        """Let the engine save a resource of which a part exists, if its creation fails."""
+        try:
+            yield
+        except KsailPulumiError as error:
+            if error.outputs is None:
+                raise
+            saved = {**self._outputs(error.outputs, inputs, client), "__provider": inputs["__provider"]}
+            raise self.call.partial_failure(error.outputs.id, saved, inputs, str(error)) from None
 
     def update(self, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> UpdateResult:
         """Change the resource to new inputs."""

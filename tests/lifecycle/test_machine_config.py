@@ -177,7 +177,16 @@ def test_what_others_have_set_is_refused_or_taken_over(config: Config) -> None:
         config.create(inputs)
     assert config.labels() == {"zone": "a"}
 
-    assert config.failures(inputs, adopt=True) == {}
+    taken = KIND.preview(config.spec(inputs), None, config.mark, config.client, adopt=True)
+    name = omni.machine_name(state.get(omni.MACHINE_STATUS, machine))
+    assert (taken.failures, taken.forecasts) == (
+        (),
+        (
+            f"patch {patch} is taken over, and changed",
+            f"list of kernel arguments {machine} is taken over, and changed",
+            f"these labels of machine {name} are taken over: zone",
+        ),
+    )
     config.create(inputs, adopt=True)
     assert config.read(inputs) == inputs
     config.delete(inputs)
@@ -243,6 +252,7 @@ def test_a_cluster_gets_machines_by_labels_and_keeps_what_a_configuration_has_se
     config: Config, lab: Lab, needs: Callable[[int], list[str]]
 ) -> None:
     needs(2)
+    config = replace(config, mark=lab.mark)  # the resources of both may have the same name
     config.create(ALL)
     inputs: dict[str, Any] = {"controlPlane": {"count": 1, "selector": "zone = b"}, "ownership": "exclusive"}
     first = lab.create(**inputs)

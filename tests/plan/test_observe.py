@@ -5,7 +5,9 @@ from __future__ import annotations
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import Resource
-from ksail_pulumi.plan.observe import left_out
+from ksail_pulumi.plan.observe import left_out, observe
+from ksail_pulumi.plan.ownership import MachineConfigMark
+from ksail_pulumi.plan.parts.kernel_args import kernel_args
 from ksail_pulumi.plan.snapshot import Snapshot
 
 from .builders import cluster_spec, desired, machine, machine_id, node
@@ -26,6 +28,18 @@ def test_the_install_disk_of_a_machine_that_omni_chose_is_left_out() -> None:
         f"install disk {machine_id(1)} is left out: Omni has chosen machine host-1 ({machine_id(1)}) for prod-workers "
         "by its machine class"
     ]
+
+
+def test_what_a_machine_config_sets_is_left_out() -> None:
+    mark = MachineConfigMark("acme/shop/dev/rack")
+    args = kernel_args(mark, machine_id(1), ["quiet"])
+    elsewhere = kernel_args(mark, machine_id(2), ["quiet"])
+    sets = [each for each in desired(cluster_spec()) if each.type != omni.MACHINE_SET_NODE]
+    resources = [args, elsewhere, node(1, "prod-control-planes"), *sets]
+    assert list(left_out(Snapshot(resources=resources))) == [
+        f"list of kernel arguments {machine_id(1)} is left out: the MachineConfig acme/shop/dev/rack sets it"
+    ]
+    assert observe(resources) == observe(resources[2:])
 
 
 def test_a_manifest_with_an_id_of_its_own_is_left_out() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 
+import grpc
 import pytest
 from pulumi.dynamic.dynamic import serialize_provider
 
@@ -10,6 +11,8 @@ from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.resources import KERNEL_ARGS, MACHINE_LABELS
 from ksail_pulumi.provider.machine_config import MachineConfigProvider
 from ksail_pulumi.simulator.server import Simulator
+from ksail_pulumi.simulator.store import StoreError
+from tests.host import properties_of
 
 DIFF_NONE, DIFF_UNKNOWN = 1, 0
 TYPE = "urn:pulumi:dev::shop::pulumi-python:dynamic/ksail"
@@ -89,6 +92,24 @@ def test_a_configuration_lives_from_create_to_delete(provider, client, machine):
     provider.delete(id_, outputs, urn=URN)
     assert client.state.get(MACHINE_LABELS, machine).labels == {}
     assert provider.read(id_, outputs, urn=URN) == ("", {}, {})
+
+
+def test_a_create_that_fails_halfway_is_finished_by_an_update(provider, client, simulator, machine, failed):
+    asked, _ = provider.check(inputs(machine, labels={"zone": "b"}, kernelArgs=["quiet"]), urn=URN)
+    refusing = [True]
+
+    def refuse(when, write):
+        if (when, write.type, refusing) == ("before", MACHINE_LABELS.name, [True]):
+            raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, "not today")
+
+    simulator.faults.on_write(refuse)
+    with pytest.raises(failed, match="not today") as halfway:
+        provider.create(asked, urn=URN)
+    saved = halfway.value.init_failed
+    assert (saved.id, client.state.get(KERNEL_ARGS, machine).spec.args) == (machine, ["quiet"])
+    refusing.clear()
+    provider.update(machine, properties_of(saved.properties), asked, urn=URN)
+    assert client.state.get(MACHINE_LABELS, machine).labels == {"zone": "b"}
 
 
 def test_another_machine_is_another_resource(provider, simulator, machine):
