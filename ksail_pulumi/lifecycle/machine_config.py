@@ -72,7 +72,10 @@ class MachineConfigs(Kind[MachineConfigInputs]):
         if adopt and not failures:
             forecasts += takeover(spec, machine, owner)
         paths = {field: (field[1] or "machineId",) for field in machine_fields(spec)}
-        return Findings(failures=tuple(failures), forecasts=tuple(forecasts), fields=paths)
+        labels = {**dict.fromkeys(labels_of(had)), **labels_of(spec)}
+        return Findings(
+            failures=tuple(failures), forecasts=tuple(forecasts), fields=paths, labels={spec.machine_id: labels}
+        )
 
     def create(self, spec: MachineConfigInputs, mark: OwnershipMark, session: Session, *, adopt: bool) -> Found:
         return _write(spec, None, _owner(mark, adopt=adopt), session)

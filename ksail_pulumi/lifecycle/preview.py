@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import ForeignClusterError
@@ -17,7 +18,7 @@ from ksail_pulumi.plan.reservations import reserve
 from ksail_pulumi.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ksail_pulumi.lifecycle.account import Reading
     from ksail_pulumi.model.parse import ClusterSpec, Patch
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from ksail_pulumi.plan.reservations import Earlier
     from ksail_pulumi.plan.snapshot import Snapshot
     from ksail_pulumi.problems import FieldPath
+
+
+NO_LABELS: Mapping[str, Mapping[str, str | None]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def preview(
     replaced: Sequence[Replacement] = (),
     earlier: Sequence[Earlier] = (),
     classes: Sequence[DeclaredClass] = (),
+    labels: Mapping[str, Mapping[str, str | None]] = NO_LABELS,
     reading: Reading | None = None,
 ) -> Findings:
     """What Omni will refuse, what will block, and what will change.
@@ -75,6 +80,7 @@ def preview(
         replaced: The clusters that a replacement deletes; the machines of those that go first count as free.
         earlier: The clusters that the program declares first: they get their machines first.
         classes: The machine classes that the program declares first.
+        labels: The labels of machines that change before the cluster does, by the machine's ID; None removes one.
         reading: A reading of what belongs to no single cluster. Default: a new one.
 
     Raises:
@@ -90,7 +96,7 @@ def preview(
         members=_may_upgrade(spec, previous, adopt=adopt),
     )
     known_classes, uncertain = with_declared(snapshot.machine_classes or (), classes)
-    snapshot = replace(snapshot, machine_classes=known_classes)
+    snapshot = replace(snapshot, machine_classes=known_classes).relabelled(labels)
     reservations = reserve(earlier, snapshot)
     lines = [_replaces(each, snapshot, mark, adopt=adopt) for each in replaced]
     if not adopt:

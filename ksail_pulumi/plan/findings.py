@@ -48,6 +48,7 @@ class Findings:
         forecasts: What will happen, a line for each thing.
         shortage: Why there are too few machines, even with those that earlier clusters get; `""` if there are enough.
         fields: The fields of machines that it sets, each with its path in the inputs.
+        labels: The labels of machines that it changes, by the machine's ID; None for one that it removes.
     """
 
     failures: tuple[Problem, ...] = ()
@@ -55,6 +56,7 @@ class Findings:
     forecasts: tuple[str, ...] = ()
     shortage: str = ""
     fields: Mapping[MachineField, FieldPath] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict, repr=False)
 
 
 def findings(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -81,6 +81,12 @@ class Snapshot:
             members=[],
         )
 
+    def relabelled(self, labels: Mapping[str, Mapping[str, str | None]]) -> Snapshot:
+        """The same once these labels of machines have been changed, by the machine's ID; None removes one."""
+        if not labels:
+            return self
+        return replace(self, statuses=[_relabelled(each, labels.get(each.id, {})) for each in self.statuses])
+
     def machines_of(self, cluster: str) -> list[str]:
         """IDs of the machines of a cluster."""
         return sorted(node.id for node in self.nodes if node.cluster == cluster)
@@ -118,6 +124,11 @@ class Snapshot:
     def machine_names(self, machines: Sequence[str]) -> str:
         """The names of machines, the first few of many."""
         return listing.names(sorted(self.machine_name(machine) for machine in machines))
+
+
+def _relabelled(status: Resource, labels: Mapping[str, str | None]) -> Resource:
+    kept = {key: value for key, value in status.labels.items() if key not in labels}
+    return replace(status, labels={**kept, **{key: value for key, value in labels.items() if value is not None}})
 
 
 def _wiped(status: Resource) -> Resource:

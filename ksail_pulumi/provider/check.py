@@ -18,6 +18,7 @@ from ksail_pulumi.provider.properties import (
     ADOPT,
     CHOSEN,
     CLASSES,
+    CONFIGS,
     CREATE_FIRST,
     EARLIER,
     MARKED,
@@ -55,7 +56,7 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
     this_run.remember(
         call.urn,
         {
-            **{key: news.get(key) or [] for key in (CLASSES, EARLIER, MARKED, REPLACED_ON)},
+            **{key: news.get(key) or [] for key in (CLASSES, CONFIGS, EARLIER, MARKED, REPLACED_ON)},
             POSTPONED: None,
             UNSEEN: bool(olds) and _hidden(olds) != _hidden(inputs),
         },

@@ -31,10 +31,12 @@ from ksail_pulumi.provider.declaring import (
 )
 from ksail_pulumi.provider.host import call as host
 from ksail_pulumi.provider.inputs import InputOutputs
+from ksail_pulumi.provider.needed_configs import NeededConfigs
 from ksail_pulumi.provider.paths import to_stored_names
 from ksail_pulumi.provider.properties import (
     ADOPT,
     CLASSES,
+    CONFIGS,
     CREATE_FIRST,
     EARLIER,
     MARKED,
@@ -177,6 +179,7 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
         marks: dict[str, Any] = {MARKED: Marks(self, resource_name, wire if opts.id is None else {"name": opts.id})}
         if PREVIEW in hidden:
             marks[CLASSES] = DeclaredClasses(wire, opts)
+            marks[CONFIGS] = NeededConfigs(wire, opts)
         outputs = dict.fromkeys((*FACTS, *stored_inputs(dict.fromkeys(INPUTS))))
         properties = {**marks, **outputs, **stored_inputs(wire), **hidden}
         super().__init__(OmniClusterProvider(), resource_name, properties, opts)

@@ -44,11 +44,11 @@ class DeclaredClasses:
     async def _found(self) -> list[dict[str, Any]] | None:
         if not self._classes:
             return None
-        needed = await _resources(self._sets) | await _resources(self._depends_on)
+        needed = await resources_of(self._sets) | await resources_of(self._depends_on)
         return [await _sent(wire, depends=resource in needed) for resource, wire in self._classes]
 
 
-async def _resources(value: Any) -> set[Resource]:
+async def resources_of(value: Any) -> set[Resource]:
     """The resources that a value comes from."""
     if isinstance(value, Resource):
         return {value}
@@ -57,7 +57,7 @@ async def _resources(value: Any) -> set[Resource]:
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list | tuple):
-        return {resource for each in value for resource in await _resources(each)}
+        return {resource for each in value for resource in await resources_of(each)}
     return set()
 
 

@@ -113,6 +113,7 @@ class Verbs:
             if news.get(PREVIEW):
                 self.call.warning(str(error))
             return
+        this_run.relabel(self.call.urn, endpoint, found.labels)
         if news.get(PREVIEW):
             for show, lines in ((self.call.warning, found.warnings), (self.call.info, found.forecasts)):
                 for line in lines:

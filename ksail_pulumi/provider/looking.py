@@ -22,7 +22,7 @@ from ksail_pulumi.problems import Problem
 from ksail_pulumi.provider.earlier import classes_of_program, earlier_clusters
 from ksail_pulumi.provider.identity import adopts, in_another_omni
 from ksail_pulumi.provider.paths import replaced_by
-from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, REPLACED_ON, VERSIONS
+from ksail_pulumi.provider.properties import CHOSEN, CONFIGS, CREATE_FIRST, OWNER, REPLACED_ON, VERSIONS
 from ksail_pulumi.provider.run import this_run
 
 if TYPE_CHECKING:
@@ -195,6 +195,9 @@ class _Asking:
             replaced=replaced or (),
             earlier=earlier_clusters(self.urn, self.settings, self.inputs),
             classes=classes_of_program(self.urn, self.settings, self.inputs),
+            labels=this_run.relabelled(
+                this_run.remembered(self.urn).get(CONFIGS, ()), self.settings.endpoint_for(self.inputs)
+            ),
             reading=shared_reading(self.client),
         )
 

@@ -50,6 +50,9 @@ CLASSES = "__classes"
 DEPENDS = "__depends"
 """Of a machine class in `CLASSES`: whether the cluster is created after it."""
 
+CONFIGS = "__configs"
+"""In a preview: the URNs of the `MachineConfig`s that the cluster depends on."""
+
 CHOSEN = "__chosen"
 """Versions of the replaced cluster that the program omits."""
 

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from ksail_pulumi.plan.machine_fields import MachineField
 
@@ -25,6 +25,7 @@ class Run:
         self._leaving: set[str] = set()
         self._shown: set[tuple[str, str]] = set()
         self._seen: dict[tuple[str, str], dict[str, Any]] = {}
+        self._labels: dict[str, tuple[str, Mapping[str, Mapping[str, str | None]]]] = {}
         self._fields: dict[tuple[str, bool], dict[MachineField, str]] = {}
 
     def other_asking(self, urn: str, endpoint: str, cluster: str) -> str | None:
@@ -54,6 +55,17 @@ class Run:
             own.update(dict.fromkeys(fields, urn))
             others = self._fields.get((endpoint, not cluster), {})
             return {field: others[field] for field in fields if field in others}
+
+    def relabel(self, urn: str, endpoint: str, labels: Mapping[str, Mapping[str, str | None]]) -> None:
+        """Remember which labels of machines a resource changes, by the machine's ID; None for one that it removes."""
+        with self._lock:
+            self._labels[urn] = (endpoint, labels)
+
+    def relabelled(self, urns: Iterable[str], endpoint: str) -> dict[str, Mapping[str, str | None]]:
+        """The labels that resources change in this run."""
+        with self._lock:
+            found = [self._labels[urn] for urn in urns if urn in self._labels]
+        return {machine: each for where, labels in found if where == endpoint for machine, each in labels.items()}
 
     def remember(self, urn: str, hidden: Mapping[str, Any]) -> None:
         """Store a value from `check` for `create`. As an input it would be shown in every diff.

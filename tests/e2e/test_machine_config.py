@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ class TestAMachineAndAClusterThatFindsItByItsLabels:
         config = {"machine_id": machine.upper(), "labels": {"zone": "b"}, "patches": [{"file": "time.yaml"}]}
         cluster = {"control_plane": {"selector": "zone = b"}, "ownership": "exclusive"}
         project.clusters({"config": config, "cluster": cluster})
-        project.preview()
+        assert re.search(rf"west-control-planes gets (\S+ \()?{machine}", project.preview().told["west"])
         project.up()
         assert [node.id for node in omni.state.list(MACHINE_SET_NODE)] == [machine]
         project.preview("--expect-no-changes")
@@ -72,6 +73,29 @@ class TestAMachineAndAClusterThatFindsItByItsLabels:
         output = " ".join(project.preview(fails=True).output.split())
         assert f"the kernel arguments of machine {machine} are set by the resource" in output
         assert "Traceback" not in output
+
+    def test_secrets_are_stored_encrypted_and_never_shown(
+        self, project: Project, omni: Client, free_machines: list[str]
+    ) -> None:
+        """The values are put together in the program, whose text is stored too."""
+        secrets = {"labels": "zone", "kernel_args": "arg", "patches": "patch"}
+        given = {
+            "labels": '{"a": hidden("zone")}',
+            "kernel_args": '[hidden("arg")]',
+            "patches": '[{"name": "a", "inline": {"machine": {"sysctls": {"a.b": hidden("patch")}}}}]',
+        }
+        hidden = 'hidden = lambda name: pulumi.Output.secret(f"canary-{name}-3141")\n'
+        inputs = ", ".join(f"{name}={text}" for name, text in given.items())
+        config = f"config = MachineConfig('rack', machine_id={free_machines[0]!r}, {inputs})"
+        project.program(PROGRAM.replace('config = MachineConfig("rack", **asked["config"])', hidden + config))
+        project.clusters({})
+        project.preview()
+        project.up()
+        assert omni.state.get(MACHINE_LABELS, free_machines[0]).labels == {"a": "canary-zone-3141"}
+        project.refresh("--diff")
+        stored = project.stored_text()
+        assert not [name for name in secrets.values() if f"canary-{name}-3141" in stored]
+        project.destroy()
 
 
 def _labelled(found: Resource, **labels: str) -> Resource:

@@ -307,6 +307,28 @@ def test_a_preview_says_what_a_change_means_for_a_machine_in_a_cluster(config: C
     assert config.forecasts({"labels": {"zone": "c"}, "patches": [TIME]}, before) == []
 
 
+def test_a_preview_says_that_a_locked_machine_gets_a_change_later(
+    config: Config, lab: Lab, needs: Callable[[int], list[str]]
+) -> None:
+    control_plane = next(each for each in needs(2) if each != config.machine)
+    before = {"labels": {"zone": "b"}}
+    config.create(before)
+    workers = [{"machines": [config.machine]}]
+    machines = {config.machine: {"locked": True}}
+    lab.create(controlPlane={"machines": [control_plane]}, workers=workers, machines=machines)
+    *_, last = config.forecasts({**before, "patches": [TIME]}, before)
+    assert last.endswith("is locked: it will not be updated until it is unlocked")
+
+
+def test_a_new_owner_name_is_written(config: Config) -> None:
+    config.create(ALL)
+    renamed = replace(config, mark=OwnershipMark("org/test/dev/renamed", frozenset({config.mark.owner})))
+    renamed.update(ALL, ALL)
+    only_new = replace(config, mark=OwnershipMark("org/test/dev/renamed"))
+    assert only_new.read(ALL) == ALL
+    assert config.read(ALL) is None
+
+
 def test_a_resource_that_someone_creates_in_the_meantime_is_not_overwritten(
     config: Config, simulator: Simulator
 ) -> None:

@@ -1,6 +1,7 @@
 """A machine configuration in Pulumi's own provider process, also next to a cluster of the same program."""
 
 import base64
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -110,6 +111,14 @@ def test_a_create_that_fails_halfway_is_finished_by_an_update(provider, client, 
     refusing.clear()
     provider.update(machine, properties_of(saved.properties), asked, urn=URN)
     assert client.state.get(MACHINE_LABELS, machine).labels == {"zone": "b"}
+
+
+def test_what_a_machine_has_can_be_read_without_a_state(provider, client, machine, failed):
+    with pytest.raises(failed, match=f"machine configuration '{machine}' not found"):
+        provider.read(machine, {}, urn=URN)
+    client.state.modify(MACHINE_LABELS, machine, lambda found: replace(found, labels={"theirs": "1"}))
+    _, outputs, _ = provider.read(machine, {}, urn=URN)
+    assert outputs == {"machineId": machine, "labels": {"secret": {"theirs": "1"}}}
 
 
 def test_another_machine_is_another_resource(provider, simulator, machine):
