@@ -147,12 +147,14 @@ def _look(client: Client, machine: str, spec: MachineConfigInputs | None) -> Mac
     status, node, labels = (call.result() for call in one)
     found = [*own.result(), *(call.result() for call in named), *(_unless_unknown(call) for call in late)]
     by_key = {each.key: each for each in found if each is not None}
+    elsewhere = [each for each in by_key.values() if each.labels.get(omni.LABEL_MACHINE, machine) != machine]
     return MachineView(
         machine,
         status=status,
         node=node,
         labels=labels,
-        own=list(by_key.values()),
+        own=[each for each in by_key.values() if each not in elsewhere],
+        elsewhere=elsewhere,
         in_cluster=in_cluster.result(),
         sys_version=system.result(),
     )

@@ -58,6 +58,8 @@ def config_problems(
         twice = set_twice(machine.name, WHOLE, other, ("machineId",))
         yield Problem(twice.path, f"{twice.reason}. {_to_take_over(machine)}")
         return
+    for each in machine.elsewhere:
+        yield Problem(("patches",), f"{_what(each)} exists for another machine: use another ID")
     yield from _set_by_cluster(spec, machine, owner)
     yield from _set_by_others(spec, machine, owner)
     if not owner.adopt:

@@ -26,6 +26,7 @@ class MachineView:
         node: Its `MachineSetNode`, if it is in a cluster.
         labels: Its `MachineLabels`.
         own: What else stays with the machine: kernel arguments, install disk and patches.
+        elsewhere: Patches of other machines with the IDs that its patches are to have.
         in_cluster: The patches that it has in its cluster.
         sys_version: Omni's `SysVersion`.
     """
@@ -35,6 +36,7 @@ class MachineView:
     node: Resource | None = None
     labels: Resource | None = None
     own: Sequence[Resource] = ()
+    elsewhere: Sequence[Resource] = ()
     in_cluster: Sequence[Resource] = ()
     sys_version: Resource | None = None
 

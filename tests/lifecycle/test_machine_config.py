@@ -320,6 +320,15 @@ def test_a_preview_says_that_a_locked_machine_gets_a_change_later(
     assert last.endswith("is locked: it will not be updated until it is unlocked")
 
 
+def test_a_patch_of_another_machine_is_left_alone(config: Config, simulator: Simulator) -> None:
+    inputs = {"patches": [{"idOverride": "mine", "inline": "debug: true\n"}]}
+    config.create(inputs)
+    other = replace(config, machine=simulator.machines[4].id)
+    assert other.failures(inputs) == {"patches": "patch mine exists for another machine: use another ID"}
+    other.delete(inputs)
+    assert config.patches() == ["mine"]
+
+
 def test_a_new_owner_name_is_written(config: Config) -> None:
     config.create(ALL)
     renamed = replace(config, mark=OwnershipMark("org/test/dev/renamed", frozenset({config.mark.owner})))
