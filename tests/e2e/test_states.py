@@ -23,7 +23,7 @@ NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ns"}
 PATCH = {"name": "sysctls", "inline": {"machine": {"sysctls": {"fs.file-max": "100000"}}}}
 
 
-# Every kind of input that does not name a machine.
+# Every kind of input that does not name a machine and that the former releases had.
 INPUTS: dict[str, Any] = {
     "workers": [
         {
@@ -45,9 +45,6 @@ INPUTS: dict[str, Any] = {
     "annotations": {"note": "of the platform team"},
     "kubeconfig": {"user": "ci", "groups": ["system:masters"], "ttl": "48h"},
     "waitFor": "running",
-    "backupBefore": ["delete"],
-    "onUpgradeFailure": "revert",
-    "onUpdate": {"disconnectedMachines": "remove"},
     "onDelete": {"disconnectedMachines": "wait"},
 }
 
