@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ksail_pulumi.omni.resources import CONFIG_PATCH
 from tests.e2e.project import need
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from tests.e2e.project import Project
 
 
+@pytest.mark.sweep
 def test_components_are_turned_on_changed_and_off(
     project: Project, omni: Client, name: str, free_machines: list[str]
 ) -> None:

@@ -37,6 +37,7 @@ class TestAMachineAndAClusterThatFindsItByItsLabels:
         project.program(PROGRAM)
         project.init()
 
+    @pytest.mark.sweep
     def test_live_from_preview_to_destroy(self, project: Project, omni: Client, free_machines: list[str]) -> None:
         machine = free_machines[-1]
         (project.folder / "time.yaml").write_text("machine:\n  time:\n    servers: [time.cloudflare.com]\n")

@@ -125,6 +125,7 @@ pulumi.export("snapshot", backup.snapshot)
 
 
 class TestABackupOfEtcd:
+    @pytest.mark.sweep
     def test_lives_from_preview_to_destroy(self, project: Project, simulator: Simulator, omni: Client) -> None:
         def backups() -> list[str]:
             return sorted(each.spec.snapshot for each in omni.state.list(ETCD_BACKUP, {LABEL_CLUSTER: "west"}))

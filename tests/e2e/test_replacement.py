@@ -11,7 +11,6 @@ from ksail_pulumi.omni.resources import TALOS_VERSION
 from ksail_pulumi.simulator.server import Simulator
 from tests.e2e import server
 from tests.e2e.programs import WITH_TEXT
-from tests.sweeps import sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +45,8 @@ def asked(endpoint: str, machines: list[str], *, second: bool) -> dict[str, dict
     return clusters
 
 
-@pytest.mark.parametrize("listed", sample([False, True]), ids=["counted machines", "listed machines"])
+@pytest.mark.sweep
+@pytest.mark.parametrize("listed", [False, True], ids=["counted machines", "listed machines"])
 def test_every_way_to_ask_for_a_replacement_gives_a_new_cluster_that_runs(
     project: Project, simulator: Simulator, omni: Client, free_machines: list[str], listed: bool
 ) -> None:
@@ -149,6 +149,7 @@ def test_a_cluster_that_was_imported_can_be_replaced_while_the_program_still_imp
     assert project.up().changes == {"unchanged": 5}
 
 
+@pytest.mark.sweep
 def test_the_preview_of_a_replacement_says_once_what_happens_and_not_what_an_update_would_do(
     project: Project, simulator: Simulator
 ) -> None:

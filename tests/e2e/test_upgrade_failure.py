@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ksail_pulumi.omni.resources import CLUSTER, ETCD_BACKUP, LABEL_CLUSTER, MACHINE_SET_NODE
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ BACKUP = "a backup of etcd is taken before the upgrade; if that fails, nothing i
 NET = {"workers": 1, "backup_before": ["upgrade", "delete"], "on_upgrade_failure": "revert"}
 
 
+@pytest.mark.sweep
 def test_a_failed_upgrade_is_taken_back_and_shown_again(project: Project, simulator: Simulator, omni: Client) -> None:
     def backups() -> int:
         return len(omni.state.list(ETCD_BACKUP, {LABEL_CLUSTER: "main"}))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .conftest import Lab
 
-DEADLINE = 4.0
+DEADLINE = 3.0
 LATE = 2.0
 """How long after the deadline a verb may end, in seconds."""
 

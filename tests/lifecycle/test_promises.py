@@ -249,4 +249,4 @@ def test_what_a_preview_lets_pass_is_taken_by_the_server() -> None:
 
 @pytest.mark.sweep
 def test_what_many_previews_let_pass_is_taken_by_the_server() -> None:
-    settings(max_examples=300)(keeps_its_promises)()
+    settings(max_examples=150)(keeps_its_promises)()
