@@ -84,14 +84,15 @@ def test_a_destroy_after_an_interrupted_one_waits_for_its_end(
 @pytest.mark.sweep
 @pytest.mark.parametrize("again", ["refresh", "replace"])
 def test_a_replacement_interrupted_while_it_deletes_can_be_ended(
-    project: Project, simulator: Simulator, omni: Client, free_machines: list[str], again: str
+    project: Project, simulator: Simulator, omni: Client, again: str
 ) -> None:
     project.init()
     project.clusters(WAITING)
     project.up()
     before = project.uuids()
     replacing = ("--replace", project.urn("main"))
-    assert NEXT_STEP in interrupted_deletion(project, simulator, free_machines, "up", *replacing)
+    machines = list(server.machines(omni, "main"))  # without free machines, the replacement would be refused
+    assert NEXT_STEP in interrupted_deletion(project, simulator, machines, "up", *replacing)
     simulator.faults.disconnected.clear()
     if again == "refresh":
         project.refresh()
