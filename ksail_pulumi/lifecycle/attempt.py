@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.session import Session
     from ksail_pulumi.lifecycle.waiting.goal import Goal
     from ksail_pulumi.model.parse import ClusterSpec
+    from ksail_pulumi.model.versions import Versions
     from ksail_pulumi.omni.resources import Resource
 
 
@@ -55,6 +56,7 @@ class Attempt:
         self._reverted = False
         self._view = ClusterView(spec.name)
         self._goal: Goal | None = None
+        self._before: Versions | None = None
         self._locks: Sequence[Resource] = ()
         self._inputs = inputs_in(old) if old else to_wire(spec)
 
@@ -105,6 +107,7 @@ class Attempt:
         """Set what to wait for, after everything is written."""
         self._goal = converged.goal
         self._locks = converged.locks
+        self._before = converged.before
         self._spec = converged.spec
         self._inputs = to_wire(converged.spec)
         self.applied.accepted = True
@@ -118,8 +121,8 @@ class Attempt:
             try:
                 wait(session, self._view, self._goal, last_write=self.applied.last_write)
             except (ClusterFailedError, WaitTimeoutError) as error:
-                if self._spec.on_upgrade_failure == "revert":
-                    self._take_back(revert(self._goal, session, error))
+                if self._spec.on_upgrade_failure == "revert" and self._before is not None:
+                    self._take_back(revert(self._goal, self._before, session, error))
                 raise
             outputs = facts.outputs(self._inputs, self._view, self._goal, self._old)
             # Locks come last: they remove the creation mark, and after a crash a cluster without it is not resumed.

@@ -21,6 +21,7 @@ from ksail_pulumi.plan.machine_fields import set_by_configs
 from ksail_pulumi.plan.parts.nodes import taken_machines
 from ksail_pulumi.plan.planning import cluster_machines, cluster_versions, plan_changes
 from ksail_pulumi.plan.reservations import reserve
+from ksail_pulumi.plan.versions import versions_of
 from ksail_pulumi.problems import InvalidCluster
 
 if TYPE_CHECKING:
@@ -49,12 +50,14 @@ class Converged:
         goal: What to wait for.
         locks: The resources to lock once the goal is reached.
         outdated: Whether Kubernetes has objects of manifests that have changed.
+        before: The versions that Omni was set to before; None for a new cluster.
     """
 
     spec: ClusterSpec
     goal: Goal
     locks: tuple[Resource, ...]
     outdated: bool
+    before: Versions | None
 
 
 def converge(
@@ -90,6 +93,7 @@ def converge(
         LifecycleError: The cluster is locked.
         OmniError: Omni refused a write.
     """
+    before = versions_of(snapshot.cluster) if snapshot.cluster is not None else None
     leaving: set[str] = set()
     shrinks = outdated = False
     lost: set[str] = set()
@@ -107,7 +111,9 @@ def converge(
         leaving |= _leaving(planned.plan, snapshot)
         if spec.on_update.disconnected_machines == "remove":
             # Also those that an earlier attempt has taken out of their set: Omni has no node of them left.
-            members = {status.id for status in snapshot.statuses if status.cluster == spec.name}
+            sets = {each.id for each in snapshot.resources if each.type == MACHINE_SET and mark.owns(each)}
+            statuses = [each for each in snapshot.statuses if each.labels.get(LABEL_MACHINE_SET) in sets]
+            members = {status.id for status in statuses if status.cluster == spec.name}
             gone = members.difference(planned.assignment.machines, removed)
             removed |= remove_cut_off([each for each in gone if is_cut_off(each, snapshot)], session, spec.name)
         shrinks |= bool(leaving) or _class_shrinks(planned.plan)
@@ -143,6 +149,7 @@ def converge(
         ),
         planned.plan.locks,
         outdated,
+        before,
     )
 
 

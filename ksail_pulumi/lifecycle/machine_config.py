@@ -147,7 +147,8 @@ def _look(client: Client, machine: str, spec: MachineConfigInputs | None) -> Mac
     status, node, labels = (call.result() for call in one)
     found = [*own.result(), *(call.result() for call in named), *(_unless_unknown(call) for call in late)]
     by_key = {each.key: each for each in found if each is not None}
-    elsewhere = [each for each in by_key.values() if each.labels.get(omni.LABEL_MACHINE, machine) != machine]
+    patches = [each for each in by_key.values() if each.type == omni.CONFIG_PATCH]
+    elsewhere = [each for each in patches if each.labels.get(omni.LABEL_MACHINE) != machine]
     return MachineView(
         machine,
         status=status,

@@ -33,11 +33,12 @@ class Reverted:
     goal: Goal
 
 
-def revert(goal: Goal, session: Session, error: KsailPulumiError) -> Reverted | None:
-    """Take back the upgrades of a cluster that have not finished, and wait for that as long again as for the upgrade.
+def revert(goal: Goal, before: Versions, session: Session, error: KsailPulumiError) -> Reverted | None:
+    """Take back what this attempt has begun to upgrade, and wait for that as long again as for the upgrade.
 
     Args:
         goal: The goal of the wait that has failed.
+        before: The versions that Omni was set to before this attempt: only what it has changed is taken back.
         session: The Omni and the deadline of that wait.
         error: Why it has failed; its text is extended by what became of the upgrade.
 
@@ -50,7 +51,7 @@ def revert(goal: Goal, session: Session, error: KsailPulumiError) -> Reverted | 
     session = session.extended()
     target = Versions(goal.talos_version, goal.kubernetes_version)
     try:
-        former = _former(target, goal.cluster, session)
+        former = _former(target, before, goal.cluster, session)
     except KsailPulumiError as second:
         error.args = (f"{error}\nOmni did not report whether an upgrade has to be reverted: {second}",)
         return None
@@ -82,13 +83,16 @@ def revert(goal: Goal, session: Session, error: KsailPulumiError) -> Reverted | 
     return Reverted(former, view, goal)
 
 
-def _former(target: Versions, cluster: str, session: Session) -> Versions:
+def _former(target: Versions, before: Versions, cluster: str, session: Session) -> Versions:
     """The versions that upgrades which have not finished began with, and those of the target otherwise."""
     state = session.client.state
     # The last version of an upgrade becomes that of the target when it has finished.
     kinds = (TALOS_UPGRADE_STATUS, KUBERNETES_UPGRADE_STATUS)
     talos, kubernetes = (call.result() for call in [state.start_find(kind, cluster) for kind in kinds])
-    return Versions(_last(talos) or target.talos, _last(kubernetes) or target.kubernetes)
+    return Versions(
+        (_last(talos) if before.talos != target.talos else "") or target.talos,
+        (_last(kubernetes) if before.kubernetes != target.kubernetes else "") or target.kubernetes,
+    )
 
 
 def _last(status: Resource | None) -> str:
