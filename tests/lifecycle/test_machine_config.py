@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ksail_pulumi.errors import LifecycleError
+from ksail_pulumi.errors import InputError, LifecycleError
 from ksail_pulumi.lifecycle.machine_config import KIND
 from ksail_pulumi.lifecycle.preview import preview
 from ksail_pulumi.lifecycle.session import Deadline, Session
@@ -350,3 +350,12 @@ def test_a_resource_that_someone_creates_in_the_meantime_is_not_overwritten(
     simulator.faults.on_write(first)
     with pytest.raises(LifecycleError, match="created by someone else in the meantime"):
         config.create({"kernelArgs": ["ours"]})
+
+
+def test_a_patch_of_a_cluster_is_not_taken_over(lab: Lab) -> None:
+    patch = {"idOverride": "400-shared", "inline": {"machine": {"network": {"hostname": "x"}}}}
+    lab.create(patches=[patch], waitFor="none")
+    config = Config(lab.client, sorted(lab.available())[0])
+    with pytest.raises(InputError, match="patch 400-shared exists for another machine"):
+        config.create({"patches": [{"idOverride": "400-shared", "inline": {"debug": True}}]}, adopt=True)
+    assert "hostname: x" in lab.client.state.get(omni.CONFIG_PATCH, "400-shared").spec.data

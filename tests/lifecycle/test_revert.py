@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -189,3 +190,19 @@ def test_an_update_without_an_upgrade_takes_nothing_back(lab: Lab, simulator: Si
         lab.update(old, session=lab.session(seconds=2), **OLD, workers=1, **REVERT)
     assert str(raised.value).startswith(f"cluster {lab.name} is not ready after 2s")
     assert saved(raised) == ("1.13.7", "1.35.6", False, False)
+
+
+def test_an_upgrade_that_somebody_else_has_begun_is_not_taken_back(lab: Lab, simulator: Simulator) -> None:
+    old = lab.create(**OLD, workers=1)
+    simulator.faults.unreachable.add(*lab.machines("workers"))
+
+    def upgraded(cluster: Resource) -> Resource:
+        spec = specs_pb2.ClusterSpec()
+        spec.CopyFrom(cluster.spec)
+        spec.talos_version = "1.13.8"
+        return replace(cluster, spec=spec)
+
+    lab.client.state.modify(CLUSTER, lab.name, upgraded)
+    with pytest.raises(WaitTimeoutError):
+        lab.update(old, session=lab.session(seconds=3), workers=1, labels={"a": "b"}, **REVERT)
+    assert versions(lab) == ("1.13.8", "1.35.6")

@@ -29,6 +29,7 @@ from ksail_pulumi.omni.resources import (
     TALOS_VERSION,
     Resource,
 )
+from ksail_pulumi.omni.watch import Query
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import resolve_versions
 from ksail_pulumi.simulator.server import Simulator
@@ -401,3 +402,25 @@ def test_a_dead_machine_that_stays_in_the_cluster_is_never_removed(
     )
     assert lab.client.state.find(LINK, two) is not None
     assert lab.client.state.find(LINK, three) is not None
+
+
+def test_a_dead_machine_that_leaves_a_set_of_somebody_else_is_never_removed(
+    lab: Lab, needs: Needs, simulator: Simulator
+) -> None:
+    needs(3)
+    old = lab.create(workers=1)
+    machine = sorted(lab.available())[0]
+    labels = {LABEL_CLUSTER: lab.name, "omni.sidero.dev/role-worker": ""}
+    theirs = f"{lab.name}-theirs"
+    lab.client.state.create(Resource(MACHINE_SET, theirs, specs_pb2.MachineSetSpec(update_strategy=1), labels))
+    node = Resource(MACHINE_SET_NODE, machine, specs_pb2.MachineSetNodeSpec(), {**labels, LABEL_MACHINE_SET: theirs})
+    lab.client.state.create(node)
+    with lab.client.state.watch(Query(MACHINE_STATUS, id=machine)) as watch:
+        while (event := watch.next(timeout=60)) is not None and event.resource is not None:
+            if event.resource.cluster == lab.name:
+                break
+    lab.cut_off(machine, simulator)
+    lab.client.state.teardown(MACHINE_SET_NODE, machine)
+    removing = {"disconnectedMachines": "remove"}
+    lab.update(old, workers=1, labels={"a": "b"}, onUpdate=removing, waitFor="none")
+    assert lab.client.state.find(LINK, machine) is not None
