@@ -252,7 +252,9 @@ class _Writer:
             Query(omni.MACHINE_STATUS, id=self.machine.id), cancelled=session.cancelled
         ) as watch:
             while (event := watch.next(timeout=session.deadline.remaining())) is not None:
-                shown = event.resource.labels if event.resource is not None else {}
+                if event.resource is None:
+                    continue
+                shown = event.resource.labels
                 if labels.labels.items() <= shown.items() and not gone & shown.keys():
                     return
         session.check_cancelled(f"waiting for the labels of machine {self.machine.name}")

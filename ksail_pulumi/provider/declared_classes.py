@@ -67,7 +67,8 @@ async def _sent(wire: Mapping[str, Any], *, depends: bool) -> dict[str, Any]:
     for key in ("name", "endpoint", "matchLabels"):
         value = wire.get(key)
         # The cluster must not wait for an output of a class that it does not depend on.
-        if isinstance(value, str | list) or (depends and value is not None):
+        plain = isinstance(value, str) or (isinstance(value, list) and all(isinstance(each, str) for each in value))
+        if plain or (depends and value is not None):
             found[key] = await _known(value) if depends else value
     return {**found, "autoProvision": "autoProvision" in wire}
 

@@ -42,7 +42,8 @@ def classes_of_program(urn: str, settings: Settings, inputs: Mapping[str, Any]) 
     for declared in this_run.remembered(urn).get(CLASSES, ()):
         if not declared.get("name") or another_omni(here, settings.endpoint_for(declared)):
             continue
-        spec = specs_pb2.MachineClassSpec(match_labels=declared.get("matchLabels") or ())
+        selectors = declared.get("matchLabels") or ()
+        spec = specs_pb2.MachineClassSpec(match_labels=[each for each in selectors if isinstance(each, str)])
         if declared["autoProvision"]:
             spec.auto_provision.SetInParent()
         found.append(DeclaredClass(Resource(MACHINE_CLASS, declared["name"], spec), bool(declared[DEPENDS])))
