@@ -267,3 +267,8 @@ class Forked:
                 self._ended = True
             assert time.monotonic() < until
             time.sleep(0.001)
+
+
+def said(failures):
+    """Failures of a check as the engine shows them."""
+    return "\n".join(f"{path}: {reason}" if path else reason for path, reason in failures.items())

@@ -14,7 +14,7 @@ from ksail_pulumi.lifecycle.snapshot import take_snapshot
 from ksail_pulumi.lifecycle.waiting.goal import Goal
 from ksail_pulumi.lifecycle.waiting.gone import wait_until_free, wait_until_gone
 from ksail_pulumi.omni.resources import LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
-from ksail_pulumi.plan.cut_off import cut_off_machines, is_cut_off, refused_departures
+from ksail_pulumi.plan.cut_off import cut_off_machines, departed_machines, refused_departures
 from ksail_pulumi.plan.diff import merge, release, steps
 from ksail_pulumi.plan.locks import without_lock
 from ksail_pulumi.plan.machine_fields import set_by_configs
@@ -110,12 +110,8 @@ def converge(
         # Collected over all rounds: the next snapshot no longer shows what this round has removed.
         leaving |= _leaving(planned.plan, snapshot)
         if spec.on_update.disconnected_machines == "remove":
-            # Also those that an earlier attempt has taken out of their set: Omni has no node of them left.
-            sets = {each.id for each in snapshot.resources if each.type == MACHINE_SET and mark.owns(each)}
-            statuses = [each for each in snapshot.statuses if each.labels.get(LABEL_MACHINE_SET) in sets]
-            members = {status.id for status in statuses if status.cluster == spec.name}
-            gone = members.difference(planned.assignment.machines, removed)
-            removed |= remove_cut_off([each for each in gone if is_cut_off(each, snapshot)], session, spec.name)
+            departed = departed_machines(spec.name, planned.assignment, snapshot, mark)
+            removed |= remove_cut_off(set(departed) - removed, session, spec.name)
         shrinks |= bool(leaving) or _class_shrinks(planned.plan)
         outdated |= outdates_manifests(planned.plan.changed)
         if applied.lost:

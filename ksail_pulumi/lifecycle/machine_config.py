@@ -15,6 +15,7 @@ from ksail_pulumi.errors import (
 )
 from ksail_pulumi.lifecycle.account import writing
 from ksail_pulumi.lifecycle.kind import Found, Kind, remove
+from ksail_pulumi.lifecycle.outputs import CONNECTING
 from ksail_pulumi.lifecycle.patch_checks import PatchChecks
 from ksail_pulumi.model.machine_config import MachineConfigInputs
 from ksail_pulumi.model.machine_ids import machine_id
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.problems import FieldPath
-
-
-_ABOUT_OMNI = ("endpoint", "serviceAccountKeyEnvVar")
 
 
 class MachineConfigs(Kind[MachineConfigInputs]):
@@ -104,7 +102,7 @@ class MachineConfigs(Kind[MachineConfigInputs]):
 
 def _write(spec: MachineConfigInputs, before: MachineConfigInputs | None, owner: Owner, session: Session) -> Found:
     inputs: dict[str, Any] = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    found = Found(spec.machine_id, {key: value for key, value in inputs.items() if key not in _ABOUT_OMNI})
+    found = Found(spec.machine_id, {key: value for key, value in inputs.items() if key not in CONNECTING})
     with writing(session.client):
         writer = _Writer(spec, before, _settled(session, spec.machine_id, spec), owner, session)
         try:
@@ -211,22 +209,22 @@ class _Writer:
             raise InvalidCluster(problems)
         changes = machine_changes(self.spec, self.before, self.machine, self.owner)
         new = {each.key for each in changes.creates}
+        baseline = resources_by_key(self.before, self.machine, self.owner)
         writes = [*changes.creates, *(update.desired for update in changes.updates)]
         # A class takes a machine as soon as it has the labels.
         labels = [each for each in writes if each.type == omni.MACHINE_LABELS]
         for each in writes:
             if each not in labels:
-                self._put(each, new=each.key in new)
+                self._put(each, baseline.get(each.key), new=each.key in new)
         for each in changes.destroys:
             remove(each, self.session, MachineConfigs.noun)
         for each in labels:
-            self._put(each, new=each.key in new)
+            self._put(each, baseline.get(each.key), new=each.key in new)
         if labels and self.spec is not None:
             self._await_labels(labels[0])
 
-    def _put(self, wanted: Resource, *, new: bool) -> None:
+    def _put(self, wanted: Resource, baseline: Resource | None, *, new: bool) -> None:
         state = self.session.client.state
-        baseline = resources_by_key(self.before, self.machine, self.owner)
         if new:
             with suppress(AlreadyExistsError):  # if the answer of the first try was lost, or Omni made the labels
                 state.create(wanted)
@@ -239,7 +237,7 @@ class _Writer:
                 return labelled(machine, labels_of(self.spec), labels_of(self.before), self.owner) or actual
             if new and not self.owner.owns(actual):
                 raise LifecycleError(f"{actual} was created by someone else in the meantime: run `pulumi up` again")
-            return merge(actual, wanted, baseline.get(wanted.key))
+            return merge(actual, wanted, baseline)
 
         state.modify(wanted.type, wanted.id, change)
         self.wrote = True

@@ -34,6 +34,10 @@ FACTS = ("clusterUuid", "phase", "ready", "nodes", *SECRETS, "schema")
 """The keys of stored outputs that are not inputs."""
 
 
+CONNECTING = ("endpoint", "serviceAccountKeyEnvVar")
+"""The inputs of every resource that say how to reach Omni."""
+
+
 class ClusterNode(TypedDict):
     """A machine of a cluster.
 

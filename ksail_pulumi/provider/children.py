@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pulumi import Output, ResourceOptions, dynamic
 
-from ksail_pulumi.lifecycle.outputs import SECRETS, stored_name
+from ksail_pulumi.lifecycle.outputs import CONNECTING, SECRETS, stored_name
 from ksail_pulumi.provider.base import OmniProvider
 from ksail_pulumi.provider.host import call as host
 from ksail_pulumi.provider.properties import CONNECTION, guarded
@@ -107,8 +107,6 @@ _KINDS: Mapping[str, tuple[type[dynamic.Resource], type[OmniProvider], str]] = {
 _ASKED = {"kubeconfig": "options", "talosconfig": "enabled"}
 """The input of a child that is the input of the cluster with the same name as the output."""
 
-_CONNECTING = ("endpoint", "serviceAccountKeyEnvVar")
-
 
 class Children:
     """The children of one cluster.
@@ -147,7 +145,7 @@ class Children:
 
     def _declare(self, output: str, inputs: Mapping[str, Any]) -> Output[Any]:
         kind, provider, suffix = _KINDS[output]
-        connection = {name: self._input(name) for name in _CONNECTING if name in self._inputs}
+        connection = {name: self._input(name) for name in CONNECTING if name in self._inputs}
         properties = {"name": _output(self._cluster, "name"), **inputs, CONNECTION: connection, output: None}
         # Not `replace_with`: some commands on a state crash with it (pulumi 3.276). The identity replaces itself if the
         # cluster is another one, and the credentials follow it.

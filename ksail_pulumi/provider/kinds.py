@@ -13,12 +13,13 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, 
 from pulumi.output import Unknown
 
 from ksail_pulumi.errors import InputError, KsailPulumiError, LifecycleError, NotFoundError
-from ksail_pulumi.lifecycle.session import DEFAULT_SECONDS, Deadline, Session
+from ksail_pulumi.lifecycle.outputs import CONNECTING
 from ksail_pulumi.model.parse import parse_inputs
 from ksail_pulumi.omni.client import Client, connect
 from ksail_pulumi.omni.endpoint import another_omni
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.problems import InvalidCluster, Problem
+from ksail_pulumi.provider.check import show
 from ksail_pulumi.provider.identity import adopts, in_another_omni, mark_of, owner
 from ksail_pulumi.provider.inputs import FIELDS
 from ksail_pulumi.provider.machine_fields import set_elsewhere
@@ -37,6 +38,7 @@ from ksail_pulumi.provider.properties import (
 from ksail_pulumi.provider.properties import found as without_contents
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import marked, newly_marked
+from ksail_pulumi.provider.sessions import LOOK_SECONDS, session_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,11 +47,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.plan.findings import Findings
     from ksail_pulumi.provider.host.call import Call
     from ksail_pulumi.provider.settings import Settings
-
-LOOK_SECONDS = 10.0
-"""The time limit of a check for Omni in seconds; after it the check continues without Omni."""
-
-_ABOUT_OMNI = ("endpoint", "serviceAccountKeyEnvVar")
 
 
 @dataclass(frozen=True)
@@ -115,10 +112,7 @@ class Verbs:
             return
         this_run.relabel(self.call.urn, endpoint, found.labels)
         if news.get(PREVIEW):
-            for show, lines in ((self.call.warning, found.warnings), (self.call.info, found.forecasts)):
-                for line in lines:
-                    if this_run.is_news(self.call.urn, line):
-                        show(line)
+            show(self.call, found)
         yield from found.failures
         yield from set_elsewhere(self.call.urn, self.settings, inputs, found, cluster=False)
 
@@ -153,7 +147,7 @@ class Verbs:
         id_ = self.kind.id_of(spec)
         if self._replaced_too_late(id_):
             raise LifecycleError(_too_late(self.kind, id_))
-        session = self._session(inputs, "create")
+        session = session_for(self.call, self.settings, inputs, "create")
         mark = OwnershipMark(str(inputs.get(OWNER, "")))
         with self._saving(inputs, session.client):
             found = self.kind.create(spec, mark, session, adopt=adopts(self.call.urn, id_))
@@ -173,7 +167,7 @@ class Verbs:
     def update(self, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> UpdateResult:
         """Change the resource to new inputs."""
         spec, before = (parse_inputs(_inputs(self.kind, each), self.kind.model) for each in (news, olds))
-        session = self._session(news, "update")
+        session = session_for(self.call, self.settings, news, "update")
         mark = OwnershipMark(str(news.get(OWNER, "")), frozenset({str(olds.get(OWNER, ""))}))
         self._refuse_another_omni(id_, olds, session.client, mark)
         found = self.kind.update(id_, spec, before, mark, session)
@@ -196,14 +190,14 @@ class Verbs:
                 "manages it: it is removed from the state"
             )
             return ReadResult("", {})
-        kept = {key: properties[key] for key in (*_ABOUT_OMNI, OWNER) if key in properties}
+        kept = {key: properties[key] for key in (*CONNECTING, OWNER) if key in properties}
         inputs = {**kept, **found.inputs}
         marks = {MARKED: properties[MARKED]} if MARKED in properties else {}
         return ReadResult(id_, {**self._outputs(found, inputs, client), **marks}, inputs)
 
     def delete(self, id_: str, properties: Mapping[str, Any]) -> None:
         """Delete the resource and wait until it is gone."""
-        session = self._session(properties, "delete")
+        session = session_for(self.call, self.settings, properties, "delete")
         mark = mark_of(properties, self.call.urn)
         self._refuse_another_omni(id_, properties, session.client, mark)
         self.kind.delete(id_, parse_inputs(_inputs(self.kind, properties), self.kind.model), mark, session)
@@ -239,15 +233,6 @@ class Verbs:
             return
         if self.kind.read(id_, client, mark=mark, spec=None) is None:
             raise LifecycleError(in_another_omni(id_, former, client.endpoint, self.kind.noun))
-
-    def _session(self, properties: Mapping[str, Any], verb: str) -> Session:
-        return Session(
-            client=connect(self.settings.connection(properties)),
-            deadline=Deadline.after(self.call.timeout or DEFAULT_SECONDS[verb]),
-            progress=self.call.progress,
-            warn=self.call.warning,
-            cancelled=self.call.cancelled,
-        )
 
 
 def _differ(kind: Kind[Any], old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -24,6 +24,7 @@ from ksail_pulumi.provider.identity import adopts, in_another_omni
 from ksail_pulumi.provider.paths import replaced_by
 from ksail_pulumi.provider.properties import CHOSEN, CONFIGS, CREATE_FIRST, OWNER, REPLACED_ON, VERSIONS
 from ksail_pulumi.provider.run import this_run
+from ksail_pulumi.provider.sessions import LOOK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.provider.settings import Settings
-
-LOOK_SECONDS = 10.0
-"""The time limit of a check for Omni in seconds; after it the check continues without Omni."""
 
 
 @dataclass(frozen=True)

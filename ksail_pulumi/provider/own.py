@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ksail_pulumi.lifecycle.kind import Kind
+    from ksail_pulumi.provider.host.call import Call
+    from ksail_pulumi.provider.kinds import Verbs
 
 
 class OwnProvider(OmniProvider):
@@ -35,49 +37,43 @@ class OwnProvider(OmniProvider):
     def kind(self) -> Kind[Any]:
         """The kind of the resource."""
 
+    def _verbs(self, call: Call) -> Verbs:
+        from ksail_pulumi.provider.kinds import Verbs
+
+        return Verbs(call, self.kind, self._settings)
+
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
         """Are the inputs right, and would Omni take them?"""
         from ksail_pulumi.provider.expiry import warn_of_expiry
-        from ksail_pulumi.provider.kinds import Verbs
 
         with host.call(olds, news) as call:
             warn_of_expiry(call, self._settings, news)
-            return Verbs(call, self.kind, self._settings).check(olds, news)
+            return self._verbs(call).check(olds, news)
 
     def diff(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
         """What differs in meaning."""
-        from ksail_pulumi.provider.kinds import Verbs
-
         with host.call(olds, news) as call:
-            return Verbs(call, self.kind, self._settings).diff(id_, olds, news)
+            return self._verbs(call).diff(id_, olds, news)
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Create the resource."""
-        from ksail_pulumi.provider.kinds import Verbs
-
         with host.call(props) as call:
-            return Verbs(call, self.kind, self._settings).create(props)
+            return self._verbs(call).create(props)
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
         """Look at the resource as it is."""
-        from ksail_pulumi.provider.kinds import Verbs
-
         with host.call(props) as call:
-            return Verbs(call, self.kind, self._settings).read(id_, props)
+            return self._verbs(call).read(id_, props)
 
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
         """Change the resource to the new inputs."""
-        from ksail_pulumi.provider.kinds import Verbs
-
         with host.call(olds, news) as call:
-            return Verbs(call, self.kind, self._settings).update(id_, olds, news)
+            return self._verbs(call).update(id_, olds, news)
 
     def delete(self, id_: str, props: dict[str, Any]) -> None:
         """Delete the resource and wait until it is gone."""
-        from ksail_pulumi.provider.kinds import Verbs
-
         with host.call(props) as call:
-            Verbs(call, self.kind, self._settings).delete(id_, props)
+            self._verbs(call).delete(id_, props)
 
 
 class OwnResource(dynamic.Resource, module="ksail", name="OwnResource"):

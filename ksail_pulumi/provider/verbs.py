@@ -14,7 +14,6 @@ from ksail_pulumi.lifecycle.delete import delete as delete_cluster
 from ksail_pulumi.lifecycle.lease import finish_creation
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.read import read as read_cluster
-from ksail_pulumi.lifecycle.session import DEFAULT_SECONDS, Deadline, Session
 from ksail_pulumi.lifecycle.update import update as update_cluster
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.client import Client, connect
@@ -25,6 +24,7 @@ from ksail_pulumi.provider.identity import adopts, identity_of, keep, mark_of
 from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, REFUSED, VERSIONS, found, refreshed, stored
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import marked
+from ksail_pulumi.provider.sessions import session_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,7 +40,7 @@ def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateR
     _refuse_replacement(call)
     chosen = {key: value for key, value in hidden.get(CHOSEN, {}).items() if key not in inputs}
     spec = parse_cluster({**inputs_in(inputs), **chosen})
-    session = _session(call, settings, inputs, "create")
+    session = session_for(call, settings, inputs, "create")
     client = _client(settings, inputs)  # unlike that of the session, it may finish the creation after the deadline
     with _saving(call, inputs, client):
         outputs = create_cluster(
@@ -59,7 +59,7 @@ def update(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], ne
     """Change the cluster to the new inputs; omitted versions stay as they are."""
     identity = identity_of(id_, olds, OwnershipMark(str(news.get(OWNER, "")), frozenset({str(olds.get(OWNER, ""))})))
     spec = parse_cluster(inputs_in(news))
-    session = _session(call, settings, news, "update")
+    session = session_for(call, settings, news, "update")
     # Until all parts are rewritten, the former mark is valid too.
     client = _client(settings, news)
     with _saving(call, {**news, OWNER: olds.get(OWNER, news.get(OWNER))}, client):
@@ -93,7 +93,7 @@ def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, An
     _refuse_replacement(call)
     identity = identity_of(id_, properties, mark_of(properties, call.urn))
     on_delete = properties.get("onDelete") or {}
-    session = _session(call, settings, properties, "delete")
+    session = session_for(call, settings, properties, "delete")
     keep(call.urn, id_, properties)
     this_run.deletes(call.urn, id_)
     delete_cluster(
@@ -142,16 +142,6 @@ def _in_short(outputs: ClusterOutputs) -> str:
 
 def _client(settings: Settings, properties: Mapping[str, Any]) -> Client:
     return connect(settings.connection(properties))
-
-
-def _session(call: Call, settings: Settings, properties: Mapping[str, Any], verb: str) -> Session:
-    return Session(
-        client=_client(settings, properties),
-        deadline=Deadline.after(call.timeout or DEFAULT_SECONDS[verb]),
-        progress=call.progress,
-        warn=call.warning,
-        cancelled=call.cancelled,
-    )
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from concurrent import futures
 import pytest
 from pulumi.dynamic.dynamic import serialize_provider
 
+from ksail_pulumi.omni.channel import Connection
+from ksail_pulumi.omni.client import connect
 from ksail_pulumi.provider.cluster import OmniClusterProvider
 from tests.host import ROOT, Engine, Failed, start_host
 
@@ -46,6 +48,27 @@ def start_process(sdk, engine, tmp_path):
     yield start
     for process in started:
         process.close()
+
+
+@pytest.fixture
+def start_configured(start_process, simulator):
+    """Start the process with a provider that is configured for the simulator: `start_configured(provider)`."""
+
+    def start(provider):
+        process = start_process(serialize_provider(provider))
+        key = simulator.service_account_key
+        process.configure({"omni:endpoint": simulator.endpoint, "omni:serviceAccountKey": key})
+        return process
+
+    return start
+
+
+@pytest.fixture
+def client(simulator):
+    """A client of the simulator of the test."""
+    found = connect(Connection(simulator.endpoint, simulator.service_account_key))
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="module")

@@ -68,13 +68,6 @@ def provider(start):
     return start()
 
 
-@pytest.fixture
-def client(simulator):
-    found = connect(Connection(simulator.endpoint, simulator.service_account_key))
-    yield found
-    found.close()
-
-
 def wait_until_created(client):
     """The provider removes the mark of an unfinished creation after it has answered the engine."""
     while Creation.of(client.state.get(CLUSTER, "west")) is not None:

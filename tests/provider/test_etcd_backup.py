@@ -9,12 +9,11 @@ from pulumi.dynamic.dynamic import serialize_provider
 from ksail_pulumi.lifecycle.create import create
 from ksail_pulumi.lifecycle.session import Deadline, Session
 from ksail_pulumi.model.parse import parse_cluster
-from ksail_pulumi.omni.channel import Connection
-from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.resources import ETCD_BACKUP, LABEL_CLUSTER
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.provider.etcd_backup import EtcdBackupProvider
 from ksail_pulumi.simulator.server import Simulator
+from tests.host import said
 
 DIFF_NONE = 1
 URN = "urn:pulumi:dev::shop::pulumi-python:dynamic/ksail:EtcdBackup::nightly"
@@ -36,32 +35,18 @@ def simulator():
 
 
 @pytest.fixture
-def client(simulator):
-    found = connect(Connection(simulator.endpoint, simulator.service_account_key))
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def cluster(client):
     spec = parse_cluster({"name": "west"})
     return create(spec, OwnershipMark("organization/shop/dev/west"), Session(client, Deadline.after(60))).cluster_uuid
 
 
 @pytest.fixture
-def provider(start_process, simulator):
-    process = start_process(serialize_provider(EtcdBackupProvider()))
-    process.configure({"omni:endpoint": simulator.endpoint, "omni:serviceAccountKey": simulator.service_account_key})
-    return process
+def provider(start_configured):
+    return start_configured(EtcdBackupProvider())
 
 
 def inputs(**others):
     return {"cluster": "west", "__owner": OWNER, "__createFirst": True, "__preview": True, **others}
-
-
-def said(failures):
-    """Failures as the engine shows them."""
-    return "\n".join(f"{path}: {reason}" if path else reason for path, reason in failures.items())
 
 
 def test_a_backup_lives_from_create_to_delete_and_stays_in_omni(provider, client, cluster, engine):

@@ -7,11 +7,10 @@ import pytest
 from pulumi.dynamic.dynamic import serialize_provider
 
 from ksail_pulumi.omni.api import specs_pb2
-from ksail_pulumi.omni.channel import Connection
-from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.resources import INFRA_PROVIDER_STATUS, MACHINE_CLASS, MACHINE_SET, Resource
 from ksail_pulumi.provider.machine_class import MachineClassProvider
 from ksail_pulumi.simulator.server import Simulator
+from tests.host import said
 
 DIFF_NONE = 1
 URN = "urn:pulumi:dev::shop::pulumi-python:dynamic/ksail:MachineClass::big"
@@ -43,17 +42,8 @@ def simulator():
 
 
 @pytest.fixture
-def client(simulator):
-    found = connect(Connection(simulator.endpoint, simulator.service_account_key))
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def provider(start_process, simulator):
-    process = start_process(serialize_provider(MachineClassProvider()))
-    process.configure({"omni:endpoint": simulator.endpoint, "omni:serviceAccountKey": simulator.service_account_key})
-    return process
+def provider(start_configured):
+    return start_configured(MachineClassProvider())
 
 
 def inputs(**others):
@@ -62,11 +52,6 @@ def inputs(**others):
 
 def stored(asked):
     return {key: value for key, value in asked.items() if key not in ("__createFirst", "__preview")}
-
-
-def said(failures):
-    """Failures as the engine shows them."""
-    return "\n".join(f"{path}: {reason}" if path else reason for path, reason in failures.items())
 
 
 def use(cluster="west"):

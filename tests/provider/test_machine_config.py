@@ -7,13 +7,11 @@ import grpc
 import pytest
 from pulumi.dynamic.dynamic import serialize_provider
 
-from ksail_pulumi.omni.channel import Connection
-from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.resources import KERNEL_ARGS, MACHINE_LABELS
 from ksail_pulumi.provider.machine_config import MachineConfigProvider
 from ksail_pulumi.simulator.server import Simulator
 from ksail_pulumi.simulator.store import StoreError
-from tests.host import properties_of
+from tests.host import properties_of, said
 
 DIFF_NONE, DIFF_UNKNOWN = 1, 0
 TYPE = "urn:pulumi:dev::shop::pulumi-python:dynamic/ksail"
@@ -40,17 +38,8 @@ def machine(simulator):
 
 
 @pytest.fixture
-def client(simulator):
-    found = connect(Connection(simulator.endpoint, simulator.service_account_key))
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def provider(start_process, simulator):
-    process = start_process(serialize_provider(MachineConfigProvider()))
-    process.configure({"omni:endpoint": simulator.endpoint, "omni:serviceAccountKey": simulator.service_account_key})
-    return process
+def provider(start_configured):
+    return start_configured(MachineConfigProvider())
 
 
 @pytest.fixture
@@ -69,10 +58,6 @@ def check_cluster(provider, pickled):
 
 def inputs(machine, **others):
     return {"machineId": machine, "__owner": "organization/shop/dev/rack", "__createFirst": True, **others}
-
-
-def said(failures):
-    return "\n".join(f"{path}: {text}" if path else text for path, text in failures.items())
 
 
 def test_a_configuration_lives_from_create_to_delete(provider, client, machine):

@@ -1,0 +1,29 @@
+"""How long one call of the engine may use Omni, and its session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.lifecycle.session import DEFAULT_SECONDS, Deadline, Session
+from ksail_pulumi.omni.client import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ksail_pulumi.provider.host.call import Call
+    from ksail_pulumi.provider.settings import Settings
+
+
+LOOK_SECONDS = 10.0
+"""The time limit of a check for Omni in seconds; after it the check continues without Omni."""
+
+
+def session_for(call: Call, settings: Settings, properties: Mapping[str, Any], verb: str) -> Session:
+    """The session for `create`, `update` or `delete` of a resource with these properties."""
+    return Session(
+        client=connect(settings.connection(properties)),
+        deadline=Deadline.after(call.timeout or DEFAULT_SECONDS[verb]),
+        progress=call.progress,
+        warn=call.warning,
+        cancelled=call.cancelled,
+    )
