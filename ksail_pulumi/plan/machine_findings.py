@@ -59,7 +59,8 @@ def config_problems(
         yield Problem(twice.path, f"{twice.reason}. {_to_take_over(machine)}")
         return
     for each in machine.elsewhere:
-        yield Problem(("patches",), f"{_what(each)} exists for another machine: use another ID")
+        whose = "another machine" if omni.LABEL_MACHINE in each.labels else "a cluster"
+        yield Problem(("patches",), f"{_what(each)} exists for {whose}: use another ID")
     yield from _set_by_cluster(spec, machine, owner)
     yield from _set_by_others(spec, machine, owner)
     if not owner.adopt:

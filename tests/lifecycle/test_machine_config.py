@@ -356,6 +356,6 @@ def test_a_patch_of_a_cluster_is_not_taken_over(lab: Lab) -> None:
     patch = {"idOverride": "400-shared", "inline": {"machine": {"network": {"hostname": "x"}}}}
     lab.create(patches=[patch], waitFor="none")
     config = Config(lab.client, sorted(lab.available())[0])
-    with pytest.raises(InputError, match="patch 400-shared exists for another machine"):
+    with pytest.raises(InputError, match="patch 400-shared exists for a cluster: use another ID"):
         config.create({"patches": [{"idOverride": "400-shared", "inline": {"debug": True}}]}, adopt=True)
     assert "hostname: x" in lab.client.state.get(omni.CONFIG_PATCH, "400-shared").spec.data
