@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUITES = ("model", "formats", "goyaml", "addons", "plan", "omni", "cli", "provider", "lifecycle", "secrecy")
-ELSEWHERE = ("provider/test_cluster.py", "provider/test_stderr.py")
+ELSEWHERE = (
+    "provider/test_cluster.py",
+    "provider/test_etcd_backup.py",
+    "provider/test_machine_class.py",
+    "provider/test_machine_config.py",
+    "provider/test_stderr.py",
+)
 """Tests of a provider process of its own, where nothing looks at the texts."""
 
 # What no test of the suites makes in this process, and why its text cannot hold a secret.
