@@ -9,7 +9,7 @@ from ksail_pulumi.addons.findings import addon_forecast, addon_rules, addon_warn
 from ksail_pulumi.errors import ForeignClusterError, NotEnoughMachinesError
 from ksail_pulumi.model.patches import lost_files
 from ksail_pulumi.omni import resources as omni
-from ksail_pulumi.plan.cut_off import cut_off_machines, cut_off_warnings, refused_departures
+from ksail_pulumi.plan.cut_off import cut_off_machines, cut_off_warnings, departed_machines, refused_departures
 from ksail_pulumi.plan.etcd import etcd_steps
 from ksail_pulumi.plan.forecast import forecast
 from ksail_pulumi.plan.limits import measured, oversized, oversized_together, refused_resources
@@ -125,7 +125,8 @@ def findings(
             forecasts += forecast(outlook, mark)
             forecasts += etcd_steps(spec, snapshot, assignment)
             warnings += repeated_values(plan.desired, assignment)
-            warnings += cut_off_warnings(spec, cut_off, snapshot)
+            departed = {*cut_off, *departed_machines(plan, assignment, snapshot, mark)}
+            warnings += cut_off_warnings(spec, sorted(departed), snapshot)
             warnings += upgrade_warnings(spec, snapshot, versions, plan)
             forecasts += addon_forecast(
                 spec,

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from ksail_pulumi.errors import OmniError
+from ksail_pulumi.errors import OmniError, WaitTimeoutError
 from ksail_pulumi.lifecycle.preview import Replacement, preview
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
-from ksail_pulumi.omni.resources import CLUSTER
+from ksail_pulumi.omni.resources import CLUSTER, MACHINE_STATUS, machine_name
 from ksail_pulumi.plan.findings import Findings
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
@@ -166,6 +166,24 @@ def test_a_machine_that_leaves_and_that_omni_cannot_wipe_is_named(lab: Lab, need
         spec = lab.spec(onUpdate={"disconnectedMachines": choice})
         (warning,) = preview(spec, lab.spec(workers=1), lab.mark, lab.client).warnings
         assert warning.endswith(f"({worker}): {what}")
+    simulator.faults.disconnected.discard(worker)
+
+
+def test_a_machine_that_an_earlier_attempt_left_behind_is_named(lab: Lab, needs: Needs, simulator: Simulator) -> None:
+    needs(2)
+    old = lab.create(workers=1)
+    worker = old.nodes[1]["id"]
+    lab.cut_off(worker, simulator)
+    with pytest.raises(WaitTimeoutError):
+        lab.update(old, onUpdate={"disconnectedMachines": "wait"}, session=lab.session(seconds=3))
+    name = machine_name(lab.client.state.get(MACHINE_STATUS, worker))
+    waits, removes = "the update waits for them", "they are removed from Omni without a wipe"
+    for choice, what in {"fail": waits, "wait": waits, "remove": removes}.items():
+        found = preview(lab.spec(onUpdate={"disconnectedMachines": choice}), lab.spec(), lab.mark, lab.client)
+        assert not found.failures
+        assert [line for line in found.warnings if worker in line] == [
+            f"machines that leave the cluster are not connected to Omni: {name}: {what}"
+        ]
     simulator.faults.disconnected.discard(worker)
 
 

@@ -375,6 +375,33 @@ def test_a_machine_that_omni_cannot_wipe_is_waited_for_or_removed_as_asked(
     assert len(new.nodes) == 2
 
 
+def test_a_dead_machine_of_a_class_leaves_as_asked_when_its_set_shrinks(
+    lab: Lab, needs: Needs, simulator: Simulator
+) -> None:
+    needs(4)
+    machine_class = specs_pb2.MachineClassSpec(match_labels=["omni.sidero.dev/connected"])
+    lab.client.state.create(Resource(MACHINE_CLASS, lab.name, machine_class))
+
+    def pool(size: int) -> dict[str, Any]:
+        return {"workers": [{"name": "pool", "machineClass": {"name": lab.name, "size": size}}]}
+
+    old = lab.create(**pool(3))
+    dead = sorted(lab.machines("pool"))[-1]
+    lab.cut_off(dead, simulator)
+    with pytest.raises(InputError, match=r"onUpdate\.disconnectedMachines: machines that leave") as raised:
+        lab.update(old, **pool(2))
+    assert dead in str(raised.value)
+    assert len(lab.machines("pool")) == 3
+
+    removing = {"onUpdate": {"disconnectedMachines": "remove"}}
+    lab.update(old, **pool(3), **removing, labels={"a": "b"}, waitFor="none")
+    assert lab.client.state.find(LINK, dead) is not None  # it stays
+    new = lab.update(old, **pool(2), **removing)
+    assert dead not in lab.machines("pool")
+    assert len(new.nodes) == 3
+    assert lab.client.state.find(LINK, dead) is None
+
+
 def test_another_machine_takes_the_place_of_one_that_is_dead(lab: Lab, needs: Needs, simulator: Simulator) -> None:
     one, two, three = needs(3)[:3]
     old = lab.create(controlPlane={"machines": [one]}, workers=[{"name": "a", "machines": [two]}])
