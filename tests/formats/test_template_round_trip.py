@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ksail_pulumi.formats.template.read import load_template
@@ -126,6 +126,7 @@ def compared(made: list[Any]) -> Mapping[tuple[str, str], Any]:
     return {(each.type.name, each.id): rendered(each) for each in made}
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # each takes a tenth of a second
 @given(templates())
 def test_what_a_template_makes_is_written_as_a_template_that_makes_the_same(text):
     with tempfile.TemporaryDirectory() as folder:

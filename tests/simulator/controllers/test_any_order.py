@@ -112,7 +112,10 @@ class User:
             self.lab.tear_down(omni.KERNEL_ARGS, machine)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=settings.default.max_examples // 2,  # each takes a tenth of a second
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(first=st.sampled_from((0.05, 1.0, 20.0, 50.0)), steps=STEPS)
 def test_in_the_end_everything_is_consistent(
     make_lab: Callable[[], Any], first: float, steps: list[tuple[str, str, int, float]]
