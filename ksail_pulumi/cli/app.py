@@ -1,8 +1,4 @@
-"""The parser, and the conversion of errors into messages and exit codes.
-
-Exit codes: 0 success, 1 an error with a message, 2 wrong usage, 130 interrupted; `simulate -- COMMAND` returns the exit
-code of the command.
-"""
+"""The parser, and the conversion of errors into messages and exit codes (`arguments.EXIT_CODES`)."""
 
 from __future__ import annotations
 
@@ -12,12 +8,11 @@ import sys
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
+from ksail_pulumi.cli.arguments import ERROR, EXIT_CODES, INTERRUPTED, NO, Formatter, listed
 from ksail_pulumi.errors import KsailPulumiError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-INTERRUPTED = 130
+    from collections.abc import Collection, Sequence
 
 COMMANDS = {
     "init": "create a project: Pulumi program, ksail.yaml and talos/",
@@ -26,8 +21,14 @@ COMMANDS = {
     "export": "export a cluster as a cluster template, a Pulumi program or a KSail project",
     "schema": "print a JSON schema for your editor",
     "simulate": "run an Omni with emulated machines on this computer; no account needed",
+    "completion": "print a script that completes commands and options in your shell",
 }
 """The commands, each with its line in the help. A command is the module of its name."""
+
+_EPILOG = f"""\
+`ksail-pulumi COMMAND --help` shows the options of a command, with an example.
+
+Exit codes: {listed({**EXIT_CODES, NO: "the answer is no"})}"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,20 +48,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KsailPulumiError as error:
         print(f"ksail-pulumi: {error}", file=sys.stderr)
-        return 1
+        return ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output (`| head`) has closed it. Python would report that again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return ERROR
     return code
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
     """Parse the arguments; those after `--` are a command with its own options."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    parser = _parser(next((argument for argument in arguments[:end] if not argument.startswith("-")), ""))
+    # Only the module of the command is loaded, because gRPC and the simulator are slow to import.
+    parser = parser_of([argument for argument in arguments[:end] if not argument.startswith("-")][:1])
     options = parser.parse_args(arguments[:end])
     options.program = arguments[end + 1 :]
     if end < len(arguments) and options.command != "simulate":
@@ -70,20 +72,22 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def _parser(command: str) -> argparse.ArgumentParser:
-    """The parser, with the arguments of one command."""
+def parser_of(names: Collection[str]) -> argparse.ArgumentParser:
+    """The parser, with the arguments of those commands only whose names are given."""
     parser = argparse.ArgumentParser(
-        prog="ksail-pulumi", description="Inspect, export and simulate Omni clusters; a companion to `pulumi up`."
+        prog="ksail-pulumi",
+        description="Inspect, export and simulate Omni clusters; a companion to `pulumi up`.",
+        epilog=_EPILOG,
+        formatter_class=Formatter,
     )
     parser.add_argument("--version", action="version", version=metadata.version("ksail-pulumi"))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         added = commands.add_parser(name, help=text)
-        if name == command:
+        if name in names:
             _module(name).add_arguments(added)
     return parser
 
 
 def _module(command: str) -> Any:
-    # Only the module of the command is loaded, because gRPC and the simulator are slow to import.
     return import_module(f"ksail_pulumi.cli.{command}")

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ksail_pulumi.cli.arguments import ENVIRONMENT
+from ksail_pulumi.cli.arguments import describe
 from ksail_pulumi.cli.settings import client_from_environment
 from ksail_pulumi.errors import InputError, NotFoundError
 from ksail_pulumi.formats.ksail.write import KSAIL_YAML, ksail_project
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.description = (
-        "Export a cluster from Omni in one of three formats. What the format cannot express is listed on stderr."
+    describe(
+        command,
+        "Export a cluster from Omni in one of three formats. What the format cannot express is listed on stderr.",
+        "export west",
+        "export west --as ksail --file ksail.yaml",
     )
-    command.epilog = ENVIRONMENT
     command.add_argument("name", metavar="NAME", help="the cluster's name")
     command.add_argument(
         "--as",
@@ -37,18 +39,18 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="template: a cluster template for omnictl (default); python: a program that imports the cluster; "
         "ksail: ksail.yaml and talos/",
     )
-    command.add_argument("--output", default="", metavar="FILE", help="output file (default: print to stdout)")
+    command.add_argument("--file", default="", metavar="FILE", help="the file to write (default: print to stdout)")
     command.add_argument("--force", action="store_true", help="overwrite existing files")
 
 
 def run(options: argparse.Namespace) -> int:
     client = client_from_environment()
     inputs, unsaid = _read(client, options.name)
-    output = Path(options.output) if options.output else None
+    output = Path(options.file) if options.file else None
     files, remarks = _written(inputs, options.form, client.endpoint, output.name if output else "")
     if output is None:
         print(files.pop(""), end="")
-        remarks += [f"{name} is not printed; use --output to write it next to ksail.yaml" for name in files]
+        remarks += [f"{name} is not printed; use --file to write it next to ksail.yaml" for name in files]
     else:
         _write(files, output.parent, force=options.force)
     for remark in (*unsaid, *remarks):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.cli.arguments import ENVIRONMENT
-from ksail_pulumi.cli.output import owner, print_table
+from ksail_pulumi.cli.arguments import add_output, describe
+from ksail_pulumi.cli.output import owner, print_data, print_table
 from ksail_pulumi.cli.settings import client_from_environment
 from ksail_pulumi.lifecycle.overview import read_cluster
 
@@ -19,16 +18,16 @@ COLUMNS = ("hostname", "role", "stage", "machine set", "machine", "addresses")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.epilog = ENVIRONMENT
+    describe(command, "Show one cluster and its nodes.", "info west", "info west --output json")
     command.add_argument("name", metavar="NAME", help="the cluster's name")
-    command.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    add_output(command)
 
 
 def run(options: argparse.Namespace) -> int:
     client = client_from_environment()
     cluster = read_cluster(client, options.name)
-    if options.json:
-        print(json.dumps({**cluster, "omni": client.endpoint}, indent=2))
+    if options.output != "table":
+        print_data(options.output, {**cluster, "omni": client.endpoint})
         return 0
     for name, value in _facts(cluster, client.endpoint):
         print(f"{name + ':':<17}{value}")

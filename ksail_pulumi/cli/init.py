@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.cli.arguments import count, positive
+from ksail_pulumi.cli.arguments import count, describe, positive
 from ksail_pulumi.formats.project import Project, check_project, project_files, write_files
 
 if TYPE_CHECKING:
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.description = "Create a Pulumi project with one Omni cluster. Existing files are kept."
+    describe(
+        command,
+        "Create a Pulumi project with one Omni cluster. Existing files are kept.",
+        "init --name west --control-planes 3 --workers 2 --output west",
+        environment="",
+    )
     command.add_argument("--name", default="", help="the cluster's name (default: the folder's)")
     command.add_argument(
         "--distribution", choices=("Talos",), default="Talos", help="for compatibility with KSail; only Talos"

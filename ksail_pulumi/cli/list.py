@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.cli.arguments import ENVIRONMENT
-from ksail_pulumi.cli.output import owner, print_table
+from ksail_pulumi.cli.arguments import add_output, describe
+from ksail_pulumi.cli.output import owner, print_data, print_table
 from ksail_pulumi.cli.settings import client_from_environment
 from ksail_pulumi.lifecycle.overview import list_clusters
 
@@ -17,15 +16,15 @@ COLUMNS = ("name", "phase", "ready", "machines", "Talos", "Kubernetes", "Pulumi 
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.epilog = ENVIRONMENT
-    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    describe(command, "List all clusters of the account.", "list", "list --output json")
+    add_output(command)
 
 
 def run(options: argparse.Namespace) -> int:
     client = client_from_environment()
     clusters = list_clusters(client)
-    if options.json:
-        print(json.dumps(clusters, indent=2))
+    if options.output != "table":
+        print_data(options.output, clusters)
         return 0
     if not clusters:
         print(f"{client.endpoint} has no clusters.")

@@ -1,10 +1,13 @@
-"""Tables on a terminal: with rich where it is installed, in plain columns everywhere else."""
+"""What commands print: JSON, YAML, and tables, with rich on a terminal where it is installed, else in plain columns."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.goyaml.write import InOrder, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +20,18 @@ if TYPE_CHECKING:
 def rich_terminal() -> bool:
     """Whether to print with rich. What a pipe or a file gets is plain, so that scripts can read it."""
     return sys.stdout.isatty() and importlib.util.find_spec("rich") is not None
+
+
+def print_data(form: str, data: Any) -> None:
+    """Print plain data as `json` or `yaml`."""
+    print(json.dumps(data, indent=2) if form == "json" else encode(_in_order(data)).rstrip("\n"))
+
+
+def _in_order(data: Any) -> Any:
+    """The data with its keys in the order of the JSON output; otherwise they are sorted."""
+    if isinstance(data, dict):
+        return InOrder((key, _in_order(value)) for key, value in data.items())
+    return [_in_order(each) for each in data] if isinstance(data, list) else data
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.cli.arguments import describe
 from ksail_pulumi.formats.schema import SCHEMAS
 
 if TYPE_CHECKING:
@@ -12,9 +13,12 @@ if TYPE_CHECKING:
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.description = (
+    describe(
+        command,
         "Print a JSON schema. To use it in an editor, start a YAML file with `# yaml-language-server: "
-        "$schema=ksail.schema.json`."
+        "$schema=ksail.schema.json`.",
+        "schema ksail > ksail.schema.json",
+        environment="",
     )
     command.add_argument(
         "of",

@@ -12,7 +12,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ksail_pulumi.cli.arguments import port, positive
+from ksail_pulumi.cli.arguments import describe, port, positive
 from ksail_pulumi.cli.live import ChangeLog, view
 from ksail_pulumi.cli.output import rich_terminal
 from ksail_pulumi.errors import InputError, SettingsError
@@ -26,9 +26,13 @@ REFRESH_SECONDS = 0.25
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.description = (
+    describe(
+        command,
         "Run an Omni with emulated machines until Ctrl-C, or while COMMAND runs. OMNI_ENDPOINT and "
-        "OMNI_SERVICE_ACCOUNT_KEY are set for the command."
+        "OMNI_SERVICE_ACCOUNT_KEY are set for the command, and its exit code is that of `simulate`.",
+        "simulate --machines 10",
+        "simulate -- pulumi up",
+        environment="",
     )
     command.usage = "ksail-pulumi simulate [-h] [--machines N] [--speed real|fast] [--port PORT] [-- COMMAND ...]"
     command.add_argument("--machines", type=positive, default=6, metavar="N", help="number of machines (default: 6)")

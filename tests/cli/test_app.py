@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from ksail_pulumi.cli.app import main
+from ksail_pulumi.cli.app import COMMANDS, main
 
 
 def python(code: str) -> str:
@@ -13,13 +14,10 @@ def python(code: str) -> str:
     return done.stdout
 
 
-def test_no_command_imports_pulumi():
-    code = (
-        "import sys\n"
-        "from ksail_pulumi.cli import app, info, init, list, simulate\n"
-        "print([name for name in sys.modules if name.split('.')[0] == 'pulumi'])"
-    )
-    assert python(code) == "[]\n"
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_imports_pulumi(command):
+    code = f"import sys, ksail_pulumi.cli.app as app; app.parser_of([{command!r}]); print('pulumi' in sys.modules)"
+    assert python(code) == "False\n"
 
 
 def test_nothing_heavy_is_loaded_before_the_command_is_known():
@@ -53,6 +51,49 @@ def test_wrong_usage_ends_with_2_and_says_what_is_wrong(capsys, arguments, messa
         main(arguments)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_and_the_exit_codes(capsys, command):
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert f"\n  ksail-pulumi {command}" in text
+    assert "Exit codes: 0 success; 1 error; 2 wrong usage;" in " ".join(text.split())
+
+
+def test_the_main_help_lists_commands_and_exit_codes(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert [name for name in COMMANDS if f"\n    {name}  " not in text] == []
+    assert "3 the answer is no; 130 interrupted" in " ".join(text.split())
+
+
+def test_bash_completes_commands_and_options(capsys):
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    ask = (
+        'complete_line() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}; '
+        '$(complete -p ksail-pulumi | sed "s/.*-F \\([^ ]*\\).*/\\1/"); echo "${COMPREPLY[@]}"; }\n'
+        "complete_line ksail-pulumi lis\ncomplete_line ksail-pulumi list --output j\n"
+    )
+    bash = shutil.which("bash") or pytest.skip("needs bash")
+    done = subprocess.run([bash, "-c", script + ask], stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout.split() == ["list", "json"]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_get_a_script_of_their_own(capsys, shell):
+    assert main(["completion", shell]) == 0
+    assert "ksail-pulumi" in capsys.readouterr().out
+
+
+def test_completion_without_its_package_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    assert main(["completion", "bash"]) == 1
+    assert "pip install 'ksail-pulumi[cli]'" in capsys.readouterr().err
 
 
 def test_the_version_is_that_of_the_package(capsys):

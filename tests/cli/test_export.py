@@ -198,7 +198,7 @@ def test_a_cluster_comes_back_as_the_template_that_it_was_made_from(shop, templa
 
 def test_the_program_registers_what_the_cluster_is(shop, template, tmp_path, capsys):
     """Runs the exported program in Pulumi's own mock of an engine."""
-    assert main(["export", shop, "--as", "python", "--output", str(tmp_path / "__main__.py")]) == 0
+    assert main(["export", shop, "--as", "python", "--file", str(tmp_path / "__main__.py")]) == 0
     assert capsys.readouterr().out == ""
     (tmp_path / "cluster.yaml").write_text(template)
     (tmp_path / "run.py").write_text(RUN)
@@ -346,7 +346,7 @@ def test_a_lock_is_told_where_a_template_cannot_hold_it(client, shop, capsys):
 
 def test_a_ksail_project_is_written_with_its_patches(shop, tmp_path, capsys):
     path = tmp_path / "ksail.yaml"
-    assert main(["export", shop, "--as", "ksail", "--output", str(path)]) == 0
+    assert main(["export", shop, "--as", "ksail", "--file", str(path)]) == 0
     told = capsys.readouterr().err
     assert "systemExtensions is left out: ksail.yaml has no field for it" in told
     assert load_ksail(path, {}).spec["name"] == shop
@@ -355,7 +355,7 @@ def test_a_ksail_project_is_written_with_its_patches(shop, tmp_path, capsys):
     assert main(["export", shop, "--as", "ksail"]) == 0
     captured = capsys.readouterr()
     assert captured.out == path.read_text()
-    assert "talos/cluster/01-last.yaml is not printed; use --output to write it next to ksail.yaml" in captured.err
+    assert "talos/cluster/01-last.yaml is not printed; use --file to write it next to ksail.yaml" in captured.err
 
 
 def test_an_unknown_cluster_is_a_message(capsys):
@@ -366,8 +366,8 @@ def test_an_unknown_cluster_is_a_message(capsys):
 def test_no_file_is_written_over_without_being_told_to(shop, tmp_path, capsys):
     path = tmp_path / "cluster.yaml"
     path.write_text("mine\n")
-    assert main(["export", shop, "--as", "template", "--output", str(path)]) == 1
+    assert main(["export", shop, "--as", "template", "--file", str(path)]) == 1
     assert capsys.readouterr().err == f"ksail-pulumi: {path}: the file exists; use --force to overwrite it\n"
     assert path.read_text() == "mine\n"
-    assert main(["export", shop, "--as", "template", "--output", str(path), "--force"]) == 0
+    assert main(["export", shop, "--as", "template", "--file", str(path), "--force"]) == 0
     assert path.read_text().startswith("kind: Cluster\n")

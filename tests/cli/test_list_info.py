@@ -61,9 +61,11 @@ def test_an_unfinished_creation_is_shown(account, capsys):
     assert "not finished" not in capsys.readouterr().out
 
 
-def test_list_in_json(capsys):
-    assert main(["list", "--json"]) == 0
-    (cluster,) = json.loads(capsys.readouterr().out)
+@pytest.mark.parametrize(("form", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
+def test_list_for_programs(capsys, form, read):
+    assert main(["list", "--output", form]) == 0
+    (cluster,) = read(capsys.readouterr().out)
+    assert list(cluster)[:3] == ["name", "clusterUuid", "phase"]
     assert cluster["name"] == "shop"
     assert cluster["runningTalosVersion"] == cluster["talosVersion"]
 
@@ -97,9 +99,10 @@ def test_a_reader_sees_all_of_info_and_nothing_is_created(account, monkeypatch, 
     assert len(account.store.audit) == written
 
 
-def test_info_in_json(account, capsys):
-    assert main(["info", "shop", "--json"]) == 0
-    details = json.loads(capsys.readouterr().out)
+@pytest.mark.parametrize(("form", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
+def test_info_for_programs(account, capsys, form, read):
+    assert main(["info", "shop", "--output", form]) == 0
+    details = read(capsys.readouterr().out)
     assert details["omni"] == account.endpoint
     assert details["kubernetesApi"] == server_of_a_kubeconfig(account)
     assert {node["set"] for node in details["nodes"]} == {"shop-control-planes", "shop-workers"}
@@ -117,5 +120,6 @@ def test_an_account_without_clusters_is_told_in_words(monkeypatch, capsys):
         monkeypatch.setenv("OMNI_SERVICE_ACCOUNT_KEY", omni.service_account_key)
         assert main(["list"]) == 0
         assert capsys.readouterr().out == f"{omni.endpoint} has no clusters.\n"
-        assert main(["list", "--json"]) == 0
-        assert capsys.readouterr().out == "[]\n"
+        for form in ("json", "yaml"):
+            assert main(["list", "--output", form]) == 0
+            assert capsys.readouterr().out == "[]\n"

@@ -39,7 +39,7 @@ def test_an_exported_program_takes_the_cluster_over_and_then_has_nothing_to_do(
     for variable, value in omni_environment.items():
         monkeypatch.setenv(variable, value)
     program = project.folder / "__main__.py"
-    assert main(["export", cluster_name, "--as", "python", "--output", str(program), "--force"]) == 0
+    assert main(["export", cluster_name, "--as", "python", "--file", str(program), "--force"]) == 0
 
     before = omni.state.get(CLUSTER, cluster_name)
     project.init()
