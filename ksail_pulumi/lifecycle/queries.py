@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.lifecycle import overview
-from ksail_pulumi.model.selectors import parse_selector
+from ksail_pulumi.lifecycle.machines import matching
 from ksail_pulumi.model.versions import parse_version
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
@@ -188,12 +188,7 @@ def machines(client: Client, selector: str) -> list[MachineInfo]:
         InputError: The selector is not valid.
         OmniError: Omni did not answer.
     """
-    try:
-        wanted = parse_selector(selector)
-    except ValueError as error:
-        raise InputError("selector", f"{shown(selector)} is not a selector: {error}") from None
-    found = client.state.list(MACHINE_STATUS)
-    return [_machine(each) for each in sorted(found, key=lambda each: each.id) if wanted.matches(each.labels)]
+    return [_machine(each) for each in matching(client.state.list(MACHINE_STATUS), selector)]
 
 
 def versions(client: Client) -> VersionsInfo:

@@ -118,7 +118,7 @@ def omni_error(
     elif kind is AuthenticationError:
         text = _unauthenticated(detail, endpoint, key)
     elif kind is PermissionDeniedError:
-        hint = ". Changing clusters needs the role Operator" if "insufficient role" in detail else ""
+        hint = ". Changing clusters needs the role Operator, reading Reader" if "insufficient role" in detail else ""
         text = f"service account {key.name!r} may not {doing}: {detail}{hint}"
     elif kind is UnsupportedError:
         text = f"this version of Omni cannot {doing}: {detail}"

@@ -119,7 +119,7 @@ def assign_machines(
             needs.append(_Need(machine_set, set_id, wanted - len(kept), selector))
     if any(need.short for need in needs):
         held = {node.id: node.cluster for node in nodes}
-        for set_id, chosen in _choose(needs, statuses, _Availability(spec.name, versions, held, taken, named)).items():
+        for set_id, chosen in _choose(needs, statuses, Availability(spec.name, versions, held, taken, named)).items():
             sets[set_id] = (*sets[set_id], *chosen)
     return Assignment(sets)
 
@@ -164,14 +164,26 @@ def _reachable(status: Resource | None) -> bool:
 
 
 @dataclass(frozen=True)
-class _Availability:
-    """What decides whether a machine is free for a cluster."""
+class Availability:
+    """What decides whether a machine is free for a cluster.
+
+    Attributes:
+        cluster: The cluster; `""` for a new one.
+        versions: The versions that it gets.
+        held: The clusters whose nodes hold machines, by the machine's ID.
+        taken: Machines that are reserved for other clusters in this run, and for whom, in words.
+        named: Machines that its sets name.
+    """
 
     cluster: str
     versions: Versions
     held: Mapping[str, str]
     taken: Mapping[str, str]
     named: Collection[str]
+
+    def cluster_of(self, status: Resource) -> str:
+        """The cluster that has a machine; `""` for none. The status shows it only some time after the node."""
+        return self.held.get(status.id) or status.cluster or str(status.spec.cluster)
 
     def why_not(self, status: Resource) -> str | None:
         """Why a machine cannot be taken, worded to follow a number; None if it can."""
@@ -180,7 +192,7 @@ class _Availability:
             return f"reserved for {self.taken[status.id]} in this run"
         if status.id in self.named:
             return "named in another set of this cluster"
-        if owner := self.held.get(status.id) or status.cluster or status.spec.cluster:
+        if owner := self.cluster_of(status):
             return "already in this cluster" if owner == self.cluster else f"allocated to cluster {owner}"
         if status.tearing_down:
             return "being removed from Omni"
@@ -235,7 +247,7 @@ def version_conflict(status: Resource, talos: str) -> str | None:
     )
 
 
-def _choose(needs: Sequence[_Need], statuses: Sequence[Resource], pool: _Availability) -> dict[str, list[str]]:
+def _choose(needs: Sequence[_Need], statuses: Sequence[Resource], pool: Availability) -> dict[str, list[str]]:
     excluded: Counter[str] = Counter()
     free: list[Resource] = []
     for status in sorted(statuses, key=lambda each: each.id):

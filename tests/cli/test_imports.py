@@ -38,7 +38,7 @@ def loaded_by(omni: Simulator, *arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["list"], ["list", "--output", "json"], ["list", "--output", "yaml"], ["info", "nowhere"]],
+    [["list"], ["list", "--output", "json"], ["list", "--output", "yaml"], ["info", "nowhere"], ["machines"]],
 )
 def test_what_only_reads_builds_no_models(account, arguments):
     loaded = loaded_by(account, *arguments)

@@ -111,7 +111,9 @@ def test_a_permission_error_inside_a_validation_stays_one():
 
 def test_a_role_that_is_too_low_says_which_one_is_needed():
     error = error_of(grpc.StatusCode.PERMISSION_DENIED, 'unauthorized: access denied: insufficient role: "Reader"')
-    assert str(error).endswith(': insufficient role: "Reader". Changing clusters needs the role Operator')
+    assert str(error).endswith(
+        ': insufficient role: "Reader". Changing clusters needs the role Operator, reading Reader'
+    )
 
 
 def test_a_rejected_key_says_what_to_check():
