@@ -18,6 +18,7 @@ COMMANDS = {
     "init": "create a project: Pulumi program, ksail.yaml and talos/",
     "list": "list all clusters of the account",
     "info": "show one cluster and its nodes",
+    "status": "show how far a cluster is from healthy, once or until it is healthy",
     "machines": "list the machines of the account, and which are free",
     "export": "export a cluster as a cluster template, a Pulumi program or a KSail project",
     "schema": "print a JSON schema for your editor",

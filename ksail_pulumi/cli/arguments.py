@@ -6,6 +6,8 @@ import argparse
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.model.durations import duration
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -70,6 +72,17 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"should be a whole number of 1 or more, not {text!r}")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """A duration such as `90s`, `10m` or `1h30m`, in seconds."""
+    try:
+        span = duration(text).total_seconds()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
+    if span <= 0:
+        raise argparse.ArgumentTypeError(f"should be longer than 0, not {text!r}")
+    return span
 
 
 def count(text: str) -> int:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.outputs import ClusterNode
     from ksail_pulumi.lifecycle.waiting.goal import Goal
     from ksail_pulumi.lifecycle.waiting.view import ClusterView
+    from ksail_pulumi.omni.resources import Resource
 
 
 def outputs(
@@ -40,15 +41,31 @@ def outputs(
         old: The outputs on the wire of last time.
     """
     old = old or {}
-    status, uuid = view.one(CLUSTER_STATUS), view.one(CLUSTER_UUID)
+    uuid = view.one(CLUSTER_UUID)
     return ClusterOutputs(
         name=view.cluster,
         inputs=inputs,
         cluster_uuid=uuid.spec.uuid if uuid is not None else str(old.get("clusterUuid", "")),
-        phase="UNKNOWN" if status is None else enum_name(specs_pb2.ClusterStatusSpec.Phase, status.spec.phase),
+        phase=phase(view),
         ready=goal is not None and reached(view, replace(goal, wait_for="ready")),
         nodes=nodes(view),
     )
+
+
+def phase(view: ClusterView) -> str:
+    """Omni's name for the phase of a cluster; `UNKNOWN` while it has no status."""
+    status = view.one(CLUSTER_STATUS)
+    return "UNKNOWN" if status is None else enum_name(specs_pb2.ClusterStatusSpec.Phase, status.spec.phase)
+
+
+def running_version(upgrade: Resource | None) -> str:
+    """The version that runs, from the status of upgrades: during an upgrade, the one before it. `""` at first."""
+    return upgrade.spec.last_upgrade_version if upgrade else ""
+
+
+def hostname(status: Resource) -> str:
+    """The hostname in a ClusterMachineStatus; `""` for none."""
+    return status.labels.get(LABEL_NODE_NAME) or status.labels.get(LABEL_HOSTNAME, "")
 
 
 def nodes(view: ClusterView) -> tuple[ClusterNode, ...]:
@@ -59,7 +76,7 @@ def nodes(view: ClusterView) -> tuple[ClusterNode, ...]:
         found.append(
             {
                 "id": status.id,
-                "hostname": status.labels.get(LABEL_NODE_NAME) or status.labels.get(LABEL_HOSTNAME, ""),
+                "hostname": hostname(status),
                 "role": "controlplane" if LABEL_CONTROL_PLANE in status.labels else "worker",
                 "set": status.labels.get(LABEL_MACHINE_SET, ""),
                 "stage": enum_name(specs_pb2.ClusterMachineStatusSpec.Stage, status.spec.stage),

@@ -125,14 +125,10 @@ def _overview(cluster: Resource, parts: Mapping[ResourceType, list[Resource]]) -
         "healthyMachines": status.spec.machines.healthy if status else 0,
         "machines": status.spec.machines.total if status else 0,
         "talosVersion": cluster.spec.talos_version,
-        "runningTalosVersion": _running(view.one(TALOS_UPGRADE_STATUS)),
+        "runningTalosVersion": facts.running_version(view.one(TALOS_UPGRADE_STATUS)),
         "kubernetesVersion": cluster.spec.kubernetes_version,
-        "runningKubernetesVersion": _running(view.one(KUBERNETES_UPGRADE_STATUS)),
+        "runningKubernetesVersion": facts.running_version(view.one(KUBERNETES_UPGRADE_STATUS)),
         "nodes": list(known.nodes),
         "owner": OwnershipMark.owner_of(cluster) or "",
         "createdBy": creation.by if creation else "",
     }
-
-
-def _running(upgrade: Resource | None) -> str:
-    return upgrade.spec.last_upgrade_version if upgrade else ""

@@ -38,7 +38,15 @@ def loaded_by(omni: Simulator, *arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["list"], ["list", "--output", "json"], ["list", "--output", "yaml"], ["info", "nowhere"], ["machines"]],
+    [
+        ["list"],
+        ["list", "--output", "json"],
+        ["list", "--output", "yaml"],
+        ["info", "nowhere"],
+        ["machines"],
+        ["status", "nowhere"],
+        ["status", "nowhere", "--watch"],
+    ],
 )
 def test_what_only_reads_builds_no_models(account, arguments):
     loaded = loaded_by(account, *arguments)

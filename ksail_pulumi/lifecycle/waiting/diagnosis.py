@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from ksail_pulumi import listing
 from ksail_pulumi.lifecycle.waiting.asking import ask
 from ksail_pulumi.lifecycle.waiting.held_checks import held_checks
-from ksail_pulumi.lifecycle.waiting.progress import LEAVING, duration, stage
-from ksail_pulumi.lifecycle.waiting.view import broken_connection
+from ksail_pulumi.lifecycle.waiting.machine_state import connection, own_error, refuses
+from ksail_pulumi.lifecycle.waiting.machine_state import facts as machine_facts
+from ksail_pulumi.lifecycle.waiting.progress import duration
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     CLUSTER,
@@ -27,7 +28,6 @@ from ksail_pulumi.omni.resources import (
     TALOS_UPGRADE_STATUS,
     machine_name,
 )
-from ksail_pulumi.omni.status import plain_text
 from ksail_pulumi.redaction import quoted
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class _Blocking:
     def __init__(self, view: ClusterView, awaited: Awaited, client: Client | None) -> None:
         members = view.all(CLUSTER_MACHINE_STATUS)
         self.slow = [status for status in members if status.id not in awaited.done]
-        self.slow.sort(key=lambda status: (not _refuses(status), LABEL_CONNECTED in status.labels))
+        self.slow.sort(key=lambda status: (not refuses(status), LABEL_CONNECTED in status.labels))
         known = {status.id for status in members}
         leaving = sorted(set(awaited.leaving) - known)
         joining = sorted(set(awaited.joining) - known - set(leaving))
@@ -130,8 +130,7 @@ class _Blocking:
         status = self.machines.get(machine)
         if status is None:
             return f"machine {machine}: {state}"
-        connected = "connected" if LABEL_CONNECTED in status.labels else "not connected to Omni"
-        return f"machine {machine_name(status)}: {state}, {connected}{_own_error(status)}"
+        return f"machine {machine_name(status)}: {state}, {connection(status)}{own_error(status)}"
 
 
 def _ask(cluster: str, machines: Sequence[str], client: Client | None) -> dict[str, Resource]:
@@ -143,37 +142,8 @@ def _ask(cluster: str, machines: Sequence[str], client: Client | None) -> dict[s
 
 def _machine_line(status: Resource, machine: Resource | None) -> str:
     role = "control plane" if LABEL_CONTROL_PLANE in status.labels else status.labels.get(LABEL_MACHINE_SET, "worker")
-    facts = [
-        "connected" if LABEL_CONNECTED in status.labels else "not connected to Omni",
-        stage(status),
-    ]
-    if status.spec.stage not in LEAVING:
-        if not status.spec.ready:
-            facts.append("not ready")
-        if not status.spec.config_up_to_date:
-            locked = LABEL_LOCKED_UPDATE in status.labels
-            facts.append("its update waits until it is unlocked" if locked else "its configuration is not applied yet")
-    if _refuses(status):
-        facts.append(f"configuration error: {_one_line(status.spec.last_config_error)}")
-    return f"machine {machine_name(status)}, {role}: {', '.join(facts)}{_own_error(machine)}"
-
-
-def _refuses(status: Resource) -> bool:
-    """Whether the machine does not accept its configuration."""
-    error = status.spec.last_config_error
-    return bool(error) and not broken_connection(error)
-
-
-def _one_line(text: str) -> str:
-    return "; ".join(line.strip() for line in plain_text(text).splitlines() if line.strip())
-
-
-def _own_error(machine: Resource | None) -> str:
-    if machine is None:
-        return ""
-    texts = [_one_line(machine.spec.last_error)] if machine.spec.last_error else []
-    texts.extend(_one_line(diagnostic.message) for diagnostic in machine.spec.diagnostics)
-    return f" ({'; '.join(texts)})" if texts else ""
+    facts = ", ".join([connection(status), *machine_facts(status)])
+    return f"machine {machine_name(status)}, {role}: {facts}{own_error(machine)}"
 
 
 def _sets(view: ClusterView) -> list[str]:
@@ -209,7 +179,7 @@ def _advice(blocking: _Blocking) -> list[str]:
         ]
     if any(LABEL_LOCKED_UPDATE in status.labels for status in slow):
         return ["Unlock the locked machines in Omni, or wait until someone else does."]
-    if any(_refuses(status) for status in slow):
+    if any(refuses(status) for status in slow):
         return ["Fix the config patch that the machine does not accept, and run the command again."]
     if not blocking.lines:
         return []
