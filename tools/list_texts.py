@@ -37,6 +37,7 @@ MAKERS = frozenset(
         "error",
         "PydanticCustomError",
         "_wrong",
+        "Check",
         "CheckFailure",
         "warning",
         "warn",

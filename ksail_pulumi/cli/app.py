@@ -21,6 +21,7 @@ COMMANDS = {
     "status": "show how far a cluster is from healthy, once or until it is healthy",
     "machines": "list the machines of the account, and which are free",
     "export": "export a cluster as a cluster template, a Pulumi program or a KSail project",
+    "doctor": "check the way to Omni and the installed versions, and say what to do",
     "schema": "print a JSON schema for your editor",
     "simulate": "run an Omni with emulated machines on this computer; no account needed",
     "completion": "print a script that completes commands and options in your shell",

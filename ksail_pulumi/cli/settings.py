@@ -25,17 +25,28 @@ def client_from_environment(environ: Mapping[str, str] = os.environ) -> Client:
     Raises:
         SettingsError: The endpoint or the key is not set (says which, or both), or is not one.
     """
-    variable = next((name for name in KEY_VARIABLES if environ.get(name)), KEY_VARIABLES[-1])
-    key = environ.get(variable)
+    variable, key = key_in(environ)
     missing = []
     if not environ.get(ENDPOINT):
-        missing.append(
-            f"omni endpoint is required: environment variable {ENDPOINT} is not set "
-            f"(export {ENDPOINT}=https://<account>.omni.siderolabs.io:443)"
-        )
+        text, remedy = missing_endpoint()
+        missing.append(f"{text} ({remedy})")
     if not key:
         missing.append(missing_key(variable))
-    if missing or not key:
+    if missing:
         raise SettingsError("\n".join(missing))
     ca_file, source = environ.get(CA_FILE, ""), f"environment variable {variable}"
     return connect(Connection(environ[ENDPOINT], key, ca_file=ca_file, key_source=source))
+
+
+def key_in(environ: Mapping[str, str]) -> tuple[str, str]:
+    """The variable with the key, and the key; the key is `""` if no variable has one."""
+    variable = next((name for name in KEY_VARIABLES if environ.get(name)), KEY_VARIABLES[-1])
+    return variable, environ.get(variable, "")
+
+
+def missing_endpoint() -> tuple[str, str]:
+    """The text for an endpoint that is not set, and the remedy."""
+    return (
+        f"omni endpoint is required: environment variable {ENDPOINT} is not set",
+        f"export {ENDPOINT}=https://<account>.omni.siderolabs.io:443",
+    )

@@ -157,6 +157,11 @@ def _version(rune: str) -> int:
     return _ESCAPES.get(rune[1], ord(rune[1]))
 
 
+def unreachable(details: str, doing: str, endpoint: Endpoint) -> str:
+    """The text for a server that cannot be reached, given gRPC's words for it and what for, as after "to"."""
+    return _unreachable(grpc.StatusCode.UNAVAILABLE, details, doing, endpoint, worked=False)
+
+
 def _unreachable(code: grpc.StatusCode, details: str, doing: str, endpoint: Endpoint, *, worked: bool) -> str:
     hints: list[str] = []
     if answer := _PROXY_ANSWER.search(details):

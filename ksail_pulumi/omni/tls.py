@@ -128,16 +128,13 @@ def look_closer(endpoint: Endpoint, trust: Trust | None, timeout: float) -> str:
     try:
         dial(endpoint, timeout).close()
     except OSError as error:
-        return _dial_error(error)
+        return dial_error(error)
     if not endpoint.secure:
         return "Socket closed"  # it listens, so gRPC failed at this address
     if trust is None:
         return ""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if trust.roots:
-        context.load_verify_locations(cadata=trust.roots.decode("ascii", "ignore"))
     try:
-        _handshake(endpoint, context, timeout)
+        _handshake(endpoint, verifying(trust), timeout)
     except ssl.SSLCertVerificationError as error:
         is_name = error.verify_code in _NAME_MISMATCH
         return "Hostname Verification" if is_name else f"CERTIFICATE_VERIFY_FAILED: {error.verify_message}"
@@ -150,7 +147,16 @@ def look_closer(endpoint: Endpoint, trust: Trust | None, timeout: float) -> str:
     return ""
 
 
-def _dial_error(error: OSError) -> str:
+def verifying(trust: Trust) -> ssl.SSLContext:
+    """A TLS context that checks the certificate of a server."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if trust.roots:
+        context.load_verify_locations(cadata=trust.roots.decode("ascii", "ignore"))
+    return context
+
+
+def dial_error(error: OSError) -> str:
+    """The words of gRPC for a connection that failed; `""` if they are not known."""
     if isinstance(error, socket.gaierror):
         return "Domain name not found"
     if isinstance(error, TimeoutError):

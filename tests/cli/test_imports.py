@@ -46,6 +46,7 @@ def loaded_by(omni: Simulator, *arguments: str) -> set[str]:
         ["machines"],
         ["status", "nowhere"],
         ["status", "nowhere", "--watch"],
+        ["doctor"],
     ],
 )
 def test_what_only_reads_builds_no_models(account, arguments):
