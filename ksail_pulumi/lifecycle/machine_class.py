@@ -167,7 +167,7 @@ def _not_there(name: str, client: Client) -> str:
 def _missing(name: str, client: Client) -> str:
     return (
         f"machine class {name!r} does not exist in Omni at {client.endpoint}. If it was deleted, run `pulumi refresh`; "
-        "the next `pulumi up` creates it again"
+        "the next `pulumi up` creates it again. If it is in another Omni, set `omni:endpoint` or OMNI_ENDPOINT"
     )
 
 

@@ -81,9 +81,9 @@ def refuse_newer(outputs: Mapping[str, Any]) -> None:
         )
 
 
-def adopts(urn: str, name: str) -> bool:
-    """Whether a cluster is taken over. After a replacement has deleted it, it is created instead."""
-    return bool(this_run.remembered(urn).get(ADOPT)) and not this_run.has_deleted(urn, name)
+def adopts(urn: str, endpoint: str, id_: str) -> bool:
+    """Whether what exists is taken over. After a replacement has deleted it, it is created instead."""
+    return bool(this_run.remembered(urn).get(ADOPT)) and not this_run.has_deleted(urn, endpoint, id_)
 
 
 def keep(urn: str, name: str, outputs: Mapping[str, Any]) -> None:

@@ -92,19 +92,24 @@ class Verbs:
         news: Mapping[str, Any],
     ) -> Iterator[Problem]:
         """What Omni would refuse. Warnings and forecasts are shown in a preview."""
-        id_ = self.kind.id_of(spec)
-        if not olds and self._replaced_too_late(id_):
+        id_, endpoint = self.kind.id_of(spec), self.settings.endpoint_for(inputs)
+        if not olds and self._replaced_too_late(id_, endpoint):
             yield Problem((), _too_late(self.kind, id_))
             return
-        endpoint = self.settings.endpoint_for(inputs)
         if id_ and (other := this_run.other_asking(self.call.urn, endpoint, f"{self.kind.noun} {id_}")):
             yield Problem((), f"the resource {other!r} of this stack already manages {self.kind.noun} {id_!r}")
             return
         before = parse_inputs(_inputs(self.kind, olds), self.kind.model) if olds else None
-        adopt = before is None and adopts(self.call.urn, id_)
         try:
             client = connect(self.settings.connection(inputs)).until(time.monotonic() + LOOK_SECONDS)
             mark = OwnershipMark(str(inputs.get(OWNER, "")), frozenset({str(olds[OWNER])} if OWNER in olds else ()))
+            former = self.settings.endpoint_for(olds)
+            if before is not None and self._leaves(self.kind.id_of(before), former, client, mark):
+                if "endpoint" not in inputs:
+                    yield Problem(("endpoint",), in_another_omni(id_, former, client.endpoint, self.kind.noun))
+                    return
+                before = None
+            adopt = before is None and adopts(self.call.urn, endpoint, id_)
             found: Findings = self.kind.preview(spec, before, mark, client, adopt=adopt)
         except KsailPulumiError as error:
             if news.get(PREVIEW):
@@ -121,7 +126,7 @@ class Verbs:
 
         `changes` is None if inputs differ: then the engine itself finds which ones.
         """
-        this_run.keep(self.call.urn, {"name": id_})
+        this_run.keep(self.call.urn, {"name": id_, OMNI: str(olds.get(OMNI, ""))})
         old, new = _inputs(self.kind, olds), _inputs(self.kind, news)
         other_owner = olds.get(OWNER) != news.get(OWNER)
         if not _differ(self.kind, old, new):
@@ -129,28 +134,40 @@ class Verbs:
         known = [field for field in self.kind.replaced_by if not isinstance(new.get(field), Unknown)]
         replaces = [field for field in known if old.get(field) != new.get(field)]
         if self._other_omni(id_, olds, new):
+            if "endpoint" not in new:
+                raise LifecycleError(
+                    in_another_omni(id_, str(olds[OMNI]), self.settings.endpoint_for(new), self.kind.noun)
+                )
             replaces.append("endpoint")
         # When the engine compares, it also shows hidden properties.
         return DiffResult(changes=True if other_owner else None, replaces=replaces)
 
     def _other_omni(self, id_: str, olds: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-        """Whether the program names another Omni, and not the same one with another URL."""
-        endpoint = new.get("endpoint")
-        if not isinstance(endpoint, str) or not another_omni(str(olds.get(OMNI, "")), endpoint):
+        """Whether the inputs lead to another Omni, and not to the same one with another URL."""
+        former = str(olds.get(OMNI, ""))
+        if not former or isinstance(new.get("endpoint"), Unknown):
             return False
-        client = connect(self.settings.connection(new))
-        return self.kind.read(id_, client, mark=mark_of(olds, self.call.urn), spec=None) is None
+        if not another_omni(former, self.settings.endpoint_for(new)):
+            return False
+        return self._leaves(id_, former, connect(self.settings.connection(new)), mark_of(olds, self.call.urn))
+
+    def _leaves(self, id_: str, former: str, client: Client, mark: OwnershipMark) -> bool:
+        """Whether an Omni is not the former one, and does not have the resource."""
+        # `check` does not know the ID of a backup: `diff` decides.
+        if not id_ or not another_omni(former, client.endpoint):
+            return False
+        return self.kind.read(id_, client, mark=mark, spec=None) is None
 
     def create(self, inputs: Mapping[str, Any]) -> CreateResult:
         """Create the resource, or continue an earlier create of it."""
         spec = parse_inputs(_inputs(self.kind, inputs), self.kind.model)
         id_ = self.kind.id_of(spec)
-        if self._replaced_too_late(id_):
+        if self._replaced_too_late(id_, self.settings.endpoint_for(inputs)):
             raise LifecycleError(_too_late(self.kind, id_))
         session = session_for(self.call, self.settings, inputs, "create")
         mark = OwnershipMark(str(inputs.get(OWNER, "")))
         with self._saving(inputs, session.client):
-            found = self.kind.create(spec, mark, session, adopt=adopts(self.call.urn, id_))
+            found = self.kind.create(spec, mark, session, adopt=adopts(self.call.urn, session.client.endpoint, id_))
         return CreateResult(found.id, self._outputs(found, inputs, session.client))
 
     @contextmanager
@@ -201,7 +218,7 @@ class Verbs:
         mark = mark_of(properties, self.call.urn)
         self._refuse_another_omni(id_, properties, session.client, mark)
         self.kind.delete(id_, parse_inputs(_inputs(self.kind, properties), self.kind.model), mark, session)
-        this_run.deletes(self.call.urn, id_)
+        this_run.deletes(self.call.urn, session.client.endpoint, id_)
 
     def _outputs(self, found: Found, inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
         paths = marked(self.call.urn, inputs)
@@ -213,12 +230,13 @@ class Verbs:
             **({MARKED: [list(path) for path in paths]} if paths else {}),
         }
 
-    def _replaced_too_late(self, id_: str) -> bool:
-        """Whether a resource would be created before the one with the same ID that it replaces is deleted."""
+    def _replaced_too_late(self, id_: str, endpoint: str) -> bool:
+        """Whether a resource would be created before the one in the same place that it replaces is deleted."""
         urn = self.call.urn
-        if not id_ or this_run.kept(urn).get("name") != id_ or this_run.has_deleted(urn, id_):
+        kept = this_run.kept(urn)
+        if not id_ or kept.get("name") != id_ or another_omni(kept[OMNI], endpoint):
             return False
-        return bool(this_run.remembered(urn).get(CREATE_FIRST))
+        return bool(this_run.remembered(urn).get(CREATE_FIRST)) and not this_run.has_deleted(urn, endpoint, id_)
 
     def _refuse_another_omni(
         self, id_: str, properties: Mapping[str, Any], client: Client, mark: OwnershipMark
@@ -229,9 +247,7 @@ class Verbs:
             LifecycleError: With both endpoints.
         """
         former = str(properties.get(OMNI, ""))
-        if not former or not another_omni(former, client.endpoint):
-            return
-        if self.kind.read(id_, client, mark=mark, spec=None) is None:
+        if former and self._leaves(id_, former, client, mark):
             raise LifecycleError(in_another_omni(id_, former, client.endpoint, self.kind.noun))
 
 

@@ -201,7 +201,7 @@ class _Asking:
 
     @property
     def _adopts(self) -> bool:
-        return adopts(self.urn, self.spec.name)
+        return adopts(self.urn, self.client.endpoint, self.spec.name)
 
     @property
     def _create_first(self) -> bool:

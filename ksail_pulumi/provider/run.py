@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ksail_pulumi.omni.endpoint import another_omni
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
@@ -20,7 +22,7 @@ class Run:
         self._remembered: dict[str, dict[str, Any]] = {}
         self._replaced: dict[str, str] = {}
         self._kept: dict[str, dict[str, str]] = {}
-        self._deleted: set[tuple[str, str]] = set()
+        self._deleted: set[tuple[str, str, str]] = set()
         self._freed: dict[str, str] = {}
         self._leaving: set[str] = set()
         self._shown: set[tuple[str, str]] = set()
@@ -110,15 +112,16 @@ class Run:
         with self._lock:
             return dict(self._kept.get(urn, {}))
 
-    def deletes(self, urn: str, cluster: str) -> None:
-        """Remember that a cluster of a resource is deleted."""
+    def deletes(self, urn: str, endpoint: str, id_: str) -> None:
+        """Remember that this run deletes what a resource has in an Omni."""
         with self._lock:
-            self._deleted.add((urn, cluster))
+            self._deleted.add((urn, endpoint, id_))
 
-    def has_deleted(self, urn: str, cluster: str) -> bool:
-        """Whether this run has deleted a cluster of a resource."""
+    def has_deleted(self, urn: str, endpoint: str, id_: str) -> bool:
+        """Whether this run has deleted what a resource had in an Omni."""
         with self._lock:
-            return (urn, cluster) in self._deleted
+            deleted = [where for by, where, what in self._deleted if (by, what) == (urn, id_)]
+        return any(not another_omni(where, endpoint) for where in deleted)
 
     def frees(self, urn: str, cluster: str) -> None:
         """Remember that a cluster of a resource is deleted before the resource is created again."""
@@ -130,7 +133,7 @@ class Run:
         with self._lock:
             urn = self._asked.get((endpoint, cluster), "")
             freed = self._freed.get(urn, "")
-            return "" if (urn, freed) in self._deleted else freed
+        return "" if self.has_deleted(urn, endpoint, freed) else freed
 
     def leaves(self, urn: str) -> None:
         """Remember that a resource is replaced by one in another Omni."""

@@ -47,7 +47,7 @@ def create(call: Call, settings: Settings, inputs: Mapping[str, Any]) -> CreateR
             spec,
             OwnershipMark(str(inputs.get(OWNER, ""))),
             session,
-            adopt=adopts(call.urn, spec.name),
+            adopt=adopts(call.urn, client.endpoint, spec.name),
             resumable=bool(call.urn),
             create_first=bool(hidden.get(CREATE_FIRST)),
             earlier=earlier_clusters(call.urn, settings, inputs),
@@ -95,7 +95,7 @@ def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, An
     on_delete = properties.get("onDelete") or {}
     session = session_for(call, settings, properties, "delete")
     keep(call.urn, id_, properties)
-    this_run.deletes(call.urn, id_)
+    this_run.deletes(call.urn, session.client.endpoint, id_)
     delete_cluster(
         id_,
         session,
