@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ksail_pulumi.problems import FieldPath
 
 
+AFTER_BACKUP = ", after a backup of etcd"
+
 NO_LABELS: Mapping[str, Mapping[str, str | None]] = MappingProxyType({})
 
 
@@ -174,9 +176,9 @@ def _replaces(replaced: Replacement, snapshot: Snapshot, mark: OwnershipMark, *,
     machines = snapshot.machines_of(replaced.cluster)
     wiped = f"its machines are wiped: {snapshot.machine_names(machines)}" if machines else "it has no machines"
     when = "first" if replaced.first else "after the new one is created"
+    deleted = f"is deleted {when}{AFTER_BACKUP if replaced.backed_up else ''}, and {wiped}"
     if replaced.certain:
-        backup = ", after a backup of etcd" if replaced.backed_up else ""
-        return f"cluster {replaced.cluster} is deleted {when}{backup}, and {wiped}"
+        return f"cluster {replaced.cluster} {deleted}"
     otherwise = (
         "the cluster is taken over as it is"
         if adopt
@@ -185,7 +187,7 @@ def _replaces(replaced: Replacement, snapshot: Snapshot, mark: OwnershipMark, *,
     )
     return (
         f"cluster {replaced.cluster} exists, and this resource ({mark.owner}) has created it. If this is shown as a "
-        f"replacement, the cluster is deleted {when}, and {wiped}. If it is not shown as a replacement, {otherwise}"
+        f"replacement, the cluster {deleted}. If it is not shown as a replacement, {otherwise}"
     )
 
 

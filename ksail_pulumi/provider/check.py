@@ -16,6 +16,7 @@ from ksail_pulumi.provider.credentials import see_none
 from ksail_pulumi.provider.identity import owner
 from ksail_pulumi.provider.properties import (
     ADOPT,
+    BACKED_UP,
     CHOSEN,
     CLASSES,
     CONFIGS,
@@ -62,7 +63,10 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
         },
     )
     asked, unknown = without_unknowns(inputs_in(inputs))
-    if not olds:
+    if olds:
+        # A replacement checks again, without the former inputs.
+        this_run.remember(call.urn, {BACKED_UP: "delete" in (olds.get("backupBefore") or ())})
+    else:
         see_none(settings, inputs)
     if olds and news.get(PREVIEW):
         _warn_of_replacement(call, unknown)

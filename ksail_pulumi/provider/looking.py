@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.errors import UnreachableError
 from ksail_pulumi.lifecycle.account import shared_reading
 from ksail_pulumi.lifecycle.outputs import inputs_in
-from ksail_pulumi.lifecycle.preview import Replacement, own_clusters, preview
+from ksail_pulumi.lifecycle.preview import AFTER_BACKUP, Replacement, own_clusters, preview
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.endpoint import another_omni
@@ -22,7 +22,7 @@ from ksail_pulumi.problems import Problem
 from ksail_pulumi.provider.earlier import classes_of_program, earlier_clusters
 from ksail_pulumi.provider.identity import adopts, in_another_omni
 from ksail_pulumi.provider.paths import replaced_by
-from ksail_pulumi.provider.properties import CHOSEN, CONFIGS, CREATE_FIRST, OWNER, REPLACED_ON, VERSIONS
+from ksail_pulumi.provider.properties import BACKED_UP, CHOSEN, CONFIGS, CREATE_FIRST, OWNER, REPLACED_ON, VERSIONS
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.sessions import LOOK_SECONDS
 
@@ -117,9 +117,15 @@ class _Asking:
             found = self._preview(self.spec, before)
             return Look(replace(found, forecasts=(*self._renamed(), *found.forecasts)), self.inputs)
         this_run.replaces(self.urn, before.name)
-        backed_up = "delete" in before.backup_before
-        replaced = [Replacement(before.name, first=not self._create_first, backed_up=backed_up)]
-        return Look(self._preview(self.spec, None, replaced), self.inputs)
+        return Look(self._preview(self.spec, None, [self._replacement(before.name, certain=True)]), self.inputs)
+
+    def _replacement(self, cluster: str, *, certain: bool) -> Replacement:
+        return Replacement(cluster, certain=certain, first=not self._create_first, backed_up=self._backed_up)
+
+    @property
+    def _backed_up(self) -> bool:
+        """Whether a backup precedes the deletion; of a tainted resource, the engine does not pass the inputs before."""
+        return bool(this_run.remembered(self.urn).get(BACKED_UP, "delete" in self.spec.backup_before))
 
     @property
     def _replaced_by_option(self) -> bool:
@@ -149,7 +155,8 @@ class _Asking:
         when = "after the new one is created" if self._create_first else "first"
         machines = ", ".join(sorted(node.id for node in nodes))
         wiped = f"its machines are wiped: {machines}" if machines else "it has no machines"
-        return f"cluster {name} in Omni at {self._former} is deleted {when}, and {wiped}"
+        backup = AFTER_BACKUP if self._backed_up else ""
+        return f"cluster {name} in Omni at {self._former} is deleted {when}{backup}, and {wiped}"
 
     def about_a_new_one(self, *, name_left_out: bool) -> Look:
         replaced = None if this_run.is_leaving(self.urn) else self._replaced()
@@ -162,8 +169,7 @@ class _Asking:
         this_run.remember(self.urn, {CHOSEN: chosen})
         replacements = []
         if replaced is not None:
-            certain = this_run.replaced(self.urn) == replaced.id
-            replacements = [Replacement(replaced.id, certain=certain, first=not self._create_first)]
+            replacements = [self._replacement(replaced.id, certain=this_run.replaced(self.urn) == replaced.id)]
         deleted = "" if self._create_first else "".join(each.cluster for each in replacements)
         return Look(self._preview(spec, None, replacements), inputs, deleted)
 

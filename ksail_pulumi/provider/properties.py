@@ -59,6 +59,9 @@ CHOSEN = "__chosen"
 MARKED = "__marked"
 """The paths of the inputs that are marked as secret. Not among the inputs that `check` returns, but in the outputs."""
 
+BACKED_UP = "__backedUp"
+"""From `check`: whether the inputs in the state ask for a backup before the deletion."""
+
 REFUSED = "__refused"
 """From `check` for `create` and `delete`: why a replacement must not delete, and nothing be created."""
 

@@ -372,3 +372,31 @@ def test_a_cluster_that_is_gone_cannot_be_updated(provider, client, failed):
     with pytest.raises(failed) as gone:
         provider.update("west", state, at_once("west", workers=1))
     assert "pulumi refresh" in gone.value.message
+
+
+@newest
+def test_a_preview_says_once_that_a_replaced_cluster_is_backed_up(start, engine):
+    asked, _ = start().check(inputs("west", backupBefore=["delete"]))
+    id_, outputs = start().create(asked)
+    preview = start()
+    renamed = {**inputs("east"), "__preview": True}
+    news, failures = preview.check(renamed, asked)
+    assert failures == {}
+    assert preview.diff(id_, plain(outputs), news).replaces == ["name"]
+    preview.check(renamed)
+    (line,) = [text for text in engine.texts() if "cluster west is deleted" in text]
+    assert "cluster west is deleted first, after a backup of etcd, and its machines are wiped: " in line
+
+
+@newest
+@pytest.mark.parametrize("tainted", [True, False])
+def test_a_preview_says_that_a_cluster_whose_replacement_is_forced_is_backed_up(start, engine, tainted):
+    """The engine makes no `diff` then, and of a tainted resource it does not pass the inputs before."""
+    asked, _ = start().check(inputs("west", backupBefore=["delete"]))
+    start().create(asked)
+    preview = start()
+    same = {**inputs("west", backupBefore=["delete"]), "__preview": True}
+    if not tainted:
+        preview.check(same, asked)
+    preview.check(same)
+    assert any("the cluster is deleted first, after a backup of etcd, and" in text for text in engine.texts())
