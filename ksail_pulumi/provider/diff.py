@@ -16,7 +16,16 @@ from ksail_pulumi.lifecycle.outputs import SAME_SINCE, inputs_in, reached
 from ksail_pulumi.provider.check import show
 from ksail_pulumi.provider.credentials import see
 from ksail_pulumi.provider.identity import form_of, identity_of, in_another_omni, keep, mark_of, refuse_newer
-from ksail_pulumi.provider.properties import OMNI, OWNER, PINNED, POSTPONED, UNFINISHED, UNSEEN, VERSIONS
+from ksail_pulumi.provider.properties import (
+    OMNI,
+    OWNER,
+    PINNED,
+    POSTPONED,
+    UNFINISHED,
+    UNSEEN,
+    VERSIONS,
+    differs_for_certain,
+)
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import newly_marked
 
@@ -51,7 +60,7 @@ def diff(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], news
         other_owner = olds.get(OWNER) != news.get(OWNER)  # `check` reports it
         return DiffResult(changes=bool(why) or other_owner or newly_marked(call.urn, olds))
     replaces = []
-    if _known_and_other(old.get("name"), new.get("name")):
+    if differs_for_certain(old.get("name"), new.get("name")):
         replaces.append("name")
         _stays_in_its_omni(settings, id_, olds, new)
     if _other_omni(call, settings, id_, olds, new):
@@ -113,10 +122,6 @@ def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         return parse_cluster(old) != parse_cluster(new)
     except InvalidCluster:
         return True
-
-
-def _known_and_other(old: Any, new: Any) -> bool:
-    return not isinstance(new, Unknown) and old != new
 
 
 def _other_omni(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -33,6 +33,7 @@ from ksail_pulumi.provider.properties import (
     PACKAGE,
     PREVIEW,
     concerns,
+    differs_for_certain,
     without_unknowns,
 )
 from ksail_pulumi.provider.properties import found as without_contents
@@ -41,7 +42,7 @@ from ksail_pulumi.provider.secrecy import marked, newly_marked
 from ksail_pulumi.provider.sessions import LOOK_SECONDS, session_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from ksail_pulumi.lifecycle.kind import Found, Kind
     from ksail_pulumi.plan.findings import Findings
@@ -75,6 +76,8 @@ class Verbs:
         asked, unknown = without_unknowns(_inputs(self.kind, inputs))
         if not unknown and asked == _inputs(self.kind, olds) and inputs.get(OWNER) == olds.get(OWNER):
             return CheckResult(inputs, [])
+        if olds and news.get(PREVIEW):
+            self._warn_of_replacement(olds, inputs, {path[0] for path in unknown})
         try:
             spec = parse_inputs(asked, self.kind.model)
             problems = [] if unknown else list(self._look(spec=spec, inputs=inputs, olds=olds, news=news))
@@ -82,6 +85,14 @@ class Verbs:
             problems = [problem for problem in error.problems if not concerns(problem.path, unknown)]
         # A failure that names a property would show its value.
         return CheckResult(inputs, [CheckFailure("", self.call.gate.ours(str(problem))) for problem in problems])
+
+    def _warn_of_replacement(
+        self, olds: Mapping[str, Any], inputs: Mapping[str, Any], unknown: Collection[str | int]
+    ) -> None:
+        """Warn of inputs that are not known before the `up` and may replace the resource."""
+        for field in (*self.kind.replaced_by, "endpoint"):
+            if field in unknown and not differs_for_certain(olds.get(field), inputs[field]):
+                self.call.warning(f"{field} is not known yet. If it changes, the {self.kind.noun} is replaced")
 
     def _look(
         self,
@@ -131,8 +142,7 @@ class Verbs:
         other_owner = olds.get(OWNER) != news.get(OWNER)
         if not _differ(self.kind, old, new):
             return DiffResult(changes=other_owner or newly_marked(self.call.urn, olds))
-        known = [field for field in self.kind.replaced_by if not isinstance(new.get(field), Unknown)]
-        replaces = [field for field in known if old.get(field) != new.get(field)]
+        replaces = [field for field in self.kind.replaced_by if differs_for_certain(old.get(field), new.get(field))]
         if self._other_omni(id_, olds, new):
             if "endpoint" not in new:
                 raise LifecycleError(

@@ -163,6 +163,17 @@ def _known(value: Any, path: FieldPath, unknown: list[FieldPath]) -> Any:
     return value
 
 
+def differs_for_certain(old: Any, new: Any) -> bool:
+    """Whether a stored value differs from one with unknown parts, whatever these are."""
+    if isinstance(new, Unknown):
+        return False
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
+        return any(differs_for_certain(old[key], value) for key, value in new.items())
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return any(map(differs_for_certain, old, new))
+    return bool(old != new)
+
+
 def concerns(path: FieldPath, unknown: list[FieldPath]) -> bool:
     """Whether a problem with a field may be caused by an unknown value in it or around it."""
     return any(path[: len(each)] == each or each[: len(path)] == path for each in unknown)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from pulumi.dynamic.dynamic import serialize_provider
+from pulumi.output import Unknown
 
 from ksail_pulumi.lifecycle.create import create
 from ksail_pulumi.lifecycle.session import Deadline, Session
@@ -16,6 +17,7 @@ from ksail_pulumi.simulator.server import Simulator
 from tests.host import said
 
 DIFF_NONE = 1
+UNKNOWN = Unknown()
 URN = "urn:pulumi:dev::shop::pulumi-python:dynamic/ksail:EtcdBackup::nightly"
 OWNER = "organization/shop/dev/nightly"
 PICKLED = (
@@ -86,6 +88,32 @@ def test_another_cluster_is_another_backup_and_another_key_is_not(provider, clus
     renamed = {**asked, "__owner": "organization/shop/dev/other"}
     assert provider.diff(id_, outputs, renamed, urn=URN).changes != DIFF_NONE
     assert provider.update(id_, outputs, renamed, urn=URN)["snapshot"] == outputs["snapshot"]
+
+
+TRIGGERS = {"release": ["1", "a"]}
+WARNING = "triggers is not known yet. If it changes, the etcd backup is replaced"
+
+
+@pytest.mark.parametrize(
+    ("triggers", "replaced"),
+    [
+        (UNKNOWN, False),
+        ({"release": UNKNOWN}, False),
+        ({"release": ["1", UNKNOWN]}, False),
+        ({"release": ["2", UNKNOWN]}, True),
+        ({"release": [UNKNOWN]}, True),
+        ({"release": ["1", "a"], "more": UNKNOWN}, True),
+    ],
+)
+def test_a_trigger_that_is_not_known_may_replace_the_backup(provider, cluster, engine, triggers, replaced):
+    """It is planned as a replacement only if it is one whatever the value is."""
+    asked, _ = provider.check(inputs(triggers=TRIGGERS), urn=URN)
+    id_, outputs = provider.create(asked, urn=URN)
+    engine.clear()
+    other, failures = provider.check(inputs(triggers=triggers), asked, urn=URN)
+    assert failures == {}
+    assert engine.texts("WARNING") == ([] if replaced else [WARNING])
+    assert list(provider.diff(id_, outputs, other, urn=URN).replaces) == (["triggers"] if replaced else [])
 
 
 WRONG = [
