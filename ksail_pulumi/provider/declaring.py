@@ -68,7 +68,7 @@ def refuse_unsendable(wire: Any, path: FieldPath = ()) -> None:
     Raises:
         InvalidCluster: With the path of each.
     """
-    if problems := list(_unsendable(wire, path, (), _why_not)):
+    if problems := list(_unsendable(wire, path, (), why_not_sendable)):
         raise InvalidCluster(problems)
 
 
@@ -102,7 +102,7 @@ def _items(value: Any) -> Sequence[tuple[Any, Any]] | None:
     return None
 
 
-def _why_not(value: Any) -> str | None:
+def why_not_sendable(value: Any) -> str | None:
     """Why a value that is no collection cannot be sent."""
     if isinstance(value, str):
         broken = not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value)

@@ -13,11 +13,13 @@ import pulumi
 from pulumi import Input, Output
 from pulumi.dynamic import Config
 
+from ksail_pulumi.problems import InvalidCluster, Problem
+from ksail_pulumi.provider.declaring import why_not_sendable
 from ksail_pulumi.provider.program import reported
 from ksail_pulumi.provider.settings import SETTINGS, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from ksail_pulumi.lifecycle.queries import (
         ClusterInfo,
@@ -47,26 +49,26 @@ def get_cluster(name: str, *, endpoint: str = "", service_account_key_env_var: s
         OmniError: Omni refuses, or does not answer.
         SettingsError: How to reach Omni is missing or wrong.
     """
-    return _ask(_get_cluster(name), _client(endpoint, service_account_key_env_var))
+    return _ask("get_cluster", _get_cluster, {"name": name}, endpoint, service_account_key_env_var)
 
 
 def get_cluster_output(
     name: Input[str], *, endpoint: Input[str] = "", service_account_key_env_var: Input[str] = ""
 ) -> Output[ClusterInfo]:
     """The same as `get_cluster`, for inputs that are outputs."""
-    return _output(_get_cluster, [name], endpoint, service_account_key_env_var)
+    return _output("get_cluster", _get_cluster, {"name": name}, endpoint, service_account_key_env_var)
 
 
 def list_clusters(*, endpoint: str = "", service_account_key_env_var: str = "") -> list[ClusterInfo]:
     """All clusters of the account, by name. Arguments and errors as for `get_cluster`."""
-    return _ask(_list_clusters(), _client(endpoint, service_account_key_env_var))
+    return _ask("list_clusters", _list_clusters, {}, endpoint, service_account_key_env_var)
 
 
 def list_clusters_output(
     *, endpoint: Input[str] = "", service_account_key_env_var: Input[str] = ""
 ) -> Output[list[ClusterInfo]]:
     """The same as `list_clusters`, for inputs that are outputs."""
-    return _output(_list_clusters, [], endpoint, service_account_key_env_var)
+    return _output("list_clusters", _list_clusters, {}, endpoint, service_account_key_env_var)
 
 
 def list_machines(
@@ -84,26 +86,26 @@ def list_machines(
         OmniError: Omni refuses, or does not answer.
         SettingsError: How to reach Omni is missing or wrong.
     """
-    return _ask(_list_machines(selector), _client(endpoint, service_account_key_env_var))
+    return _ask("list_machines", _list_machines, {"selector": selector}, endpoint, service_account_key_env_var)
 
 
 def list_machines_output(
     *, selector: Input[str] = "", endpoint: Input[str] = "", service_account_key_env_var: Input[str] = ""
 ) -> Output[list[MachineInfo]]:
     """The same as `list_machines`, for inputs that are outputs."""
-    return _output(_list_machines, [selector], endpoint, service_account_key_env_var)
+    return _output("list_machines", _list_machines, {"selector": selector}, endpoint, service_account_key_env_var)
 
 
 def get_versions(*, endpoint: str = "", service_account_key_env_var: str = "") -> VersionsInfo:
     """The versions of Talos and Kubernetes that Omni supports. Arguments and errors as for `get_cluster`."""
-    return _ask(_get_versions(), _client(endpoint, service_account_key_env_var))
+    return _ask("get_versions", _get_versions, {}, endpoint, service_account_key_env_var)
 
 
 def get_versions_output(
     *, endpoint: Input[str] = "", service_account_key_env_var: Input[str] = ""
 ) -> Output[VersionsInfo]:
     """The same as `get_versions`, for inputs that are outputs."""
-    return _output(_get_versions, [], endpoint, service_account_key_env_var)
+    return _output("get_versions", _get_versions, {}, endpoint, service_account_key_env_var)
 
 
 def get_extensions(
@@ -121,26 +123,30 @@ def get_extensions(
         OmniError: Omni refuses, or does not answer.
         SettingsError: How to reach Omni is missing or wrong.
     """
-    return _ask(_get_extensions(talos_version), _client(endpoint, service_account_key_env_var))
+    return _ask(
+        "get_extensions", _get_extensions, {"talos_version": talos_version}, endpoint, service_account_key_env_var
+    )
 
 
 def get_extensions_output(
     talos_version: Input[str] = "", *, endpoint: Input[str] = "", service_account_key_env_var: Input[str] = ""
 ) -> Output[list[ExtensionInfo]]:
     """The same as `get_extensions`, for inputs that are outputs."""
-    return _output(_get_extensions, [talos_version], endpoint, service_account_key_env_var)
+    return _output(
+        "get_extensions", _get_extensions, {"talos_version": talos_version}, endpoint, service_account_key_env_var
+    )
 
 
 def get_machine_classes(*, endpoint: str = "", service_account_key_env_var: str = "") -> list[MachineClassInfo]:
     """All machine classes of the account, by name. Arguments and errors as for `get_cluster`."""
-    return _ask(_get_machine_classes(), _client(endpoint, service_account_key_env_var))
+    return _ask("get_machine_classes", _get_machine_classes, {}, endpoint, service_account_key_env_var)
 
 
 def get_machine_classes_output(
     *, endpoint: Input[str] = "", service_account_key_env_var: Input[str] = ""
 ) -> Output[list[MachineClassInfo]]:
     """The same as `get_machine_classes`, for inputs that are outputs."""
-    return _output(_get_machine_classes, [], endpoint, service_account_key_env_var)
+    return _output("get_machine_classes", _get_machine_classes, {}, endpoint, service_account_key_env_var)
 
 
 def _get_cluster(name: str) -> Callable[[Client], ClusterInfo]:
@@ -179,30 +185,74 @@ def _get_machine_classes() -> Callable[[Client], list[MachineClassInfo]]:
     return machine_classes
 
 
-def _client(endpoint: str, variable: str) -> Client:
-    from ksail_pulumi.omni.client import connect
-
-    names = [f"omni:{name}" for name in SETTINGS]
-    config = Config({name: value for name in names if (value := pulumi.runtime.get_config(name))}, "")
+def _ask(
+    function: str,
+    question: Callable[..., Callable[[Client], T]],
+    given: Mapping[str, Any],
+    endpoint: str,
+    variable: str,
+) -> T:
     with reported():
-        return connect(Settings.of(config).connection({"endpoint": endpoint, "serviceAccountKeyEnvVar": variable}))
-
-
-def _ask(question: Callable[[Client], T], client: Client) -> T:
-    with reported():
-        return question(client.until(time.monotonic() + CALL_SECONDS))
+        return _ready(function, question, given, endpoint, variable)()
 
 
 def _output(
-    question: Callable[..., Callable[[Client], T]], inputs: list[Input[str]], endpoint: Input[str], variable: Input[str]
+    function: str,
+    question: Callable[..., Callable[[Client], T]],
+    given: Mapping[str, Input[str]],
+    endpoint: Input[str],
+    variable: Input[str],
 ) -> Output[T]:
     """Ask once all inputs are known, without holding up the program."""
 
     async def answer(known: list[Any]) -> T:
-        *given, where, key = known
-        # The configuration of the stack cannot be read in another thread.
-        client = _client(where, key)
-        return await asyncio.get_running_loop().run_in_executor(None, _ask, question(*given), client)
+        *values, where, key = known
+        with reported():
+            # The configuration of the stack cannot be read in another thread.
+            ask = _ready(function, question, dict(zip(given, values, strict=True)), where, key)
+            return await asyncio.get_running_loop().run_in_executor(None, ask)
 
-    found: Output[T] = Output.all(*inputs, endpoint, variable).apply(answer)
+    found: Output[T] = Output.all(*given.values(), endpoint, variable).apply(answer)
     return found
+
+
+def _ready(
+    function: str,
+    question: Callable[..., Callable[[Client], T]],
+    given: Mapping[str, Any],
+    endpoint: str,
+    variable: str,
+) -> Callable[[], T]:
+    """A question with all that it needs."""
+    from ksail_pulumi.omni.client import connect
+
+    _refuse_wrong(function, {**given, "endpoint": endpoint, "service_account_key_env_var": variable})
+    names = [f"omni:{name}" for name in SETTINGS]
+    config = Config({name: value for name in names if (value := pulumi.runtime.get_config(name))}, "")
+    inputs = {"endpoint": endpoint, "serviceAccountKeyEnvVar": variable}
+    client, ask = connect(Settings.of(config).connection(inputs)), question(*given.values())
+    return lambda: ask(client.until(time.monotonic() + CALL_SECONDS))
+
+
+def _refuse_wrong(function: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments that are no texts: Python does not check them.
+
+    Raises:
+        InvalidCluster: With the name of each.
+    """
+    if problems := [problem for name, value in arguments.items() for problem in _wrong(function, name, value)]:
+        raise InvalidCluster(problems)
+
+
+def _wrong(function: str, name: str, value: Any) -> Iterator[Problem]:
+    argument = f"{function}: {name}"
+    if isinstance(value, Output):
+        yield Problem((), f"{argument} is an Output, whose value is known later: use {function}_output")
+    elif name == "name" and value in (None, ""):
+        yield Problem((), f"{argument} is required")
+    elif value is None:
+        yield Problem((), f"{argument} should be a string, not None: leave it out for the default")
+    elif not isinstance(value, str):
+        yield Problem((), f"{argument} should be a string, not {{value}}", value=value)
+    elif reason := why_not_sendable(value):
+        yield Problem((), f"{argument} {reason}")

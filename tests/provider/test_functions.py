@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import inspect
 
 import pulumi
 import pytest
@@ -106,6 +107,56 @@ def test_a_mistake_is_an_error_without_a_traceback(ask, error, text):
         ask()
     assert isinstance(caught.value, error)
     assert text in str(caught.value)
+
+
+def arguments(name):
+    return inspect.signature(getattr(ksail_pulumi, name)).parameters
+
+
+WRONG = [
+    (None, " should be a string, not None: leave it out for the default"),
+    (5, " should be a string, not the number 5"),
+    (True, " should be a string, not true"),
+    (["west"], " should be a string, not a list"),
+    (object(), " should be a string, not an unsupported value"),
+    ("\ud800", " contains invalid characters (lone surrogates)"),
+]
+EVERY_ARGUMENT = [(name, argument) for name in NAMES for argument in arguments(name)]
+
+
+@pytest.mark.usefixtures("reached")
+@pytest.mark.parametrize(("value", "reason"), WRONG)
+@pytest.mark.parametrize(("name", "argument"), EVERY_ARGUMENT)
+def test_a_value_of_the_wrong_type_is_refused_with_the_name_of_its_argument(loop, name, argument, value, reason):
+    given = {**({"name": "west"} if name == "get_cluster" else {}), argument: value}
+    if (argument, value) == ("name", None):
+        reason = " is required"
+    with pytest.raises(pulumi.RunError) as caught:
+        getattr(ksail_pulumi, name)(**given)
+    assert str(caught.value) == f"{name}: {argument}{reason}"
+
+    async def answered():
+        with pytest.raises(pulumi.RunError) as caught:
+            await getattr(ksail_pulumi, f"{name}_output")(**given).future()
+        return str(caught.value)
+
+    assert loop.run_until_complete(answered()) == f"{name}: {argument}{reason}"
+
+
+@pytest.mark.parametrize(("name", "argument"), EVERY_ARGUMENT)
+def test_the_plain_form_refuses_an_output(loop, name, argument):
+    async def ask():
+        given = {**({"name": "west"} if name == "get_cluster" else {}), argument: pulumi.Output.from_input("west")}
+        getattr(ksail_pulumi, name)(**given)
+
+    with pytest.raises(pulumi.RunError) as caught:
+        loop.run_until_complete(ask())
+    assert str(caught.value) == f"{name}: {argument} is an Output, whose value is known later: use {name}_output"
+
+
+def test_the_name_of_a_cluster_is_required():
+    with pytest.raises(InputError, match=r"^get_cluster: name is required$"):
+        ksail_pulumi.get_cluster("")
 
 
 @pytest.mark.usefixtures("reached")
