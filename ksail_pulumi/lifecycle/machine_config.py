@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.channel import Call
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.machine_config import MachineChanges
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.problems import FieldPath
 
@@ -65,8 +66,9 @@ class MachineConfigs(Kind[MachineConfigInputs]):
         owner, had = _owner(mark, adopt=adopt), _same_machine(before, spec)
         checks = PatchChecks(client, _patches(spec), _patches(had))
         machine = _look(client, spec.machine_id, spec).staying
-        failures = [*config_problems(spec, had, machine, owner), *checks.problems()]
-        forecasts = [] if failures else list(effects(machine_changes(spec, had, machine, owner), machine))
+        changes = machine_changes(spec, had, machine, owner)
+        failures = [*config_problems(spec, had, machine, owner, changes), *checks.problems()]
+        forecasts = [] if failures else list(effects(changes, machine))
         if adopt and not failures:
             forecasts += takeover(spec, machine, owner)
         paths = {field: (field[1] or "machineId",) for field in machine_fields(spec)}
@@ -203,25 +205,35 @@ class _Writer:
             OmniError: Omni refused a write.
             WaitTimeoutError: The machine does not show its labels, or something still exists at the deadline.
         """
+        changes = self._changes()
         if self.spec is not None and (
-            problems := list(config_problems(self.spec, self.before, self.machine, self.owner))
+            problems := list(config_problems(self.spec, self.before, self.machine, self.owner, changes))
         ):
             raise InvalidCluster(problems)
-        changes = machine_changes(self.spec, self.before, self.machine, self.owner)
+        self._put_all(changes, labels=False)
+        while changes.destroys:
+            # In the meantime, others may have taken it over, or added labels of theirs.
+            self.machine = _look(self.session.client, self.machine.id, self.spec).staying
+            changes = self._changes()
+            if changes.destroys:
+                remove(changes.destroys[0], self.session, MachineConfigs.noun)
+        # A class takes a machine as soon as it has the labels.
+        labels = self._put_all(changes, labels=True)
+        if labels and self.spec is not None:
+            self._await_labels(labels[0])
+
+    def _changes(self) -> MachineChanges:
+        return machine_changes(self.spec, self.before, self.machine, self.owner)
+
+    def _put_all(self, changes: MachineChanges, *, labels: bool) -> list[Resource]:
+        """Create and update the labels or everything else; what was written."""
         new = {each.key for each in changes.creates}
         baseline = resources_by_key(self.before, self.machine, self.owner)
         writes = [*changes.creates, *(update.desired for update in changes.updates)]
-        # A class takes a machine as soon as it has the labels.
-        labels = [each for each in writes if each.type == omni.MACHINE_LABELS]
-        for each in writes:
-            if each not in labels:
-                self._put(each, baseline.get(each.key), new=each.key in new)
-        for each in changes.destroys:
-            remove(each, self.session, MachineConfigs.noun)
-        for each in labels:
+        wanted = [each for each in writes if (each.type == omni.MACHINE_LABELS) == labels]
+        for each in wanted:
             self._put(each, baseline.get(each.key), new=each.key in new)
-        if labels and self.spec is not None:
-            self._await_labels(labels[0])
+        return wanted
 
     def _put(self, wanted: Resource, baseline: Resource | None, *, new: bool) -> None:
         state = self.session.client.state

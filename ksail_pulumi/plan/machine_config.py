@@ -62,11 +62,11 @@ def machine_changes(
         owner: Whose the resources are.
     """
     wanted, baseline = (resources_by_key(each, machine, owner) for each in (spec, before))
-    known = {each.key: each for each in machine.own}
+    known = {each.key: each for each in (*machine.own, *owner.moves(machine))}
     creates = [each for key, each in wanted.items() if key not in known]
     merged = [(known[key], merge(known[key], each, baseline.get(key))) for key, each in wanted.items() if key in known]
     updates = [Update(actual, desired) for actual, desired in merged if not same(actual, desired)]
-    destroys = [each for key, each in known.items() if owner.owns(each) and key not in wanted]
+    destroys = [each for each in machine.own if owner.owns(each) and each.key not in wanted]
     labels = labelled(machine, labels_of(spec), labels_of(before), owner)
     if machine.labels is None:
         creates += [labels] if labels is not None else []

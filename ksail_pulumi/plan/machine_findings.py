@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ksail_pulumi import listing
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.limits import refused_resources
-from ksail_pulumi.plan.machine_config import machine_changes, wanted_resources
+from ksail_pulumi.plan.machine_config import wanted_resources
 from ksail_pulumi.plan.machine_fields import WHOLE, fields_of, set_twice
 from ksail_pulumi.plan.machine_labels import labels_of, our_keys
 from ksail_pulumi.plan.ownership import MachineConfigMark, of_machine_config
@@ -34,7 +34,11 @@ def machine_fields(spec: MachineConfigInputs) -> set[MachineField]:
 
 
 def config_problems(
-    spec: MachineConfigInputs, before: MachineConfigInputs | None, machine: MachineView, owner: Owner
+    spec: MachineConfigInputs,
+    before: MachineConfigInputs | None,
+    machine: MachineView,
+    owner: Owner,
+    changes: MachineChanges,
 ) -> Iterator[Problem]:
     """What Omni or this package would refuse, apart from the texts of patches.
 
@@ -43,6 +47,7 @@ def config_problems(
         before: The inputs before; None for a new resource.
         machine: What Omni has.
         owner: Whose the resources are.
+        changes: What must change.
     """
     if machine.status is None:
         reason = "machine {id} is not in this Omni: register it first, or correct the ID"
@@ -58,14 +63,14 @@ def config_problems(
         twice = set_twice(machine.name, WHOLE, other, ("machineId",))
         yield Problem(twice.path, f"{twice.reason}. {_to_take_over(machine)}")
         return
-    for each in machine.elsewhere:
+    moves = owner.moves(machine)
+    for each in [patch for patch in machine.elsewhere if patch not in moves]:
         whose = "another machine" if omni.LABEL_MACHINE in each.labels else "a cluster"
         yield Problem(("patches",), f"{_what(each)} exists for {whose}: use another ID")
     yield from _set_by_cluster(spec, machine, owner)
     yield from _set_by_others(spec, machine, owner)
     if not owner.adopt:
         yield from _foreign_labels(spec, before, machine, owner)
-    changes = machine_changes(spec, before, machine, owner)
     yield from refused_resources((*changes.creates, *(each.desired for each in changes.updates)))
 
 
@@ -142,7 +147,12 @@ def effects(changes: MachineChanges, machine: MachineView) -> Iterator[str]:
         return
     written = [
         *(("adds", each) for each in changes.creates),
-        *(("changes", each.desired) for each in changes.updates if each.actual.spec != each.desired.spec),
+        *(("adds", each.desired) for each in changes.updates if each.actual in machine.elsewhere),
+        *(
+            ("changes", each.desired)
+            for each in changes.updates
+            if each.actual not in machine.elsewhere and each.actual.spec != each.desired.spec
+        ),
         *(("removes", each) for each in changes.destroys),
     ]
     reaching = [(verb, each) for verb, each in written if each.type in (omni.KERNEL_ARGS, omni.CONFIG_PATCH)]

@@ -26,7 +26,7 @@ class MachineView:
         node: Its `MachineSetNode`, if it is in a cluster.
         labels: Its `MachineLabels`.
         own: What else stays with the machine: kernel arguments, install disk and patches.
-        elsewhere: Patches of other machines with the IDs that its patches are to have.
+        elsewhere: Patches with the IDs that its patches are to have, and that it does not have.
         in_cluster: The patches that it has in its cluster.
         sys_version: Omni's `SysVersion`.
     """
@@ -74,6 +74,10 @@ class Owner:
 
     mark: MachineConfigMark
     adopt: bool = False
+
+    def moves(self, machine: MachineView) -> list[Resource]:
+        """The patches of the machine that this resource is to leave: they have IDs of the user, and move along."""
+        return [each for each in machine.elsewhere if self.mark.owns(each)]
 
     def owns(self, resource: Resource) -> bool:
         """Whether a resource is ours, or that of a `MachineConfig` that is taken over."""

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pulumi import ResourceOptions
+
 from ksail_pulumi.model.machine_ids import machine_id as in_small_letters
 from ksail_pulumi.provider.own import OwnProvider, OwnResource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pulumi import Input, Output, ResourceOptions
+    from pulumi import Input, Output
 
     from ksail_pulumi.lifecycle.kind import Kind
     from ksail_pulumi.provider.inputs import InstallArgs, InstallArgsDict, PatchArgs, PatchArgsDict
@@ -76,6 +78,9 @@ class MachineConfig(OwnResource):
             InputError: An input cannot be sent, or `import_` names another machine than `machine_id`.
             ConfigFileError: The file of a patch cannot be read.
         """
+        opts = ResourceOptions.merge(opts, None)
+        if isinstance(opts.import_, str):
+            opts.import_ = in_small_letters(opts.import_)
         inputs = {
             "machine_id": in_small_letters(machine_id) if isinstance(machine_id, str) else machine_id,
             "labels": labels,

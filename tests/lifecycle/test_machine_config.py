@@ -19,7 +19,7 @@ from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import Client, connect
 from ksail_pulumi.omni.resources import Resource
-from ksail_pulumi.plan.ownership import OwnershipMark
+from ksail_pulumi.plan.ownership import MachineConfigMark, OwnershipMark
 from ksail_pulumi.problems import InvalidCluster
 from ksail_pulumi.simulator.server import Simulator
 from tests.lifecycle.conftest import Lab
@@ -323,10 +323,60 @@ def test_a_preview_says_that_a_locked_machine_gets_a_change_later(
 def test_a_patch_of_another_machine_is_left_alone(config: Config, simulator: Simulator) -> None:
     inputs = {"patches": [{"idOverride": "mine", "inline": "debug: true\n"}]}
     config.create(inputs)
-    other = replace(config, machine=simulator.machines[4].id)
+    other = replace(config, machine=simulator.machines[4].id, mark=OwnershipMark("org/test/dev/other"))
     assert other.failures(inputs) == {"patches": "patch mine exists for another machine: use another ID"}
     other.delete(inputs)
     assert config.patches() == ["mine"]
+
+
+def test_a_patch_with_an_id_of_the_user_moves_along_to_another_machine(
+    config: Config, lab: Lab, simulator: Simulator
+) -> None:
+    inputs = {"labels": {"zone": "b"}, "patches": [{"idOverride": "mine", "inline": "debug: true\n"}]}
+    config.create(inputs)
+    there = replace(config, machine=simulator.machines[4].id)
+    lab.create(controlPlane={"machines": [there.machine]})
+    name = omni.machine_name(config.client.state.get(omni.MACHINE_STATUS, there.machine))
+    found = KIND.preview(there.spec(inputs), None, there.mark, there.client, adopt=False)
+    assert found.failures == ()
+    assert found.forecasts[0] == f"adds patch mine to {name}; it reboots if Talos requires it"
+    there.create(inputs)
+    config.delete(inputs)
+    assert (there.read(inputs), there.patches(), there.labels()) == (inputs, ["mine"], {"zone": "b"})
+    assert (config.read(inputs), config.patches(), config.labels()) == (None, [], {})
+
+
+def test_what_someone_takes_over_before_it_is_removed_stays(config: Config, simulator: Simulator) -> None:
+    before = {"labels": {"zone": "b"}, "patches": [TIME, {**TIME, "name": "ntp"}], "kernelArgs": ["quiet"]}
+    config.create(before)
+    marks = MachineConfigMark("org/test/dev/other").annotations()
+
+    def take_over(when: str, write: Any) -> None:
+        """While the kernel arguments are written."""
+        if (when, write.type) == ("before", omni.KERNEL_ARGS.name):
+            found = simulator.store.find(omni.CONFIG_PATCH, f"401-machine-{config.machine}-ntp")
+            assert found is not None
+            simulator.store.update(replace(found, annotations={**found.annotations, **marks}))
+
+    simulator.faults.on_write(take_over)
+    config.update({"labels": {"zone": "b"}, "kernelArgs": ["loud"]}, before)
+    assert config.patches() == [f"401-machine-{config.machine}-ntp"]
+
+
+def test_labels_that_someone_adds_before_ours_are_removed_stay(config: Config, simulator: Simulator) -> None:
+    config.client.state.teardown(omni.MACHINE_LABELS, config.machine)
+    before = {"labels": {"zone": "b"}}
+    config.create(before)
+
+    def add(when: str, write: Any) -> None:
+        if (when, write.type) == ("before", omni.KERNEL_ARGS.name):
+            found = simulator.store.find(omni.MACHINE_LABELS, config.machine)
+            assert found is not None
+            simulator.store.update(replace(found, labels={**found.labels, "theirs": "1"}))
+
+    simulator.faults.on_write(add)
+    config.update({"kernelArgs": ["quiet"]}, before)
+    assert config.labels() == {"theirs": "1"}
 
 
 def test_a_new_owner_name_is_written(config: Config) -> None:

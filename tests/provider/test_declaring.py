@@ -9,7 +9,7 @@ from collections import OrderedDict, UserList
 import pulumi
 import pytest
 
-from ksail_pulumi import MachineArgs, OmniCluster, PatchArgs, WorkersArgs
+from ksail_pulumi import MachineArgs, MachineConfig, OmniCluster, PatchArgs, WorkersArgs
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.problems import InvalidCluster
 from ksail_pulumi.provider.declaring import Marks, refuse_shapeless, refuse_unsendable
@@ -251,3 +251,14 @@ def test_marks_may_be_awaited_more_than_once_or_never(loop):
 
     assert loop.run_until_complete(twice()) == [[["labels", "a"]]] * 2
     Marks(None, "never", {})
+
+
+@pytest.mark.parametrize("given", [{}, {"machine_id": ID}, {"machine_id": ID.upper()}])
+def test_the_id_of_a_machine_to_import_may_be_in_capitals(mocked, given):
+    found = []
+    pulumi.runtime.test(
+        lambda: MachineConfig(
+            "rack", labels={"a": ""}, opts=pulumi.ResourceOptions(import_=ID.upper()), **given
+        ).machine_id.apply(found.append)
+    )()
+    assert found == [ID]
