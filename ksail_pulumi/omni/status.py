@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -57,6 +57,9 @@ _PROXY_ANSWER = re.compile(r"Received http2 header with status: (\d+)")
 _REFUSED = re.compile("Connection refused|No route to host|[Nn]etwork is unreachable")
 _CLOSED = re.compile("Socket closed|[Cc]onnection reset|[Bb]roken pipe")
 
+_CHECK_SERVER = "Check that Omni runs there and listens on port {port}."
+_CHECK_NETWORK = "Check the network, VPN and firewall between this machine and {host}."
+
 # gRPC's texts for failed connections, and their meaning. The first match applies.
 _REASONS = (
     (
@@ -69,23 +72,35 @@ _REASONS = (
         "its TLS certificate is not trusted ({what})",
         "If Omni uses a private certificate authority, set omni:caFile or OMNI_CA_FILE to its file.",
     ),
-    (re.compile("Hostname Verification|not in peer certificate"), "its TLS certificate is for another host name", ""),
+    (
+        re.compile("Hostname Verification|not in peer certificate"),
+        "its TLS certificate is for another host name",
+        "Use a host name of the certificate.",
+    ),
     (
         re.compile("TLS handshake timed out"),
         "it accepts connections, but does not answer the TLS handshake",
         "Another kind of server may listen there, or Omni may be overloaded.",
     ),
-    (re.compile("[Hh]andshake (?:read )?failed"), "the TLS handshake failed", ""),
+    (
+        re.compile("[Hh]andshake (?:read )?failed"),
+        "the TLS handshake failed",
+        "Another kind of server may listen there, or a proxy may be in between.",
+    ),
     (
         re.compile("Domain name not found|DNS resolution failed|errors? resolving"),
         "the host name {host} is not known",
-        "",
+        "Check its spelling, and the DNS and VPN of this machine.",
     ),
-    (re.compile("Connection refused"), "the connection was refused", ""),
-    (re.compile("http1.x server"), "it is a web server, but not Omni's API", ""),
-    (re.compile("No route to host|[Nn]etwork is unreachable"), "there is no route to it", ""),
-    (_CLOSED, "the server closed the connection", ""),
-    (re.compile("[Tt]imed? ?out"), "the connection attempt timed out", ""),
+    (re.compile("Connection refused"), "the connection was refused", _CHECK_SERVER),
+    (
+        re.compile("http1.x server"),
+        "it is a web server, but not Omni's API",
+        "Check the port. A proxy in between must forward HTTP/2.",
+    ),
+    (re.compile("No route to host|[Nn]etwork is unreachable"), "there is no route to it", _CHECK_NETWORK),
+    (_CLOSED, "the server closed the connection", _CHECK_SERVER),
+    (re.compile("[Tt]imed? ?out"), "the connection attempt timed out", _CHECK_NETWORK),
 )
 
 
@@ -163,28 +178,28 @@ def unreachable(details: str, doing: str, endpoint: Endpoint) -> str:
 
 
 def _unreachable(code: grpc.StatusCode, details: str, doing: str, endpoint: Endpoint, *, worked: bool) -> str:
-    hints: list[str] = []
+    facts: dict[str, Any] = {"host": endpoint.host, "port": endpoint.port}
+    hint = _CHECK_SERVER
     if answer := _PROXY_ANSWER.search(details):
         reason = (
             f"the answer did not come from Omni's API, but from a proxy or another server (HTTP status {answer[1]})"
         )
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        reason = "no answer in time"
+        reason, hint = "no answer in time", _CHECK_NETWORK
     else:
         reason = details
-        for pattern, meaning, hint in _REASONS:
+        for pattern, meaning, remedy in _REASONS:
             if found := pattern.search(details):
-                facts = {"host": endpoint.host, "port": endpoint.port, **found.groupdict()}
-                reason, hints = meaning.format(**facts), [hint.format(**facts)]
+                reason, hint = meaning.format(**facts, **found.groupdict()), remedy
                 break
         if not endpoint.secure and _CLOSED.search(details):
-            hints.append(f"If it uses TLS, use https://{endpoint.host}:{endpoint.port}.")
+            hint += " If it uses TLS, use https://{host}:{port}."
     if worked:
         late = code is grpc.StatusCode.DEADLINE_EXCEEDED
         lost = f"Omni at {endpoint.url} did not answer in time"
         return f"cannot {doing}: " + (lost if late else f"the connection to Omni at {endpoint.url} was lost: {reason}")
-    hints.append(_address_hint(endpoint))
-    return " ".join(filter(None, (f"cannot connect to Omni at {endpoint.url} to {doing}: {reason}.", *hints)))
+    remedies = (hint.format(**facts), _address_hint(endpoint))
+    return " ".join(filter(None, (f"cannot connect to Omni at {endpoint.url} to {doing}: {reason}.", *remedies)))
 
 
 def _address_hint(endpoint: Endpoint) -> str:

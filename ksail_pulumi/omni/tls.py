@@ -104,10 +104,11 @@ def trust_whoever_answers(endpoint: Endpoint) -> Trust:
             return Trust(pem.encode(), _handshake(endpoint, context))
     except ssl.SSLCertVerificationError as error:
         reason = f"its certificate cannot be used even with insecureSkipTlsVerify: {error.verify_message}"
-        raise UnreachableError(f"cannot connect to Omni at {endpoint.url}: {reason}") from None
+        raise UnreachableError(f"cannot connect to Omni at {endpoint.url}: {reason}. Renew it") from None
     except OSError as error:
         reason = f"its certificate could not be fetched (insecureSkipTlsVerify is set): {error}"
-        raise UnreachableError(f"cannot connect to Omni at {endpoint.url}: {reason}") from None
+        remedy = f"Check that Omni runs there and listens on port {endpoint.port} with TLS"
+        raise UnreachableError(f"cannot connect to Omni at {endpoint.url}: {reason}. {remedy}") from None
     return Trust(pem.encode())
 
 

@@ -90,7 +90,8 @@ def look(
     thread.start()
     thread.join(LOOK_SECONDS)
     if not outcome:
-        raise UnreachableError(f"Omni at {connection.endpoint} did not answer within {LOOK_SECONDS:g} s")
+        text = f"Omni at {connection.endpoint} did not answer within {LOOK_SECONDS:g} s"
+        raise UnreachableError(f"{text}: check the network, and whether Omni is overloaded")
     if isinstance(outcome[0], Exception):
         raise outcome[0]
     return outcome[0]

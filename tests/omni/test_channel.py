@@ -160,7 +160,7 @@ def test_a_refused_connection_is_explained(call, free_port):
     assert isinstance(error, UnreachableError)
     assert str(error) == (
         f"cannot connect to Omni at grpc://127.0.0.1:{free_port} to read Clusters.omni.sidero.dev(default/prod): "
-        "the connection was refused."
+        f"the connection was refused. Check that Omni runs there and listens on port {free_port}."
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import grpc
@@ -144,6 +145,32 @@ def test_an_unreachable_omni_is_met_with_a_hint_about_its_address(endpoint, hint
     text = str(error_of(grpc.StatusCode.UNAVAILABLE, "whatever", endpoint))
     assert text.startswith(f"cannot connect to Omni at {endpoint} to read Clusters")
     assert hint in text
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        "WRONG_VERSION_NUMBER",
+        "CERTIFICATE_VERIFY_FAILED: expired",
+        "Hostname Verification",
+        "TLS handshake timed out",
+        "Handshake failed",
+        "Domain name not found",
+        "Connection refused",
+        "http1.x server",
+        "No route to host",
+        "Socket closed",
+        "Timed out",
+        "whatever",
+        "Received http2 header with status: 404",
+    ],
+)
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "https://localhost:1", "https://omni.example"])
+def test_every_failed_connection_has_a_remedy(details, endpoint):
+    for code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        text = str(error_of(code, details, endpoint))
+        remedy = text.removeprefix(f"cannot connect to Omni at {endpoint} to ").partition(". ")[2]
+        assert re.match("Check |Use |If |Another kind of server may ", remedy), text
 
 
 def test_an_answer_of_a_proxy_is_not_taken_for_omnis():

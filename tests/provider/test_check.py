@@ -238,4 +238,5 @@ def test_an_omni_that_does_not_answer_holds_nothing_up(monkeypatch, capsys, list
     result = OmniClusterProvider().check({}, {**inputs, "__preview": True})
     assert (result.inputs, result.failures) == (inputs, [])
     assert listener.was_called()
-    assert capsys.readouterr().err == f"warning: Omni at {listener.endpoint} did not answer within 0.5 s\n"
+    reason = "did not answer within 0.5 s: check the network, and whether Omni is overloaded"
+    assert capsys.readouterr().err == f"warning: Omni at {listener.endpoint} {reason}\n"
