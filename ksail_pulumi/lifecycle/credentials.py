@@ -6,12 +6,11 @@ Omni's service account kubeconfig contains a JWT (RFC 7519) as a static token, w
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.access.tokens import claims_of, expiry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +22,7 @@ _USUAL_LIFE = timedelta(hours=720)
 
 def expires_at(kubeconfig: str) -> datetime | None:
     """When the token of the kubeconfig expires; None if it does not say."""
-    end = _claims(kubeconfig).get("exp")
-    return datetime.fromtimestamp(end, UTC) if isinstance(end, int | float) else None
+    return expiry(_claims(kubeconfig))
 
 
 def renewal_due(kubeconfig: str, options: Mapping[str, Any] | None, now: datetime | None = None) -> bool:
@@ -35,23 +33,15 @@ def renewal_due(kubeconfig: str, options: Mapping[str, Any] | None, now: datetim
     from ksail_pulumi.model.durations import duration
 
     claims = _claims(kubeconfig)
-    end, begin = claims.get("exp"), claims.get("iat")
-    if not isinstance(end, int | float):
+    end, begin = expiry(claims), claims.get("iat")
+    if end is None:
         return False
-    life = timedelta(seconds=end - begin) if isinstance(begin, int | float) else _USUAL_LIFE
+    life = end - datetime.fromtimestamp(begin, UTC) if isinstance(begin, int | float) else _USUAL_LIFE
     asked = (options or {}).get("renewBefore")
     margin = min(duration(asked), life / 2) if asked else min(life / 4, _A_WEEK)
-    return (now or datetime.now(UTC)) >= datetime.fromtimestamp(end, UTC) - margin
+    return (now or datetime.now(UTC)) >= end - margin
 
 
 def _claims(kubeconfig: str) -> dict[str, Any]:
-    """The claims of the token in a kubeconfig, without a check of the signature."""
     found = _TOKEN.search(kubeconfig)
-    if not found:
-        return {}
-    payload = found[1].split(".")[1]
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (binascii.Error, ValueError):
-        return {}
-    return claims if isinstance(claims, dict) else {}
+    return claims_of(found[1]) if found else {}

@@ -1,0 +1,1 @@
+"""The files in which kubectl and talosctl find clusters: kubeconfigs and talosconfigs."""

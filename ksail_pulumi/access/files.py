@@ -1,0 +1,122 @@
+"""Reading and changing kubeconfigs and talosconfigs, also while kubectl and other processes do so.
+
+kubectl locks a kubeconfig with a file next to it, `config.lock`, which it creates and removes (client-go 0.32). If
+another process has created it, kubectl fails at once. The lock of a link is next to the link.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ksail_pulumi.errors import ConfigFileError, SettingsError
+from ksail_pulumi.goyaml.read import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+WAIT_SECONDS = 10.0
+"""How long to wait for another process that changes the file, in seconds."""
+
+_POLL_SECONDS = 0.02
+
+
+def kubeconfig_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where kubectl writes a new context: the first existing file in KUBECONFIG, else the last one in it.
+
+    Without KUBECONFIG it is `~/.kube/config`.
+    """
+    paths = [Path(part) for part in environ.get("KUBECONFIG", "").split(os.pathsep) if part]
+    if not paths:
+        return expanded("~/.kube/config")
+    return next((path for path in paths if path.exists()), paths[-1]).absolute()
+
+
+def talosconfig_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where talosctl looks for its contexts."""
+    return expanded(environ.get("TALOSCONFIG") or "~/.talos/config")
+
+
+def expanded(path: str, folder: Path | None = None) -> Path:
+    """An absolute path, without `~`. A relative path begins in the folder; default: the working directory.
+
+    Raises:
+        SettingsError: There is no home folder.
+    """
+    try:
+        return (folder or Path()).absolute() / Path(path).expanduser()
+    except RuntimeError:
+        raise SettingsError("the home folder is not known: set the environment variable HOME") from None
+
+
+def text_of(path: Path) -> str:
+    """The text of a file; empty if there is none.
+
+    Raises:
+        ConfigFileError: It cannot be read.
+    """
+    return read_text(path) if path.exists() else ""
+
+
+def change(path: Path, changed: Callable[[str], str]) -> None:
+    """Change the text of a file that others may change at the same time. It is never seen half-written.
+
+    Args:
+        path: The file; a new one and its folder can be read by their owner only.
+        changed: Makes the new text out of the present one.
+
+    Raises:
+        ConfigFileError: The file cannot be read or written, or is locked for longer than `WAIT_SECONDS`.
+    """
+    try:
+        target = path.resolve()
+        for folder in {path.parent, target.parent}:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with ExitStack() as locks:
+            for each in sorted({path, target}):
+                locks.enter_context(_locked(each))
+            text = text_of(target)
+            if (new := changed(text)) != text:
+                _replace(target, new)
+    except OSError as error:
+        raise ConfigFileError(str(path), 0, "", f"cannot write the file: {error.strerror}") from None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = path.with_name(f"{path.name}.lock")
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            break
+        except FileExistsError:
+            if time.monotonic() > end:
+                reason = f"the file is locked: if no kubectl is changing it, delete {lock}"
+                raise ConfigFileError(str(path), 0, "", reason) from None
+        time.sleep(_POLL_SECONDS)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _replace(path: Path, text: str) -> None:
+    number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # only its owner can read it
+    temporary = Path(name)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(number)
+        with suppress(FileNotFoundError, PermissionError, AttributeError):  # no `chown` on Windows
+            before = path.stat()
+            os.chown(temporary, before.st_uid, before.st_gid)  # where root changes the file of a user
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

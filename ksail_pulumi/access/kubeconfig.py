@@ -1,0 +1,200 @@
+"""The context of a cluster in a kubeconfig, together with its cluster and its user, which have the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ksail_pulumi.access.documents import ToolFile
+from ksail_pulumi.access.plugin import cluster_of
+from ksail_pulumi.access.tokens import claims_of
+from ksail_pulumi.errors import UnsupportedError
+
+_LISTS = {"clusters": "cluster", "contexts": "context", "users": "user"}
+"""The lists of a kubeconfig, each with the key of the content of its items."""
+
+_CHOSEN = ("namespace", "extensions")
+"""What people choose in a context, such as the default namespace. It stays when the context is written again."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """A context that leads to a cluster.
+
+    Attributes:
+        name: The name of the context, of its cluster and of its user.
+        cluster: How to reach the cluster.
+        user: How to log in.
+        chosen: The rest of the context.
+    """
+
+    name: str
+    cluster: Mapping[str, Any]
+    user: Mapping[str, Any] = field(repr=False)
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def current(cls, text: str) -> Context:
+        """The current context of a kubeconfig that Omni has made.
+
+        Raises:
+            UnsupportedError: It is of another form than Omni's.
+        """
+        file = ToolFile(text, "kubeconfig")
+        found = _found(file, str(file.value.get("current-context")), own_names=False)
+        if found is None:
+            raise UnsupportedError("this Omni answers with a kubeconfig that has another form than expected")
+        return found
+
+    @property
+    def token(self) -> str:
+        """The token of the user; `""` if it has none."""
+        return str(self.user.get("token") or "")
+
+    @property
+    def target(self) -> tuple[str, str, str]:
+        """The server, and the name and the UUID of the cluster; `""` for what is not known."""
+        claims = claims_of(self.token)
+        name, uuid = cluster_of(self.user)
+        return (
+            str(self.cluster.get("server") or ""),
+            str(claims.get("cluster") or name),
+            str(claims.get("cluster_uuid") or uuid),
+        )
+
+    def text(self) -> str:
+        """A kubeconfig that has this context only."""
+        file = ToolFile("", self.name)
+        _put(file, self)
+        file.set("current-context", self.name)
+        return file.text()
+
+
+def default_context(cluster: str) -> str:
+    """The name of a cluster's context, as KSail chooses it."""
+    return f"admin@{cluster}"
+
+
+def merged(text: str, path: str, context: Context, *, current: bool = False) -> str:
+    """A kubeconfig with a context, in place of one of the same name that leads to the same cluster.
+
+    Args:
+        text: The text of the kubeconfig.
+        path: Its path, for errors.
+        context: The context.
+        current: Whether it becomes the current context. It does if there is none.
+
+    Raises:
+        ConfigFileError: The text is not a kubeconfig, or a context, a cluster or a user of this name leads elsewhere.
+    """
+    file = ToolFile(text, path)
+    _refuse_another(file, context)
+    _put(file, context)
+    if current or not file.value.get("current-context"):
+        file.set("current-context", context.name)
+    return file.text()
+
+
+def without(text: str, path: str, context: Context) -> str:
+    """A kubeconfig without a context, unless the one of this name now leads to another cluster.
+
+    Raises:
+        ConfigFileError: The text is not a kubeconfig.
+    """
+    file = ToolFile(text, path)
+    found = _found(file, context.name)
+    if found is None or not _same_cluster(found, context):
+        return text
+    for key in _LISTS:
+        file.remove_named(key, context.name)
+    if file.value.get("current-context") == context.name:
+        file.set("current-context", "")
+    return file.text()
+
+
+def holds(text: str, path: str, context: Context) -> bool:
+    """Whether a kubeconfig has a context as it was written. The namespace may have been chosen since then.
+
+    Raises:
+        ConfigFileError: The text is not a kubeconfig.
+    """
+    found = _found(ToolFile(text, path), context.name)
+    if found is None:
+        return False
+    return _same_content(found, context)
+
+
+def _found(file: ToolFile, name: str, *, own_names: bool = True) -> Context | None:
+    """The context of a name; with `own_names` only one whose cluster and user have the same name."""
+    lists = {key: file.named(key) for key in _LISTS}
+    context = _content(lists, "contexts", name)
+    refers = [str(context.get(kind)) for kind in ("cluster", "user")] if context is not None else []
+    if context is None or (own_names and refers != [name, name]):
+        return None
+    cluster, user = (_content(lists, key, each) for key, each in zip(("clusters", "users"), refers, strict=True))
+    if cluster is None or user is None:
+        return None
+    return Context(name, cluster, user, {key: context[key] for key in _CHOSEN if context.get(key)})
+
+
+def _content(lists: Mapping[str, Mapping[str, Any]], key: str, name: str) -> Mapping[str, Any] | None:
+    content = lists[key].get(name, {}).get(_LISTS[key])
+    return content if isinstance(content, Mapping) else None
+
+
+def _same_cluster(found: Context, ours: Context) -> bool:
+    if ours.target[2]:
+        return found.target == ours.target
+    return _same_content(found, ours)
+
+
+def _same_content(one: Context, other: Context) -> bool:
+    return bool(_set(one.cluster) == _set(other.cluster) and _set(one.user) == _set(other.user))
+
+
+def _refuse_another(file: ToolFile, context: Context) -> None:
+    """Refuse to overwrite what leads to another cluster. One of the same name that was replaced is the same here."""
+    lists = {key: file.named(key) for key in _LISTS}
+    server, name, _ = context.target
+    there = {key: _content(lists, key, context.name) for key in _LISTS}
+    at = Context(context.name, there["clusters"] or {}, there["users"] or {}).target
+    known = there["contexts"] or {}
+    others = (
+        any(known.get(kind, context.name) != context.name for kind in ("cluster", "user")),
+        there["clusters"] is not None and at[0] != server,
+        there["users"] is not None and at[1] != name,
+    )
+    if any(others):
+        raise file.error(
+            "contexts",
+            context.name,
+            "context {name} leads to another cluster: choose another name for the context, or remove the context, the "
+            "cluster and the user of this name (`kubectl config delete-context`, `delete-cluster`, `delete-user`)",
+            name=context.name,
+        )
+
+
+def _put(file: ToolFile, context: Context) -> None:
+    if not file.value:
+        file.set("apiVersion", "v1")
+        file.set("kind", "Config")
+    before = _found(file, context.name)
+    contents = {
+        "clusters": context.cluster,
+        "contexts": {
+            "cluster": context.name,
+            **(before.chosen if before else context.chosen),
+            "user": context.name,
+        },
+        "users": context.user,
+    }
+    for key, content in contents.items():
+        file.set_named(key, {"name": context.name, _LISTS[key]: dict(content)})
+
+
+def _set(value: Any) -> Any:
+    """Data without the fields that kubectl adds or leaves out when they are empty."""
+    if isinstance(value, Mapping):
+        return {key: _set(item) for key, item in value.items() if item not in (None, False, "", [], {})}
+    return value
