@@ -23,7 +23,7 @@ class Plugin:
     Attributes:
         cluster: The cluster's name.
         endpoint: The URL of its Omni.
-        uuid: The cluster's UUID: another cluster of the same name gets no token.
+        uuid: The UUID of the cluster: for another cluster of the same name there is no token.
         key_variable: The environment variable with the service account key; `""` for the usual ones.
         user: The user in Kubernetes; `""` for the usual one.
         groups: The groups of the user; empty for the usual one.
@@ -32,7 +32,7 @@ class Plugin:
 
     cluster: str
     endpoint: str
-    uuid: str
+    uuid: str = ""
     key_variable: str = ""
     user: str = ""
     groups: Sequence[str] = ()

@@ -67,6 +67,17 @@ def add_output(command: argparse.ArgumentParser) -> None:
     )
 
 
+def ttl(text: str) -> str:
+    """A duration in Go's notation that is longer than 0."""
+    try:
+        valid = duration(text).total_seconds() > 0
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
+    if not valid:
+        raise argparse.ArgumentTypeError(f"should be longer than 0, not {text!r}")
+    return text
+
+
 def positive(text: str) -> int:
     """A whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:

@@ -19,15 +19,24 @@ ENDPOINT = "OMNI_ENDPOINT"
 CA_FILE = "OMNI_CA_FILE"
 
 
-def client_from_environment(environ: Mapping[str, str] = os.environ) -> Client:
+def client_from_environment(
+    environ: Mapping[str, str] = os.environ, *, endpoint: str = "", key_variable: str = ""
+) -> Client:
     """A client for the Omni that the environment names.
+
+    Args:
+        environ: The environment variables.
+        endpoint: The URL of the Omni; default: that of the environment.
+        key_variable: The variable with the key; default: the usual ones.
 
     Raises:
         SettingsError: The endpoint or the key is not set (says which, or both), or is not one.
     """
-    variable, key = key_in(environ)
+    usual, _ = key_in(environ)
+    variable, endpoint = key_variable or usual, endpoint or environ.get(ENDPOINT, "")
+    key = environ.get(variable, "")
     missing = []
-    if not environ.get(ENDPOINT):
+    if not endpoint:
         text, remedy = missing_endpoint()
         missing.append(f"{text} ({remedy})")
     if not key:
@@ -35,7 +44,7 @@ def client_from_environment(environ: Mapping[str, str] = os.environ) -> Client:
     if missing:
         raise SettingsError("\n".join(missing))
     ca_file, source = environ.get(CA_FILE, ""), f"environment variable {variable}"
-    return connect(Connection(environ[ENDPOINT], key, ca_file=ca_file, key_source=source))
+    return connect(Connection(endpoint, key, ca_file=ca_file, key_source=source))
 
 
 def key_in(environ: Mapping[str, str]) -> tuple[str, str]:

@@ -67,17 +67,27 @@ class Management:
             _MANAGEMENT,
             "Kubeconfig",
             request,
-            lambda response: str(response.kubeconfig.decode()),
+            _kubeconfig,
             doing=f"create a kubeconfig for cluster {cluster!r}",
             metadata=_of(cluster),
         )
 
-    def start_kubernetes_url(self, cluster: str) -> Call[str]:
-        """Request the URL of the Kubernetes API that kubeconfigs of a cluster use.
+    def start_login_kubeconfig(self, cluster: str) -> Call[str]:
+        """Request a kubeconfig for people, which has no token: they log in with a browser.
 
-        No resource has it. It is in a kubeconfig for people, which has no token, because they log in with a browser.
         So a Reader may request it, and nothing is created.
         """
+        return self._channel.start(
+            _MANAGEMENT,
+            "Kubeconfig",
+            management_pb2.KubeconfigRequest(),
+            _kubeconfig,
+            doing=f"read how to reach the Kubernetes API of cluster {cluster!r}",
+            metadata=_of(cluster),
+        )
+
+    def start_kubernetes_url(self, cluster: str) -> Call[str]:
+        """Request the URL of the Kubernetes API that kubeconfigs of a cluster use: no resource has it."""
         return self._channel.start(
             _MANAGEMENT,
             "Kubeconfig",
@@ -131,11 +141,15 @@ class Management:
         )
 
 
+def _kubeconfig(response: management_pb2.KubeconfigResponse) -> str:
+    return response.kubeconfig.decode()
+
+
 def _server(response: management_pb2.KubeconfigResponse) -> str:
     from ksail_pulumi.goyaml.loaders import load  # rarely needed, and slow to import
 
     try:
-        return str(load(response.kubeconfig.decode())["clusters"][0]["cluster"]["server"])
+        return str(load(_kubeconfig(response))["clusters"][0]["cluster"]["server"])
     except (KeyError, IndexError, TypeError):
         return ""  # of another form than Omni 1.10's
 
