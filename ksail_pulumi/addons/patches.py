@@ -102,6 +102,11 @@ def addon_patch_id(cluster: str, wire_field: str) -> str:
     return f"{ADDON_WEIGHT:03d}-cluster-{cluster}-{addon_patch_name(wire_field)}"
 
 
+def addon_patch_ids(cluster: str) -> frozenset[str]:
+    """The IDs that patches of add-ons can have in a cluster."""
+    return frozenset(addon_patch_id(cluster, wire_field) for wire_field in _FIELDS)
+
+
 def is_addon(patch: Resource) -> bool:
     """Whether a patch in Omni is that of an add-on."""
     return ANNOTATION_ADDON in patch.annotations
@@ -152,7 +157,7 @@ def plain_patches(spec: ClusterSpec) -> dict[str, FieldPath]:
 
     An exported cluster has the patches of its add-ons as ordinary patches.
     """
-    ids = {addon_patch_id(spec.name, wire_field) for wire_field in _FIELDS}
+    ids = addon_patch_ids(spec.name)
     return {
         patch.id_override: (*path, "patches", index)
         for path, patches in (((), spec.patches), (("controlPlane",), spec.control_plane.patches))
@@ -163,7 +168,7 @@ def plain_patches(spec: ClusterSpec) -> dict[str, FieldPath]:
 
 def addon_ids(spec: ClusterSpec) -> frozenset[str]:
     """The IDs that patches of add-ons have in a cluster, but for those that its spec gives to patches of its own."""
-    return frozenset(addon_patch_id(spec.name, wire_field) for wire_field in _FIELDS) - plain_patches(spec).keys()
+    return addon_patch_ids(spec.name) - plain_patches(spec).keys()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ksail_pulumi.addons.patches import addon_patch_ids
 from ksail_pulumi.cli.arguments import describe
 from ksail_pulumi.cli.settings import client_from_environment
 from ksail_pulumi.errors import InputError, NotFoundError
@@ -45,7 +46,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     client = client_from_environment()
-    inputs, unsaid = _read(client, options.name)
+    inputs, unsaid = _read(client, options.name, options.form)
     output = Path(options.file) if options.file else None
     files, remarks = _written(inputs, options.form, client.endpoint, output.name if output else "")
     if output is None:
@@ -58,12 +59,14 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read(client: Client, name: str) -> tuple[dict[str, Any], list[str]]:
+def _read(client: Client, name: str, form: str) -> tuple[dict[str, Any], list[str]]:
     """The whole cluster as inputs, including parts of other owners, and remarks about what no input can hold."""
     found = take_snapshot(client, name)
     if found.cluster is None or found.cluster.tearing_down:
         raise NotFoundError(f"cluster not found: {name} (run `ksail-pulumi list` to see all clusters)")
-    return to_wire(observe(found.resources)), list(left_out(found))
+    # A template has no add-ons: it has their patches.
+    addons = () if form == "template" else addon_patch_ids(name)
+    return to_wire(observe(found.resources, addons=addons)), list(left_out(found))
 
 
 def _written(inputs: dict[str, Any], form: str, endpoint: str, main: str) -> tuple[dict[str, str], list[str]]:

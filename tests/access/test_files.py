@@ -103,25 +103,36 @@ def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
         files.change(tmp_path / "kube" / "config", str)
 
 
-def test_two_processes_and_kubectl_lose_no_change_of_each_other(tmp_path: Path) -> None:
-    file = tmp_path / "config"
+def started_writer(file: Path, name: str) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(file), name], env=environment) for name in ("one", "two")
-    ]
-    wanted = {f"{name}-{number}" for name in ("one", "two") for number in range(20)}
-    while kubectl := shutil.which("kubectl"):
-        number = len(wanted)
-        command = [kubectl, "config", "--kubeconfig", str(file), "set-context", f"three-{number}", "--cluster", "c"]
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(file), name], env=environment)
+
+
+def test_two_processes_lose_no_change_of_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    writers = [started_writer(file, name) for name in ("one", "two")]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert set(names(file.read_text(), "contexts")) == {
+        f"{name}-{number}" for name in ("one", "two") for number in range(20)
+    }
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl")
+def test_no_change_of_kubectl_is_lost(tmp_path: Path) -> None:
+    """Only in this direction: kubectl 1.32 reads before it locks, and removes contexts that were written in between."""
+    file = tmp_path / "config"
+    writer = started_writer(file, "one")
+    wanted = set()
+    while writer.poll() is None:
+        name = f"three-{len(wanted)}"
+        command = ["kubectl", "config", "--kubeconfig", str(file), "set-context", name, "--cluster", "c"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode == 0:
-            wanted.add(f"three-{number}")
+            wanted.add(name)
         else:
             assert "config.lock: file exists" in done.stderr
-        if all(writer.poll() is not None for writer in writers):
-            break
-    assert [writer.wait() for writer in writers] == [0, 0]
-    assert set(names(file.read_text(), "contexts")) == wanted
+    assert writer.wait() == 0
+    assert wanted <= set(names(file.read_text(), "contexts"))
 
 
 def test_the_file_is_the_one_that_kubectl_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

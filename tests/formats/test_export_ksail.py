@@ -43,6 +43,7 @@ def read_again(folder: Path, inputs: dict[str, Any]) -> tuple[dict[str, Any], li
     [
         cluster(),
         cluster(workers=[{"machines": [THREE, TWO]}]),
+        cluster(addons={"cni": "calico", "metricsServer": True, "policyEngine": "gatekeeper", "csi": "local-path"}),
         cluster(
             controlPlane={"machineClass": {"name": "any", "size": 3}},
             workers=[{"machineClass": {"name": "any", "size": 2}}],
@@ -54,7 +55,7 @@ def read_again(folder: Path, inputs: dict[str, Any]) -> tuple[dict[str, Any], li
             patches=[{"name": "a", "inline": "machine: {}\n"}, {"name": "b", "inline": "cluster: {}\n"}],
         ),
     ],
-    ids=["one machine", "machines", "classes", "only a control plane by class", "patches"],
+    ids=["one machine", "machines", "add-ons", "classes", "only a control plane by class", "patches"],
 )
 def test_what_ksail_can_say_comes_back_unchanged(tmp_path, inputs):
     read, unsaid = read_again(tmp_path, inputs)
@@ -70,6 +71,17 @@ def test_data_is_written_as_omni_holds_it(tmp_path):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
+        ({"addons": {"cni": "none"}}, "addons.cni is left out: ksail.yaml has no field for it"),
+        (
+            {
+                "addons": {
+                    "certManager": {"url": "https://example.com/a.yaml"},
+                    "csi": {"name": "local-path", "version": "1.2"},
+                }
+            },
+            "addons.certManager is left out: ksail.yaml has no field for it\n"
+            "addons.csi.version is left out: ksail.yaml has no field for it",
+        ),
         ({"labels": {"a": "b"}}, "labels is left out: ksail.yaml has no field for it"),
         ({"systemExtensions": []}, "systemExtensions is left out: ksail.yaml has no field for it"),
         ({"machines": {ONE: {"locked": True}}}, f"machines.{ONE}.locked is left out: ksail.yaml has no field for it"),

@@ -1,4 +1,4 @@
-"""The add-ons of a ksail.yaml, in KSail's spelling, as inputs of a cluster."""
+"""The add-ons of a ksail.yaml, in KSail's spelling, as inputs of a cluster, and back."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.model.addons import ARGO_CD, CALICO, CILIUM, FLUX, GATEKEEPER, KYVERNO, LOCAL_PATH
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ksail_pulumi.formats.ksail.file import Cluster
     from ksail_pulumi.formats.ksail.patches import TalosPatches
 
@@ -19,6 +21,16 @@ _NAMES = {
     "ArgoCD": ARGO_CD,
 }
 _ON = "Enabled"
+_SPELLED = {name: spelled for spelled, name in _NAMES.items()}
+_FIELDS: dict[str, dict[Any, str]] = {
+    "cni": _SPELLED,
+    "metricsServer": {True: _ON},
+    "certManager": {True: _ON},
+    "policyEngine": _SPELLED,
+    "gitOpsEngine": _SPELLED,
+    "csi": {LOCAL_PATH: _ON},
+}
+"""What KSail calls the values of each add-on. The fields have the same names."""
 _APPROVER = "kubelet-csr-approver"
 
 
@@ -33,6 +45,22 @@ def addons_of(cluster: Cluster) -> dict[str, Any]:
         "csi": LOCAL_PATH if cluster.csi == _ON else None,
     }
     return {field: value for field, value in chosen.items() if value is not None}
+
+
+def fields_of(addons: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """The fields of a ksail.yaml for add-ons on the wire, and what they cannot express, as names of inputs."""
+    fields: dict[str, str] = {}
+    left_out = []
+    for name, value in addons.items():
+        details = value if isinstance(value, dict) else {}
+        spelled = _FIELDS[name].get(details.get("name", True) if details else value)
+        if spelled is None or "url" in details:
+            left_out.append(f"addons.{name}")
+            continue
+        fields[name] = spelled
+        if "version" in details:
+            left_out.append(f"addons.{name}.version")
+    return fields, left_out
 
 
 def without_approver(patches: TalosPatches) -> None:

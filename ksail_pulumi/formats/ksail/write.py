@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import InputError
+from ksail_pulumi.formats.ksail.addons import fields_of
 from ksail_pulumi.formats.ksail.file import check_name
 from ksail_pulumi.formats.ksail.patches import NOT_FOR_OMNI, SCOPES
 from ksail_pulumi.goyaml.write import InOrder, encode
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 KSAIL_YAML = "ksail.yaml"
 
-_SAID = ("name", "kubernetesVersion", "talosVersion", "controlPlane", "workers", "machines", "patches")
+_SAID = ("name", "kubernetesVersion", "talosVersion", "controlPlane", "workers", "machines", "patches", "addons")
 _SAID_OF_SETS = ("name", "count", "machines", "machineClass", "patches")
 _SAID_OF_PATCHES = ("name", "inline")
 _REFERENCE = re.compile(r"\$\{[a-zA-Z_]")
@@ -65,7 +66,8 @@ class _Writer:
         control_plane: Mapping[str, Any] = self.inputs.get("controlPlane") or {}
         place, workers = self._workers()
         counts, omni = self._members(control_plane, workers)
-        cluster = InOrder(distribution="Talos", provider="Omni", **counts)
+        addons, not_said = fields_of(self.inputs.get("addons") or {})
+        cluster = InOrder(distribution="Talos", provider="Omni", **counts, **addons)
         omni = InOrder(
             endpoint=self.endpoint,
             talosVersion=self.inputs["talosVersion"],
@@ -81,6 +83,7 @@ class _Writer:
             )
         )
         self._leave_out("", self.inputs, _SAID)
+        self._leave_out("", not_said, ())
         self._leave_out("controlPlane.", control_plane, _SAID_OF_SETS)
         self._leave_out(place, workers, _SAID_OF_SETS)
         for machine, described in (self.inputs.get("machines") or {}).items():
@@ -143,7 +146,7 @@ class _Writer:
                 self._say(f"{prefix}patches[{index}] is renamed to {name}")
             self.result.files[f"talos/{scope}/{name}.yaml"] = text
 
-    def _leave_out(self, prefix: str, described: Mapping[str, Any], said: Sequence[str]) -> None:
+    def _leave_out(self, prefix: str, described: Iterable[str], said: Sequence[str]) -> None:
         for name in described:
             if name not in said:
                 self._say(f"{prefix}{name} is left out: ksail.yaml has no field for it")
