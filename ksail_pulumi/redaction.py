@@ -42,6 +42,14 @@ _ARMOR = re.compile(
 _ENCODED = re.compile(r"(?:eyJ[\w+/=.-]{17,}|(?:ey[A-I]|ew[0-1k-p])[\w+/=.-]{37,})(?:(?:\s|\\[rn])+[\w+/=-]{20,})*")
 
 
+# A kernel argument or setting with a secret, the user and password in a URL, a token in a header, a bootstrap token.
+_CREDENTIAL = re.compile(
+    r"""((?:[\w.-]*(?:token|secret|passw(?:or)?d|credential|api[-_]?key)[\w.-]*["']?\s*[=:]\s*["']?)"""
+    r"""|://(?=[^\s/@]+@)|\b(?:bearer|basic)\s+|(?<![\w.])(?=[a-z0-9]{6}\.[a-z0-9]{16}(?![\w.])))[^\s"'&@,;]+""",
+    re.IGNORECASE,
+)
+
+
 def looks_like(text: str) -> str | None:
     """The kind of key that a text looks like, in words; None if it looks like none."""
     if _ARMOR.search(text):
@@ -54,6 +62,11 @@ def without_keys(text: str) -> str:
     if "PRIVATE KEY" in text:
         text = _ARMOR.sub(HIDDEN, text)
     return _ENCODED.sub(HIDDEN, text)
+
+
+def log_line(text: str) -> str:
+    """A line of a machine's log, without keys, tokens and passwords."""
+    return _CREDENTIAL.sub(rf"\1{HIDDEN}", quoted(text))
 
 
 def shown(value: Any) -> str:

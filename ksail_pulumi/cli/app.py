@@ -19,6 +19,7 @@ COMMANDS = {
     "list": "list all clusters of the account",
     "info": "show one cluster and its nodes",
     "status": "show how far a cluster is from healthy, once or until it is healthy",
+    "diagnose": "show what keeps a cluster from being healthy, and what to do",
     "machines": "list the machines of the account, and which are free",
     "export": "export a cluster as a cluster template, a Pulumi program or a KSail project",
     "doctor": "check the way to Omni and the installed versions, and say what to do",

@@ -204,7 +204,8 @@ def goal_in(view: ClusterView) -> Goal:
 
 def awaited(view: ClusterView) -> Awaited:
     """The machines that a healthy cluster needs."""
-    return Awaited(joining=[node.id for node in view.all(MACHINE_SET_NODE)], done=view.running)
+    joining = [node.id for node in view.all(MACHINE_SET_NODE)]
+    return Awaited(joining=joining, done=view.running, control_plane=True)
 
 
 def healthy(view: ClusterView) -> bool:

@@ -133,6 +133,21 @@ class Management:
             timeout=timeout,
         )
 
+    def start_machine_log(self, machine: str, *, lines: int) -> Call[list[str]]:
+        """Read the last lines of the kernel log that a machine has sent to Omni; a Reader may do that.
+
+        Args:
+            machine: The machine's ID.
+            lines: How many lines.
+        """
+        return self._channel.start_stream(
+            _MANAGEMENT,
+            "MachineLogs",
+            management_pb2.MachineLogsRequest(machine_id=machine, tail_lines=lines),
+            lambda responses: [line for each in responses for line in each.bytes.decode(errors="replace").splitlines()],
+            doing=f"read the log of machine {machine}",
+        )
+
     def start_validate_config(self, text: str) -> Call[None]:
         """Let Omni check a config patch; the result raises `RefusedError` if the patch is not valid."""
         request = management_pb2.ValidateConfigRequest(config=text)

@@ -16,11 +16,12 @@ import grpc
 import yaml
 from google.protobuf.empty_pb2 import Empty
 
-from ksail_pulumi.omni.api import management_pb2
+from ksail_pulumi.omni.api import common_pb2, management_pb2
 from ksail_pulumi.omni.resources import CLUSTER_STATUS, CLUSTER_UUID, KUBERNETES_UPGRADE_STATUS, MACHINE_STATUS
 from ksail_pulumi.simulator import access, goyaml
 from ksail_pulumi.simulator.bootstrap_manifests import BootstrapManifests
 from ksail_pulumi.simulator.catalog import Catalog
+from ksail_pulumi.simulator.machine_logs import MachineLogs
 from ksail_pulumi.simulator.refusal import Refused, listed
 from ksail_pulumi.simulator.store import Store, StoreError, not_found
 from ksail_pulumi.simulator.validations import clusters, talos_config
@@ -72,11 +73,14 @@ class Management:
             the cluster that the call's metadata names.
     """
 
-    def __init__(self, store: Store, catalog: Catalog, verifier: Verifier, url: Callable[[], str]) -> None:
+    def __init__(
+        self, store: Store, catalog: Catalog, verifier: Verifier, url: Callable[[], str], logs: MachineLogs
+    ) -> None:
         self._store = store
         self._catalog = catalog
         self._verifier = verifier
         self._url = url
+        self._logs = logs
         self._manifests = BootstrapManifests(store)
         self._token_secret = secrets.token_bytes(32)
         self.methods: Mapping[str, tuple[Callable[..., Any], Any]] = {
@@ -210,6 +214,15 @@ class Management:
             raise StoreError(grpc.StatusCode.UNKNOWN, "failed to get kubeconfig: Kubernetes is not reachable")
         prune = request.HasField("ssa") and not request.ssa.no_prune
         return self._manifests.sync(cluster, dry_run=request.dry_run, prune=prune)
+
+    def machine_logs(
+        self, identity: Identity, request: management_pb2.MachineLogsRequest, _cluster: str
+    ) -> Iterator[common_pb2.Data]:
+        """The last lines of the log of a machine; `follow` is ignored."""
+        _require(identity, "Reader")
+        if not request.machine_id:
+            raise StoreError(grpc.StatusCode.INVALID_ARGUMENT, "machine id is required")
+        return self._logs.lines(request.machine_id, request.tail_lines)
 
     def _service_account_kubeconfig(
         self, identity: Identity, request: management_pb2.KubeconfigRequest, cluster: str

@@ -18,6 +18,7 @@ from ksail_pulumi.simulator.catalog import OMNI_VERSIONS, Catalog
 from ksail_pulumi.simulator.clock import Clock, FastClock, ManualClock, RealClock
 from ksail_pulumi.simulator.controllers.engine import Runtime
 from ksail_pulumi.simulator.faults import Faults
+from ksail_pulumi.simulator.machine_logs import MachineLogs
 from ksail_pulumi.simulator.machines import Machines, MachineSetup
 from ksail_pulumi.simulator.management import Management
 from ksail_pulumi.simulator.services import Services
@@ -90,7 +91,9 @@ class Simulator:
         context = Context(self.store, lambda: datetime.now(UTC))
         self._types = access.table(api_version)
         state = State(self.store, context, virtual, self._types)
-        management = Management(self.store, self.catalog, self._verifier, lambda: self.endpoint)
+        management = Management(
+            self.store, self.catalog, self._verifier, lambda: self.endpoint, MachineLogs(self.store, self.machines)
+        )
         self._services = Services(state, management, self.store, self._verifier, self.faults)
         self._runtime: Runtime | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -109,6 +109,7 @@ class Services(grpc.GenericRpcHandler):
         streams: dict[str, tuple[Callable[..., Iterable[Any]], Any]] = {
             f"{_STATE}List": (state.list, state_pb2.ListRequest),
             f"{_MANAGEMENT}ReadAuditLog": (self._audit_log.read, management_pb2.ReadAuditLogRequest),
+            f"{_MANAGEMENT}MachineLogs": (management.machine_logs, management_pb2.MachineLogsRequest),
             f"{_MANAGEMENT}KubernetesSyncManifests": (
                 management.kubernetes_sync_manifests,
                 management_pb2.KubernetesSyncManifestRequest,

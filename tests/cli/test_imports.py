@@ -47,6 +47,7 @@ def loaded_by(omni: Simulator, *arguments: str) -> set[str]:
         ["status", "nowhere"],
         ["status", "nowhere", "--watch"],
         ["doctor"],
+        ["diagnose", "nowhere"],
     ],
 )
 def test_what_only_reads_builds_no_models(account, arguments):

@@ -101,7 +101,7 @@ def machine(name: str, *labels: str, **spec: object) -> Resource:
 
 def diagnosed(*resources: Resource) -> str:
     view = view_of(ClusterView("c1"), GOAL.types, *resources)
-    return diagnose(view, Awaited(done=view.running))
+    return str(diagnose(view, Awaited(done=view.running)))
 
 
 def test_machines_that_run_are_not_mentioned() -> None:
@@ -154,5 +154,26 @@ def test_a_set_that_gets_too_few_machines_is_named() -> None:
 
 def test_of_many_machines_the_first_are_named_and_the_rest_counted() -> None:
     text = diagnosed(*(machine(f"m{number:04}", stage=STAGE.INSTALLING) for number in range(1000)))
-    assert "and 990 more" in text
+    assert "and 990 more machines" in text
     assert len(text.splitlines()) < 15
+
+
+def test_a_control_plane_that_is_not_ready_is_named_where_it_is_awaited() -> None:
+    conditions = specs_pb2.ControlPlaneStatusSpec()
+    conditions.conditions.add(type=1, status=2, reason="etcd member is a learner")
+    conditions.conditions.add(type=2, status=1)
+    cluster = Resource(omni.CLUSTER_STATUS, "c1", specs_pb2.ClusterStatusSpec())
+    status = Resource(omni.CONTROL_PLANE_STATUS, "c1-control-planes", conditions, {omni.LABEL_CLUSTER: "c1"})
+    view = view_of(ClusterView("c1"), GOAL.types, cluster, status)
+    diagnosis = diagnose(view, Awaited(control_plane=True))
+    assert [each.line for each in diagnosis.findings] == [
+        "etcd: etcd member is a learner",
+        "Kubernetes API: Omni cannot reach it",
+    ]
+    assert "check the logs of the control plane machines" in diagnosis.advice
+    assert diagnose(view, Awaited()).findings == ()
+
+
+def test_a_control_plane_without_a_status_is_named() -> None:
+    view = view_of(ClusterView("c1"), GOAL.types, Resource(omni.CLUSTER_STATUS, "c1", specs_pb2.ClusterStatusSpec()))
+    assert str(diagnose(view, Awaited(control_plane=True))).startswith("control plane: etcd is not ready yet\n")

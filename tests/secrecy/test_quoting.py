@@ -67,7 +67,12 @@ def told(status: Resource) -> str:
     ):
         view.put(each.type, [each])
     return "\n".join(
-        [diagnose(view, Awaited()), describe(view, GOAL), describe_deletion(view), *view.failures.values()]
+        [
+            str(diagnose(view, Awaited(control_plane=True))),
+            describe(view, GOAL),
+            describe_deletion(view),
+            *view.failures.values(),
+        ]
     )
 
 

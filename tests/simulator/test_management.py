@@ -172,3 +172,28 @@ def test_only_auditors_and_admins_read_the_audit_log(still: Simulator, make_call
     assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert refused.value.details() == f'unauthorized: role "{role}" is not one of the allowed roles [Auditor Admin]'
     assert entries(make_caller(still.endpoint, still.issue_key("auditor", role="Auditor"))) == []
+
+
+def log_of(caller: Any, machine: str, tail: int) -> list[dict[str, Any]]:
+    request = management_pb2.MachineLogsRequest(machine_id=machine, tail_lines=tail)
+    return [json.loads(data.bytes) for data in caller.stream("MachineLogs", request)]
+
+
+def test_a_machine_has_a_log_in_the_form_of_talos(make_caller: Any) -> None:
+    with Simulator(machines=1) as omni:
+        read_logs_of(omni.machines[0].id, make_caller(omni.endpoint, omni.issue_key("reader", role="Reader")))
+        nobody = make_caller(omni.endpoint, omni.issue_key("nobody", role="None"))
+        with pytest.raises(grpc.RpcError) as refused:
+            log_of(nobody, omni.machines[0].id, 1)
+    assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+def read_logs_of(machine: str, caller: Any) -> None:
+    whole = log_of(caller, machine, -1)
+    assert whole[0]["msg"].startswith("Command line: siderolink.api=")
+    assert {"msg", "talos-level", "talos-time"} <= set(whole[-1])
+    assert [line["msg"] for line in log_of(caller, machine, 2)] == [line["msg"] for line in whole[-2:]]
+    assert log_of(caller, machine, 0) == []
+    assert log_of(caller, "unknown", 5) == []
+    with pytest.raises(grpc.RpcError, match="machine id is required"):
+        log_of(caller, "", 5)

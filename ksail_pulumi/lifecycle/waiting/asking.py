@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource, ResourceType
 
-_ASK_SECONDS = 0.75
+ASK_SECONDS = 0.75
 """How long an explanation may wait for Omni, in seconds."""
 
 
@@ -24,7 +24,7 @@ def ask(asked: Sequence[tuple[ResourceType, str]], client: Client | None) -> lis
     """
     if client is None:
         return []
-    state = client.until(time.monotonic() + _ASK_SECONDS).state
+    state = client.until(time.monotonic() + ASK_SECONDS).state
     try:
         calls = [state.start_find(kind, resource_id) for kind, resource_id in asked]
         return [found for call in calls if (found := call.result()) is not None]

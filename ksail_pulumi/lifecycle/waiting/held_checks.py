@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.lifecycle.waiting.asking import ask
+from ksail_pulumi.lifecycle.waiting.finding import Finding
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import KUBERNETES_HEALTH_CHECK_STATUS, TALOS_UPGRADE_STATUS
 from ksail_pulumi.omni.status import plain_text
@@ -28,8 +29,8 @@ _MOST_OUTPUT = 300
 """How many characters of a check's output are shown: the last ones, where commands report what is wrong."""
 
 
-def held_checks(view: ClusterView, client: Client | None) -> list[str]:
-    """A line for each health check that the upgrade waits for."""
+def held_checks(view: ClusterView, client: Client | None) -> list[Finding]:
+    """The health checks that the upgrade waits for."""
     upgrade = view.one(TALOS_UPGRADE_STATUS)
     if upgrade is None or not upgrade.spec.step.startswith(_HOLDS):
         return []
@@ -37,7 +38,7 @@ def held_checks(view: ClusterView, client: Client | None) -> list[str]:
     # Omni 1.10 lets nobody read them.
     found = ask([(KUBERNETES_HEALTH_CHECK_STATUS, check) for check, _ in waiting], client)
     statuses = {status.id: status for status in found}
-    return [f"health check {check}: {_report(statuses.get(check)) or quoted(state)}" for check, state in waiting]
+    return [Finding(f"health check {check}", _report(statuses.get(check)) or quoted(state)) for check, state in waiting]
 
 
 def _report(status: Resource | None) -> str:

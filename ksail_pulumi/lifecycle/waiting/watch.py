@@ -53,6 +53,7 @@ def wait(session: Session, view: ClusterView, goal: Goal, *, last_write: float |
             joining=goal.machines,
             leaving=still_leaving(view, goal),
             done=view.applied if goal.wait_for == "running" else view.running,
+            control_plane=goal.wait_for == "ready",
         ),
         waiting_for={"ready": "is not ready", "running": "is not running", "none": "is not yet accepted by Omni"}[
             goal.wait_for
@@ -100,7 +101,7 @@ def follow(
                 _check_failures(session, view, condition, awaited, now)
             if not done and session.deadline.remaining() == 0:
                 raise WaitTimeoutError(
-                    _timeout_text(session, diagnose(view, awaited(), client), waiting, describe(), watch.trouble)
+                    _timeout_text(session, str(diagnose(view, awaited(), client)), waiting, describe(), watch.trouble)
                 )
             times = [done_at, condition.failed_at(), session.deadline.at]
             synced = view.synced(query.type for query in watched)
