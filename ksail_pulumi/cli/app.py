@@ -21,6 +21,7 @@ COMMANDS = {
     "status": "show how far a cluster is from healthy, once or until it is healthy",
     "diagnose": "show what keeps a cluster from being healthy, and what to do",
     "machines": "list the machines of the account, and which are free",
+    "plan": "show what `pulumi up` would do with the cluster of a file, without Pulumi",
     "export": "export a cluster as a cluster template, a Pulumi program or a KSail project",
     "doctor": "check the way to Omni and the installed versions, and say what to do",
     "kubeconfig": "print the kubeconfig of a cluster, or merge it into your own",

@@ -26,15 +26,14 @@ def client_from_environment(
 
     Args:
         environ: The environment variables.
-        endpoint: The URL of the Omni; default: that of the environment.
-        key_variable: The variable with the key; default: the usual ones.
+        endpoint: The endpoint that a file names; it takes precedence.
+        key_variable: The only variable that may have the key; `""`: the usual ones.
 
     Raises:
         SettingsError: The endpoint or the key is not set (says which, or both), or is not one.
     """
-    usual, _ = key_in(environ)
-    variable, endpoint = key_variable or usual, endpoint or environ.get(ENDPOINT, "")
-    key = environ.get(variable, "")
+    endpoint = endpoint or environ.get(ENDPOINT, "")
+    variable, key = key_in(environ, key_variable)
     missing = []
     if not endpoint:
         text, remedy = missing_endpoint()
@@ -47,10 +46,15 @@ def client_from_environment(
     return connect(Connection(endpoint, key, ca_file=ca_file, key_source=source))
 
 
-def key_in(environ: Mapping[str, str]) -> tuple[str, str]:
-    """The variable with the key, and the key; the key is `""` if no variable has one."""
-    variable = next((name for name in KEY_VARIABLES if environ.get(name)), KEY_VARIABLES[-1])
-    return variable, environ.get(variable, "")
+def key_in(environ: Mapping[str, str], variable: str = "") -> tuple[str, str]:
+    """The variable with the key, and the key; the key is `""` if no variable has one.
+
+    Args:
+        environ: The environment variables.
+        variable: The only variable that may have it; `""`: the usual ones.
+    """
+    found = variable or next((name for name in KEY_VARIABLES if environ.get(name)), KEY_VARIABLES[-1])
+    return found, environ.get(found, "")
 
 
 def missing_endpoint() -> tuple[str, str]:

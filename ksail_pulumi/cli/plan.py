@@ -1,0 +1,79 @@
+"""`ksail-pulumi plan FILE`: what `pulumi up` would do with the cluster of a file, without Pulumi."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi.cli.arguments import ENVIRONMENT, ERROR, SUCCESS, add_output, describe
+from ksail_pulumi.cli.output import print_data, rich_terminal
+from ksail_pulumi.cli.settings import client_from_environment
+from ksail_pulumi.formats.either import load_either
+from ksail_pulumi.lifecycle.stateless import forecast_of
+from ksail_pulumi.model.gate import private_values
+from ksail_pulumi.model.parse import parse_cluster
+from ksail_pulumi.redaction import Gate, behind
+
+if TYPE_CHECKING:
+    import argparse
+
+_ACTIONS = {
+    "create": "a new cluster",
+    "update": "a cluster that Pulumi manages",
+    "import": "a cluster that exists and that no Pulumi resource manages: it needs `import_`",
+}
+_COLOURS = {"error": "red", "warning": "yellow", "change": "green"}
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    describe(
+        command,
+        "Show what `pulumi up` would do with the cluster that a ksail.yaml or a cluster template of omnictl describes, "
+        "and what Omni would refuse. It needs no Pulumi and no state, and changes nothing.",
+        "plan ksail.yaml",
+        "plan cluster.yaml --output json",
+        environment=f"{ENVIRONMENT} A ksail.yaml can name the endpoint, and another variable for the key.",
+    )
+    command.add_argument("file", metavar="FILE", help="a ksail.yaml or a cluster template")
+    add_output(command)
+
+
+def run(options: argparse.Namespace) -> int:
+    described = load_either(options.file)
+    client = client_from_environment(endpoint=described.endpoint, key_variable=described.key_variable)
+    spec = parse_cluster(described.spec)
+    # Omni's texts quote values that they refuse.
+    with behind(Gate(private=lambda: private_values(described.spec))):
+        forecast = forecast_of(spec, client)
+    found = forecast.findings
+    data = {
+        "name": spec.name,
+        "action": forecast.action,
+        "errors": [{"field": each.field, "reason": each.reason} for each in found.failures],
+        "warnings": [*described.warnings, *found.warnings],
+        "changes": list(found.forecasts),
+        "omni": client.endpoint,
+    }
+    if options.output == "table":
+        _print(data, [str(each) for each in found.failures])
+    else:
+        print_data(options.output, data)
+    return ERROR if found.failures else SUCCESS
+
+
+def _print(data: dict[str, Any], errors: list[str]) -> None:
+    title = f"{data['name']}: {_ACTIONS[data['action']]}, in Omni at {data['omni']}"
+    kinds = (("error", errors), ("warning", data["warnings"]), ("change", data["changes"]))
+    lines = [(kind, text) for kind, texts in kinds for text in texts]
+    nothing = not errors and not data["changes"]
+    if not rich_terminal():
+        print("\n".join([title, *(f"{kind:<8} {text}" for kind, text in lines), *(["no changes"] if nothing else [])]))
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    console.print(f"[bold]{escape(title)}[/]")
+    for kind, text in lines:
+        console.print(f"[{_COLOURS[kind]}]{kind}[/] {escape(text)}")
+    if nothing:
+        console.print("no changes")
