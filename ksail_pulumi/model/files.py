@@ -109,7 +109,8 @@ def _listed(
             try:
                 text = _text(folders.base / Path(file).expanduser())
             except (OSError, ValueError, RuntimeError) as error:
-                found.append(Problem((*field, "file"), f"failed to access the file: {_reason(error, folders.base)}"))
+                reason = f"{_reason(error, folders.base)}{_elsewhere(file, folders.base)}"
+                found.append(Problem((*field, "file"), f"failed to access the file: {reason}"))
                 continue
             rest = {key: value for key, value in entry.items() if key != "file"}
             # The name of a manifest stays as written: under a new ID, Omni would delete and apply its objects again.
@@ -145,3 +146,15 @@ def _reason(error: Exception, base: Path) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8 text"
     return f"it is larger than {MAX_BYTES} bytes" if isinstance(error, _TooLargeError) else "the file name is not valid"
+
+
+def _elsewhere(file: str, base: Path) -> str:
+    """A hint for a path that is relative to the working directory, as in templates for older releases of omnictl."""
+    try:
+        path = Path(file)
+        if path.is_absolute() or (base / path).exists() or not path.is_file():
+            return ""
+    except (OSError, ValueError):
+        return ""
+    right = Path(os.path.relpath(path, base)).as_posix()
+    return f". It exists relative to the working directory, which older releases of omnictl used: write {short(right)}"

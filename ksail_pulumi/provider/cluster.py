@@ -240,9 +240,12 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
     @classmethod
     def from_template(
         cls,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | None = None,
         resource_name: str | None = None,
         opts: ResourceOptions | None = None,
+        *,
+        text: str | None = None,
+        folder: str | os.PathLike[str] | None = None,
         **inputs: Unpack[OmniClusterArgsDict],
     ) -> Self:
         """A cluster from one of omnictl's cluster templates.
@@ -252,18 +255,27 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
 
         Args:
             path: The template; files that it names are relative to it.
+            text: The template as a text instead, for example one that Jinja has rendered.
+            folder: With `text`: what files that it names are relative to. Default: the working directory.
             resource_name: The name in Pulumi; the cluster's name by default.
             opts: Pulumi's options.
             **inputs: Inputs that win over the template.
 
         Raises:
             ConfigFileError: A file is missing or wrong; names file, line and field of every mistake.
+            InputError: Both or neither of `path` and `text` are given.
         """
-        from ksail_pulumi.formats.template.read import load_template
+        from ksail_pulumi.formats.template.left import warnings_of
+        from ksail_pulumi.formats.template.read import parse_template
+        from ksail_pulumi.formats.template.source import TemplateSource
 
         with program.reported():
-            wire = load_template(path)
-        return cls(resource_name or wire["name"], cast("OmniClusterArgsDict", wire), opts, **inputs)
+            source = TemplateSource.of_program(path, text, folder)
+            wire = parse_template(source)
+        cluster = cls(resource_name or wire["name"], cast("OmniClusterArgsDict", wire), opts, **inputs)
+        for warning in warnings_of(source.text, source.name):
+            pulumi.log.warn(warning, cluster)
+        return cluster
 
     @property
     def cluster_uuid(self) -> Output[str]:

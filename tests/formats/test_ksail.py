@@ -488,3 +488,32 @@ def test_text_needs_no_quotes(tmp_path):
     config = load_ksail(write(tmp_path, cluster("omni: {machineClass: 1.10, serviceAccountKeyEnvVar: yes}")), {})
     assert config.spec["controlPlane"]["machineClass"]["name"] == "1.10"
     assert config.service_account_key_env_var == "yes"
+
+
+FLAT = "\n".join(line.strip() for line in SEED.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "first", "part"),
+    [
+        (FLAT, 4, "name", "metadata (line 3)"),
+        (FLAT.replace("metadata:\nname: my-omni-cluster\n", ""), 4, "cluster", "spec (line 3)"),
+        # Of the current form, the YAML parser would only report the second `provider` as a duplicate.
+        ("kind: Cluster\nspec:\ncluster:\nprovider: Omni\nprovider:\nomni:\n", 3, "cluster", "spec (line 2)"),
+        (SEED.replace("    distribution", "  distribution"), 7, "distribution", "cluster (line 6)"),
+        (SEED.replace("      endpoint", "    endpoint"), 11, "endpoint", "omni (line 9)"),
+    ],
+)
+def test_a_file_that_has_lost_its_indentation_is_recognised(tmp_path, text, line, first, part):
+    """As when it is copied from KSail's documentation, which shows its example without indentation."""
+    with pytest.raises(ConfigFileError) as caught:
+        load_ksail(write(tmp_path, text))
+    assert str(caught.value) == (
+        f"{tmp_path}/ksail.yaml:{line}: the file has lost its indentation: {first} is not indented below {part}. "
+        "Indent the fields of each part by two spaces; a copy from a web page often loses them"
+    )
+
+
+def test_an_empty_part_before_another_one_is_no_lost_indentation(tmp_path):
+    text = "spec:\n  cluster:\n  provider:\n    omni: {machineClass: big}\n"
+    assert load_ksail(write(tmp_path, text), {}).spec["controlPlane"] == {"machineClass": {"name": "big", "size": 1}}

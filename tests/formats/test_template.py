@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.formats.template.left import warnings_of
 from ksail_pulumi.formats.template.read import load_template
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.model.patches import patch_text
@@ -455,3 +456,61 @@ def test_a_scalar_in_a_patch_is_what_omnictl_takes_it_for(case: dict[str, str], 
     text = patch_text(parse_cluster(load_template(path)).patches[0].inline)
     ours = SPELLED_OTHERWISE.get(scalar)
     assert text == (case["text"] if ours is None else f"machine:\n    sysctls:\n        a: {ours}\n")
+
+
+def test_a_template_that_has_lost_its_indentation_is_recognised(tmp_path):
+    cluster = "kind: Cluster\nname: shop\nkubernetes:\nversion: v1.36.3\ntalos:\nversion: v1.13.8\n"
+    assert refusal(tmp_path, cluster, CONTROL_PLANE).startswith(
+        "cluster.yaml:4: the file has lost its indentation: version is not indented below kubernetes (line 3)."
+    )
+
+
+LEFT = "left in the template: render the template first, and pass the result as `text`"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("shop", "${NAME}", "2: ${NAME} (line 2) is"),
+        ("v1.13.8", "${TALOS:-v1.13.8}", "4: ${TALOS} (line 4) is"),
+        ("v1.13.8", "'{{ talos }}'", "4: {{ talos }} (line 4) is"),
+        ("v1.13.8", "'{{ talos | default(\"1.13.8\") }}'", "4: {{ … }} (line 4) is"),
+        ("{version: v1.13.8}\n", "\n  version: {{ talos }}\n", "5: {{ talos }} (line 5) is"),  # not even YAML
+        ("name: shop", "{% if big %}\nname: shop", "2: {% … %} (line 2) is"),
+        ("shop", "${A}-${B}\nlabels: {env: '${A}'}", "2: ${A} (line 2), ${B} (line 2), ${A} (line 3) are"),
+    ],
+)
+def test_what_a_renderer_has_left_is_named_in_one_line(tmp_path, old, new, found):
+    assert refusal(tmp_path, CLUSTER.replace(old, new), CONTROL_PLANE) == f"cluster.yaml:{found} {LEFT}"
+
+
+def test_references_in_contents_and_comments_are_passed_on(tmp_path):
+    """A script has variables of its own, and Talos replaces `${uuid}` in `talos.config`."""
+    text = (
+        "# of ${TEAM}\nkernelArgs: ['talos.config=https://pxe/?uuid=${uuid}']\nannotations: {cost: '${x}'}\n"
+        "patches:\n  - name: a\n    inline:\n      machine:\n        network:\n          hostname: ${HOST}\n"
+        "  - name: b\n    inline: |\n      machine: {env: {A: 'x${B}', C: 'y'}}\n"
+    )
+    inputs = load(tmp_path, CLUSTER + text, CONTROL_PLANE)
+    assert inputs["patches"][0]["inline"] == {"machine": {"network": {"hostname": "${HOST}"}}}
+    assert warnings_of(CLUSTER + text, "cluster.yaml") == [
+        "cluster.yaml: ${HOST} (line 13) is passed on unchanged. If a value should replace it, render the template "
+        "first, and pass the result as `text`"
+    ]
+
+
+def test_a_path_from_the_working_directory_is_recognised(tmp_path, monkeypatch):
+    """Older releases of omnictl took paths from there."""
+    (tmp_path / "patches").mkdir()
+    (tmp_path / "clusters").mkdir()
+    (tmp_path / "patches/time.yaml").write_text("debug: true\n")
+    monkeypatch.chdir(tmp_path)
+    reason = refusal(tmp_path / "clusters", CLUSTER + "patches: [{file: patches/time.yaml}]\n", CONTROL_PLANE)
+    assert reason.startswith(
+        "cluster.yaml:5: patches[0].file: failed to access the file: No such file or directory (the path is relative to"
+    )
+    assert reason.endswith(
+        "/clusters). It exists relative to the working directory, which older releases of omnictl used: write "
+        "../patches/time.yaml"
+    )
+    assert load(tmp_path / "clusters", CLUSTER + "patches: [{file: ../patches/time.yaml}]\n", CONTROL_PLANE)["patches"]

@@ -331,6 +331,36 @@ def test_a_template_of_omnictl_is_a_cluster(monitor, tmp_path):
     }
 
 
+def test_a_template_that_the_program_has_rendered_is_a_cluster(monitor, tmp_path, caplog):
+    (tmp_path / "patch.yaml").write_text("machine: {}\n")
+    text = TEMPLATE.replace("shop", "shop-blue") + "kernelArgs:\n- ${ARGS}\n"
+    run(lambda: OmniCluster.from_template(text=text, folder=tmp_path) and None)
+    assert (monitor.only.name, monitor.inputs["patches"][0]["inline"]) == ("shop-blue", "machine: {}\n")
+    (warning,) = caplog.messages
+    assert warning.startswith(
+        "template: ${ARGS} (line 10) is passed on unchanged. If a value should replace it, render"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({}, "a template is given either by its path or as `text`"),
+        ({"path": "cluster.yaml", "text": TEMPLATE}, "a template is given either by its path or as `text`"),
+        ({"path": "cluster.yaml", "folder": "."}, "folder: is for `text` only: the paths in a file are relative to it"),
+        ({"path": 5}, "path: should be a string, not a value of type int"),
+        ({"text": TEMPLATE.encode()}, "text: should be a string, not a value of type bytes"),
+        ({"text": TEMPLATE, "folder": 5}, "folder: should be a string, not a value of type int"),
+        ({"text": ""}, "template: template should contain 1 cluster, got 0"),
+        ({"text": TEMPLATE.replace("shop", "${NAME}")}, "template:2: ${NAME} (line 2) is left in the template"),
+    ],
+)
+def test_a_template_that_is_none_is_refused(given, reason):
+    with pytest.raises(pulumi.RunError) as caught:
+        OmniCluster.from_template(**given)
+    assert str(caught.value).startswith(reason)
+
+
 def test_a_cluster_knows_what_decides_the_machines_of_those_before_it(monitor):
     def program():
         OmniCluster("first", control_plane=3, workers=[{"name": "gpu", "selector": "gpu", "labels": {"a": "b"}}])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.formats.indentation import refuse_lost_indentation
 from ksail_pulumi.formats.ksail import file as ksail_file
 from ksail_pulumi.formats.ksail.addons import addons_of, without_approver
 from ksail_pulumi.formats.ksail.expansion import expand
@@ -68,7 +69,9 @@ def load_ksail(path: str | os.PathLike[str] = "ksail.yaml", environ: Mapping[str
     """
     environ = os.environ if environ is None else environ
     name = os.fspath(path)
-    documents = parse_documents(read_text(Path(path), name), name)
+    text = read_text(Path(path), name)
+    refuse_lost_indentation(text, name, [ksail_file.KsailFile])
+    documents = parse_documents(text, name)
     if len(documents) != 1:
         raise ConfigFileError(name, 0, "", f"expected one document, not {len(documents)}")
     return _Reader(documents[0], environ).config()

@@ -7,20 +7,23 @@ file, line and field of every mistake.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.formats.indentation import refuse_lost_indentation
 from ksail_pulumi.formats.shape import combined, read_model
 from ksail_pulumi.formats.template import file as template_file
-from ksail_pulumi.goyaml.read import parse_documents, read_text
+from ksail_pulumi.formats.template.left import refuse_left, with_left
+from ksail_pulumi.formats.template.source import TemplateSource
+from ksail_pulumi.goyaml.read import parse_documents
 from ksail_pulumi.model.durations import duration
 from ksail_pulumi.model.parse import InvalidCluster, parse_cluster, to_wire
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from ksail_pulumi.goyaml.read import Document
     from ksail_pulumi.problems import Problem
@@ -46,17 +49,31 @@ def load_template(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         ConfigFileError: A file is missing or not valid; names file, line and field of every mistake.
     """
-    name = os.fspath(path)
+    return parse_template(TemplateSource.of_file(path))
+
+
+def parse_template(source: TemplateSource) -> dict[str, Any]:
+    """Like `load_template`, for a template from anywhere."""
     mistakes: list[ConfigFileError] = []
     parts: list[tuple[Document, Any]] = []
-    for document in parse_documents(read_text(Path(path), name), name):
+    for document in _documents(source):
         try:
             parts.append((document, _model(document)))
         except ConfigFileError as error:
             mistakes.append(error)
     if mistakes:
         raise _joined(mistakes)
-    return _Template(name, parts).inputs(Path(path).parent)
+    return _Template(source.name, parts).inputs(source.folder)
+
+
+def _documents(source: TemplateSource) -> list[Document]:
+    refuse_lost_indentation(source.text, source.name, template_file.KINDS.values())
+    try:
+        documents = parse_documents(source.text, source.name)
+    except ConfigFileError as error:
+        raise with_left(error, source.text) from None
+    refuse_left(documents, source.name)
+    return documents
 
 
 def _model(document: Document) -> Any:
