@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from pulumi.automation import CommandError, ConfigValue
 
+from ksail_pulumi import testing
 from ksail_pulumi.cli.app import main
 from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH
-from ksail_pulumi.simulator.server import Simulator
+from ksail_pulumi.testing import Simulator
 from tests.e2e.project import ROOT, Project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from ksail_pulumi.testing import PulumiStacks
 
 EXAMPLES = ROOT / "examples"
 
 
-@pytest.fixture
-def omni(omni_endpoint: str) -> Iterator[Simulator]:
-    """An Omni of the size that the examples ask for."""
+omni, pulumi_stack = testing.omni, testing.pulumi_stack
+
+
+@pytest.fixture(autouse=True)
+def _commands(pulumi: dict[str, str], omni_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if omni_endpoint:
         pytest.skip("the examples choose the names and the sizes of their clusters")
-    with Simulator(machines=6) as omni:
-        yield omni
+    for name, value in pulumi.items():
+        monkeypatch.setenv(name, value)
 
 
 def environment(omni: Simulator) -> dict[str, str]:
@@ -63,49 +69,41 @@ def test_the_root_project_can_be_previewed_without_credentials(tmp_path: Path, p
 
 
 @pytest.mark.parametrize(("example", "nodes"), [("single-node", 1), ("patches", 3), ("addons", 2)])
-def test_an_example_with_one_stack(
-    tmp_path: Path, pulumi: dict[str, str], omni: Simulator, example: str, nodes: int
-) -> None:
-    project = Project.create(tmp_path, pulumi, environment(omni), EXAMPLES / example)
-    project.init()
-    project.up()
-    assert len(project.outputs()["nodes"]) == nodes
-    project.preview("--expect-no-changes")
+def test_an_example_with_one_stack(pulumi_stack: PulumiStacks, example: str, nodes: int) -> None:
+    stack = pulumi_stack(EXAMPLES / example)
+    assert len(stack.up().outputs["nodes"].value) == nodes
+    stack.preview(expect_no_changes=True)
 
 
-def test_two_stacks_of_one_program(tmp_path: Path, pulumi: dict[str, str], omni: Simulator) -> None:
-    project = Project.create(tmp_path, pulumi, environment(omni), EXAMPLES / "dev-and-prod")
-    for stack in ("dev", "prod"):
-        project.init(stack)
-    project.run("config", "set", "workers", "1", "--stack", "prod")
-    project.run_in(("dev", "prod"), "up", "--yes", "--skip-preview")
-    nodes = {stack: {node["id"] for node in project.outputs(stack)["nodes"]} for stack in ("dev", "prod")}
-    assert (len(nodes["dev"]), len(nodes["prod"])) == (2, 4)
-    assert not nodes["dev"] & nodes["prod"]
-    protected = project.destroy("--stack", "prod", fails=True)
-    assert "protect" in protected.output
+def test_two_stacks_of_one_program(pulumi_stack: PulumiStacks) -> None:
+    dev, prod = (pulumi_stack(EXAMPLES / "dev-and-prod", name) for name in ("dev", "prod"))
+    prod.set_config("workers", ConfigValue("1"))
+    with ThreadPoolExecutor() as both:
+        results = both.map(lambda stack: stack.up(), (dev, prod))
+    nodes = [{node["id"] for node in result.outputs["nodes"].value} for result in results]
+    assert [len(each) for each in nodes] == [2, 4]
+    assert not nodes[0] & nodes[1]
+    with pytest.raises(CommandError, match="protect"):
+        prod.destroy()
 
 
-def test_two_omnis_in_one_stack(tmp_path: Path, pulumi: dict[str, str], omni: Simulator) -> None:
+def test_two_omnis_in_one_stack(omni: Simulator, pulumi_stack: PulumiStacks, monkeypatch: pytest.MonkeyPatch) -> None:
     with Simulator(machines=2, seed=1) as other:
-        keys = {"OMNI_EU_KEY": omni.service_account_key, "OMNI_US_KEY": other.service_account_key}
-        project = Project.create(tmp_path, pulumi, {}, EXAMPLES / "two-omnis")
-        project.init()
-        project.run("config", "set", "euEndpoint", omni.endpoint)
-        project.run("config", "set", "usEndpoint", other.endpoint)
-        project.up(environment=keys)
+        monkeypatch.setenv("OMNI_EU_KEY", omni.service_account_key)
+        monkeypatch.setenv("OMNI_US_KEY", other.service_account_key)
+        stack = pulumi_stack(EXAMPLES / "two-omnis")
+        stack.set_config("euEndpoint", ConfigValue(omni.endpoint))
+        stack.set_config("usEndpoint", ConfigValue(other.endpoint))
+        stack.up()
         assert [cluster.id for cluster in omni.store.list(CLUSTER)] == ["eu"]
         assert [cluster.id for cluster in other.store.list(CLUSTER)] == ["us"]
 
 
-def test_what_init_writes_runs_at_once(tmp_path: Path, pulumi: dict[str, str], omni: Simulator) -> None:
-    source = tmp_path / "source"
-    assert main(["init", "--name", "fresh", "--workers", "1", "--output", str(source)]) == 0
-    project = Project.create(tmp_path, pulumi, environment(omni), source)
-    project.init()
-    project.up()
-    outputs = project.outputs()
-    assert (outputs["name"], sorted(outputs["nodes"].values())) == ("fresh", ["controlplane", "worker"])
+def test_what_init_writes_runs_at_once(tmp_path: Path, pulumi_stack: PulumiStacks) -> None:
+    assert main(["init", "--name", "fresh", "--workers", "1", "--output", str(tmp_path / "fresh")]) == 0
+    outputs = pulumi_stack(tmp_path / "fresh").up().outputs
+    assert outputs["name"].value == "fresh"
+    assert sorted(outputs["nodes"].value.values()) == ["controlplane", "worker"]
 
 
 def test_pulumi_new_makes_a_project_from_the_template(tmp_path: Path, pulumi: dict[str, str], omni: Simulator) -> None:

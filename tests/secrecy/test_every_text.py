@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SUITES = ("model", "formats", "goyaml", "addons", "plan", "omni", "cli", "provider", "lifecycle", "secrecy")
 ELSEWHERE = (
+    "provider/test_another_omni.py",
     "provider/test_cluster.py",
     "provider/test_etcd_backup.py",
     "provider/test_machine_class.py",
@@ -59,6 +60,8 @@ EXEMPT = {
     "provider/looking.py _Asking._left_behind": "a cluster's name, its machines and an endpoint",
     "provider/verbs.py read": "a cluster's name and an endpoint",
     "provider/verbs.py _in_short": "a number of machines and the versions",
+    "testing/__init__.py __getattr__": "a name in the test's own import",
+    "testing/stacks.py PulumiStacks._copy": "a folder of the test's own",
     "model/validation.py metadata_problem": "`label` or `annotation`, and sizes",
     "model/validation.py _name": "one of two constants",
     "model/validation.py _not_balanced": "one character of a disk selector",
@@ -124,6 +127,7 @@ EXEMPT |= dict.fromkeys(
         "provider/check.py _look",
         "provider/declaring.py imported_id",
         "provider/kinds.py Verbs._look",
+        "provider/kinds.py Verbs._warn_of_replacement",
         "provider/kinds.py Verbs.read",
         "provider/kinds.py _too_late",
         "provider/own.py OwnResource._declare",

@@ -16,7 +16,7 @@ ROOMS = "rooms import one way, and there are no others"
 SIMULATOR = "the simulator shares only the wire with the client"
 SIMULATE = "only the simulate command starts a simulator"
 CIRCLES = "no import circles, not even for types"
-PULUMI = "only the provider imports pulumi"
+PULUMI = "only the provider and the stacks of tests import pulumi"
 PURE = "planning, formats and the model talk to nobody"
 FACE = "no room imports the public face"
 

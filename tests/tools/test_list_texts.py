@@ -29,6 +29,7 @@ KNOWN = {
     "problems.py": "unknown field; did you mean {…}?",
     "provider/check.py": "the resource {…} of this stack already manages cluster {…}: choose another name",
     "redaction.py": "a service account key of Omni",
+    "testing/stacks.py": "there is no Pulumi.yaml in {…}",
 }
 
 
