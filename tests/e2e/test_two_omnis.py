@@ -12,6 +12,7 @@ from ksail_pulumi.lifecycle.session import Deadline, Session
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
+from ksail_pulumi.omni.resources import MACHINE_CLASS, MACHINE_LABELS
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
 from tests.e2e import server
@@ -176,3 +177,41 @@ def test_an_endpoint_that_is_not_known_yet_is_warned_of_and_another_name_of_the_
     assert up.changes == {"updated": 2, "unchanged": 4}, up.output
     assert server.uuids(omni) == before
     assert project.uuids()["main"] == before["main"]
+
+
+OWN_RESOURCES = """\
+import json
+from pathlib import Path
+
+from ksail_pulumi import MachineClass, MachineConfig
+
+asked = json.loads(Path("dev.json").read_text())
+MachineClass("big", match_labels=["size = big"], **asked["omni"])
+MachineConfig("rack", machine_id=asked["machine"], labels={"zone": "b"}, **asked["omni"])
+"""
+
+
+@pytest.mark.sweep
+def test_a_machine_class_and_the_settings_of_a_machine_move_to_another_omni(
+    project: Project, simulator: Simulator, omni: Client
+) -> None:
+    machine = simulator.machines[0].id
+    with Simulator(machines=1) as other:  # its machine has the same ID
+        there = connect(Connection(other.endpoint, other.service_account_key))
+        project.environment["OTHER_KEY"] = other.service_account_key
+        project.program(OWN_RESOURCES)
+        project.init()
+        project.clusters({"machine": machine, "omni": {"endpoint": simulator.endpoint}})  # type: ignore[dict-item]
+        project.up()
+        moved = {"endpoint": other.endpoint, "service_account_key_env_var": "OTHER_KEY"}
+        project.clusters({"machine": machine, "omni": moved})  # type: ignore[dict-item]
+        preview = project.preview()
+        assert preview.changes == {"replace": 2, "unchanged": 1}, preview.output
+        up = project.up()
+        assert up.changes == {"replaced": 2, "unchanged": 1}, up.output
+        assert omni.state.find(MACHINE_CLASS, "big") is None
+        assert "zone" not in omni.state.get(MACHINE_LABELS, machine).labels
+        assert there.state.find(MACHINE_CLASS, "big") is not None
+        assert there.state.get(MACHINE_LABELS, machine).labels == {"zone": "b"}
+        project.preview("--expect-no-changes")
+        there.close()
