@@ -26,7 +26,7 @@ class Plugin:
         uuid: The UUID of the cluster: for another cluster of the same name there is no token.
         key_variable: The environment variable with the service account key; `""` for the usual ones.
         user: The user in Kubernetes; `""` for the usual one.
-        groups: The groups of the user; empty for the usual one.
+        groups: The groups of the user; None for the usual one.
         ttl: How long a token is valid, as a Go duration; `""` for the usual time.
     """
 
@@ -35,7 +35,7 @@ class Plugin:
     uuid: str = ""
     key_variable: str = ""
     user: str = ""
-    groups: Sequence[str] = ()
+    groups: Sequence[str] | None = None
     ttl: str = ""
 
     def user_entry(self) -> dict[str, Any]:
@@ -57,8 +57,13 @@ class Plugin:
         return [
             *("token", self.cluster, "--endpoint", self.endpoint, "--uuid", self.uuid),
             *(part for option, value in options.items() if value for part in (option, value)),
-            *(part for group in self.groups for part in ("--group", group)),
+            *(part for group in self._groups() for part in ("--group", group)),
         ]
+
+    def _groups(self) -> Sequence[str]:
+        if self.groups is None:
+            return ()
+        return self.groups or ("",)  # no group is not the usual one
 
 
 def cluster_of(user: Mapping[str, Any]) -> tuple[str, str]:

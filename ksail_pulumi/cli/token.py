@@ -33,7 +33,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--user", default=USER, help=f"user in Kubernetes (default: {USER})")
     command.add_argument(
-        "--group", action="append", help=f"group of the user; can be repeated (default: {', '.join(GROUPS)})"
+        "--group",
+        action="append",
+        help=f"group of the user; can be repeated, '' for none (default: {', '.join(GROUPS)})",
     )
     command.add_argument("--ttl", type=ttl, metavar="DURATION", help="how long the token is valid (default: 1h)")
 
@@ -41,6 +43,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     client = client_from_environment(endpoint=options.endpoint, key_variable=options.key_variable)
     lifetime = duration(options.ttl) if options.ttl else TOKEN_TTL
-    access = Access(options.user, options.group or GROUPS, lifetime)
+    groups = GROUPS if options.group is None else [group for group in options.group if group]
+    access = Access(options.user, groups, lifetime)
     print(json.dumps(exec_credential(client, options.name, options.uuid, access)))
     return 0

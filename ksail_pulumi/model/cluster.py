@@ -319,7 +319,20 @@ class HealthCheck(Model):
 
 
 class Kubeconfig(Model):
-    """The kubeconfig that the cluster outputs. It holds the token of a Kubernetes service account."""
+    """The kubeconfig that the cluster outputs, and the context that `up` keeps in a kubeconfig file."""
+
+    form: Literal["token", "exec"] = "token"
+    """What the kubeconfig contains. `token`: a token, which expires. `exec`: a call of `ksail-pulumi token`, which
+    requests a token for each use; it never expires, and needs the command and the service account key where it is used.
+    Default: `token`."""
+
+    context: str | None = None
+    """Name of a context that `up` keeps in a kubeconfig file, and `destroy` removes. Default with `file`: `admin@` and
+    the name of the cluster."""
+
+    file: str | None = None
+    """Path of the kubeconfig file with the context, relative to the program's folder. Default with `context`: the file
+    that kubectl uses, which is the first existing one in `KUBECONFIG`, or `~/.kube/config`."""
 
     user: str = "pulumi"
     """Name of the user in Kubernetes. Default: `pulumi`."""
@@ -328,10 +341,11 @@ class Kubeconfig(Model):
     """Kubernetes groups of the user. Default: `system:masters`."""
 
     ttl: Duration = "720h"
-    """How long the kubeconfig is valid, as a Go duration of at most ten years. Default: `720h`."""
+    """How long a token is valid, as a Go duration of at most ten years. Default: `720h`; with `exec`: `1h`."""
 
     renew_before: Duration | None = None
-    """How long before it expires an `up` renews it, as a Go duration. Default: a quarter of `ttl`, at most a week."""
+    """How long before it expires an `up` renews it, as a Go duration; not with `exec`. Default: a quarter of `ttl`, at
+    most a week."""
 
     @property
     def renewal(self) -> timedelta:

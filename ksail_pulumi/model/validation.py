@@ -325,5 +325,8 @@ def _kubeconfig(spec: ClusterSpec) -> Iterator[Problem]:
         )
     elif spec.kubeconfig.renewal.total_seconds() < 0:
         yield Problem(("kubeconfig", "renewBefore"), "should be 0 or longer")
-    if not spec.kubeconfig.user:
-        yield Problem(("kubeconfig", "user"), "cannot be empty")
+    if spec.kubeconfig.form == "exec" and spec.kubeconfig.renew_before is not None:
+        yield Problem(("kubeconfig", "renewBefore"), "has no effect with form 'exec', which never expires: remove it")
+    for field in ("user", "context", "file"):
+        if getattr(spec.kubeconfig, field) == "":
+            yield Problem(("kubeconfig", field), "cannot be empty")

@@ -8,19 +8,20 @@ The providers' import paths are written into every state file; they are public f
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+import pulumi
 from pulumi import Output, ResourceOptions, dynamic
 
 from ksail_pulumi.lifecycle.outputs import CONNECTING, SECRETS, stored_name
+from ksail_pulumi.provider import contexts, program
 from ksail_pulumi.provider.base import OmniProvider
 from ksail_pulumi.provider.host import call as host
 from ksail_pulumi.provider.properties import CONNECTION, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-
-    import pulumi
 
 
 class ClusterIdentityProvider(OmniProvider):
@@ -59,6 +60,7 @@ class _CredentialProvider(OmniProvider):
 
         with host.call(props):
             made = request(self._settings, self.output, props, former(self._settings, props))
+            contexts.keep(made, {})
             return dynamic.CreateResult(props["name"], made)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
@@ -66,11 +68,20 @@ class _CredentialProvider(OmniProvider):
         from ksail_pulumi.provider.credentials import request
 
         with host.call(_olds, _news):
-            return dynamic.UpdateResult(request(self._settings, self.output, _news, _olds))
+            made = request(self._settings, self.output, _news, _olds)
+            contexts.keep(made, _olds)
+            return dynamic.UpdateResult(made)
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
-        """What the state has: Omni does not keep credentials."""
-        return dynamic.ReadResult(id_, {key: guarded(key, value) for key, value in props.items()})
+        """What the state has, because Omni does not keep credentials, and whether the context is still in its file."""
+        with host.call(props) as call:
+            found = contexts.seen(call, props)
+        return dynamic.ReadResult(id_, {key: guarded(key, value) for key, value in found.items()})
+
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """Remove the context from its file."""
+        with host.call(props) as call:
+            contexts.remove_if_possible(call, props)
 
 
 class KubeconfigProvider(_CredentialProvider):
@@ -140,8 +151,14 @@ class Children:
         """The output `kubeconfig` or `talosconfig`."""
         if output not in self._made:
             asked = {_ASKED[output]: self._input(output)} if output in self._inputs else {}
+            if output == "kubeconfig" and asked:
+                asked[contexts.CONTEXT_FILE] = self._input(output).apply(self._context_file)
             self._made[output] = self._declare(output, {"clusterUuid": self._uuid, **asked})
         return self._made[output]
+
+    def _context_file(self, options: Any) -> str | None:
+        with program.reported(self._name):
+            return contexts.file_for(options, Path(pulumi.get_root_directory() or "."))
 
     def _declare(self, output: str, inputs: Mapping[str, Any]) -> Output[Any]:
         kind, provider, suffix = _KINDS[output]

@@ -9,12 +9,14 @@ from pulumi.output import Unknown
 
 from ksail_pulumi.lifecycle.credentials import expires_at, renewal_due
 from ksail_pulumi.lifecycle.outputs import KUBECONFIG_INPUT, SECRETS
+from ksail_pulumi.provider import contexts
 from ksail_pulumi.provider.properties import CONNECTION, guarded
 from ksail_pulumi.provider.run import this_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ksail_pulumi.access.plugin import Plugin
     from ksail_pulumi.provider.host.call import Call
     from ksail_pulumi.provider.settings import Settings
 
@@ -56,8 +58,11 @@ def differ(call: Call, output: str, olds: Mapping[str, Any], news: Mapping[str, 
     """Replace a credential of another cluster; update it for other options, or because it is about to expire."""
     if others := [field for field in _WHICH if _other(olds, news, field)]:
         return _replaced(others)
+    moves = contexts.moves(call, olds, news)
     if any(olds.get(field) != news.get(field) for field in _ASKED):
         return DiffResult(None)
+    if moves or _asked(olds) != _asked(news):
+        return DiffResult(True)
     text, options = str(olds.get(output) or ""), olds.get("options")
     if not renewal_due(text, options):
         return DiffResult(False)
@@ -89,22 +94,49 @@ def _serves(output: str, props: Mapping[str, Any], old: Mapping[str, Any]) -> bo
         return False
     if output == "talosconfig":
         return True
-    asked, got = props.get("options") or {}, old.get("options") or {}
-    same = all(asked.get(option) == got.get(option) for option in ("user", "groups", "ttl"))
-    return same and not renewal_due(old[output], asked)
+    return _asked(old) == _asked(props) and not renewal_due(old[output], props.get("options"))
+
+
+def _asked(props: Mapping[str, Any]) -> list[Any]:
+    """What a kubeconfig depends on. One that calls a command says how it reaches Omni."""
+    options = props.get("options") or {}
+    asked = [options.get(option) for option in ("user", "groups", "ttl")]
+    return [*asked, "exec", props.get(CONNECTION)] if _is_exec(options) else asked
+
+
+def _is_exec(options: Mapping[str, Any]) -> bool:
+    return options.get("form") == "exec"
 
 
 def _new(settings: Settings, output: str, props: Mapping[str, Any]) -> str:
+    from ksail_pulumi.lifecycle.kubeconfigs import exec_kubeconfig
     from ksail_pulumi.model.durations import duration
     from ksail_pulumi.model.parse import Kubeconfig
     from ksail_pulumi.omni.client import connect
 
-    management, name = connect(settings.connection(_connection(props))).management, str(props["name"])
+    client, name = connect(settings.connection(_connection(props))), str(props["name"])
     if output == "talosconfig":
-        return management.start_talosconfig(name).result()
-    options = Kubeconfig.model_validate(props.get("options") or {})
+        return client.management.start_talosconfig(name).result()
+    given = props.get("options") or {}
+    if _is_exec(given):
+        return exec_kubeconfig(client, _plugin(name, client.endpoint, props, given))
+    options = Kubeconfig.model_validate(given)
     ttl = duration(options.ttl)
-    return management.start_kubeconfig(name, user=options.user, groups=options.groups, ttl=ttl).result()
+    return client.management.start_kubeconfig(name, user=options.user, groups=options.groups, ttl=ttl).result()
+
+
+def _plugin(name: str, endpoint: str, props: Mapping[str, Any], options: Mapping[str, Any]) -> Plugin:
+    from ksail_pulumi.access.plugin import Plugin
+
+    return Plugin(
+        cluster=name,
+        endpoint=endpoint,
+        uuid=str(props["clusterUuid"]),
+        key_variable=str(_connection(props).get("serviceAccountKeyEnvVar") or ""),
+        user=str(options.get("user") or ""),
+        groups=options.get("groups"),
+        ttl=str(options.get("ttl") or ""),
+    )
 
 
 def _replaced(fields: list[str]) -> DiffResult:

@@ -34,10 +34,9 @@ INPUTS = tuple(dict.fromkeys(field.wire for field in FIELDS["OmniCluster"].value
 
 _EXACT = 2**53  # whole numbers up to this are exact in a double
 _TAKEN = "use strings, numbers, booleans, lists or mappings"
-_IN_CLEAR = (
-    "is marked as secret, and cannot be: Pulumi stores it in plain text, as an ID or a part of one. If it only comes "
-    "from a secret, pass it through Output.unsecret"
-)
+_IN_CLEAR = "is marked as secret, and cannot be: {why}. If it only comes from a secret, pass it through Output.unsecret"
+_STORED = "Pulumi stores it in plain text, as an ID or a part of one"
+_NAMED = "kubectl and messages show it"
 
 
 def refuse_unknown(wire: Mapping[str, Any]) -> None:
@@ -175,8 +174,8 @@ async def _marked(value: Any, path: FieldPath) -> AsyncIterator[FieldPath]:
         value = await value.future(with_unknowns=True) if await value.is_known() else None
         refuse_unsendable(value, path)
     if secret:
-        if any(map(_stands_in_clear, _paths(value, path))):
-            raise invalid(path, _IN_CLEAR)
+        if why := next(filter(None, map(_why_in_clear, _paths(value, path))), None):
+            raise invalid(path, _IN_CLEAR.replace("{why}", why))
         yield path
         return
     for part, item in _items(value) or ():
@@ -194,11 +193,13 @@ def _paths(value: Any, path: FieldPath) -> Iterator[FieldPath]:
         yield from _paths(item, (*path, part))
 
 
-def _stands_in_clear(path: FieldPath) -> bool:
-    """Whether Pulumi stores a value in plain text even if it is marked: as the resource's ID, or within `nodes`."""
+def _why_in_clear(path: FieldPath) -> str | None:
+    """Why a value is in plain text even if it is marked; None if it is not."""
     match path:
         case ("name",) | ("endpoint",) | ("machineId",) | ("machines", str()):
-            return True
+            return _STORED
         case ("controlPlane", "machines", int()) | ("workers", int(), "machines", int()) | ("workers", int(), "name"):
-            return True
-    return False
+            return _STORED
+        case ("kubeconfig", "context" | "file"):
+            return _NAMED
+    return None

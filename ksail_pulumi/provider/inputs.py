@@ -349,7 +349,20 @@ class AddonsArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class KubeconfigArgs:
-    """The kubeconfig that the cluster outputs. It holds the token of a Kubernetes service account."""
+    """The kubeconfig that the cluster outputs, and the context that `up` keeps in a kubeconfig file."""
+
+    form: Input[Literal["token", "exec"]] | None = None
+    """What the kubeconfig contains. `token`: a token, which expires. `exec`: a call of `ksail-pulumi token`, which
+    requests a token for each use; it never expires, and needs the command and the service account key where it is used.
+    Default: `token`."""
+
+    context: Input[str] | None = None
+    """Name of a context that `up` keeps in a kubeconfig file, and `destroy` removes. Default with `file`: `admin@` and
+    the name of the cluster."""
+
+    file: Input[str] | None = None
+    """Path of the kubeconfig file with the context, relative to the program's folder. Default with `context`: the file
+    that kubectl uses, which is the first existing one in `KUBECONFIG`, or `~/.kube/config`."""
 
     user: Input[str] | None = None
     """Name of the user in Kubernetes. Default: `pulumi`."""
@@ -358,10 +371,11 @@ class KubeconfigArgs:
     """Kubernetes groups of the user. Default: `system:masters`."""
 
     ttl: Input[str] | None = None
-    """How long the kubeconfig is valid, as a Go duration of at most ten years. Default: `720h`."""
+    """How long a token is valid, as a Go duration of at most ten years. Default: `720h`; with `exec`: `1h`."""
 
     renew_before: Input[str] | None = None
-    """How long before it expires an `up` renews it, as a Go duration. Default: a quarter of `ttl`, at most a week."""
+    """How long before it expires an `up` renews it, as a Go duration; not with `exec`. Default: a quarter of `ttl`, at
+    most a week."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -798,7 +812,20 @@ class AddonsArgsDict(TypedDict, total=False):
 
 
 class KubeconfigArgsDict(TypedDict, total=False):
-    """The kubeconfig that the cluster outputs. It holds the token of a Kubernetes service account."""
+    """The kubeconfig that the cluster outputs, and the context that `up` keeps in a kubeconfig file."""
+
+    form: Input[Literal["token", "exec"]]
+    """What the kubeconfig contains. `token`: a token, which expires. `exec`: a call of `ksail-pulumi token`, which
+    requests a token for each use; it never expires, and needs the command and the service account key where it is used.
+    Default: `token`."""
+
+    context: Input[str]
+    """Name of a context that `up` keeps in a kubeconfig file, and `destroy` removes. Default with `file`: `admin@` and
+    the name of the cluster."""
+
+    file: Input[str]
+    """Path of the kubeconfig file with the context, relative to the program's folder. Default with `context`: the file
+    that kubectl uses, which is the first existing one in `KUBECONFIG`, or `~/.kube/config`."""
 
     user: Input[str]
     """Name of the user in Kubernetes. Default: `pulumi`."""
@@ -807,10 +834,11 @@ class KubeconfigArgsDict(TypedDict, total=False):
     """Kubernetes groups of the user. Default: `system:masters`."""
 
     ttl: Input[str]
-    """How long the kubeconfig is valid, as a Go duration of at most ten years. Default: `720h`."""
+    """How long a token is valid, as a Go duration of at most ten years. Default: `720h`; with `exec`: `1h`."""
 
     renew_before: Input[str]
-    """How long before it expires an `up` renews it, as a Go duration. Default: a quarter of `ttl`, at most a week."""
+    """How long before it expires an `up` renews it, as a Go duration; not with `exec`. Default: a quarter of `ttl`, at
+    most a week."""
 
 
 class OnUpdateArgsDict(TypedDict, total=False):
@@ -1215,6 +1243,9 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "csi": Field("csi", "Addon"),
     },
     "Kubeconfig": {
+        "form": Field("form"),
+        "context": Field("context"),
+        "file": Field("file"),
         "user": Field("user"),
         "groups": Field("groups", "", "list"),
         "ttl": Field("ttl"),

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.problems import FieldPath
 
+_PLAIN = ("form", "context", "file")
+"""Options of a kubeconfig that messages show."""
+
 
 def marked(urn: str, properties: Mapping[str, Any]) -> list[FieldPath]:
     """The paths of the secrets in the properties of a resource."""
@@ -55,7 +58,10 @@ def gate_for(urn: str, *properties: Mapping[str, Any]) -> Gate:
                 # A child has no marks; its options are those of the cluster, which can be marked.
                 from ksail_pulumi.model.gate import secret_values
 
-                found |= secret_values({"kubeconfig": each.get("options")}, [("kubeconfig",)])
+                options = each.get("options")
+                if isinstance(options, dict):  # it can be unknown
+                    options = {key: value for key, value in options.items() if key not in _PLAIN}
+                found |= secret_values({"kubeconfig": options}, [("kubeconfig",)])
             if paths := marked(urn, each):
                 from ksail_pulumi.model.gate import secret_values
 

@@ -382,6 +382,13 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
         'should be shorter than ttl, which is "1h"',
     ),
     ({"kubeconfig": {"user": ""}}, "kubeconfig.user", "cannot be empty"),
+    ({"kubeconfig": {"context": ""}}, "kubeconfig.context", "cannot be empty"),
+    ({"kubeconfig": {"file": ""}}, "kubeconfig.file", "cannot be empty"),
+    (
+        {"kubeconfig": {"form": "exec", "renewBefore": "1h"}},
+        "kubeconfig.renewBefore",
+        "has no effect with form 'exec', which never expires: remove it",
+    ),
     ({"kubeconfig": {"renewBefore": "-1h"}}, "kubeconfig.renewBefore", "should be 0 or longer"),
     (
         {"annotations": {"ksail-pulumi/owner": "me"}},

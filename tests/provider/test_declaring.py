@@ -201,6 +201,7 @@ def hidden(value):
         (lambda: {"patches": [output({"inline": {"a": hidden("x")}})]}, [["patches", 0, "inline", "a"]]),
         (lambda: {"workers": [{"machine_class": {"name": hidden("x")}}]}, [["workers", 0, "machineClass", "name"]]),
         (lambda: {"control_plane": hidden({"count": 3})}, [["controlPlane"]]),
+        (lambda: {"kubeconfig": hidden({"user": "x"})}, [["kubeconfig"]]),
         (lambda: {"machines": {ID: hidden({"locked": True})}}, [["machines", ID]]),
         (lambda: {"talos_version": output(None, secret=True, known=False)}, [["talosVersion"]]),
     ],
@@ -228,6 +229,8 @@ def with_loop(loop):
         (lambda: {"workers": hidden([{"name": SECRET}])}, "workers"),
         (lambda: {"machines": hidden({ID: {"locked": True}})}, "machines"),
         (lambda: {"machines": output({ID: {}}, secret=True)}, "machines"),
+        (lambda: {"kubeconfig": {"context": hidden(SECRET)}}, "kubeconfig.context"),
+        (lambda: {"kubeconfig": hidden({"file": SECRET})}, "kubeconfig"),
     ],
 )
 def test_what_pulumi_keeps_in_plain_text_cannot_be_secret(loop, inputs, field):
@@ -235,9 +238,8 @@ def test_what_pulumi_keeps_in_plain_text_cannot_be_secret(loop, inputs, field):
     with pytest.raises(pulumi.RunError) as caught:
         marks(loop, **inputs())
     text = str(caught.value)
-    assert text.startswith(
-        f"OmniCluster 'west': {field}: is marked as secret, and cannot be: Pulumi stores it in plain"
-    )
+    why = "kubectl and messages show it" if "kubeconfig" in field else "Pulumi stores it in plain text"
+    assert text.startswith(f"OmniCluster 'west': {field}: is marked as secret, and cannot be: {why}")
     assert SECRET not in text
     assert ID not in text
 

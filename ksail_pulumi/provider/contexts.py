@@ -1,0 +1,142 @@
+"""The context of a cluster that `up` keeps in a kubeconfig file, and `destroy` removes.
+
+The child with the kubeconfig has the path of the file as an input, so `refresh` and `destroy` find it from any folder.
+It is a path on the machine that runs the program.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pulumi.output import Unknown
+from pulumi.runtime import rpc
+
+from ksail_pulumi.errors import KsailPulumiError
+from ksail_pulumi.redaction import short, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ksail_pulumi.access.kubeconfig import Context
+    from ksail_pulumi.provider.host.call import Call
+
+CONTEXT_FILE = "contextFile"
+"""Of the child with the kubeconfig: the file with the context. It is missing if there is no context in a file."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A context in a file."""
+
+    context: str
+    file: str
+
+    def __str__(self) -> str:
+        return f"context {shown(self.context)} in {short(self.file)}"
+
+
+def file_for(options: Any, folder: Path) -> str | None:
+    """The file with the context for options of the kubeconfig; None if no context is kept.
+
+    Args:
+        options: The input `kubeconfig` on the wire.
+        folder: The folder of the program.
+
+    Raises:
+        SettingsError: There is no home folder.
+    """
+    if not isinstance(options, dict) or not (options.get("context") or options.get("file")):
+        return None
+    from ksail_pulumi.access.files import expanded, kubeconfig_file
+
+    return str(expanded(options["file"], folder) if options.get("file") else kubeconfig_file())
+
+
+def moves(call: Call, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+    """Whether an update writes the context elsewhere, or again. Shows it."""
+    before, now = _place(olds), _place(news)
+    if before == now or isinstance(news.get(CONTEXT_FILE), Unknown):
+        return False
+    if before is not None:
+        call.info(f"{before} will be removed")
+    if now is not None:
+        call.info(f"{now} will be written")
+    return True
+
+
+def keep(outputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
+    """Write the context of a new kubeconfig, and remove the former one if it was elsewhere.
+
+    Raises:
+        ConfigFileError: The file cannot be changed, or its context of this name leads to another cluster.
+    """
+    from ksail_pulumi.access.files import change
+    from ksail_pulumi.access.kubeconfig import merged
+
+    place = _place(outputs)
+    if place != _place(olds):
+        remove(olds)
+    if place is not None:
+        context = _context(place, outputs)
+        change(Path(place.file), lambda text: merged(text, place.file, context))
+
+
+def remove(properties: Mapping[str, Any]) -> None:
+    """Remove the context, unless the one of this name now leads to another cluster.
+
+    Raises:
+        ConfigFileError: The file cannot be changed.
+    """
+    from ksail_pulumi.access.files import change
+    from ksail_pulumi.access.kubeconfig import without
+
+    place = _place(properties)
+    if place is not None and Path(place.file).exists():
+        context = _context(place, properties)
+        change(Path(place.file), lambda text: without(text, place.file, context))
+
+
+def remove_if_possible(call: Call, properties: Mapping[str, Any]) -> None:
+    """Remove the context. A problem with the file must not keep the cluster."""
+    try:
+        remove(properties)
+    except KsailPulumiError as error:
+        call.warning(f"{_place(properties)} is not removed: {error}")
+
+
+def seen(call: Call, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties, without the file if it no longer has the context as it was written."""
+    from ksail_pulumi.access.files import text_of
+    from ksail_pulumi.access.kubeconfig import holds
+
+    place = _place(properties)
+    if place is None:
+        return dict(properties)
+    try:
+        if holds(text_of(Path(place.file)), place.file, _context(place, properties)):
+            return dict(properties)
+    except KsailPulumiError as error:
+        call.warning(str(error))
+        return dict(properties)
+    call.warning(f"{place} is missing or was changed: the next `pulumi up` writes it again")
+    return {key: value for key, value in properties.items() if key != CONTEXT_FILE}
+
+
+def _place(properties: Mapping[str, Any]) -> _Place | None:
+    from ksail_pulumi.access.kubeconfig import default_context
+
+    file, options = properties.get(CONTEXT_FILE), properties.get("options")
+    if not isinstance(file, str) or not isinstance(options, dict):
+        return None
+    return _Place(str(options.get("context") or default_context(str(properties["name"]))), file)
+
+
+def _context(place: _Place, properties: Mapping[str, Any]) -> Context:
+    from ksail_pulumi.access.kubeconfig import Context
+
+    text = properties["kubeconfig"]
+    return replace(
+        Context.current(rpc.unwrap_rpc_secret(text) if rpc.is_rpc_secret(text) else text), name=place.context
+    )
