@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         VersionsInfo,
     )
     from ksail_pulumi.provider.cluster import OmniCluster
+    from ksail_pulumi.provider.component import KSailCluster
     from ksail_pulumi.provider.etcd_backup import EtcdBackup
     from ksail_pulumi.provider.functions import (
         get_cluster,
@@ -116,6 +117,7 @@ __all__ = [
     "InputError",
     "InstallArgs",
     "InstallArgsDict",
+    "KSailCluster",
     "KsailPulumiError",
     "KubeconfigArgs",
     "KubeconfigArgsDict",
@@ -169,6 +171,7 @@ _ELSEWHERE = {
     "ConfigFileError": "ksail_pulumi.errors",
     "EtcdBackup": "ksail_pulumi.provider.etcd_backup",
     "InputError": "ksail_pulumi.errors",
+    "KSailCluster": "ksail_pulumi.provider.component",
     "KsailPulumiError": "ksail_pulumi.errors",
     "MachineClass": "ksail_pulumi.provider.machine_class",
     "MachineConfig": "ksail_pulumi.provider.machine_config",

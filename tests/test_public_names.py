@@ -32,6 +32,7 @@ NAMES = [
     "InputError",
     "InstallArgs",
     "InstallArgsDict",
+    "KSailCluster",
     "KsailPulumiError",
     "KubeconfigArgs",
     "KubeconfigArgsDict",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.testing import PulumiStacks
 
 EXAMPLES = ROOT / "examples"
+STAND_IN = ROOT / "tests" / "e2e" / "standins" / "pulumi_kubernetes.py"
 
 
 omni, pulumi_stack = testing.omni, testing.pulumi_stack
@@ -38,7 +41,7 @@ def environment(omni: Simulator) -> dict[str, str]:
 
 
 def test_every_example_is_tested() -> None:
-    tested = {"single-node", "patches", "addons", "dev-and-prod", "two-omnis"}
+    tested = {"single-node", "patches", "addons", "apps-on-top", "dev-and-prod", "two-omnis"}
     assert {path.name for path in EXAMPLES.iterdir()} == tested
 
 
@@ -104,6 +107,26 @@ def test_what_init_writes_runs_at_once(tmp_path: Path, pulumi_stack: PulumiStack
     outputs = pulumi_stack(tmp_path / "fresh").up().outputs
     assert outputs["name"].value == "fresh"
     assert sorted(outputs["nodes"].value.values()) == ["controlplane", "worker"]
+
+
+def test_what_runs_in_a_cluster_follows_its_replacement_only(
+    tmp_path: Path, pulumi: dict[str, str], omni: Simulator
+) -> None:
+    project = Project.create(tmp_path, pulumi, environment(omni), EXAMPLES / "apps-on-top")
+    shutil.copy(STAND_IN, project.folder)
+    project.init()
+    project.up()
+    project.preview("--expect-no-changes")
+    project.run("config", "set", "workers", "2")
+    preview = project.preview()
+    assert preview.changes == {"update": 1, "unchanged": 8}, preview.output
+    project.up()
+    (cluster,) = (item["urn"] for item in project.resources().values() if item["urn"].endswith("::west"))
+    replaced = project.up("--replace", cluster)
+    assert replaced.changes == {"replaced": 7, "unchanged": 2}, replaced.output
+    deleted = [line.split()[2] for line in replaced.output.splitlines() if re.search(r"^ --.* deleted", line)]
+    assert max(map(deleted.index, ("shop", "settings"))) < deleted.index("west"), replaced.output
+    project.destroy()
 
 
 def test_pulumi_new_makes_a_project_from_the_template(tmp_path: Path, pulumi: dict[str, str], omni: Simulator) -> None:
