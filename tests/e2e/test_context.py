@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 
 from ksail_pulumi.access.kubeconfig import Context
@@ -14,8 +15,6 @@ from tests.e2e import server
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from ksail_pulumi.omni.client import Client
     from tests.e2e.project import Project
@@ -78,6 +77,7 @@ def test_up_keeps_a_context_that_destroy_removes(project: Project, omni: Client,
     assert yaml.safe_load(file.read_text()) == yaml.safe_load(OTHERS)
 
 
+@pytest.mark.sweep
 def test_a_replaced_cluster_gets_its_context_again(project: Project, omni: Client, tmp_path: Path) -> None:
     file = tmp_path / "config"
     project.init()
@@ -92,6 +92,7 @@ def test_a_replaced_cluster_gets_its_context_again(project: Project, omni: Clien
     assert contexts(file) == []
 
 
+@pytest.mark.sweep
 def test_a_kubeconfig_can_call_the_command_for_its_token(
     project: Project,
     omni: Client,

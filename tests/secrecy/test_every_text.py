@@ -20,7 +20,7 @@ from tests.secrecy.sites import ROOT, SITES, not_run
 if TYPE_CHECKING:
     from pathlib import Path
 
-SUITES = ("model", "formats", "goyaml", "addons", "plan", "omni", "cli", "provider", "lifecycle", "secrecy")
+SUITES = ("access", "model", "formats", "goyaml", "addons", "plan", "omni", "cli", "provider", "lifecycle", "secrecy")
 ELSEWHERE = (
     "provider/test_another_omni.py",
     "provider/test_cluster.py",

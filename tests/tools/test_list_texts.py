@@ -17,6 +17,7 @@ RAISED = {(place.module, name) for place in places() if (name := name_called(pla
 
 # One of each kind, in each package: an error, a problem, a warning, a line of progress, a forecast, help.
 KNOWN = {
+    "access/files.py": "the file is locked: if no kubectl is changing it, delete {…}",
     "addons/findings.py": "changes {…}",
     "cli/app.py": "show one cluster and its nodes",
     "errors.py": "not enough available machines in Omni for the requested node count: need {…}, got {…}",
