@@ -1,7 +1,8 @@
 """Reading and changing kubeconfigs and talosconfigs, also while kubectl and other processes do so.
 
 kubectl locks a kubeconfig with a file next to it, `config.lock`, which it creates and removes (client-go 0.32). If
-another process has created it, kubectl fails at once. The lock of a link is next to the link.
+another process has created it, kubectl fails at once. The lock of a link is next to the link. kubectl reads the file
+before it locks it, so `kubectl config` can lose a change that is made at the same moment.
 """
 
 from __future__ import annotations
@@ -41,14 +42,14 @@ def talosconfig_file(environ: Mapping[str, str] = os.environ) -> Path:
     return expanded(environ.get("TALOSCONFIG") or "~/.talos/config")
 
 
-def expanded(path: str, folder: Path | None = None) -> Path:
-    """An absolute path, without `~`. A relative path begins in the folder; default: the working directory.
+def expanded(path: str) -> Path:
+    """An absolute path, without `~`. A relative path begins in the working directory.
 
     Raises:
         SettingsError: There is no home folder.
     """
     try:
-        return (folder or Path()).absolute() / Path(path).expanduser()
+        return Path(path).expanduser().absolute()
     except RuntimeError:
         raise SettingsError("the home folder is not known: set the environment variable HOME") from None
 

@@ -8,10 +8,8 @@ The providers' import paths are written into every state file; they are public f
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-import pulumi
 from pulumi import Output, ResourceOptions, dynamic
 
 from ksail_pulumi.lifecycle.outputs import CONNECTING, SECRETS, stored_name
@@ -22,6 +20,8 @@ from ksail_pulumi.provider.properties import CONNECTION, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+    import pulumi
 
 
 class ClusterIdentityProvider(OmniProvider):
@@ -158,7 +158,7 @@ class Children:
 
     def _context_file(self, options: Any) -> str | None:
         with program.reported(self._name):
-            return contexts.file_for(options, Path(pulumi.get_root_directory() or "."))
+            return contexts.file_for(options)
 
     def _declare(self, output: str, inputs: Mapping[str, Any]) -> Output[Any]:
         kind, provider, suffix = _KINDS[output]

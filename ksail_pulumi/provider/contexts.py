@@ -37,12 +37,10 @@ class _Place:
         return f"context {shown(self.context)} in {short(self.file)}"
 
 
-def file_for(options: Any, folder: Path) -> str | None:
-    """The file with the context for options of the kubeconfig; None if no context is kept.
+def file_for(options: Any) -> str | None:
+    """The file with the context, for the input `kubeconfig` on the wire; None if no context is kept.
 
-    Args:
-        options: The input `kubeconfig` on the wire.
-        folder: The folder of the program.
+    A relative path begins in the working directory, which is the folder of the program.
 
     Raises:
         SettingsError: There is no home folder.
@@ -51,7 +49,7 @@ def file_for(options: Any, folder: Path) -> str | None:
         return None
     from ksail_pulumi.access.files import expanded, kubeconfig_file
 
-    return str(expanded(options["file"], folder) if options.get("file") else kubeconfig_file())
+    return str(expanded(options["file"]) if options.get("file") else kubeconfig_file())
 
 
 def moves(call: Call, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:

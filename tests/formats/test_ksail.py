@@ -294,11 +294,6 @@ def test_fields_of_ksail_that_do_nothing_on_omni_may_stand_and_are_named(tmp_pat
             "the GitOps engine is installed without a source: KSail would make it read from this registry",
         ),
         ("autoscaler: {pod: {}}", "autoscaler", "no autoscaler is installed"),
-        (
-            "connection: {kubeconfig: ~/.kube/other}",
-            "connection.kubeconfig",
-            "no kubeconfig file is written: use the output kubeconfig",
-        ),
         ("talos: {config: x}", "talos.config", "no talosconfig file is written: use the output talosconfig"),
     ],
 )
@@ -307,14 +302,32 @@ def test_what_ksail_does_and_this_package_does_not_is_said(tmp_path, fields, fie
     assert config.warnings == (f"{tmp_path}/ksail.yaml:3: spec.cluster.{field} is not used: {what}",)
 
 
-def test_a_context_that_does_not_name_the_cluster_is_not_dropped_silently(tmp_path):
-    text = "metadata: {name: shop}\n" + cluster("connection: {context: admin@other}")
-    config = load_ksail(write(tmp_path, text), {})
+@pytest.mark.parametrize(
+    ("connection", "kubeconfig"),
+    [
+        ("{timeout: 5m}", None),
+        ("{context: admin@other}", {"context": "admin@other"}),
+        ("{kubeconfig: ~/.kube/other}", {"file": "~/.kube/other"}),
+        ("{kubeconfig: /etc/kube, context: '${STAGE}'}", {"context": "dev", "file": "/etc/kube"}),
+        ("{kubeconfig: 'kube/${STAGE:-x}'}", {"file": "{folder}/kube/dev"}),
+    ],
+)
+def test_the_connection_is_the_context_that_is_kept(tmp_path, connection, kubeconfig):
+    text = "metadata: {name: shop}\n" + cluster(f"connection: {connection}")
+    config = load_ksail(write(tmp_path, text), {"STAGE": "dev"})
     assert config.spec["name"] == "shop"
-    assert config.warnings == (
-        f"{tmp_path}/ksail.yaml:4: spec.cluster.connection.context is not used: metadata.name names the cluster, and "
-        "Omni the context in the output kubeconfig",
-    )
+    if kubeconfig is not None:
+        kubeconfig = {key: value.replace("{folder}", str(tmp_path)) for key, value in kubeconfig.items()}
+    assert config.spec.get("kubeconfig") == kubeconfig
+    assert config.warnings == ()
+
+
+def test_a_variable_that_is_not_set_is_named_once(tmp_path):
+    config = load_ksail(write(tmp_path, cluster("connection: {context: 'admin@${STAGE}'}")), {})
+    assert config.spec.get("name") is None
+    assert [warning for warning in config.warnings if "STAGE" in warning] == [
+        f"{tmp_path}/ksail.yaml: environment variable STAGE is not set"
+    ]
 
 
 def test_keys_are_read_in_any_case_of_letters_as_ksail_does(tmp_path):

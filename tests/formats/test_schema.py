@@ -129,7 +129,7 @@ def damaged(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any
 # What may hold anything, and mappings with keys of the user's own.
 FREE = frozenset({"inline", "job", "labels", "annotations", "machines", "autoscaler", "editor", "addons"})
 # Fields that are somebody else's: any value is right there.
-OTHERS = frozenset({"timeout", "kubeconfig", "loadBalancer"})
+OTHERS = frozenset({"timeout", "loadBalancer"})
 
 
 @pytest.mark.parametrize(

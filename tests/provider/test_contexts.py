@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import pytest
 import yaml
@@ -207,9 +206,9 @@ def test_another_form_is_another_kubeconfig(settings, clusters, call):
 def test_the_file_is_that_of_the_machine_that_runs_the_program(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("KUBECONFIG", "")
-    folder = Path("/project")
-    assert contexts.file_for(None, folder) is None
-    assert contexts.file_for({"user": "ci"}, folder) is None
-    assert contexts.file_for({"context": "mine"}, folder) == str(tmp_path / ".kube" / "config")
-    assert contexts.file_for({"file": "~/west"}, folder) == str(tmp_path / "west")
-    assert contexts.file_for({"file": "west"}, folder) == "/project/west"
+    monkeypatch.chdir(tmp_path)
+    assert contexts.file_for(None) is None
+    assert contexts.file_for({"user": "ci"}) is None
+    assert contexts.file_for({"context": "mine"}) == str(tmp_path / ".kube" / "config")
+    assert contexts.file_for({"file": "~/west"}) == str(tmp_path / "west")
+    assert contexts.file_for({"file": "kube/west"}) == str(tmp_path / "kube" / "west")

@@ -388,3 +388,22 @@ def test_a_cluster_knows_what_decides_the_machines_of_those_before_it(monitor):
     first = {"name": "first", "controlPlane": 3, "workers": [{"name": "gpu", "selector": "gpu"}]}
     taken = {"name": "taken", "__adopt": True}
     assert earlier == {"first": None, "unknown": [first], "taken": [first], "read": None, "last": [first, taken]}
+
+
+def context_files(monitor):
+    return [each.inputs["contextFile"] for each in monitor.children if "contextFile" in each.inputs]
+
+
+def test_the_file_of_a_context_begins_in_the_folder_of_the_program(monitor, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(lambda: {"cluster": OmniCluster("west", kubeconfig={"file": "kube/west"}).kubeconfig})
+    assert context_files(monitor) == [str(tmp_path / "kube" / "west")]
+
+
+def test_a_ksail_project_keeps_its_context(monitor, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / "ksail.yaml"
+    file.write_text("metadata: {name: west}\nspec: {cluster: {connection: {kubeconfig: ~/.kube/west}}}\n")
+    run(lambda: {"cluster": OmniCluster.from_ksail(file).kubeconfig})
+    assert monitor.inputs["kubeconfigOptions"] == {"file": "~/.kube/west"}
+    assert context_files(monitor) == [str(tmp_path / ".kube" / "west")]

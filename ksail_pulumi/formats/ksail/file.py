@@ -135,12 +135,16 @@ class Talos(_Part):
 
 
 class Connection(_Part):
-    """`spec.cluster.connection`."""
+    """`spec.cluster.connection`: the context that is kept in a kubeconfig file."""
 
     context: str | None = None
-    """Kubeconfig context, `admin@<cluster>`. It names the cluster if `metadata.name` does not."""
+    """Context that is kept in the kubeconfig file. Default with `kubeconfig`: `admin@<cluster>`. It names the cluster
+    if `metadata.name` does not."""
 
-    kubeconfig: Annotated[Any, Unused("no kubeconfig file is written: use the output kubeconfig")] = None
+    kubeconfig: str | None = None
+    """Kubeconfig file with the context, relative to the folder of ksail.yaml. Default with `context`: the file that
+    kubectl uses."""
+
     timeout: Other = None
 
 

@@ -121,6 +121,9 @@ class _Reader:
         self.provider = spec.provider or ksail_file.Provider()
         self.old_place = "omni" in self.cluster.model_fields_set
         self.warnings += self._unused_fields()
+        connection = self.cluster.connection or ksail_file.Connection()
+        self.context = self._expanded(connection.context or "")
+        self.kubeconfig = self._expanded(connection.kubeconfig or "")
 
     def config(self) -> KsailConfig:
         omni, place = self._omni()
@@ -134,6 +137,8 @@ class _Reader:
             spec["kubernetesVersion"] = kubernetes
         spec["controlPlane"], worker_set = self._machine_sets(omni, place, control_planes, workers)
         patches = self._patches(workers)
+        if kubeconfig := self._kubeconfig():
+            spec["kubeconfig"] = kubeconfig
         if addons := addons_of(self.cluster):
             spec["addons"] = addons
         if "metricsServer" in addons:
@@ -184,14 +189,18 @@ class _Reader:
         return f"{self.document.path}:{line}: {field_path(field)} is not used: {what}"
 
     def _name(self) -> str:
-        """The cluster's name by KSail's rule: that of the file, else that in the kubeconfig context."""
-        context = self.cluster.connection.context if self.cluster.connection else None
+        """The cluster's name by KSail's rule: that in the file, else that in the context."""
         if self.file.metadata and self.file.metadata.name:
-            if context:
-                what = "metadata.name names the cluster, and Omni the context in the output kubeconfig"
-                self.warnings.append(self._unused(("spec", "cluster", "connection", "context"), what))
             return self.file.metadata.name
-        return self._expanded(context or "").removeprefix("admin@")
+        return self.context.removeprefix("admin@")
+
+    def _kubeconfig(self) -> dict[str, str]:
+        """The context that `up` keeps in a kubeconfig file, if the file names one of the two."""
+        file = self.kubeconfig
+        if file and not file.startswith("~"):
+            file = os.fspath(Path(self.document.path).parent / file)
+        given = {"context": self.context, "file": file}
+        return {option: value for option, value in given.items() if value}
 
     def _expanded(self, text: str) -> str:
         expanded, missing = expand(text, self.environ)
