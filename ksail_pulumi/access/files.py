@@ -74,7 +74,7 @@ def change(path: Path, changed: Callable[[str], str]) -> None:
         ConfigFileError: The file cannot be read or written, or is locked for longer than `WAIT_SECONDS`.
     """
     try:
-        target = path.resolve()
+        target = Path(os.path.realpath(path))
         for folder in {path.parent, target.parent}:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with ExitStack() as locks:

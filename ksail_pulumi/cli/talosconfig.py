@@ -19,7 +19,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     describe(
         command,
         "Print a talosconfig for a cluster, or merge it into a talosconfig file. In a file, the context becomes the "
-        "current one; other contexts stay as they are. talosctl asks for the service account key in the environment.",
+        "current one; other contexts stay as they are. talosctl too reads the key from the environment.",
         "talosconfig west --merge",
         "talosconfig west --file west.talosconfig",
     )
