@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from importlib import import_module, metadata
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.cli.arguments import ERROR, EXIT_CODES, INTERRUPTED, NO, Formatter, listed
@@ -23,6 +24,7 @@ COMMANDS = {
     "machines": "list the machines of the account, and which are free",
     "plan": "show what `pulumi up` would do with the cluster of a file, without Pulumi",
     "export": "export a cluster as a cluster template, a Pulumi program or a KSail project",
+    "import": "write a project whose program takes over an existing cluster",
     "doctor": "check the way to Omni and the installed versions, and say what to do",
     "kubeconfig": "print the kubeconfig of a cluster, or merge it into your own",
     "talosconfig": "print the talosconfig of a cluster, or merge it into your own",
@@ -32,7 +34,7 @@ COMMANDS = {
     "simulate": "run an Omni with emulated machines on this computer; no account needed",
     "completion": "print a script that completes commands and options in your shell",
 }
-"""The commands, each with its line in the help. A command is the module of its name."""
+"""The commands, each with its line in the help. A command is the module of its name, with `_` after a keyword."""
 
 _EPILOG = f"""\
 `ksail-pulumi COMMAND --help` shows the options of a command, with an example.
@@ -99,4 +101,4 @@ def parser_of(names: Collection[str]) -> argparse.ArgumentParser:
 
 
 def _module(command: str) -> Any:
-    return import_module(f"ksail_pulumi.cli.{command}")
+    return import_module(f"ksail_pulumi.cli.{command}{'_' if iskeyword(command) else ''}")

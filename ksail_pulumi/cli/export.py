@@ -46,21 +46,26 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     client = client_from_environment()
-    inputs, unsaid = _read(client, options.name, options.form)
+    inputs, unsaid = read_inputs(client, options.name, options.form)
     output = Path(options.file) if options.file else None
     files, remarks = _written(inputs, options.form, client.endpoint, output.name if output else "")
     if output is None:
         print(files.pop(""), end="")
         remarks += [f"{name} is not printed; use --file to write it next to ksail.yaml" for name in files]
     else:
-        _write(files, output.parent, force=options.force)
+        write_new(files, output.parent, force=options.force)
     for remark in (*unsaid, *remarks):
         print(f"ksail-pulumi: {remark}", file=sys.stderr)
     return 0
 
 
-def _read(client: Client, name: str, form: str) -> tuple[dict[str, Any], list[str]]:
-    """The whole cluster as inputs, including parts of other owners, and remarks about what no input can hold."""
+def read_inputs(client: Client, name: str, form: str) -> tuple[dict[str, Any], list[str]]:
+    """The whole cluster as inputs, including parts of other owners, and remarks about what no input can hold.
+
+    Raises:
+        NotFoundError: The account has no cluster of this name.
+        OmniError: Omni did not answer.
+    """
     found = take_snapshot(client, name)
     if found.cluster is None or found.cluster.tearing_down:
         raise NotFoundError(f"cluster not found: {name} (run `ksail-pulumi list` to see all clusters)")
@@ -79,7 +84,12 @@ def _written(inputs: dict[str, Any], form: str, endpoint: str, main: str) -> tup
     return {main: template_text(inputs)}, cannot_say(inputs)
 
 
-def _write(files: dict[str, str], folder: Path, *, force: bool) -> None:
+def write_new(files: dict[str, str], folder: Path, *, force: bool) -> None:
+    """Write files, and report each one. None is written if one exists, unless `force` is set.
+
+    Raises:
+        InputError: A file exists or cannot be written.
+    """
     for name in files:
         if (folder / name).exists() and not force:
             raise InputError(str(folder / name), "the file exists; use --force to overwrite it")

@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         control_planes=options.control_planes,
         workers=options.workers,
         endpoint=options.endpoint,
-        virtualenv=_virtualenv(folder),
+        virtualenv=virtualenv_of(folder),
     )
     check_project(project)
     written = write_files(project_files(project), folder, force=options.force)
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _virtualenv(folder: Path) -> str:
+def virtualenv_of(folder: Path) -> str:
     """The current virtual environment, if the project can name it by a relative path.
 
     It must be in the folder of the project or a parent of it. Any other one must be activated by the user.

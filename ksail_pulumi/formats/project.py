@@ -29,6 +29,8 @@ pulumi.export("nodes", cluster.nodes.apply(lambda nodes: {node["hostname"]: node
 pulumi.export("kubeconfig", cluster.kubeconfig)
 '''
 
+_CLUSTER = "A Talos Kubernetes cluster on Sidero Omni"
+
 _STACK = """\
 # The settings of this stack, written by `pulumi config set`.
 config: {}
@@ -93,15 +95,25 @@ def check_project(project: Project) -> None:
         raise InputError("--workers", "the number of workers must not be negative")
 
 
+def program_files(project: Project, program: str) -> dict[str, str]:
+    """The files by path of a project whose cluster is in its program; the stack names the Omni."""
+    stack = f"config:\n  omni:endpoint: {json.dumps(project.endpoint)}\n"
+    return _pulumi_files(project, _CLUSTER, stack, program)
+
+
+def _pulumi_files(project: Project, description: str, stack: str, program: str) -> dict[str, str]:
+    return {
+        "Pulumi.yaml": _pulumi_yaml(project, description),
+        f"Pulumi.{project.stack}.yaml": stack,
+        "__main__.py": program,
+        "requirements.txt": "ksail-pulumi\n",
+    }
+
+
 def project_files(project: Project) -> dict[str, str]:
     """The files of a project by path."""
-    files = {
-        "Pulumi.yaml": _pulumi_yaml(project),
-        f"Pulumi.{project.stack}.yaml": _STACK,
-        "__main__.py": _PROGRAM,
-        "requirements.txt": "ksail-pulumi\n",
-        "ksail.yaml": _ksail_yaml(project),
-    }
+    files = _pulumi_files(project, f"{_CLUSTER}, described by ksail.yaml", _STACK, _PROGRAM)
+    files["ksail.yaml"] = _ksail_yaml(project)
     for scope in SCOPES:
         if scope == "cluster" and not project.workers:
             files[f"talos/{scope}/allow-scheduling-on-control-planes.yaml"] = _ALLOW_SCHEDULING
@@ -142,10 +154,10 @@ def write_files(files: Mapping[str, str], folder: Path, *, force: bool = False) 
     return written
 
 
-def _pulumi_yaml(project: Project) -> str:
+def _pulumi_yaml(project: Project, description: str) -> str:
     lines = [
         f"name: {project.name}",
-        "description: A Talos Kubernetes cluster on Sidero Omni, described by ksail.yaml",
+        f"description: {description}",
         "runtime:",
         "  name: python",
     ]

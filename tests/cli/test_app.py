@@ -3,10 +3,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ksail_pulumi.cli.app import COMMANDS, main
+from ksail_pulumi.simulator.server import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def python(code: str) -> str:
@@ -113,7 +118,20 @@ ENDPOINT = "omni endpoint is required: environment variable OMNI_ENDPOINT is not
 KEY = "omni service account key is not set: environment variable OMNI_SERVICE_ACCOUNT_KEY is not set"
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["info", "prod"]])
+ASKING = (
+    ["list"],
+    ["info", "prod"],
+    ["status", "prod"],
+    ["status", "prod", "--watch"],
+    ["diagnose", "prod"],
+    ["machines"],
+    ["export", "prod"],
+    ["import", "prod"],
+)
+"""Commands that ask Omni."""
+
+
+@pytest.mark.parametrize("arguments", ASKING, ids=" ".join)
 @pytest.mark.parametrize(
     ("environment", "told"),
     [
@@ -130,6 +148,33 @@ def test_what_the_environment_lacks_is_named(no_omni, monkeypatch, capsys, argum
     output = capsys.readouterr()
     assert output.out == ""
     assert {line.removeprefix("ksail-pulumi: ").split(" (")[0] for line in output.err.splitlines()} == told
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Simulator]:
+    with Simulator(machines=1) as omni:
+        yield omni
+
+
+@pytest.mark.parametrize("arguments", ASKING, ids=" ".join)
+def test_an_omni_that_does_not_answer_is_a_message(account, monkeypatch, capsys, arguments):
+    monkeypatch.setenv("OMNI_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("OMNI_SERVICE_ACCOUNT_KEY", account.service_account_key)
+    assert main(arguments) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("ksail-pulumi: cannot connect to Omni at http://127.0.0.1:1 to ")
+
+
+@pytest.mark.parametrize("arguments", ASKING, ids=" ".join)
+def test_a_key_without_a_role_is_a_message(account, monkeypatch, capsys, arguments):
+    monkeypatch.setenv("OMNI_ENDPOINT", account.endpoint)
+    monkeypatch.setenv("OMNI_SERVICE_ACCOUNT_KEY", account.issue_key("nobody", role="None"))
+    assert main(arguments) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("ksail-pulumi: service account 'nobody' may not ")
+    assert "reading Reader" in output.err
 
 
 def test_a_key_that_is_none_is_a_message_without_the_key(no_omni, monkeypatch, capsys):

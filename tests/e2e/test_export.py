@@ -200,3 +200,29 @@ def test_an_exported_cluster_is_taken_over_without_a_change(
     assert OwnershipMark.owner_of(omni.state.get(CLUSTER, cluster_name)) == f"organization/test/dev/{cluster_name}"
     assert project.resources()[cluster_name]["id"] == cluster_name
     assert set(project.preview("--expect-no-changes").changes) == {"unchanged"}
+
+
+def test_what_import_writes_takes_the_cluster_over_and_then_has_nothing_to_do(
+    project: Project,
+    omni: Client,
+    omni_environment: dict[str, str],
+    cluster_name: str,
+    free_machines: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inputs = {"name": cluster_name, "controlPlane": {"machines": free_machines[:1]}, "labels": {"team": "shop"}}
+    create(parse_cluster(inputs), OwnershipMark("somebody/else"), Session(omni, Deadline.after(600)))
+    for variable, value in omni_environment.items():
+        monkeypatch.setenv(variable, value)
+    assert main(["import", cluster_name, "--output", str(project.folder), "--force"]) == 0
+    # The test's project has another virtual environment than the one that runs this.
+    settings = project.folder / "Pulumi.yaml"
+    settings.write_text(f"{settings.read_text()}  options: {{virtualenv: .venv}}\n")
+
+    before = omni.state.get(CLUSTER, cluster_name)
+    project.init()
+    project.up()
+    after = omni.state.get(CLUSTER, cluster_name)
+    assert (after.spec, after.labels) == (before.spec, before.labels)
+    assert OwnershipMark.owner_of(after) == f"organization/{cluster_name}/dev/{cluster_name}"
+    assert project.preview("--expect-no-changes").changes == {"unchanged": 5}
