@@ -12,15 +12,21 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ksail_pulumi.access.files import change, expanded, text_of
 from ksail_pulumi.cli.arguments import describe, port, positive
 from ksail_pulumi.cli.live import ChangeLog, view
 from ksail_pulumi.cli.output import rich_terminal
-from ksail_pulumi.errors import InputError, SettingsError
+from ksail_pulumi.errors import ConfigFileError, InputError, SettingsError
+from ksail_pulumi.omni.resources import CLUSTER
+from ksail_pulumi.plan.ownership import OwnershipMark, forgetting
 from ksail_pulumi.simulator.server import Simulator
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ksail_pulumi.simulator.saved import SavedOmni
 
 REFRESH_SECONDS = 0.25
 
@@ -31,19 +37,26 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "Run an Omni with emulated machines until Ctrl-C, or while COMMAND runs. OMNI_ENDPOINT and "
         "OMNI_SERVICE_ACCOUNT_KEY are set for the command, and its exit code is that of `simulate`.",
         "simulate --machines 10",
-        "simulate -- pulumi up",
+        "simulate --state omni.json -- pulumi up",
         environment="",
     )
-    command.usage = "ksail-pulumi simulate [-h] [--machines N] [--speed real|fast] [--port PORT] [-- COMMAND ...]"
-    command.add_argument("--machines", type=positive, default=6, metavar="N", help="number of machines (default: 6)")
+    command.usage = (
+        "ksail-pulumi simulate [-h] [--machines N] [--speed real|fast] [--port PORT] [--state FILE] [-- COMMAND ...]"
+    )
+    command.add_argument("--machines", type=positive, metavar="N", help="number of machines (default: 6)")
     command.add_argument(
         "--speed",
         choices=("real", "fast"),
         default="fast",
         help="fast: a cluster is ready in seconds; real: takes as long as with virtual machines (default: fast)",
     )
+    command.add_argument("--port", type=port, metavar="PORT", help="port on 127.0.0.1 (default: any free port)")
     command.add_argument(
-        "--port", type=port, default=0, metavar="PORT", help="port on 127.0.0.1 (default: any free port)"
+        "--state",
+        default="",
+        metavar="FILE",
+        help="keep this Omni from one run to the next: it is read from FILE if that exists, and written to it at the "
+        "end, with its key (default: a new Omni)",
     )
 
 
@@ -54,24 +67,61 @@ def run(options: argparse.Namespace) -> int:
     with _started(options) as omni:
         environment = {"OMNI_ENDPOINT": omni.endpoint, "OMNI_SERVICE_ACCOUNT_KEY": omni.service_account_key}
         if program:
-            return _run_program(program, environment)
-        for name, value in environment.items():
-            print(f"export {name}={shlex.quote(value)}")
-        _watch(omni)
-    return 0
+            code = _run_program(program, environment)
+        else:
+            for name, value in environment.items():
+                print(f"export {name}={shlex.quote(value)}")
+            _watch(omni)
+            code = 0
+        _say_what_is_lost(omni, options.state)
+    return code
 
 
 @contextmanager
 def _started(options: argparse.Namespace) -> Iterator[Simulator]:
-    omni = Simulator(machines=options.machines, speed=options.speed, port=options.port)
+    file = expanded(options.state) if options.state else None
+    saved = _saved(file, options) if file is not None and file.exists() else None
+    port = options.port or (saved.port if saved else 0)
+    omni = Simulator(machines=options.machines or 6, speed=options.speed, port=port, saved=saved)
     try:
         omni.start()
     except OSError as error:
-        raise SettingsError(f"port {options.port} on 127.0.0.1 is not available; is it in use?") from error
+        raise SettingsError(f"port {port} on 127.0.0.1 is not available; is it in use?") from error
     try:
         yield omni
     finally:
         omni.stop()
+        if file is not None:
+            text = omni.save().text()
+            change(file, lambda _: text)
+
+
+def _saved(file: Path, options: argparse.Namespace) -> SavedOmni:
+    from ksail_pulumi.simulator.saved import NotSavedError, SavedOmni  # its models are slow to import
+
+    try:
+        saved = SavedOmni.read(text_of(file))
+    except NotSavedError:
+        reason = "not a file that `ksail-pulumi simulate --state` has written: choose another one, or delete it"
+        raise ConfigFileError(str(file), 0, "", reason) from None
+    for option, there in (("machines", len(saved.machines)), ("port", saved.port)):
+        if getattr(options, option) not in (None, there):
+            reason = f"the Omni in {file} has {there}: leave the option out, or choose another file"
+            raise InputError(f"--{option}", reason)
+    return saved
+
+
+def _say_what_is_lost(omni: Simulator, state: str) -> None:
+    """Name the clusters that a stack still has while their Omni ends."""
+    for cluster in () if state else omni.store.list(CLUSTER):
+        mark = OwnershipMark(OwnershipMark.owner_of(cluster) or "")
+        if mark.urn:
+            print(
+                f"ksail-pulumi: this Omni ends now, and with it cluster {cluster.id}, which is still in stack "
+                f"{mark.stack}. To remove it from the stack, run {forgetting(mark.urn)}. To keep the Omni for the next "
+                "run, use --state FILE",
+                file=sys.stderr,
+            )
 
 
 def _run_program(program: Sequence[str], environment: dict[str, str]) -> int:

@@ -13,7 +13,7 @@ from ksail_pulumi.errors import CancelledError, LifecycleError, NotFoundError
 from ksail_pulumi.omni.endpoint import another_omni
 from ksail_pulumi.omni.resources import CLUSTER_UUID
 from ksail_pulumi.omni.watch import Query
-from ksail_pulumi.plan.ownership import Creation, OwnershipMark
+from ksail_pulumi.plan.ownership import Creation, OwnershipMark, forgetting
 
 if TYPE_CHECKING:
     import threading
@@ -78,7 +78,7 @@ class Identity:
         raise LifecycleError(
             f"cluster {self.name!r} was last seen in Omni at {self.omni} and does not exist in Omni at {endpoint}"
             f"{self._another(cluster)}: set `omni:endpoint` or OMNI_ENDPOINT back to the former endpoint. If that Omni "
-            "no longer exists, remove the cluster from the stack with `pulumi state delete --target-dependents`"
+            f"no longer exists, remove the cluster from the stack with {forgetting(self.mark.urn)}"
         )
 
     def missing(self, cluster: Resource | None) -> str:

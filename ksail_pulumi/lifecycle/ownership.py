@@ -12,7 +12,7 @@ from ksail_pulumi.omni.resources import (
     ANNOTATION_MANAGED_BY_TEMPLATES,
 )
 from ksail_pulumi.plan.locks import lock_forbids
-from ksail_pulumi.plan.ownership import Creation, OwnershipMark
+from ksail_pulumi.plan.ownership import Creation, OwnershipMark, forgetting
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource
@@ -77,7 +77,7 @@ def refuse_lost(cluster: Resource, mark: OwnershipMark, verb: str) -> None:
     if not mark.names(mark.owner_of(cluster)) and owner:
         raise ForeignClusterError(
             f"cluster {cluster.id!r} is now managed by {owner}, so this resource does not {verb} it. To remove it from "
-            f"this stack, run `pulumi state delete --target-dependents`. To take it over again, import it: "
+            f"this stack, run {forgetting(mark.urn)}. To take it over again, import it: "
             f"opts=pulumi.ResourceOptions(import_={cluster.id!r})"
         )
 

@@ -25,6 +25,7 @@ ANNOTATION_OWNER = "ksail-pulumi/owner"
 ANNOTATION_CREATION = "ksail-pulumi/creation"
 ANNOTATION_MACHINE_CONFIG = "ksail-pulumi/machine-config"
 MANAGER = "Pulumi"
+_CLUSTER_KIND = "pulumi-python:dynamic/ksail:OmniCluster"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,20 @@ class OwnershipMark:
 
     owner: str
     former: frozenset[str] = frozenset()
+
+    @property
+    def urn(self) -> str:
+        """The URN of the cluster with this mark; `""` if the mark does not have it."""
+        if self.owner.count("/") < 3:
+            return ""
+        _, project, stack, resource = self.owner.split("/", 3)
+        kind, name = resource.split("::", 1) if "::" in resource else (_CLUSTER_KIND, resource)
+        return f"urn:pulumi:{stack}::{project}::{kind}::{name}"
+
+    @property
+    def stack(self) -> str:
+        """The stack, as `organization/project/stack`."""
+        return "/".join(self.owner.split("/", 3)[:3])
 
     def annotations(self) -> dict[str, str]:
         """The annotations that make a resource ours; Omni's UI shows the first one."""
@@ -92,6 +107,11 @@ def owner_by_urn(organization: str, urn: str) -> str:
     stack, project, kind, name = urn.removeprefix("urn:pulumi:").split("::", 3)
     plain = "$" not in kind and "::" not in name
     return f"{organization}/{project}/{stack}/{name if plain else f'{kind}::{name}'}"
+
+
+def forgetting(urn: str) -> str:
+    """The command that removes a resource from its stack and changes nothing else; without a URN it asks for one."""
+    return f"`pulumi state delete --target-dependents '{urn}'`" if urn else "`pulumi state delete --target-dependents`"
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from ksail_pulumi.provider.properties import (
 from ksail_pulumi.provider.properties import found as without_contents
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import marked, newly_marked
-from ksail_pulumi.provider.sessions import LOOK_SECONDS, session_for
+from ksail_pulumi.provider.sessions import LOOK_SECONDS, perhaps_gone, session_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -209,7 +209,8 @@ class Verbs:
                 raise NotFoundError(f"{self.kind.noun} {id_!r} not found in Omni at {client.endpoint}")
             return ReadResult(id_, without_contents({**found.inputs, **found.outputs}))
         mark, stored = mark_of(properties, self.call.urn), _inputs(self.kind, properties)
-        found = self.kind.read(id_, client, mark=mark, spec=parse_inputs(stored, self.kind.model))
+        with perhaps_gone(self.call.urn):
+            found = self.kind.read(id_, client, mark=mark, spec=parse_inputs(stored, self.kind.model))
         if found is None:
             self._refuse_another_omni(id_, properties, client, mark)
             self.call.warning(
@@ -226,8 +227,9 @@ class Verbs:
         """Delete the resource and wait until it is gone."""
         session = session_for(self.call, self.settings, properties, "delete")
         mark = mark_of(properties, self.call.urn)
-        self._refuse_another_omni(id_, properties, session.client, mark)
-        self.kind.delete(id_, parse_inputs(_inputs(self.kind, properties), self.kind.model), mark, session)
+        with perhaps_gone(self.call.urn):
+            self._refuse_another_omni(id_, properties, session.client, mark)
+            self.kind.delete(id_, parse_inputs(_inputs(self.kind, properties), self.kind.model), mark, session)
         this_run.deletes(self.call.urn, session.client.endpoint, id_)
 
     def _outputs(self, found: Found, inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:

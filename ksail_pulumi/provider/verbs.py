@@ -24,7 +24,7 @@ from ksail_pulumi.provider.identity import adopts, identity_of, keep, mark_of
 from ksail_pulumi.provider.properties import CHOSEN, CREATE_FIRST, OWNER, REFUSED, VERSIONS, found, refreshed, stored
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import marked
-from ksail_pulumi.provider.sessions import session_for
+from ksail_pulumi.provider.sessions import perhaps_gone, session_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,6 +69,11 @@ def update(call: Call, settings: Settings, id_: str, olds: Mapping[str, Any], ne
 
 def read(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]) -> ReadResult:
     """Read the cluster: for a refresh, with stored outputs as `properties`, or for `OmniCluster.get`."""
+    with perhaps_gone(call.urn):
+        return _read(call, settings, id_, properties)
+
+
+def _read(call: Call, settings: Settings, id_: str, properties: Mapping[str, Any]) -> ReadResult:
     if "schema" not in properties:
         client = _client(settings, properties)
         outputs = read_cluster(id_, client)
@@ -96,13 +101,14 @@ def delete(call: Call, settings: Settings, id_: str, properties: Mapping[str, An
     session = session_for(call, settings, properties, "delete")
     keep(call.urn, id_, properties)
     this_run.deletes(call.urn, session.client.endpoint, id_)
-    delete_cluster(
-        id_,
-        session,
-        identity=identity,
-        on_disconnected=on_delete.get("disconnectedMachines", "fail"),
-        backup_first="delete" in (properties.get("backupBefore") or ()),
-    )
+    with perhaps_gone(call.urn):
+        delete_cluster(
+            id_,
+            session,
+            identity=identity,
+            on_disconnected=on_delete.get("disconnectedMachines", "fail"),
+            backup_first="delete" in (properties.get("backupBefore") or ()),
+        )
     call.progress("gone")
 
 

@@ -166,11 +166,13 @@ class EmulatedMachine:
 class Machines:
     """All emulated machines, by number or by ID."""
 
-    def __init__(self, machines: int | Sequence[MachineSetup], *, seed: int, talos_version: str) -> None:
+    def __init__(
+        self, machines: int | Sequence[MachineSetup] | Sequence[EmulatedMachine], *, seed: int, talos_version: str
+    ) -> None:
         """Make the machines.
 
         Args:
-            machines: The number of machines, or the setup of each one.
+            machines: The number of machines, or each one: its setup, or a machine as it is.
             seed: The same seed makes the same machines.
             talos_version: The Talos version of machines whose setup has none, without `v`.
 
@@ -178,8 +180,13 @@ class Machines:
             ValueError: Two of them have the same ID.
         """
         self.seed = seed
-        setups = [MachineSetup()] * machines if isinstance(machines, int) else machines
-        self._machines = [_make(setup, index, seed, talos_version) for index, setup in enumerate(setups)]
+        setups: Sequence[MachineSetup | EmulatedMachine] = (
+            [MachineSetup()] * machines if isinstance(machines, int) else machines
+        )
+        self._machines = [
+            setup if isinstance(setup, EmulatedMachine) else _make(setup, index, seed, talos_version)
+            for index, setup in enumerate(setups)
+        ]
         self._by_id = {machine.id: machine for machine in self._machines}
         if len(self._by_id) < len(self._machines):
             raise ValueError("each machine needs an ID of its own")

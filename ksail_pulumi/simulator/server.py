@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import grpc
 import grpc.aio
@@ -27,6 +27,9 @@ from ksail_pulumi.simulator.store import Store
 from ksail_pulumi.simulator.validations import Context
 from ksail_pulumi.simulator.verification import Verifier
 from ksail_pulumi.simulator.virtual import Virtual
+
+if TYPE_CHECKING:
+    from ksail_pulumi.simulator.saved import SavedOmni
 
 LARGEST_MESSAGE = 32 * 1024 * 1024
 """Bytes; Omni's own limit in both directions."""
@@ -65,6 +68,7 @@ class Simulator:
         faults: Faults | None = None,
         seed: int = 0,
         api_version: int = 2,
+        saved: SavedOmni | None = None,
     ) -> None:
         """Create a simulator; nothing runs before `start`.
 
@@ -76,17 +80,20 @@ class Simulator:
             faults: The faults at the start.
             seed: The same seed gives the same machines.
             api_version: Omni's API version: 1 is Omni 1.4, 2 is 1.10, 3 is the one after it.
+            saved: An Omni of an earlier run, which continues: its machines, port and key are used.
         """
         self.clock: Clock = _CLOCKS[speed]()
         self.faults = faults or Faults()
         self.catalog = Catalog(api_version=api_version, backend_version=OMNI_VERSIONS[api_version])
         self.store = Store(self.clock.now)
-        self.machines = Machines(machines, seed=seed, talos_version=self.catalog.talos[-1])
+        setups = machines if saved is None else saved.machines
+        self.machines = Machines(setups, seed=seed, talos_version=self.catalog.talos[-1])
         self.ca_file = str(certificate[0]) if certificate else ""
         self._certificate = certificate
-        self._port = port
+        self._port = port if saved is None else saved.port
+        self._restored = () if saved is None else saved.restored()
         self._verifier = Verifier()
-        self.service_account_key = self.issue_key("automation", role="Admin")
+        self.service_account_key = self._key(saved)
         virtual = Virtual(lambda: self.endpoint, lambda: datetime.now(UTC), self.store)
         context = Context(self.store, lambda: datetime.now(UTC))
         self._types = access.table(api_version)
@@ -124,6 +131,7 @@ class Simulator:
             raise RuntimeError("a simulator can be started only once")
         self.catalog.populate(self.store)
         definitions.populate(self.store, self._types)
+        self.store.restore(self._restored)
         started = threading.Event()
         failure: list[Exception] = []
         self._thread = threading.Thread(target=self._run, args=(started, failure), name="simulator-server", daemon=True)
@@ -134,6 +142,19 @@ class Simulator:
             self._thread = None
             raise failure[0]
         self._runtime = controllers.start(self.store, self.clock, self.machines, self.faults, self.catalog)
+
+    def save(self) -> SavedOmni:
+        """What a later simulator needs to continue; call it after `stop`."""
+        key = self.service_account_key
+        from ksail_pulumi.simulator.saved import SavedOmni  # its models are slow to import
+
+        return SavedOmni.of(self._port, key, self._verifier.expires_at(key), self.machines, self.store.all())
+
+    def _key(self, saved: SavedOmni | None) -> str:
+        if saved is None:
+            return self.issue_key("automation", role="Admin")
+        self._verifier.restore(saved.service_account_key, "Admin", saved.expires_at)
+        return saved.service_account_key
 
     def stop(self) -> None:
         """End all calls and threads."""

@@ -295,6 +295,19 @@ class Store:
             wanted = change(current)
             return current if wanted == current else self._replace(collection, current, wanted)
 
+    def all(self) -> Resources:
+        """The resources of all types."""
+        with self._lock:
+            return [item for collection in self._collections.values() for item in collection.items.values()]
+
+    def restore(self, resources: Sequence[Resource]) -> None:
+        """Add resources as they were in another store, with versions and times; those that exist stay."""
+        with self._lock:
+            for resource in resources:
+                collection = self._collection_of(resource)
+                if resource.id not in collection.items:
+                    self._commit(collection, "created", resource, None)
+
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
         """Pass every event to a callback; the returned function ends this.
 

@@ -95,10 +95,23 @@ class Verifier:
         self._accounts[certificate.fingerprint] = _Account(identity, certificate, self._now() + lifetime)
         return base64.b64encode(json.dumps({"name": name, "pgp_key": str(secret)}).encode()).decode()
 
+    def restore(self, key: str, role: str, expires_at: datetime) -> None:
+        """Accept a key that another verifier has issued.
+
+        Raises:
+            ValueError: It is no key.
+        """
+        name, certificate = _parsed(key)
+        identity = Identity(name, role, certificate.fingerprint, str(uuid.uuid4()))
+        self._accounts[certificate.fingerprint] = _Account(identity, certificate, expires_at)
+
+    def expires_at(self, key: str) -> datetime:
+        """When a key expires."""
+        return self._accounts[_parsed(key)[1].fingerprint].expires_at
+
     def revoke(self, key: str) -> None:
         """Revoke a key that `issue` returned."""
-        secret = pysequoia.Tsk.from_bytes(json.loads(base64.b64decode(key))["pgp_key"].encode())
-        self._accounts.pop(secret.extract_certificate().fingerprint, None)
+        self._accounts.pop(_parsed(key)[1].fingerprint, None)
 
     def remove(self, name: str) -> bool:
         """Revoke all keys of an account; returns whether there was one."""
@@ -173,6 +186,12 @@ def _check_payload(text: str, method: str, headers: dict[str, list[str]]) -> Non
     for key in _SIGNED_HEADERS:
         if signed.get(key) != headers.get(key):
             raise InvalidSignatureError(f"the payload's {key} is not what was sent")
+
+
+def _parsed(key: str) -> tuple[str, pysequoia.Cert]:
+    """The name in a key, and its certificate."""
+    fields = json.loads(base64.b64decode(key))
+    return fields["name"], pysequoia.Tsk.from_bytes(fields["pgp_key"].encode()).extract_certificate()
 
 
 def _check_signature(payload: str, signature: bytes, certificate: pysequoia.Cert) -> None:

@@ -43,6 +43,64 @@ def test_a_command_can_use_the_omni():
     assert re.fullmatch(r"grpc://127\.0\.0\.1:\d+ has no clusters\.\n", done.stdout)
 
 
+CREATE = """
+import os
+from ksail_pulumi.lifecycle.create import create
+from ksail_pulumi.lifecycle.session import Deadline, Session
+from ksail_pulumi.model.parse import parse_cluster
+from ksail_pulumi.omni.channel import Connection
+from ksail_pulumi.omni.client import connect
+from ksail_pulumi.plan.ownership import OwnershipMark
+client = connect(Connection(os.environ["OMNI_ENDPOINT"], os.environ["OMNI_SERVICE_ACCOUNT_KEY"]))
+mark = OwnershipMark("organization/web/dev/shop")
+create(parse_cluster({"name": "shop", "waitFor": "none"}), mark, Session(client, Deadline.after(60)))
+"""
+URN = "urn:pulumi:dev::web::pulumi-python:dynamic/ksail:OmniCluster::shop"
+
+
+def test_a_cluster_that_ends_with_its_omni_is_named_with_the_command_that_removes_it_from_the_stack():
+    done = simulate("--", sys.executable, "-c", CREATE)
+    assert (done.returncode, done.stderr) == (
+        0,
+        "ksail-pulumi: this Omni ends now, and with it cluster shop, which is still in stack organization/web/dev. To "
+        f"remove it from the stack, run `pulumi state delete --target-dependents '{URN}'`. To keep the Omni for the "
+        "next run, use --state FILE\n",
+    )
+
+
+def test_an_omni_in_a_file_goes_on(tmp_path: Path):
+    file = tmp_path / "omni.json"
+    done = simulate("--state", str(file), "--machines", "2", "--", sys.executable, "-c", CREATE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert file.stat().st_mode & 0o777 == 0o600
+    done = simulate("--state", str(file), "--machines", "2", "--", str(COMMAND), "info", "shop", "--output", "json")
+    assert '"name": "shop"' in done.stdout
+
+
+def test_an_omni_in_a_file_has_its_own_machines_and_port(tmp_path: Path):
+    file = tmp_path / "omni.json"
+    simulate("--state", str(file), "--machines", "2", "--", "true")
+    for option, value in {"machines": "3", "port": "1"}.items():
+        done = simulate("--state", str(file), f"--{option}", value, "--", "true")
+        assert done.returncode == 1
+        assert re.fullmatch(
+            rf"ksail-pulumi: --{option}: the Omni in {file} has \d+: leave the option out, or choose another file\n",
+            done.stderr,
+        )
+
+
+def test_another_file_is_no_omni_and_stays(tmp_path: Path):
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    done = simulate("--state", str(file), "--", "true")
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"ksail-pulumi: {file}: not a file that `ksail-pulumi simulate --state` has written: choose another one, or "
+        "delete it\n",
+    )
+    assert file.read_text() == "mine"
+
+
 def test_options_after_the_dashes_are_the_commands_own():
     done = simulate(
         "--machines", "1", "--", sys.executable, "-c", "import sys; print(sys.argv[1:])", "--", "--port", "-h"

@@ -120,6 +120,8 @@ class Runtime:
         unmoved = Controller.machine_changed
         self._machine_watchers = [item for item in self.controllers if type(item).machine_changed is not unmoved]
         self._unsubscribe = self.store.subscribe(self._note)
+        for resource in self.store.all():
+            self._note(Event("created", resource, None, 0))
 
     def stop(self) -> None:
         """Run no further callback. The clock is closed by its owner."""

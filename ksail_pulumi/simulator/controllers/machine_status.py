@@ -65,20 +65,20 @@ CONNECTION = (
 POWER_ON = 2
 
 
-def register(runtime: Runtime) -> None:
-    """Register every emulated machine with Omni."""
-    for machine in runtime.machines:
-        # Omni makes these for every machine, from the tags of its platform.
-        runtime.store.create(
-            Resource(
-                MACHINE_LABELS,
-                machine.id,
-                specs_pb2.MachineLabelsSpec(),
-                dict(machine.setup.labels),
-                {PREFIX + "platform-tag-labels-initialized": ""},
-            )
-        )
-        _join(runtime, machine)
+def register(runtime: Runtime, machine: EmulatedMachine) -> None:
+    """Register an emulated machine with Omni."""
+    # Omni makes these for every machine, from the tags of its platform.
+    labels = Resource(
+        MACHINE_LABELS,
+        machine.id,
+        specs_pb2.MachineLabelsSpec(),
+        dict(machine.setup.labels),
+        {PREFIX + "platform-tag-labels-initialized": ""},
+    )
+    if runtime.find(MACHINE_LABELS, machine.id) is None:
+        runtime.store.create(labels)
+    machine.removed = False
+    _join(runtime, machine)
 
 
 def _join(runtime: Runtime, machine: EmulatedMachine) -> None:

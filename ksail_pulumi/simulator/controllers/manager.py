@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ksail_pulumi.omni.resources import LINK
 from ksail_pulumi.simulator.catalog import Catalog
 from ksail_pulumi.simulator.clock import Clock
 from ksail_pulumi.simulator.controllers.backups import EtcdBackups
@@ -29,7 +30,7 @@ from ksail_pulumi.simulator.store import Store
 
 
 def start(store: Store, clock: Clock, machines: Machines, faults: Faults, catalog: Catalog) -> Runtime:
-    """Register the machines with Omni and start all controllers."""
+    """Start all controllers, and register the machines that Omni does not know."""
     runtime = Runtime(store, clock, machines, faults, catalog)
     talos = Talos(runtime)
     backups = EtcdBackups(runtime)
@@ -64,7 +65,11 @@ def start(store: Store, clock: Clock, machines: Machines, faults: Faults, catalo
             ExtensionsFinalizer(runtime),
         )
     )
-    register(runtime)
+    for machine in machines:
+        if store.find(LINK, machine.id) is None:
+            register(runtime, machine)
+        else:
+            talos.resume(machine)  # it continues what an earlier simulator has begun
     backups.tell_overall()
 
     def wake_all() -> None:

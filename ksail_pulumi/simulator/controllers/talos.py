@@ -88,6 +88,20 @@ class Talos:
         if machine.maintenance:
             machine.stage, machine.ready, machine.error = Stage.CONFIGURING, True, ""
 
+    def resume(self, machine: EmulatedMachine) -> None:
+        """Continue on a machine whose action was cut off: the controllers begin the action again."""
+        waits = machine.doing in ("etcd", "services")
+        self.stop(machine)
+        if machine.config is None:
+            machine.maintenance, machine.stage, machine.ready, machine.error = True, Stage.CONFIGURING, True, ""
+        elif waits:
+            machine.doing = "etcd"
+            if self._has_etcd(machine.config.cluster):
+                self.bootstrapped(machine)
+        else:
+            machine.stage, machine.ready = Stage.RUNNING, True
+        self._changed(machine)
+
     def bootstrapped(self, machine: EmulatedMachine) -> None:
         """Continue on a control plane machine that waits for etcd."""
         if machine.stage == Stage.RUNNING and not machine.ready and machine.doing == "etcd":
