@@ -13,7 +13,7 @@ from ksail_pulumi.model.base import Inputs
 from ksail_pulumi.omni.watch import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ksail_pulumi.lifecycle.session import Session
     from ksail_pulumi.omni.client import Client
@@ -65,6 +65,10 @@ class Kind(ABC, Generic[Spec]):
             client: The Omni.
             adopt: Whether a resource that exists is taken over.
         """
+
+    def deletion_warnings(self, spec: Spec, client: Client) -> Iterable[str]:  # noqa: ARG002 - most are deleted anyway
+        """What will block the deletion of the resource in an Omni that it leaves. Nothing is written."""
+        return ()
 
     @abstractmethod
     def create(self, spec: Spec, mark: OwnershipMark, session: Session, *, adopt: bool) -> Found:

@@ -80,6 +80,9 @@ class MachineClasses(Kind[MachineClassInputs]):
             warnings += deletion_warning(before.name, users_of(before.name, sets.result()))
         return Findings(tuple(failures), tuple(warnings), tuple(forecasts))
 
+    def deletion_warnings(self, spec: MachineClassInputs, client: Client) -> Iterator[str]:
+        yield from deletion_warning(spec.name, users_of(spec.name, client.state.list(MACHINE_SET)))
+
     def _refused(self, actual: Resource, mark: OwnershipMark, *, adopt: bool) -> Iterator[Problem]:
         try:
             if not adopt:

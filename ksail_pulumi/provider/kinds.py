@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -111,17 +111,20 @@ class Verbs:
             yield Problem((), f"the resource {other!r} of this stack already manages {self.kind.noun} {id_!r}")
             return
         before = parse_inputs(_inputs(self.kind, olds), self.kind.model) if olds else None
+        left_behind: list[str] = []
         try:
-            client = connect(self.settings.connection(inputs)).until(time.monotonic() + LOOK_SECONDS)
+            client = self._client(inputs)
             mark = OwnershipMark(str(inputs.get(OWNER, "")), frozenset({str(olds[OWNER])} if OWNER in olds else ()))
             former = self.settings.endpoint_for(olds)
             if before is not None and self._leaves(self.kind.id_of(before), former, client, mark):
                 if "endpoint" not in inputs:
                     yield Problem(("endpoint",), in_another_omni(id_, former, client.endpoint, self.kind.noun))
                     return
+                left_behind += self.kind.deletion_warnings(before, self._client(olds))
                 before = None
             adopt = before is None and adopts(self.call.urn, endpoint, id_)
             found: Findings = self.kind.preview(spec, before, mark, client, adopt=adopt)
+            found = replace(found, warnings=(*left_behind, *found.warnings))
         except KsailPulumiError as error:
             if news.get(PREVIEW):
                 self.call.warning(str(error))
@@ -131,6 +134,9 @@ class Verbs:
             show(self.call, found)
         yield from found.failures
         yield from set_elsewhere(self.call.urn, self.settings, inputs, found, cluster=False)
+
+    def _client(self, inputs: Mapping[str, Any]) -> Client:
+        return connect(self.settings.connection(inputs)).until(time.monotonic() + LOOK_SECONDS)
 
     def diff(self, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
         """What differs in meaning; makes no call unless the endpoint has changed.

@@ -10,7 +10,15 @@ from ksail_pulumi.lifecycle.session import Deadline, Session
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
-from ksail_pulumi.omni.resources import CLUSTER, ETCD_BACKUP, LABEL_CLUSTER, MACHINE_CLASS, MACHINE_LABELS, Resource
+from ksail_pulumi.omni.resources import (
+    CLUSTER,
+    ETCD_BACKUP,
+    LABEL_CLUSTER,
+    MACHINE_CLASS,
+    MACHINE_LABELS,
+    MACHINE_SET,
+    Resource,
+)
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.provider.cluster import OmniClusterProvider
 from ksail_pulumi.provider.etcd_backup import EtcdBackupProvider
@@ -93,6 +101,23 @@ def test_a_machine_class_moves(start, client, there, here, moved, hidden):
     move(start(MachineClassProvider()), CLASS, hidden, {**asked, **here}, {**asked, **moved})
     assert client.state.find(MACHINE_CLASS, "big") is None
     assert there.state.get(MACHINE_CLASS, "big").annotations["ksail-pulumi/owner"] == HIDDEN["__owner"]
+
+
+def test_a_class_that_is_in_use_in_the_omni_that_it_leaves_is_warned_of(start, simulator, engine, here, moved):
+    provider = start(MachineClassProvider())
+    asked = {**CREATE_FIRST, "name": "big", "matchLabels": ["size = big"]}
+    olds, _ = provider.check({**asked, **here}, urn=CLASS)
+    provider.create(olds, urn=CLASS)
+    spec = MACHINE_SET.spec()
+    spec.machine_allocation.name = "big"
+    simulator.store.create(Resource(MACHINE_SET, "west-workers", spec, {LABEL_CLUSTER: "west"}))
+    engine.clear()
+    _, failures = provider.check({**asked, **moved}, olds, urn=CLASS)
+    assert failures == {}
+    assert engine.texts("WARNING") == [
+        "machine class big will be deleted, and Omni refuses that while machine sets use it. In use by: west-workers "
+        "of cluster west"
+    ]
 
 
 @pytest.mark.parametrize("hidden", [HIDDEN, CREATE_FIRST], ids=["deletes first", "creates first"])
