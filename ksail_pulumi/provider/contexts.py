@@ -123,11 +123,11 @@ def seen(call: Call, properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _place(properties: Mapping[str, Any]) -> _Place | None:
-    from ksail_pulumi.access.kubeconfig import default_context
-
     file, options = properties.get(CONTEXT_FILE), properties.get("options")
     if not isinstance(file, str) or not isinstance(options, dict):
         return None
+    from ksail_pulumi.access.kubeconfig import default_context
+
     return _Place(str(options.get("context") or default_context(str(properties["name"]))), file)
 
 

@@ -6,10 +6,14 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -239,3 +243,45 @@ def test_a_wrong_duration_is_wrong_usage(capsys, ttl, reason):
             main([command, "shop", "--ttl", ttl])
         assert ended.value.code == 2
         assert reason in capsys.readouterr().err
+
+
+TLS = Path(__file__).parents[1] / "omni" / "data" / "tls"
+SERVER_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+SERVER_TLS.load_cert_chain(TLS / "localhost.pem", TLS / "localhost.key")
+
+
+class Api(BaseHTTPRequestHandler):
+    """A Kubernetes API that records the tokens that it gets."""
+
+    def do_GET(self) -> None:
+        self.server.tokens.append(self.headers.get("Authorization", ""))  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl")
+def test_kubectl_calls_the_plugin_for_its_token(home, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert main(["kubeconfig", "shop", "--exec"]) == 0
+    context = Context.current(capsys.readouterr().out)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Api) as api:
+        api.tokens = []
+        api.socket = SERVER_TLS.wrap_socket(api.socket, server_side=True)
+        threading.Thread(target=api.serve_forever, daemon=True).start()
+        file = home / "config"
+        # kubectl sends a token through TLS only.
+        cluster = {"server": f"https://127.0.0.1:{api.server_port}", "insecure-skip-tls-verify": True}
+        file.write_text(replace(context, cluster=cluster).text())
+        command = ["kubectl", "--kubeconfig", str(file), "get", "--raw", "/healthz"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        monkeypatch.setenv("OMNI_SERVICE_ACCOUNT_KEY", "")
+        failed = subprocess.run(command, capture_output=True, text=True, check=False)
+        api.shutdown()
+    assert (done.returncode, done.stdout) == (0, "ok"), done.stderr
+    assert {claims_of(token.removeprefix("Bearer "))["cluster"] for token in api.tokens} == {"shop"}
+    assert failed.returncode != 0
+    assert "omni service account key is not set" in failed.stderr
