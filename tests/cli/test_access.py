@@ -24,8 +24,10 @@ from ksail_pulumi.access.kubeconfig import Context
 from ksail_pulumi.access.tokens import claims_of
 from ksail_pulumi.cli.app import main
 from ksail_pulumi.lifecycle.create import create
+from ksail_pulumi.lifecycle.kubeconfigs import GROUPS, KUBECONFIG_TTL, USER
 from ksail_pulumi.lifecycle.session import Deadline, Session
-from ksail_pulumi.model.parse import parse_cluster
+from ksail_pulumi.model.durations import duration
+from ksail_pulumi.model.parse import Kubeconfig, parse_cluster
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.plan.ownership import OwnershipMark
@@ -285,3 +287,8 @@ def test_kubectl_calls_the_plugin_for_its_token(home, monkeypatch, capsys):
     assert {claims_of(token.removeprefix("Bearer "))["cluster"] for token in api.tokens} == {"shop"}
     assert failed.returncode != 0
     assert "omni service account key is not set" in failed.stderr
+
+
+def test_the_command_and_the_resource_have_the_same_defaults():
+    resource = Kubeconfig()
+    assert (resource.user, resource.groups, duration(resource.ttl)) == (USER, GROUPS, KUBECONFIG_TTL)
