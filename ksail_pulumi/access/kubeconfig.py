@@ -154,7 +154,7 @@ def _same_content(one: Context, other: Context) -> bool:
 
 
 def _refuse_another(file: ToolFile, context: Context) -> None:
-    """Refuse to overwrite what leads to another cluster. One of the same name that was replaced is the same here."""
+    """Refuse to overwrite what leads to another cluster, other than to one that this cluster has replaced."""
     lists = {key: file.named(key) for key in _LISTS}
     server, name, _ = context.target
     there = {key: _content(lists, key, context.name) for key in _LISTS}
