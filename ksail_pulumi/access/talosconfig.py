@@ -25,7 +25,11 @@ def merged(text: str, path: str, talosconfig: str) -> str:
         raise UnsupportedError("this Omni answers with a talosconfig that has another form than expected")
     before = file.mapping("contexts").get(name, context)
     if not isinstance(before, dict) or any(before.get(key) != context.get(key) for key in ("endpoints", "cluster")):
-        raise file.error("contexts", name, "the context leads to another cluster: rename it (`talosctl config rename`)")
+        raise file.error(
+            "contexts",
+            name,
+            "the context leads to another cluster: remove it (`talosctl config remove`), or use another file",
+        )
     file.set("context", name)
     file.set_in("contexts", name, context)
     return file.text()
