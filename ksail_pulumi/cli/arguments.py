@@ -87,13 +87,7 @@ def positive(text: str) -> int:
 
 def seconds(text: str) -> float:
     """A duration such as `90s`, `10m` or `1h30m`, in seconds."""
-    try:
-        span = duration(text).total_seconds()
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
-    if span <= 0:
-        raise argparse.ArgumentTypeError(f"should be longer than 0, not {text!r}")
-    return span
+    return duration(ttl(text)).total_seconds()
 
 
 def count(text: str) -> int:

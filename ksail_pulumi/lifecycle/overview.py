@@ -91,6 +91,11 @@ def list_clusters(client: Client) -> list[ClusterOverview]:
     return [_overview(cluster, found[cluster.id]) for cluster in sorted(clusters, key=lambda each: each.id)]
 
 
+def not_found(name: str) -> NotFoundError:
+    """The error for a cluster that the account does not have."""
+    return NotFoundError(f"cluster not found: {name} (run `ksail-pulumi list` to see all clusters)")
+
+
 def read_cluster(client: Client, name: str) -> ClusterDetails:
     """One cluster, in one round trip.
 
@@ -102,7 +107,7 @@ def read_cluster(client: Client, name: str) -> ClusterDetails:
     kubernetes_url = client.management.start_kubernetes_url(name)
     parts = {kind: result() for kind, result in results.items()}
     if not parts[CLUSTER]:
-        raise NotFoundError(f"cluster not found: {name} (run `ksail-pulumi list` to see all clusters)")
+        raise not_found(name)
     api = ""
     with suppress(OmniError):  # what is known of the cluster is shown without it
         api = kubernetes_url.result()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from ksail_pulumi.errors import NotFoundError
 from ksail_pulumi.lifecycle import facts
+from ksail_pulumi.lifecycle.overview import not_found
 from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
 from ksail_pulumi.lifecycle.waiting.goal import Goal, goal_of, reached
 from ksail_pulumi.lifecycle.waiting.machine_state import connection, own_error
@@ -193,7 +194,7 @@ class _Healthy:
 def _cluster(view: ClusterView) -> Resource:
     found = view.one(CLUSTER)
     if found is None:
-        raise NotFoundError(f"cluster not found: {view.cluster} (run `ksail-pulumi list` to see all clusters)")
+        raise not_found(view.cluster)
     return found
 
 
