@@ -83,8 +83,13 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def parser_of(names: Collection[str]) -> argparse.ArgumentParser:
-    """The parser, with the arguments of those commands only whose names are given."""
+def parser_of(names: Collection[str], *, brief: bool = False) -> argparse.ArgumentParser:
+    """The parser, with the arguments of those commands only whose names are given.
+
+    Args:
+        names: The names.
+        brief: Describe each command by its line in the help.
+    """
     parser = argparse.ArgumentParser(
         prog="ksail-pulumi",
         description="Inspect, export and simulate Omni clusters; a companion to `pulumi up`.",
@@ -97,6 +102,7 @@ def parser_of(names: Collection[str]) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text)
         if name in names:
             _module(name).add_arguments(added)
+            added.description = text if brief else added.description
     return parser
 
 

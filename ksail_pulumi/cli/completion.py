@@ -32,5 +32,5 @@ def run(options: argparse.Namespace) -> int:
         ) from None
     from ksail_pulumi.cli.app import COMMANDS, parser_of
 
-    print(shtab.complete(parser_of(COMMANDS), options.shell))
+    print(shtab.complete(parser_of(COMMANDS, brief=True), options.shell))
     return 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,13 @@ def test_bash_completes_commands_and_options(capsys):
 def test_other_shells_get_a_script_of_their_own(capsys, shell):
     assert main(["completion", shell]) == 0
     assert "ksail-pulumi" in capsys.readouterr().out
+
+
+def test_zsh_runs_nothing_that_a_help_text_quotes(capsys):
+    assert main(["completion", "zsh"]) == 0
+    options = [line for line in capsys.readouterr().out.splitlines() if line.lstrip().startswith('"-')]
+    assert any("`" in line for line in options)
+    assert [line for line in options if re.search(r"(?<!\\)`", line)] == []
 
 
 def test_completion_without_its_package_says_what_to_install(monkeypatch, capsys):
