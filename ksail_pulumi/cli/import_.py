@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.cli.arguments import describe
 from ksail_pulumi.cli.export import read_inputs, write_new
 from ksail_pulumi.cli.init import virtualenv_of
+from ksail_pulumi.cli.installed import requirement
 from ksail_pulumi.cli.settings import client_from_environment
 from ksail_pulumi.formats.project import Project, program_files
 from ksail_pulumi.formats.python import program_text
@@ -35,10 +36,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     client = client_from_environment()
     inputs, unsaid = read_inputs(client, options.name, "python")
-    folder = Path(options.output)
-    project = Project(options.name, endpoint=client.endpoint, virtualenv=virtualenv_of(folder))
+    folder, installed = Path(options.output), requirement()
+    project = Project(
+        options.name, endpoint=client.endpoint, virtualenv=virtualenv_of(folder), requirement=installed.line
+    )
     write_new(program_files(project, program_text(inputs)), folder, force=options.force)
-    for remark in unsaid:
+    for remark in (*unsaid, *filter(None, [installed.remark])):
         print(f"ksail-pulumi: {remark}", file=sys.stderr)
     print("\n".join(_next_steps(project, folder)))
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.cli.arguments import count, describe, positive
+from ksail_pulumi.cli.installed import requirement
 from ksail_pulumi.formats.project import Project, check_project, project_files, write_files
 
 if TYPE_CHECKING:
@@ -40,13 +41,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    folder = Path(options.output)
+    folder, installed = Path(options.output), requirement()
     project = Project(
         name=options.name or folder.resolve().name,
         control_planes=options.control_planes,
         workers=options.workers,
         endpoint=options.endpoint,
         virtualenv=virtualenv_of(folder),
+        requirement=installed.line,
     )
     check_project(project)
     written = write_files(project_files(project), folder, force=options.force)
@@ -55,6 +57,8 @@ def run(options: argparse.Namespace) -> int:
             print(f"wrote {folder / name}")
         else:
             print(f"kept  {folder / name} (--force overwrites it)", file=sys.stderr)
+    if installed.remark and written["requirements.txt"]:
+        print(f"ksail-pulumi: {installed.remark}", file=sys.stderr)
     print(_next_steps(project, folder))
     return 0
 
@@ -80,6 +84,7 @@ def _next_steps(project: Project, folder: Path) -> str:
         "  export OMNI_SERVICE_ACCOUNT_KEY=<the key of a service account>",
         f"  pulumi stack init {project.stack}",
         "  pulumi up",
-        "Without an account: ksail-pulumi simulate -- pulumi up",
+        "Without an account: ksail-pulumi simulate --state omni.json -- pulumi up",
+        "And to end it: ksail-pulumi simulate --state omni.json -- pulumi destroy",
     ]
     return "\n".join(lines)

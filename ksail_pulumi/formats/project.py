@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.formats.ksail.file import check_name
 from ksail_pulumi.formats.ksail.patches import SCOPES
+from ksail_pulumi.omni.endpoint import normalise_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+MOST_NODES = 2**31 - 1
+"""KSail reads numbers of nodes as int32."""
 
 _PROGRAM = '''\
 """The cluster that ksail.yaml describes, on Sidero Omni."""
@@ -69,6 +73,7 @@ class Project:
         endpoint: URL of the Omni; `""`: from `OMNI_ENDPOINT` or the stack configuration.
         stack: Name of the first stack.
         virtualenv: Path of the virtual environment to run in; `""` for the `python` on PATH.
+        requirement: What requirements.txt installs this package from.
     """
 
     name: str
@@ -77,22 +82,25 @@ class Project:
     endpoint: str = ""
     stack: str = "dev"
     virtualenv: str = ""
+    requirement: str = "ksail-pulumi"
 
 
 def check_project(project: Project) -> None:
     """Refuse what the reader of `ksail.yaml` would refuse later.
 
     Raises:
-        InputError: The name is not valid, or there is no control plane.
+        InputError: The name is not valid, or a number of nodes.
+        SettingsError: The endpoint is not valid.
     """
     try:
         check_name(project.name)
     except ValueError as error:
         raise InputError("--name", str(error)) from None
-    if project.control_planes < 1:
-        raise InputError("--control-planes", "at least one control plane node is required")
-    if project.workers < 0:
-        raise InputError("--workers", "the number of workers must not be negative")
+    for option, least, number in (("--control-planes", 1, project.control_planes), ("--workers", 0, project.workers)):
+        if not least <= number <= MOST_NODES:
+            raise InputError(option, f"should be a number from {least} to {MOST_NODES}")
+    if project.endpoint:
+        normalise_endpoint(project.endpoint)
 
 
 def program_files(project: Project, program: str) -> dict[str, str]:
@@ -106,7 +114,7 @@ def _pulumi_files(project: Project, description: str, stack: str, program: str) 
         "Pulumi.yaml": _pulumi_yaml(project, description),
         f"Pulumi.{project.stack}.yaml": stack,
         "__main__.py": program,
-        "requirements.txt": "ksail-pulumi\n",
+        "requirements.txt": f"{project.requirement}\n",
     }
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import sys
+from importlib import metadata
 
 import pytest
 import yaml
@@ -38,7 +40,6 @@ def test_the_seeds_command_writes_a_project(tmp_path, capsys):
     output = capsys.readouterr()
     assert f"wrote {tmp_path}/ksail.yaml" in output.out
     assert "export OMNI_ENDPOINT=" in output.out
-    assert output.err == ""
 
 
 @pytest.mark.parametrize("endpoint", [[], ["--endpoint", "https://acme.omni.siderolabs.io"]])
@@ -59,9 +60,66 @@ def test_without_workers_the_control_plane_takes_workloads(tmp_path):
 
 
 def test_an_endpoint_is_written_down(tmp_path, capsys):
-    assert main(["init", *SEED, "--endpoint", 'https://o.example:443/"x"', "--output", str(tmp_path)]) == 0
-    assert load_ksail(tmp_path / "ksail.yaml", {}).endpoint == 'https://o.example:443/"x"'
+    assert main(["init", *SEED, "--endpoint", "https://o.example:443", "--output", str(tmp_path)]) == 0
+    assert load_ksail(tmp_path / "ksail.yaml", {}).endpoint == "https://o.example:443"
     assert "OMNI_ENDPOINT=" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--endpoint", "https://o.example:443/x"],
+            "omni endpoint 'https://o.example:443' is not valid: it has a path",
+        ),
+        (["--endpoint", "ftp://o.example"], "omni endpoint 'ftp://o.example' is not valid: the scheme is not"),
+        (["--workers", str(2**31)], "--workers: should be a number from 0 to 2147483647"),
+        (["--control-planes", str(2**31)], "--control-planes: should be a number from 1 to 2147483647"),
+    ],
+)
+def test_what_could_not_be_used_is_not_written(tmp_path, capsys, arguments, message):
+    assert main(["init", "--name", "shop", *arguments, "--output", str(tmp_path)]) == 1
+    assert message in capsys.readouterr().err
+    assert files(tmp_path) == set()
+
+
+class Installed:
+    """How an installer records a package."""
+
+    version = "1.2.3"
+
+    def __init__(self, record: dict[str, object] | None) -> None:
+        self.read_text = lambda _: None if record is None else json.dumps(record)
+
+
+@pytest.mark.parametrize(
+    ("record", "line", "remark"),
+    [
+        (None, "ksail-pulumi==1.2.3", ""),
+        ({"url": "file://{}/a.whl", "archive_info": {}}, "ksail-pulumi @ file://{}/a.whl", "on another computer"),
+        ({"url": "file://{}/gone.whl", "archive_info": {}}, "ksail-pulumi @ file://{}/gone.whl", "no longer exists"),
+        ({"url": "file://{}", "dir_info": {"editable": True}}, "-e {}", "on another computer"),
+        (
+            {"url": "https://example.com/r.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}},
+            "ksail-pulumi @ git+https://example.com/r.git@abc",
+            "installs ksail-pulumi from git+https",
+        ),
+        (
+            {"url": "https://example.com/a.whl", "archive_info": {}},
+            "ksail-pulumi @ https://example.com/a.whl",
+            "installs ksail-pulumi from https",
+        ),
+    ],
+)
+def test_the_requirements_name_what_is_installed(tmp_path, monkeypatch, capsys, record, line, remark):
+    (tmp_path / "a.whl").touch()
+    if record is not None:
+        record = {**record, "url": record["url"].format(tmp_path)}
+    monkeypatch.setattr(metadata, "distribution", lambda _: Installed(record))
+    assert main(["init", "--name", "shop", "--output", str(tmp_path / "shop")]) == 0
+    assert (tmp_path / "shop" / "requirements.txt").read_text() == line.format(tmp_path) + "\n"
+    said = capsys.readouterr().err
+    assert remark in said if remark else said == ""
 
 
 def test_the_folders_name_is_the_default(tmp_path, monkeypatch):
