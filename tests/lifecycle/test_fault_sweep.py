@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -29,7 +29,7 @@ from tests.sweeps import sample
 from .conftest import Lab
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
     from ksail_pulumi.lifecycle.session import Session
@@ -126,16 +126,17 @@ class Work:
     def __init__(self, lab: Lab, verb: str) -> None:
         self._lab = lab
         self._verb = verb
-        self._old = None if verb == "create" else lab.create(workers=1)
-        self._leaves = verb in ("delete", "replace")
+        self._old = None if verb == "create" else lab.create(workers=1, **OLD)
+        self._leaves = verb in ("delete", "delete after a backup", "replace")
 
     def do(self, seconds: float) -> None:
         session = self._lab.session(seconds=seconds, grace=1)
         try:
             if self._leaves:
-                delete(self._lab.name, session, identity=self._identity)
+                backup = self._verb == "delete after a backup"
+                delete(self._lab.name, session, identity=self._identity, backup_first=backup)
                 self._leaves, self._old = False, None
-            if self._verb != "delete":
+            if not self._verb.startswith("delete"):
                 outputs = self._apply(session)
                 assert outputs.ready
         except KsailPulumiError as error:
@@ -145,7 +146,7 @@ class Work:
     def _apply(self, session: Session) -> ClusterOutputs:
         if self._old is None:
             return create(self._lab.spec(workers=1), self._lab.mark, session)
-        wanted = self._lab.spec(workers=2, patches=[PATCH]) if self._verb == "update" else self._lab.spec(workers=1)
+        wanted = self._lab.spec(**WANTED.get(self._verb, {"workers": 1}))
         return update(wanted, self._identity, session, old=self._old.to_wire())
 
     @property
@@ -156,7 +157,12 @@ class Work:
 
 
 PATCH = {"name": "p", "inline": {"machine": {"sysctls": {"a": "1"}}}}
-VERBS = ("create", "update", "replace", "delete")
+OLD = {"talosVersion": "1.13.7"}
+WANTED: Mapping[str, Mapping[str, Any]] = {
+    "update": {"workers": 2, "patches": [PATCH], **OLD},
+    "upgrade after a backup": {"workers": 1, "talosVersion": "1.13.8", "backupBefore": ["upgrade"]},
+}
+VERBS = ("create", "update", "upgrade after a backup", "replace", "delete", "delete after a backup")
 PHASES = ("begin", "write", "wait")
 CASES = [(fault, verb) for fault in FAULTS for verb in VERBS]
 
@@ -198,7 +204,7 @@ def runs_into(fault: str, verb: str, phase: str, late: Callable[[], float]) -> N
             assert any(named in error for named in (lab.name, "Omni", "service account")), error
             connected(lab)
             work.do(120.0)
-        if verb == "delete":
+        if verb.startswith("delete"):
             assert lab.read() is None
         lab.delete()
         client.close()
