@@ -68,7 +68,7 @@ def heal(faults: Faults) -> None:
 
 
 class Trap:
-    """Lets one fault strike once: at once, after the first write, or when the waiting begins."""
+    """Lets one fault strike once: at once, after the first write, or when the waiting or the revert begins."""
 
     def __init__(self, lab: Lab, faults: Faults, fault: str, phase: str) -> None:
         self._faults = faults
@@ -79,7 +79,8 @@ class Trap:
         elif phase == "write":
             faults.on_write(lambda moment, _: self._strike() if moment == "after" else None)
         else:
-            lab.on_progress = lambda line: self._strike() if "machine" in line else None
+            begins = {"wait": "machine", "revert": "the upgrade failed"}[phase]
+            lab.on_progress = lambda line: self._strike() if begins in line else None
 
     @property
     def struck(self) -> bool:
@@ -181,6 +182,32 @@ def test_a_fault_ends_in_convergence_or_in_a_clear_error_in_time(
     with ThreadPoolExecutor(len(PHASES)) as pool:
         for ended in [pool.submit(runs_into, *case, phase, late) for phase in PHASES]:
             ended.result()
+
+
+@pytest.mark.parametrize("fault", sample(FAULTS))
+def test_a_fault_in_a_revert_ends_as_well(late: Callable[[], float], fault: str) -> None:
+    """An upgrade that cannot finish is taken back; the fault strikes when that begins."""
+    old = {"workers": 1, "talosVersion": "1.13.7"}
+    with Simulator(machines=len(MACHINES), speed="fast") as simulator:
+        client = connect(Connection(simulator.endpoint, simulator.service_account_key))
+        lab = Lab(client, "test-revert")
+        outputs = lab.create(**old)
+        stuck = min(lab.machines("workers"))
+        simulator.faults.unreachable.add(stuck)
+        trap = Trap(lab, simulator.faults, fault, "revert")
+        begin, late_before = time.monotonic(), late()
+        upgraded = {**old, "talosVersion": "1.13.8", "onUpgradeFailure": "revert"}
+        with pytest.raises(KsailPulumiError) as raised:
+            lab.update(outputs, session=lab.session(seconds=DEADLINE, grace=1), **upgraded)
+        # The revert may take the deadline once more.
+        assert time.monotonic() - begin - 2 * DEADLINE - (late() - late_before) < LATE
+        assert trap.struck
+        assert "1.13.8 failed" in str(raised.value)
+        trap.heal()
+        lab.on_progress = None
+        connected(lab)
+        assert lab.update(raised.value.outputs, session=lab.session(seconds=120.0), **upgraded).ready
+        client.close()
 
 
 def runs_into(fault: str, verb: str, phase: str, late: Callable[[], float]) -> None:
