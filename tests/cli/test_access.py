@@ -32,6 +32,7 @@ from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
+from tests.cli.test_imports import loaded_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -292,3 +293,8 @@ def test_kubectl_calls_the_plugin_for_its_token(home, monkeypatch, capsys):
 def test_the_command_and_the_resource_have_the_same_defaults():
     resource = Kubeconfig()
     assert (resource.user, resource.groups, duration(resource.ttl)) == (USER, GROUPS, KUBECONFIG_TTL)
+
+
+@pytest.mark.parametrize("command", ["kubeconfig", "token"])
+def test_what_kubectl_waits_for_builds_no_models(account, command):
+    assert not loaded_by(account, command, "nowhere") & {"pulumi", "pydantic", "rich"}
