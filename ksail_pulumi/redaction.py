@@ -42,10 +42,13 @@ _ARMOR = re.compile(
 _ENCODED = re.compile(r"(?:eyJ[\w+/=.-]{17,}|(?:ey[A-I]|ew[0-1k-p])[\w+/=.-]{37,})(?:(?:\s|\\[rn])+[\w+/=-]{20,})*")
 
 
-# A kernel argument or setting with a secret, the user and password in a URL, a token in a header, a bootstrap token.
+_WORD = re.compile(r"[\w.-]++")
+_OF_SECRET = re.compile(r"token|secret|passw(?:or)?d|credential|api[-_]?key", re.IGNORECASE)
+_SETTING = re.compile(r"""["']?\s{0,4}[=:]\s{0,4}["']?(?P<secret>[^\s"'&@,;]++)""")
+# The user and password in a URL, a token in a header, a bootstrap token of Kubernetes.
 _CREDENTIAL = re.compile(
-    r"""((?:[\w.-]*(?:token|secret|passw(?:or)?d|credential|api[-_]?key)[\w.-]*["']?\s*[=:]\s*["']?)"""
-    r"""|://(?=[^\s/@]+@)|\b(?:bearer|basic)\s+|(?<![\w.])(?=[a-z0-9]{6}\.[a-z0-9]{16}(?![\w.])))[^\s"'&@,;]+""",
+    r"""(?P<before>://(?=[^\s/@]++@)|\b(?:bearer|basic)\s{1,4})[^\s"'&@,;]++"""
+    r"""|(?<![\w.])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w.])""",
     re.IGNORECASE,
 )
 
@@ -66,7 +69,14 @@ def without_keys(text: str) -> str:
 
 def log_line(text: str) -> str:
     """A line of a machine's log, without keys, tokens and passwords."""
-    return _CREDENTIAL.sub(rf"\1{HIDDEN}", quoted(text))
+    parts, end = [], 0
+    for word in _WORD.finditer(text):
+        # The search is in words, because a pattern for the whole would take time with the square of the length.
+        if word.start() >= end and _OF_SECRET.search(word[0]) and (found := _SETTING.match(text, word.end())):
+            parts += [text[end : found.start("secret")], HIDDEN]
+            end = found.end()
+    shown_text = "".join([*parts, text[end:]])
+    return quoted(_CREDENTIAL.sub(lambda found: f"{found['before'] or ''}{HIDDEN}", shown_text))
 
 
 def shown(value: Any) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LINES = 5
 """How many lines of a log are shown."""
 
-_LONGEST = 300
+_LONGEST, _MOST_READ = 300, 2000
 
 
 def last_lines(machines: Sequence[str], client: Client | None) -> dict[str, tuple[str, ...]]:
@@ -39,7 +39,7 @@ def last_lines(machines: Sequence[str], client: Client | None) -> dict[str, tupl
 def _readable(lines: Sequence[str]) -> Iterator[str]:
     """Lines with time and message; Talos sends them as JSON."""
     for line in lines:
-        text = log_line(_message(line).strip())
+        text = log_line(_message(line)[:_MOST_READ].strip())
         if text:
             yield text if len(text) <= _LONGEST else text[: _LONGEST - 1] + HIDDEN
 
