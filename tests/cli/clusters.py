@@ -12,6 +12,8 @@ from ksail_pulumi.lifecycle.session import Deadline, Session
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import Client, connect
+from ksail_pulumi.omni.resources import CLUSTER_MACHINE_STATUS, LABEL_CONNECTED
+from ksail_pulumi.omni.watch import Query
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
 
@@ -45,3 +47,12 @@ def use(monkeypatch: Any, omni: Simulator, role: str = "") -> None:
     monkeypatch.setenv("OMNI_SERVICE_ACCOUNT_KEY", key)
     for name in ("SIDERO_SERVICE_ACCOUNT_KEY", "OMNI_CA_FILE"):
         monkeypatch.delenv(name, raising=False)
+
+
+def wait_until_joined(omni: Simulator, machine: str) -> None:
+    """Wait until a machine is in the cluster and connected."""
+    with client_of(omni).state.watch(Query(CLUSTER_MACHINE_STATUS, id=machine)) as watch:
+        while (event := watch.next(timeout=60)) is not None:
+            if event.kind != "destroyed" and event.resource and LABEL_CONNECTED in event.resource.labels:
+                return
+    raise AssertionError(f"machine {machine} has not joined the cluster")

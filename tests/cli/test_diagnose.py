@@ -10,7 +10,7 @@ from ksail_pulumi.cli.app import main
 from ksail_pulumi.simulator.faults import Faults
 from ksail_pulumi.simulator.machines import MachineSetup
 
-from .clusters import shop, use
+from .clusters import shop, use, wait_until_joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,7 @@ MACHINES = [MachineSetup(FIRST), MachineSetup(SECOND)]
 def stuck() -> Iterator[Simulator]:
     """An Omni with a cluster whose worker never gets ready."""
     with shop(machines=MACHINES, faults=Faults(never_join=[SECOND]), workers=1, waitFor="none") as omni:
+        wait_until_joined(omni, SECOND)
         yield omni
 
 

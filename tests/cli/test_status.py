@@ -13,7 +13,7 @@ from ksail_pulumi.omni.watch import Query
 from ksail_pulumi.simulator.faults import Faults
 from ksail_pulumi.simulator.machines import MachineSetup
 
-from .clusters import client_of, shop, use
+from .clusters import client_of, shop, use, wait_until_joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +34,7 @@ def running() -> Iterator[Simulator]:
 def stuck() -> Iterator[Simulator]:
     """An Omni with a cluster whose second machine never gets ready."""
     with shop(machines=MACHINES, faults=Faults(never_join=[SECOND]), workers=2, waitFor="none") as omni:
+        wait_until_joined(omni, SECOND)
         yield omni
 
 
@@ -85,14 +86,17 @@ def test_a_watch_ends_when_the_cluster_is_healthy(monkeypatch, capsys):
         assert main(["status", "shop", "--watch"]) == 0
     output = capsys.readouterr()
     assert output.out.startswith("shop is healthy: 3/3 machines running")
-    assert "waiting for" in output.err
+    assert "/3 machines " in output.err
 
 
 def test_on_a_terminal_the_watch_shows_a_tree(monkeypatch, capsys):
-    with shop(machines=3, workers=2, waitFor="none") as omni:
+    faults = Faults(never_join=[SECOND])
+    with shop(machines=MACHINES, faults=faults, workers=2, waitFor="none") as omni:
         use(monkeypatch, omni)
         monkeypatch.setenv("COLUMNS", "150")
         monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+        assert main(["status", "shop", "--timeout", "2s"]) == 3
+        faults.never_join.discard(SECOND)
         assert main(["status", "shop", "--watch"]) == 0
     text = capsys.readouterr().out
     assert "shop is not healthy: " in text.replace("\x1b[1;33m", "").replace("\x1b[0m", "")
