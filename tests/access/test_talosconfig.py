@@ -31,7 +31,8 @@ def test_a_context_of_another_omni_is_not_overwritten():
 
 
 @pytest.mark.parametrize(
-    ("text", "reported"), [("contexts: []\n", "config:1: contexts: should be a mapping"), ("a: [\n", "config:2: invalid")]
+    ("text", "reported"),
+    [("contexts: []\n", "config:1: contexts: should be a mapping"), ("a: [\n", "config:2: invalid YAML")],
 )
 def test_a_broken_file_is_reported_with_its_line(text, reported):
     with pytest.raises(ConfigFileError) as broken:
