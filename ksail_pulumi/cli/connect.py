@@ -52,9 +52,14 @@ def run(options: argparse.Namespace) -> int:
 def _run(command: list[str]) -> int:
     """Run a command in this terminal until it ends by itself, also at a signal; returns its exit code."""
     process: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
 
     def forward(number: int, _: Any) -> None:
-        if process is not None and number != signal.SIGINT:  # the terminal sends Ctrl-C to it, too
+        if number == signal.SIGINT:
+            return  # the terminal sends Ctrl-C to the command, too
+        if process is None:
+            early.append(number)
+        else:
             process.send_signal(number)
 
     names = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -62,6 +67,8 @@ def _run(command: list[str]) -> int:
     before = {number: signal.signal(number, forward) for number in numbers}
     try:
         process = subprocess.Popen(command)
+        for number in early:
+            process.send_signal(number)
         code = process.wait()
     finally:
         for number, handler in before.items():
