@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _TTL = timedelta(hours=24)
 """How long k9s can be used without a new start."""
+
+
+_WAIT_SECONDS = 1.0
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -69,7 +73,11 @@ def _run(command: list[str]) -> int:
         process = subprocess.Popen(command)
         for number in early:
             process.send_signal(number)
-        code = process.wait()
+        code = None
+        while code is None:
+            # Not one long wait: a signal that comes just before it would be handled after it only.
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(_WAIT_SECONDS)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
