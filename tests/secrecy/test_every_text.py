@@ -58,7 +58,7 @@ EXEMPT = {
     "provider/credentials.py differ": "the name of an output and a date",
     "provider/host/call.py call": "the name of a class of Python",
     "provider/looking.py _Asking._left_behind": "a cluster's name, its machines and an endpoint",
-    "provider/verbs.py read": "a cluster's name and an endpoint",
+    "provider/verbs.py _read": "a cluster's name and an endpoint",
     "provider/verbs.py _in_short": "a number of machines and the versions",
     "testing/__init__.py __getattr__": "a name in the test's own import",
     "testing/stacks.py PulumiStacks._copy": "a folder of the test's own",

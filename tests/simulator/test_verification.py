@@ -23,6 +23,7 @@ STATE_METHODS = ("Get", "List", "Create", "Update", "Teardown", "TeardownAndDest
 MANAGEMENT_METHODS = (
     *("Kubeconfig", "Talosconfig", "Omniconfig", "ValidateConfig", "KubernetesUpgradePreChecks"),
     *("KubernetesSyncManifests", "DestroyServiceAccount", "ReadAuditLog", "CreateJoinToken", "MachinePowerOn"),
+    "MachineLogs",
 )
 INVALID = ("UNAUTHENTICATED", "invalid signature")
 OK = ("OK", "")

@@ -27,7 +27,6 @@ def test_every_input_is_documented() -> None:
     assert [field.name for field in dataclasses.fields(OmniClusterArgs) if f"`{field.name}`" not in text] == []
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/cli.md"])
-def test_every_command_is_documented(document: str) -> None:
-    text = (ROOT / document).read_text()
+def test_every_command_is_documented() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text()
     assert [name for name in COMMANDS if f"ksail-pulumi {name}" not in text] == []
