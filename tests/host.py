@@ -221,17 +221,17 @@ def new_log(folder):
 class Nursery:
     """Starts provider processes at a fraction of the cost: by forking one that has loaded its modules already."""
 
-    def __init__(self):
-        command = [sys.executable, "-u", str(pathlib.Path(__file__).parent / "nursery.py")]
+    def __init__(self, sdk=sys.executable):
+        command = [sdk, "-u", str(pathlib.Path(__file__).parent / "nursery.py")]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment_of_host()
         )
 
-    def start(self, engine, provider, folder):
+    def start(self, engine, provider, folder, *, environment=None):
         log = new_log(folder)
         told = log.with_suffix(".told")
         os.mkfifo(told)
-        request = {"environment": environment_of_host(), "told": str(told), "log": str(log), "engine": engine.address}
+        request = {"environment": environment_of_host(environment), "told": str(told), "log": str(log), "engine": engine.address}
         print(json.dumps(request), file=self._process.stdin, flush=True)
         number = int(self._process.stdout.readline())
         return Process(Forked(number, told.open("rb")), provider, log)

@@ -13,7 +13,7 @@ from pulumi.dynamic.dynamic import serialize_provider
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.provider.cluster import OmniClusterProvider
-from tests.host import ROOT, Engine, Failed, start_host
+from tests.host import ROOT, Engine, Failed, Nursery, start_host
 
 LOWEST = os.environ.get("KSAIL_PULUMI_LOWEST_PYTHON") or str(ROOT / ".venv-lowest/bin/python")
 
@@ -36,14 +36,26 @@ def engine():
     found.server.stop(None).wait()
 
 
+@pytest.fixture(scope="session")
+def nursery(sdk):
+    """Forks provider processes of the SDK."""
+    found = Nursery(sdk)
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def start_process(sdk, engine, tmp_path):
-    """Start the provider process: `start_process(provider, hidden="frames", environment={…})`."""
+def start_process(sdk, nursery, engine, tmp_path):
+    """Start the provider process: `start_process(provider, environment={…})`; with `hidden="frames"` a special one."""
     started = []
 
-    def start(provider, **options):
-        started.append(start_host(sdk, engine, provider, tmp_path, **options))
-        return started[-1]
+    def start(provider, *, hidden="", environment=None):
+        if hidden:
+            process = start_host(sdk, engine, provider, tmp_path, hidden=hidden, environment=environment)
+        else:
+            process = nursery.start(engine, provider, tmp_path, environment=environment)
+        started.append(process)
+        return process
 
     yield start
     for process in started:
