@@ -231,7 +231,12 @@ class Nursery:
         log = new_log(folder)
         told = log.with_suffix(".told")
         os.mkfifo(told)
-        request = {"environment": environment_of_host(environment), "told": str(told), "log": str(log), "engine": engine.address}
+        request = {
+            "environment": environment_of_host(environment),
+            "told": str(told),
+            "log": str(log),
+            "engine": engine.address,
+        }
         print(json.dumps(request), file=self._process.stdin, flush=True)
         number = int(self._process.stdout.readline())
         return Process(Forked(number, told.open("rb")), provider, log)

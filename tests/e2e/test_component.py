@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.e2e import server
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ KSailCluster("west", wait_for="none", cluster_opts=pulumi.ResourceOptions(aliase
 """
 
 
+@pytest.mark.sweep
 def test_a_cluster_moves_into_a_component(project: Project, omni: Client) -> None:
     project.init()
     project.program(BEFORE)

@@ -39,6 +39,7 @@ def contexts(file: Path) -> list[str]:
     return [each["name"] for each in yaml.safe_load(file.read_text())["contexts"]]
 
 
+@pytest.mark.sweep
 def test_up_keeps_a_context_that_destroy_removes(project: Project, omni: Client, tmp_path: Path) -> None:
     file = tmp_path / "config"
     file.write_text(OTHERS)

@@ -15,6 +15,7 @@ from ksail_pulumi.cli.app import main
 from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH
 from ksail_pulumi.testing import Simulator
 from tests.e2e.project import ROOT, Project
+from tests.sweeps import sample
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,13 +72,17 @@ def test_the_root_project_can_be_previewed_without_credentials(tmp_path: Path, p
     assert "still contains the placeholder <account>" in preview.output
 
 
-@pytest.mark.parametrize(("example", "nodes"), [("single-node", 1), ("patches", 3), ("addons", 2)])
-def test_an_example_with_one_stack(pulumi_stack: PulumiStacks, example: str, nodes: int) -> None:
+NODES = {"single-node": 1, "patches": 3, "addons": 2}
+
+
+@pytest.mark.parametrize("example", sample(NODES))
+def test_an_example_with_one_stack(pulumi_stack: PulumiStacks, example: str) -> None:
     stack = pulumi_stack(EXAMPLES / example)
-    assert len(stack.up().outputs["nodes"].value) == nodes
+    assert len(stack.up().outputs["nodes"].value) == NODES[example]
     stack.preview(expect_no_changes=True)
 
 
+@pytest.mark.sweep
 def test_two_stacks_of_one_program(pulumi_stack: PulumiStacks) -> None:
     dev, prod = (pulumi_stack(EXAMPLES / "dev-and-prod", name) for name in ("dev", "prod"))
     prod.set_config("workers", ConfigValue("1"))
@@ -90,6 +95,7 @@ def test_two_stacks_of_one_program(pulumi_stack: PulumiStacks) -> None:
         prod.destroy()
 
 
+@pytest.mark.sweep
 def test_two_omnis_in_one_stack(omni: Simulator, pulumi_stack: PulumiStacks, monkeypatch: pytest.MonkeyPatch) -> None:
     with Simulator(machines=2, seed=1) as other:
         monkeypatch.setenv("OMNI_EU_KEY", omni.service_account_key)
@@ -102,6 +108,7 @@ def test_two_omnis_in_one_stack(omni: Simulator, pulumi_stack: PulumiStacks, mon
         assert [cluster.id for cluster in other.store.list(CLUSTER)] == ["us"]
 
 
+@pytest.mark.sweep
 def test_what_init_writes_runs_at_once(tmp_path: Path, pulumi_stack: PulumiStacks) -> None:
     assert main(["init", "--name", "fresh", "--workers", "1", "--output", str(tmp_path / "fresh")]) == 0
     outputs = pulumi_stack(tmp_path / "fresh").up().outputs
@@ -109,6 +116,7 @@ def test_what_init_writes_runs_at_once(tmp_path: Path, pulumi_stack: PulumiStack
     assert sorted(outputs["nodes"].value.values()) == ["controlplane", "worker"]
 
 
+@pytest.mark.sweep
 def test_what_runs_in_a_cluster_follows_its_replacement_only(
     tmp_path: Path, pulumi: dict[str, str], omni: Simulator
 ) -> None:
@@ -129,6 +137,7 @@ def test_what_runs_in_a_cluster_follows_its_replacement_only(
     project.destroy()
 
 
+@pytest.mark.sweep
 def test_pulumi_new_makes_a_project_from_the_template(tmp_path: Path, pulumi: dict[str, str], omni: Simulator) -> None:
     project = Project.create(tmp_path, pulumi, environment(omni))
     folder = tmp_path / "shop"

@@ -202,6 +202,7 @@ def test_an_exported_cluster_is_taken_over_without_a_change(
     assert set(project.preview("--expect-no-changes").changes) == {"unchanged"}
 
 
+@pytest.mark.sweep
 def test_what_import_writes_takes_the_cluster_over_and_then_has_nothing_to_do(
     project: Project,
     omni: Client,

@@ -19,6 +19,7 @@ PATCHED = {
 }
 
 
+@pytest.mark.sweep
 def test_a_resource_renamed_with_an_alias_keeps_its_cluster_and_its_old_name_gets_no_second_one(
     project: Project, omni: Client
 ) -> None:

@@ -86,6 +86,7 @@ if "cluster" in asked:
 
 
 class TestFunctions:
+    @pytest.mark.sweep
     def test_read_while_the_program_runs_and_wait_for_their_inputs(
         self, project: Project, free_machines: list[str]
     ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ksail_pulumi.omni.resources import CONFIG_PATCH, LABEL_CLUSTER
 from tests.e2e.project import need
 from tests.ksail_made import PATCHES, create_with_ksail, write_project
@@ -20,6 +22,7 @@ def said(run: Run) -> str:
     return " ".join(run.output.split())
 
 
+@pytest.mark.sweep
 def test_the_patches_of_a_cluster_that_ksail_made_are_the_programs_from_then_on(
     project: Project, omni: Client, cluster_name: str, free_machines: list[str]
 ) -> None:
