@@ -16,7 +16,7 @@ from ksail_pulumi.access.files import change, expanded, text_of
 from ksail_pulumi.cli.arguments import describe, port, positive
 from ksail_pulumi.cli.live import ChangeLog, view
 from ksail_pulumi.cli.output import rich_terminal
-from ksail_pulumi.errors import ConfigFileError, InputError, SettingsError
+from ksail_pulumi.errors import ConfigFileError, InputError, KsailPulumiError, SettingsError
 from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.ownership import OwnershipMark, forgetting
 from ksail_pulumi.simulator.server import Simulator
@@ -24,7 +24,6 @@ from ksail_pulumi.simulator.server import Simulator
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from ksail_pulumi.simulator.saved import SavedOmni
 
@@ -60,11 +59,59 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
 
 
+class _Kept:
+    """The Omni in the file of `--state`, during one run.
+
+    Attributes:
+        file: The file.
+        saved: The Omni of the last run; None if there is no file.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Read the file.
+
+        Raises:
+            ConfigFileError: It cannot be read, or is another file.
+        """
+        from ksail_pulumi.simulator.saved import NotSavedError, SavedOmni  # its models are slow to import
+
+        self.file = expanded(path)
+        self.saved: SavedOmni | None = None
+        self._text = text_of(self.file)
+        if not self.file.exists():
+            return
+        try:
+            self.saved = SavedOmni.read(self._text)
+        except NotSavedError:
+            reason = "not a file that `ksail-pulumi simulate --state` has written: choose another one, or delete it"
+            raise ConfigFileError(str(self.file), 0, "", reason) from None
+
+    def keep(self, omni: Simulator) -> None:
+        """Write the Omni. Done at the start too: what cannot be kept, and a second run, ends there.
+
+        Raises:
+            ConfigFileError: The file cannot be written, or somebody else has written it since.
+        """
+        new = omni.save().text()
+
+        def replaced(text: str) -> str:
+            if text != self._text:
+                reason = "the file has changed while this Omni ran: it stays as it is, and this Omni is not kept"
+                raise ConfigFileError(str(self.file), 0, "", reason)
+            return new
+
+        change(self.file, replaced)
+        self._text = new
+
+
 def run(options: argparse.Namespace) -> int:
     program: list[str] = options.program
     if program and shutil.which(program[0]) is None:
         raise InputError("", f"{program[0]}: command not found")
-    with _started(options) as omni:
+    kept = _Kept(options.state) if options.state else None
+    if kept is not None:
+        _refuse_another(kept, options)
+    with _started(options, kept) as omni:
         environment = {"OMNI_ENDPOINT": omni.endpoint, "OMNI_SERVICE_ACCOUNT_KEY": omni.service_account_key}
         if program:
             code = _run_program(program, environment)
@@ -73,14 +120,26 @@ def run(options: argparse.Namespace) -> int:
                 print(f"export {name}={shlex.quote(value)}")
             _watch(omni)
             code = 0
-        _say_what_is_lost(omni, options.state)
+    return _ended(omni, kept, code)
+
+
+def _ended(omni: Simulator, kept: _Kept | None, code: int) -> int:
+    """Keep an Omni that has ended, or name what ends with it; returns the exit code."""
+    if kept is not None:
+        try:
+            kept.keep(omni)
+        except KsailPulumiError as error:
+            print(f"ksail-pulumi: {error}", file=sys.stderr)
+            code = code or 1
+        else:
+            return code
+    _say_what_is_lost(omni)
     return code
 
 
 @contextmanager
-def _started(options: argparse.Namespace) -> Iterator[Simulator]:
-    file = expanded(options.state) if options.state else None
-    saved = _saved(file, options) if file is not None and file.exists() else None
+def _started(options: argparse.Namespace, kept: _Kept | None) -> Iterator[Simulator]:
+    saved = kept.saved if kept else None
     port = options.port or (saved.port if saved else 0)
     omni = Simulator(machines=options.machines or 6, speed=options.speed, port=port, saved=saved)
     try:
@@ -88,36 +147,30 @@ def _started(options: argparse.Namespace) -> Iterator[Simulator]:
     except OSError as error:
         raise SettingsError(f"port {port} on 127.0.0.1 is not available; is it in use?") from error
     try:
+        if kept is not None:
+            kept.keep(omni)
         yield omni
     finally:
         omni.stop()
-        if file is not None:
-            text = omni.save().text()
-            change(file, lambda _: text)
 
 
-def _saved(file: Path, options: argparse.Namespace) -> SavedOmni:
-    from ksail_pulumi.simulator.saved import NotSavedError, SavedOmni  # its models are slow to import
-
-    try:
-        saved = SavedOmni.read(text_of(file))
-    except NotSavedError:
-        reason = "not a file that `ksail-pulumi simulate --state` has written: choose another one, or delete it"
-        raise ConfigFileError(str(file), 0, "", reason) from None
-    for option, there in (("machines", len(saved.machines)), ("port", saved.port)):
+def _refuse_another(kept: _Kept, options: argparse.Namespace) -> None:
+    """Refuse options that the Omni in the file does not have."""
+    if kept.saved is None:
+        return
+    for option, there in (("machines", len(kept.saved.machines)), ("port", kept.saved.port)):
         if getattr(options, option) not in (None, there):
-            reason = f"the Omni in {file} has {there}: leave the option out, or choose another file"
+            reason = f"the Omni in {kept.file} has {there}: leave the option out, or choose another file"
             raise InputError(f"--{option}", reason)
-    return saved
 
 
-def _say_what_is_lost(omni: Simulator, state: str) -> None:
-    """Name the clusters that a stack still has while their Omni ends."""
-    for cluster in () if state else omni.store.list(CLUSTER):
+def _say_what_is_lost(omni: Simulator) -> None:
+    """Name the clusters that a stack still has although their Omni has ended."""
+    for cluster in omni.store.list(CLUSTER):
         mark = OwnershipMark(OwnershipMark.owner_of(cluster) or "")
         if mark.urn:
             print(
-                f"ksail-pulumi: this Omni ends now, and with it cluster {cluster.id}, which is still in stack "
+                f"ksail-pulumi: this Omni has ended, and with it cluster {cluster.id}, which is still in stack "
                 f"{mark.stack}. To remove it from the stack, run {forgetting(mark.urn)}. To keep the Omni for the next "
                 "run, use --state FILE",
                 file=sys.stderr,

@@ -62,7 +62,7 @@ def test_a_cluster_that_ends_with_its_omni_is_named_with_the_command_that_remove
     done = simulate("--", sys.executable, "-c", CREATE)
     assert (done.returncode, done.stderr) == (
         0,
-        "ksail-pulumi: this Omni ends now, and with it cluster shop, which is still in stack organization/web/dev. To "
+        "ksail-pulumi: this Omni has ended, and with it cluster shop, which is still in stack organization/web/dev. To "
         f"remove it from the stack, run `pulumi state delete --target-dependents '{URN}'`. To keep the Omni for the "
         "next run, use --state FILE\n",
     )
@@ -87,6 +87,35 @@ def test_an_omni_in_a_file_has_its_own_machines_and_port(tmp_path: Path):
             rf"ksail-pulumi: --{option}: the Omni in {file} has \d+: leave the option out, or choose another file\n",
             done.stderr,
         )
+
+
+def test_a_file_that_cannot_be_written_is_reported_before_the_command_runs(tmp_path: Path):
+    done = simulate("--state", "/proc/none/omni.json", "--", "touch", str(tmp_path / "ran"))
+    assert done.returncode == 1
+    assert "omni.json: cannot write the file: " in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_somebody_else_wrote_meanwhile_stays_and_the_clusters_are_named(tmp_path: Path):
+    file = tmp_path / "omni.json"
+    write = f"{CREATE}\nopen({str(file)!r}, 'w').write('mine')"
+    done = simulate("--state", str(file), "--", sys.executable, "-c", write)
+    assert done.returncode == 1
+    first, second = done.stderr.splitlines()
+    assert first == (
+        f"ksail-pulumi: {file}: the file has changed while this Omni ran: it stays as it is, and this Omni is not kept"
+    )
+    assert URN in second
+    assert file.read_text() == "mine"
+
+
+def test_a_second_run_with_the_same_file_is_refused(tmp_path: Path):
+    file = tmp_path / "omni.json"
+    again = f"{COMMAND} simulate --state {file} -- true"
+    done = simulate("--state", str(file), "--", "sh", "-c", again)
+    assert done.returncode == 1
+    assert "is not available; is it in use?" in done.stderr
+    assert simulate("--state", str(file), "--", "true").returncode == 0
 
 
 def test_another_file_is_no_omni_and_stays(tmp_path: Path):
