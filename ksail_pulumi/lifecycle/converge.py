@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.addons.findings import outdates_manifests
 from ksail_pulumi.errors import NotEnoughMachinesError
 from ksail_pulumi.lifecycle.apply import apply
-from ksail_pulumi.lifecycle.cut_off import remove_cut_off, wait_until_chosen
+from ksail_pulumi.lifecycle.cut_off import remove_chosen, remove_cut_off
 from ksail_pulumi.lifecycle.ownership import refuse_locked
 from ksail_pulumi.lifecycle.snapshot import take_snapshot
 from ksail_pulumi.lifecycle.waiting.goal import Goal
 from ksail_pulumi.lifecycle.waiting.gone import wait_until_free, wait_until_gone
 from ksail_pulumi.omni.resources import LABEL_MACHINE_SET, MACHINE_SET, MACHINE_SET_NODE
-from ksail_pulumi.plan.cut_off import cut_off_machines, departed_machines, given_back, refused_departures
+from ksail_pulumi.plan.cut_off import (
+    cut_off_machines,
+    departed_machines,
+    given_back,
+    refused_departures,
+    sizes_of_classes,
+)
 from ksail_pulumi.plan.diff import merge, release, steps
 from ksail_pulumi.plan.locks import without_lock
 from ksail_pulumi.plan.machine_fields import set_by_configs
@@ -111,8 +117,9 @@ def converge(
         leaving |= _leaving(planned.plan, snapshot)
         if spec.on_update.disconnected_machines == "remove":
             departed = departed_machines(planned.plan, planned.assignment, snapshot, mark)
-            wait_until_chosen(given_back(planned.plan, snapshot), session, spec.name)
             removed |= remove_cut_off(set(departed) - removed, session, spec.name)
+            chosen, sizes = given_back(planned.plan, snapshot), sizes_of_classes(planned.plan)
+            removed |= remove_chosen(set(chosen) - removed, sizes, session, spec.name)
         shrinks |= bool(leaving) or _class_shrinks(planned.plan)
         outdated |= outdates_manifests(planned.plan.changed)
         if applied.lost:

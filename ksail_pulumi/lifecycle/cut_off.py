@@ -5,6 +5,7 @@ They are removed by their Link, as `omnictl cluster template delete --destroy-di
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,19 @@ from ksail_pulumi.errors import NotFoundError
 from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
 from ksail_pulumi.lifecycle.waiting.watch import follow, queries
-from ksail_pulumi.omni.resources import LABEL_CONNECTED, LINK, MACHINE_SET_NODE, MACHINE_STATUS, machine_name
+from ksail_pulumi.omni.resources import (
+    LABEL_CONNECTED,
+    LABEL_MACHINE_SET,
+    LINK,
+    MACHINE_SET_NODE,
+    MACHINE_STATUS,
+    machine_name,
+)
 
 _CHOSEN = (MACHINE_SET_NODE, MACHINE_STATUS)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from ksail_pulumi.lifecycle.session import Session
     from ksail_pulumi.omni.resources import Resource
@@ -44,21 +52,38 @@ def remove_cut_off(machines: Collection[str], session: Session, cluster: str) ->
     return {machine.id for machine in found}
 
 
-def wait_until_chosen(machines: Collection[str], session: Session, cluster: str) -> None:
-    """Wait until Omni takes these machines of classes out of the cluster, or they are connected again.
+def remove_chosen(machines: Collection[str], sizes: Mapping[str, int], session: Session, cluster: str) -> set[str]:
+    """Remove those of the machines that Omni chooses from sets of a class that become smaller; returns their IDs.
+
+    Newer Omnis take out one machine after the other, and wait until it is wiped before they choose the next one.
+
+    Args:
+        machines: The machines that are not connected.
+        sizes: The new sizes of the sets, by ID.
+        session: The Omni and the deadline.
+        cluster: The cluster's name.
 
     Raises:
         WaitTimeoutError: The session's deadline passed.
         CancelledError: The session was cancelled.
-        OmniError: The watch failed.
+        OmniError: Omni refused, or did not answer.
     """
-    if not machines:
-        return
+    left, removed = set(machines), set[str]()
+    while left:
+        _wait_until_chosen(left, sizes, session, cluster)
+        if not (gone := remove_cut_off(left, session, cluster)):
+            break  # they are connected again, or Omni has chosen others
+        removed |= gone
+        left -= gone
+    return removed
+
+
+def _wait_until_chosen(machines: Collection[str], sizes: Mapping[str, int], session: Session, cluster: str) -> None:
     view = ClusterView(cluster)
     follow(
         session,
         view,
-        _Chosen(view, machines),
+        _Chosen(view, machines, sizes),
         queries(cluster, _CHOSEN),
         describe=lambda: "waiting for Omni to choose the machines that leave",
         awaited=lambda: Awaited(leaving=set(machines)),
@@ -67,20 +92,31 @@ def wait_until_chosen(machines: Collection[str], session: Session, cluster: str)
 
 
 class _Chosen:
-    """Reached once each of the machines leaves the cluster, or is connected."""
+    """Reached once one of the machines leaves the cluster, or all are connected, or the sets have their sizes."""
 
-    def __init__(self, view: ClusterView, machines: Collection[str]) -> None:
+    def __init__(self, view: ClusterView, machines: Collection[str], sizes: Mapping[str, int]) -> None:
         self._view = view
         self._machines = machines
+        self._sizes = sizes
         self._since: float | None = None
 
     def observe(self, now: float) -> None:
-        if self._since is None and self._view.synced(_CHOSEN) and not any(map(self._stays, self._machines)):
+        if self._since is None and self._view.synced(_CHOSEN) and self._reached():
             self._since = now
 
-    def _stays(self, machine: str) -> bool:
-        node, status = self._view.get(MACHINE_SET_NODE, machine), self._view.get(MACHINE_STATUS, machine)
-        return node is not None and not node.tearing_down and status is not None and not _connected(status)
+    def _reached(self) -> bool:
+        nodes = [node for node in self._view.all(MACHINE_SET_NODE) if not node.tearing_down]
+        staying = {node.id for node in nodes}
+        sets = Counter(node.labels.get(LABEL_MACHINE_SET, "") for node in nodes)
+        return (
+            not staying.issuperset(self._machines)
+            or all(map(self._connected, self._machines))
+            or all(sets[each] <= size for each, size in self._sizes.items())
+        )
+
+    def _connected(self, machine: str) -> bool:
+        status = self._view.get(MACHINE_STATUS, machine)
+        return status is None or _connected(status)
 
     def done_at(self) -> float | None:
         return self._since

@@ -36,15 +36,18 @@ def given_back(plan: Plan, snapshot: Snapshot) -> list[str]:
     Omni takes those that it cannot reach first, the oldest of them first (v1.10, `machine_set_node.go`).
     """
     chosen: list[str] = []
-    for update in plan.updates:
-        size = _size_of_class(update.desired)
-        if size is None:
-            continue
-        nodes = [node for node in _staying_nodes(snapshot) if node.labels.get(LABEL_MACHINE_SET) == update.desired.id]
+    for set_id, size in sizes_of_classes(plan).items():
+        nodes = [node for node in _staying_nodes(snapshot) if node.labels.get(LABEL_MACHINE_SET) == set_id]
         surplus = max(len(nodes) - size, 0)
         nodes.sort(key=lambda node: (node.created or datetime.max.replace(tzinfo=UTC), node.id))
         chosen += [node.id for node in nodes if _is_cut_off(node.id, snapshot)][:surplus]
     return chosen
+
+
+def sizes_of_classes(plan: Plan) -> dict[str, int]:
+    """The sizes of the sets that a plan changes and whose machines Omni chooses from a class, by ID."""
+    sizes = {update.desired.id: _size_of_class(update.desired) for update in plan.updates}
+    return {set_id: size for set_id, size in sizes.items() if size is not None}
 
 
 def departed_machines(plan: Plan, assignment: Assignment, snapshot: Snapshot, mark: OwnershipMark) -> list[str]:
