@@ -54,13 +54,21 @@ def expanded(path: str) -> Path:
         raise SettingsError("the home folder is not known: set the environment variable HOME") from None
 
 
+def real(path: Path) -> Path:
+    """The file that a path leads to: the same for all spellings of the path, and for links."""
+    return Path(os.path.realpath(path))  # not `resolve`, which raises a RuntimeError for a link to itself
+
+
 def text_of(path: Path) -> str:
     """The text of a file; empty if there is none.
 
     Raises:
         ConfigFileError: It cannot be read.
     """
-    return read_text(path) if path.exists() else ""
+    try:
+        return read_text(path) if path.exists() else ""
+    except OSError as error:  # of `exists`, where its folder may not be read
+        raise ConfigFileError(str(path), 0, "", f"cannot read the file: {error.strerror}") from None
 
 
 def change(path: Path, changed: Callable[[str], str]) -> None:
@@ -74,11 +82,12 @@ def change(path: Path, changed: Callable[[str], str]) -> None:
         ConfigFileError: The file cannot be read or written, or is locked for longer than `WAIT_SECONDS`.
     """
     try:
-        target = Path(os.path.realpath(path))
-        for folder in {path.parent, target.parent}:
+        # In one spelling: the file itself must not look like a link to it, which would have the same lock.
+        link, target = real(path.parent) / path.name, real(path)
+        for folder in {link.parent, target.parent}:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with ExitStack() as locks:
-            for each in sorted({path, target}):
+            for each in sorted({link, target}):
                 locks.enter_context(_locked(each))
             text = text_of(target)
             if (new := changed(text)) != text:

@@ -71,6 +71,28 @@ def test_a_link_stays_a_link_and_both_are_locked(tmp_path: Path) -> None:
     assert target.read_text() == "(True, True)"
 
 
+@pytest.mark.parametrize("spelling", ["linked/config", "linked/../kube/config", "kube/../kube/config", "twice/config"])
+def test_a_file_has_one_lock_in_every_spelling(spelling: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "WAIT_SECONDS", 0.1)
+    file = tmp_path / "kube" / "config"
+    (tmp_path / "linked").symlink_to(file.parent)  # the folder is missing until the change
+    (tmp_path / "twice").symlink_to("linked")
+    files.change(tmp_path / spelling, lambda _: str([each.name for each in file.parent.iterdir()]))
+    assert file.read_text() == "['config.lock']"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_link_to_itself_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "kube").symlink_to("kube")
+    with pytest.raises(ConfigFileError, match="cannot write the file: "):
+        files.change(tmp_path / "kube" / "config", str)
+
+
+def test_a_path_that_cannot_be_looked_at_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFileError, match="cannot read the file: File name too long"):
+        files.text_of(tmp_path / ("x" * 300))
+
+
 def test_a_failing_change_loses_nothing(tmp_path: Path) -> None:
     file = tmp_path / "config"
     file.write_text("a: 1\n")
