@@ -35,27 +35,18 @@ KEY_BELONGS = (
 )
 
 # In a `repr` and in JSON the line ends of a key are written as \n.
-_ARMOR = re.compile(
+ARMOR = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(?:.*?-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----|.*)", re.DOTALL
 )
 # What `{"`, and `{` before a space or the end of a line, become in base64. Its lines may be wrapped.
 _ENCODED = re.compile(r"(?:eyJ[\w+/=.-]{17,}|(?:ey[A-I]|ew[0-1k-p])[\w+/=.-]{37,})(?:(?:\s|\\[rn])+[\w+/=-]{20,})*")
-
-
-_WORD = re.compile(r"[\w.-]++")
-_OF_SECRET = re.compile(r"token|secret|passw(?:or)?d|credential|api[-_]?key", re.IGNORECASE)
-_SETTING = re.compile(r"""["']?\s{0,4}[=:]\s{0,4}["']?(?P<secret>[^\s"'&@,;]++)""")
-# The user and password in a URL, a token in a header, a bootstrap token of Kubernetes.
-_CREDENTIAL = re.compile(
-    r"""(?P<before>://(?=[^\s/@]++@)|\b(?:bearer|basic)\s{1,4})[^\s"'&@,;]++"""
-    r"""|(?<![\w.])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w.])""",
-    re.IGNORECASE,
-)
+# Colours and other sequences for terminals.
+_FOR_TERMINAL = re.compile(r"\x1b\[[0-?]*+[ -/]*+[@-~]|\x1b\][^\x07\x1b]*+(?:\x07|\x1b\\)")
 
 
 def looks_like(text: str) -> str | None:
     """The kind of key that a text looks like, in words; None if it looks like none."""
-    if _ARMOR.search(text):
+    if ARMOR.search(text):
         return PRIVATE_KEY
     return SERVICE_ACCOUNT_KEY if _ENCODED.search(text) or "pgp_key" in text else None
 
@@ -63,20 +54,15 @@ def looks_like(text: str) -> str | None:
 def without_keys(text: str) -> str:
     """The text with `…` in place of private keys and of what looks like a service account key."""
     if "PRIVATE KEY" in text:
-        text = _ARMOR.sub(HIDDEN, text)
+        text = ARMOR.sub(HIDDEN, text)
     return _ENCODED.sub(HIDDEN, text)
 
 
-def log_line(text: str) -> str:
-    """A line of a machine's log, without keys, tokens and passwords."""
-    parts, end = [], 0
-    for word in _WORD.finditer(text):
-        # The search is in words, because a pattern for the whole would take time with the square of the length.
-        if word.start() >= end and _OF_SECRET.search(word[0]) and (found := _SETTING.match(text, word.end())):
-            parts += [text[end : found.start("secret")], HIDDEN]
-            end = found.end()
-    shown_text = "".join([*parts, text[end:]])
-    return quoted(_CREDENTIAL.sub(lambda found: f"{found['before'] or ''}{HIDDEN}", shown_text))
+def printable(text: str) -> str:
+    """The text without what a terminal would not print but follow; line ends and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in "\n\t" else " " for each in _FOR_TERMINAL.sub("", text))
 
 
 def shown(value: Any) -> str:
@@ -153,7 +139,7 @@ class Gate:
 
     def theirs(self, text: str) -> str:
         """A text of Omni or Talos."""
-        return without_keys(_masked(text, self._all_forms))
+        return without_keys(printable(_masked(text, self._all_forms)))
 
     @cached_property
     def _secret_forms(self) -> tuple[str, ...]:

@@ -85,3 +85,10 @@ def test_what_a_status_quotes_is_taken_out_of_every_text_about_it(status: str) -
     assert "annot use … here" in text
     assert value not in text
     assert value in told(made)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_what_a_status_quotes_cannot_control_the_terminal(status: str) -> None:
+    text = told(STATUSES[status]("cannot \x1b[31muse\x1b[0m\x1b]0;title\x07 it\r\u202ehere"))
+    assert "annot use it  here" in text
+    assert text.replace("\n", "").isprintable()

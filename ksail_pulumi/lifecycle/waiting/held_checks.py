@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.lifecycle.waiting.asking import ask
 from ksail_pulumi.lifecycle.waiting.finding import Finding
+from ksail_pulumi.lifecycle.waiting.log_secrets import without_secrets
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import KUBERNETES_HEALTH_CHECK_STATUS, TALOS_UPGRADE_STATUS
 from ksail_pulumi.omni.status import plain_text
@@ -52,4 +53,5 @@ def _report(status: Resource | None) -> str:
 
 
 def _one_line(text: str) -> str:
-    return "; ".join(line.strip() for line in plain_text(quoted(text)).splitlines() if line.strip())
+    lines = without_secrets(plain_text(text).splitlines())
+    return "; ".join(line.strip() for line in lines if line.strip())

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import OmniError
 from ksail_pulumi.lifecycle.waiting.asking import ASK_SECONDS
-from ksail_pulumi.redaction import HIDDEN, log_line
+from ksail_pulumi.lifecycle.waiting.log_secrets import without_secrets
+from ksail_pulumi.redaction import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,9 +39,8 @@ def last_lines(machines: Sequence[str], client: Client | None) -> dict[str, tupl
 
 def _readable(lines: Sequence[str]) -> Iterator[str]:
     """Lines with time and message; Talos sends them as JSON."""
-    for line in lines:
-        text = log_line(_message(line)[:_MOST_READ].strip())
-        if text:
+    for line in without_secrets([_message(each)[:_MOST_READ] for each in lines]):
+        if text := line.strip():
             yield text if len(text) <= _LONGEST else text[: _LONGEST - 1] + HIDDEN
 
 
