@@ -75,6 +75,7 @@ class TestAMachineAndAClusterThatFindsItByItsLabels:
         assert f"the kernel arguments of machine {machine} are set by the resource" in output
         assert "Traceback" not in output
 
+    @pytest.mark.sweep
     def test_secrets_are_stored_encrypted_and_never_shown(
         self, project: Project, omni: Client, free_machines: list[str]
     ) -> None:

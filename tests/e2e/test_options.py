@@ -40,6 +40,7 @@ def simulator(omni_endpoint: str) -> Iterator[Simulator]:
 IGNORED = ["control_plane.count", "workers[0].labels", "kubeconfig", "addons"]
 
 
+@pytest.mark.sweep
 def test_changes_of_inputs_with_the_names_of_python_are_ignored(project: Project, omni: Client) -> None:
     project.init()
     project.clusters({"main": cluster(1, "24h", additional_secret_outputs=["cluster_uuid"])})

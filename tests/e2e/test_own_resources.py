@@ -38,6 +38,7 @@ class TestAMachineClassAndAClusterThatUsesIt:
         project.program(CLASS)
         project.init()
 
+    @pytest.mark.sweep
     def test_live_from_preview_to_destroy(self, project: Project, omni: Client) -> None:
         project.clusters({"labels": ["!gpu"], "size": 1})  # type: ignore[dict-item]
         project.preview()

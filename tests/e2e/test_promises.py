@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ksail_pulumi.omni.resources import CLUSTER, LABEL_CLUSTER, MACHINE_SET_NODE
 from tests.e2e import server
 
@@ -31,6 +33,7 @@ if pulumi.runtime.is_dry_run():
 """
 
 
+@pytest.mark.sweep
 def test_a_preview_names_the_machines_that_each_cluster_takes(
     project: Project, simulator: Simulator, omni: Client
 ) -> None:

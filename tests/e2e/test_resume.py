@@ -7,6 +7,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_MACHINE
 from tests.e2e import server
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tests.e2e.project import Project
 
 
+@pytest.mark.sweep
 def test_a_create_that_runs_out_of_time_is_kept_and_the_next_up_continues_it(
     project: Project, simulator: Simulator, omni: Client, free_machines: list[str]
 ) -> None:

@@ -69,6 +69,7 @@ def as_stored(release: Path, state: dict[str, Any], *, uuid: bool = True) -> dic
     return stored
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("upgrade", sample(["up", "refresh", "up without UUID"]))
 def test_a_state_of_schema_1_is_upgraded_in_place(project: Project, omni: Client, upgrade: str) -> None:
     verb, _, less = upgrade.partition(" ")

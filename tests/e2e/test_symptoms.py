@@ -95,6 +95,7 @@ def test_what_is_missing_or_wrong_is_a_warning_in_preview_and_the_error_of_up(
         no_key_in(text, key)
 
 
+@pytest.mark.sweep
 def test_machines_that_do_not_count_are_explained(
     project: Project, simulator: Simulator, free_machines: list[str]
 ) -> None:

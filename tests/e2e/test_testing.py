@@ -29,6 +29,7 @@ def command(pulumi: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+@pytest.mark.sweep
 def test_the_tests_in_the_documentation_pass(tmp_path: Path, pulumi: dict[str, str]) -> None:
     conftest, tests = re.findall(r"```python\n(.*?)```", (ROOT / "docs/testing.md").read_text(), re.S)
     shutil.copytree(ROOT / "examples/single-node", tmp_path, dirs_exist_ok=True)

@@ -354,6 +354,20 @@ def test_an_omni_that_is_not_there_is_named(start_provider, simulator, failed):
     assert "Traceback" not in provider.log.read_text()
 
 
+@pytest.mark.parametrize("verb", ["read", "delete"])
+def test_where_omni_is_gone_the_command_that_forgets_the_cluster_is_named(start_provider, simulator, failed, verb):
+    process = start_provider(environment={"KEY": simulator.service_account_key})
+    gone = "https://127.0.0.1:1"
+    inputs = at_once("west", endpoint=gone, serviceAccountKeyEnvVar="KEY")
+    state = {**inputs, "schema": 2, "clusterUuid": "u", "__omni": gone}
+    with pytest.raises(failed, match="the connection was refused") as caught:
+        getattr(process, verb)("west", state)
+    assert caught.value.message.endswith(
+        f". If this Omni no longer exists, remove the resource from the stack with "
+        f"`pulumi state delete --target-dependents '{URN}'`"
+    )
+
+
 def test_no_secret_shows_where_it_should_not(provider, simulator, engine, failed):
     asked = inputs("west")
     _, outputs = provider.create(asked)
