@@ -76,7 +76,7 @@ def default_context(cluster: str) -> str:
     return f"admin@{cluster}"
 
 
-def merged(text: str, path: str, context: Context, *, current: bool = False) -> str:
+def merged(text: str, path: str, context: Context, *, current: bool = False, instead_of: Context | None = None) -> str:
     """A kubeconfig with a context, in place of one of the same name that leads to the same cluster.
 
     Args:
@@ -84,16 +84,37 @@ def merged(text: str, path: str, context: Context, *, current: bool = False) -> 
         path: Its path, for errors.
         context: The context.
         current: Whether it becomes the current context. It does if there is none.
+        instead_of: A context of another name that is removed, as by `without`.
 
     Raises:
         ConfigFileError: The text is not a kubeconfig, or a context, a cluster or a user of this name leads elsewhere.
     """
     file = ToolFile(text, path)
-    _refuse_another(file, context)
+    server, cluster, _ = context.target
+    _refuse_another(file, context.name, server=server, cluster=cluster)
     _put(file, context)
-    if current or not file.value.get("current-context"):
+    before = file.value.get("current-context")
+    if instead_of is not None and _removed(file, instead_of) and before == instead_of.name:
+        before = None
+    if current or not before:
         file.set("current-context", context.name)
     return file.text()
+
+
+def refuse_another(text: str, path: str, name: str, *, cluster: str, server: str) -> None:
+    """Refuse the name of a context that `merged` would refuse.
+
+    Args:
+        text: The text of the kubeconfig.
+        path: Its path, for errors.
+        name: The name of the context.
+        cluster: The name of its cluster.
+        server: Its server; `""` if it is not known yet.
+
+    Raises:
+        ConfigFileError: As `merged`.
+    """
+    _refuse_another(ToolFile(text, path), name, server=server, cluster=cluster)
 
 
 def without(text: str, path: str, context: Context) -> str:
@@ -103,11 +124,8 @@ def without(text: str, path: str, context: Context) -> str:
         ConfigFileError: The text is not a kubeconfig.
     """
     file = ToolFile(text, path)
-    found = _found(file, context.name)
-    if found is None or not _same_cluster(found, context):
+    if not _removed(file, context):
         return text
-    for key in _LISTS:
-        file.remove_named(key, context.name)
     if file.value.get("current-context") == context.name:
         file.set("current-context", "")
     return file.text()
@@ -153,25 +171,34 @@ def _same_content(one: Context, other: Context) -> bool:
     return bool(_set(one.cluster) == _set(other.cluster) and _set(one.user) == _set(other.user))
 
 
-def _refuse_another(file: ToolFile, context: Context) -> None:
+def _removed(file: ToolFile, context: Context) -> bool:
+    """Remove a context, unless the one of this name now leads to another cluster. Whether it was removed."""
+    found = _found(file, context.name)
+    if found is None or not _same_cluster(found, context):
+        return False
+    for key in _LISTS:
+        file.remove_named(key, context.name)
+    return True
+
+
+def _refuse_another(file: ToolFile, name: str, *, server: str, cluster: str) -> None:
     """Refuse to overwrite what leads to another cluster, other than to one that this cluster has replaced."""
     lists = {key: file.named(key) for key in _LISTS}
-    server, name, _ = context.target
-    there = {key: _content(lists, key, context.name) for key in _LISTS}
-    at = Context(context.name, there["clusters"] or {}, there["users"] or {}).target
+    there = {key: _content(lists, key, name) for key in _LISTS}
+    at = Context(name, there["clusters"] or {}, there["users"] or {}).target
     known = there["contexts"] or {}
     others = (
-        any(known.get(kind, context.name) != context.name for kind in ("cluster", "user")),
-        there["clusters"] is not None and at[0] != server,
-        there["users"] is not None and at[1] != name,
+        any(known.get(kind, name) != name for kind in ("cluster", "user")),
+        there["clusters"] is not None and server and at[0] != server,
+        there["users"] is not None and at[1] != cluster,
     )
     if any(others):
         raise file.error(
             "contexts",
-            context.name,
+            name,
             "context {name} leads to another cluster: choose another name for the context, or remove the context, the "
             "cluster and the user of this name (`kubectl config delete-context`, `delete-cluster`, `delete-user`)",
-            name=context.name,
+            name=name,
         )
 
 

@@ -58,18 +58,18 @@ class _CredentialProvider(OmniProvider):
         """Request it, unless an earlier release stored one with the cluster that is still valid."""
         from ksail_pulumi.provider.credentials import former, request
 
-        with host.call(props):
+        with host.call(props) as call:
             made = request(self._settings, self.output, props, former(self._settings, props))
-            contexts.keep(made, {})
+            contexts.keep(call, made, {})
             return dynamic.CreateResult(props["name"], made)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
         """Request another one, unless the present one is as asked."""
         from ksail_pulumi.provider.credentials import request
 
-        with host.call(_olds, _news):
+        with host.call(_olds, _news) as call:
             made = request(self._settings, self.output, _news, _olds)
-            contexts.keep(made, _olds)
+            contexts.keep(call, made, _olds)
             return dynamic.UpdateResult(made)
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
@@ -81,13 +81,20 @@ class _CredentialProvider(OmniProvider):
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Remove the context from its file."""
         with host.call(props) as call:
-            contexts.remove_if_possible(call, props)
+            contexts.remove(call, props)
 
 
 class KubeconfigProvider(_CredentialProvider):
     """Requests kubeconfigs."""
 
     output = "kubeconfig"
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
+        """Refuse the context of a new cluster that cannot be written; `diff` does so for an update."""
+        from ksail_pulumi.provider.credentials import refuse_context
+
+        with host.call(_olds, news) as call:
+            return dynamic.CheckResult(news, [] if _olds else refuse_context(call, news))
 
 
 class TalosconfigProvider(_CredentialProvider):

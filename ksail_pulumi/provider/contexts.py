@@ -36,6 +36,14 @@ class _Place:
     def __str__(self) -> str:
         return f"context {shown(self.context)} in {short(self.file)}"
 
+    def is_in_file_of(self, other: _Place) -> bool:
+        from ksail_pulumi.access.files import real
+
+        return real(Path(self.file)) == real(Path(other.file))
+
+    def is_same(self, other: _Place) -> bool:
+        return self.context == other.context and self.is_in_file_of(other)
+
 
 def file_for(options: Any) -> str | None:
     """The file with the context, for the input `kubeconfig` on the wire; None if no context is kept.
@@ -57,15 +65,28 @@ def moves(call: Call, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
     before, now = _place(olds), _place(news)
     if before == now or isinstance(news.get(CONTEXT_FILE), Unknown):
         return False
-    if before is not None:
+    if now is not None:
+        _refuse_another(now, news, server=_context(now, olds).target[0] if olds.get("kubeconfig") else "")
+    if before is not None and (now is None or not before.is_same(now)):
         call.info(f"{before} will be removed")
     if now is not None:
         call.info(f"{now} will be written")
     return True
 
 
-def keep(outputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
-    """Write the context of a new kubeconfig, and remove the former one if it was elsewhere.
+def refuse_another(properties: Mapping[str, Any]) -> None:
+    """Refuse the context of a new cluster if the one of its name leads to another cluster.
+
+    Raises:
+        ConfigFileError: It does, or the file cannot be read.
+    """
+    place = _place(properties)
+    if place is not None:
+        _refuse_another(place, properties, server="")
+
+
+def keep(call: Call, outputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
+    """Write the context of a new kubeconfig, then remove the former one if it was elsewhere.
 
     Raises:
         ConfigFileError: The file cannot be changed, or its context of this name leads to another cluster.
@@ -73,35 +94,35 @@ def keep(outputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
     from ksail_pulumi.access.files import change
     from ksail_pulumi.access.kubeconfig import merged
 
-    place = _place(outputs)
-    if place != _place(olds):
-        remove(olds)
-    if place is not None:
-        context = _context(place, outputs)
-        change(Path(place.file), lambda text: merged(text, place.file, context))
+    place, before = _place(outputs), _place(olds)
+    if place is None:
+        remove(call, olds)
+        return
+    context = _context(place, outputs)
+    renamed = before is not None and before.is_in_file_of(place) and before.context != place.context
+    former = _context(before, olds) if before is not None and renamed else None
+    change(Path(place.file), lambda text: merged(text, place.file, context, instead_of=former))
+    if before is not None and not before.is_in_file_of(place):
+        remove(call, olds)
 
 
-def remove(properties: Mapping[str, Any]) -> None:
+def remove(call: Call, properties: Mapping[str, Any]) -> None:
     """Remove the context, unless the one of this name now leads to another cluster.
 
-    Raises:
-        ConfigFileError: The file cannot be changed.
+    A problem with the file is a warning: it must not keep the cluster.
     """
-    from ksail_pulumi.access.files import change
+    from ksail_pulumi.access.files import change, text_of
     from ksail_pulumi.access.kubeconfig import without
 
     place = _place(properties)
-    if place is not None and Path(place.file).exists():
-        context = _context(place, properties)
-        change(Path(place.file), lambda text: without(text, place.file, context))
-
-
-def remove_if_possible(call: Call, properties: Mapping[str, Any]) -> None:
-    """Remove the context. A problem with the file must not keep the cluster."""
+    if place is None:
+        return
+    context = _context(place, properties)
     try:
-        remove(properties)
+        if text_of(Path(place.file)):
+            change(Path(place.file), lambda text: without(text, place.file, context))
     except KsailPulumiError as error:
-        call.warning(f"{_place(properties)} is not removed: {error}")
+        call.warning(f"{place} is not removed: {error}")
 
 
 def seen(call: Call, properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,12 +144,20 @@ def seen(call: Call, properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _place(properties: Mapping[str, Any]) -> _Place | None:
-    file, options = properties.get(CONTEXT_FILE), properties.get("options")
-    if not isinstance(file, str) or not isinstance(options, dict):
+    file, options, name = properties.get(CONTEXT_FILE), properties.get("options"), properties.get("name")
+    if not isinstance(file, str) or not isinstance(options, dict) or not isinstance(name, str):
         return None
     from ksail_pulumi.access.kubeconfig import default_context
 
-    return _Place(str(options.get("context") or default_context(str(properties["name"]))), file)
+    return _Place(str(options.get("context") or default_context(name)), file)
+
+
+def _refuse_another(place: _Place, properties: Mapping[str, Any], *, server: str) -> None:
+    from ksail_pulumi.access.files import text_of
+    from ksail_pulumi.access.kubeconfig import refuse_another
+
+    text = text_of(Path(place.file))
+    refuse_another(text, place.file, place.context, cluster=properties["name"], server=server)
 
 
 def _context(place: _Place, properties: Mapping[str, Any]) -> Context:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pulumi.dynamic import DiffResult
+from pulumi.dynamic import CheckFailure, DiffResult
 from pulumi.output import Unknown
 
+from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.lifecycle.credentials import expires_at, renewal_due
 from ksail_pulumi.lifecycle.outputs import KUBECONFIG_INPUT, SECRETS
 from ksail_pulumi.provider import contexts
@@ -68,6 +69,25 @@ def differ(call: Call, output: str, olds: Mapping[str, Any], news: Mapping[str, 
         return DiffResult(False)
     call.info(f"the {output} expires on {expires_at(text):%Y-%m-%d %H:%M} UTC and will be renewed")
     return DiffResult(True)
+
+
+def refuse_context(call: Call, news: Mapping[str, Any]) -> list[CheckFailure]:
+    """Refuse a new kubeconfig whose context would overwrite one that leads to another cluster."""
+    if this_run.replaced(cluster_urn(call.urn)):
+        return []  # in a preview the file still has the context of the replaced cluster
+    try:
+        contexts.refuse_another(news)
+    except ConfigFileError as error:
+        return [CheckFailure("", call.gate.ours(str(error)))]
+    return []
+
+
+def cluster_urn(urn: str) -> str:
+    """The URN of the cluster whose kubeconfig has this URN; `""` without one."""
+    if not urn:
+        return ""
+    before, kind, name = urn.rsplit("::", 2)
+    return f"{before}::{kind.rpartition('$')[0]}::{name.removesuffix('-kubeconfig')}"
 
 
 def former(settings: Settings, props: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,15 +13,19 @@ from ksail_pulumi.access.kubeconfig import Context
 from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
-from ksail_pulumi.provider import contexts
+from ksail_pulumi.provider import contexts, credentials
 from ksail_pulumi.provider.children import KubeconfigProvider
 from ksail_pulumi.provider.credentials import differ, request
 from ksail_pulumi.provider.host.call import Call
+from ksail_pulumi.provider.run import Run
 from ksail_pulumi.provider.settings import Settings
 from ksail_pulumi.simulator.server import Simulator
 from tests.lifecycle.conftest import Lab
 from tests.provider.test_credentials import DIFF_NONE, DIFF_SOME, plain
 
+KIND = "pulumi-python:dynamic/ksail:OmniCluster"
+CLUSTER_URN = f"urn:pulumi:dev::shop::{KIND}::west"
+URN = f"urn:pulumi:dev::shop::{KIND}$pulumi-python:dynamic/ksail:Kubeconfig::west-kubeconfig"
 OTHERS = """\
 apiVersion: v1
 kind: Config
@@ -68,6 +72,10 @@ def file(tmp_path):
 
 @pytest.fixture
 def call():
+    return a_call()
+
+
+def a_call():
     """A call without an engine: its messages go to stderr."""
     return Call("urn:pulumi:dev::shop::t::west", 0.0, threading.Event(), None)
 
@@ -83,7 +91,7 @@ def names(file):
 def written(settings, props, olds=None):
     """The state after an `up`."""
     made = request(settings, "kubeconfig", props, olds or {})
-    contexts.keep(made, olds or {})
+    contexts.keep(a_call(), made, olds or {})
     return {**made, "kubeconfig": made["kubeconfig"]["value"]}
 
 
@@ -137,6 +145,71 @@ def test_the_context_moves_with_its_name_and_its_file(settings, clusters, file, 
     assert names(other) == []
 
 
+def test_a_refused_context_leaves_the_former_one(settings, clusters, file, tmp_path, call, capsys):
+    state = written(settings, asked(clusters["west"], file, context="mine"))
+    written(settings, asked(clusters["east"], file, context="east"))
+    other = tmp_path / "other"
+    written(settings, asked(clusters["east"], other, context="east"))
+    for place in (file, other):
+        before = file.read_text()
+        taken = asked(clusters["west"], place, context="east")
+        with pytest.raises(ConfigFileError, match='context "east" leads to another cluster'):
+            differ(call, "kubeconfig", state, taken)
+        with pytest.raises(ConfigFileError, match='context "east" leads to another cluster'):
+            written(settings, taken, state)
+        assert file.read_text() == before
+    assert capsys.readouterr().err == ""
+
+
+def test_a_renamed_context_stays_the_current_one_and_a_broken_former_file_is_a_warning(
+    settings, clusters, file, tmp_path, capsys
+):
+    state = written(settings, asked(clusters["west"], file, context="mine"))
+    file.write_text(file.read_text().replace("current-context: prod", "current-context: mine"))
+    state = written(settings, asked(clusters["west"], file, context="west"), state)
+    assert (names(file), yaml.safe_load(file.read_text())["current-context"]) == (["prod", "west"], "west")
+    file.write_text("contexts: [\n")
+    written(settings, asked(clusters["west"], tmp_path / "other", context="west"), state)
+    assert names(tmp_path / "other") == ["west"]
+    assert f'context "west" in {contexts.short(str(file))} is not removed: {file}:2' in capsys.readouterr().err
+
+
+def test_another_spelling_of_the_file_is_the_same_place(settings, clusters, file, tmp_path, call, capsys):
+    state = written(settings, asked(clusters["west"], file, context="mine"))
+    (tmp_path / "linked").symlink_to(file.parent)
+    linked = asked(clusters["west"], tmp_path / "linked" / "config", context="mine")
+    assert differ(call, "kubeconfig", state, linked).changes is True
+    assert "removed" not in capsys.readouterr().err
+    written(settings, linked, state)
+    assert names(file) == ["prod", "mine"]
+
+
+def test_the_preview_of_a_new_cluster_refuses_a_context_that_is_taken(start_process, settings, clusters, file):
+    provider = start_process(serialize_provider(KubeconfigProvider()))
+    written(settings, asked(clusters["east"], file, context="mine"))
+    new = {"name": "west", "clusterUuid": Unknown(), "options": {"context": "mine"}, "contextFile": str(file)}
+    for place, refused in ((file, True), (file.with_name("missing"), False)):
+        inputs = {**new, "contextFile": str(place)}
+        found = provider.check(inputs, urn=URN)[1]
+        assert ["leads to another cluster" in text for text in found.values()] == [True] * refused
+    assert provider.check({**new, "name": Unknown()}, urn=URN)[1] == {}
+    # The context of a replaced cluster of this name is overwritten.
+    written(settings, asked(clusters["west"], file, context="ours"))
+    assert provider.check({**new, "options": {"context": "ours"}}, urn=URN)[1] == {}
+    file.write_text("contexts: [\n")
+    assert "invalid YAML" in "".join(provider.check(new, urn=URN)[1].values())
+
+
+def test_the_context_of_a_cluster_that_is_replaced_may_go_to_the_new_one(settings, clusters, file, monkeypatch):
+    monkeypatch.setattr(credentials, "this_run", run := Run())
+    written(settings, asked(clusters["east"], file, context="mine"))
+    new = {"name": "west", "clusterUuid": Unknown(), "options": {"context": "mine"}, "contextFile": str(file)}
+    call = Call(URN, 0.0, threading.Event(), None)
+    assert len(credentials.refuse_context(call, new)) == 1
+    run.replaces(CLUSTER_URN, "east")
+    assert credentials.refuse_context(call, new) == []
+
+
 def test_a_context_that_is_not_known_yet_is_neither_shown_nor_removed(settings, clusters, file, call, capsys):
     state = written(settings, asked(clusters["west"], file, file="config"))
     unknown = {**clusters["west"], "options": Unknown(), "contextFile": Unknown()}
@@ -150,13 +223,13 @@ def test_a_broken_file_is_reported_and_kept(settings, clusters, file, call, caps
     with pytest.raises(ConfigFileError, match=":2: invalid YAML"):
         written(settings, asked(clusters["west"], file, file="config"), state)
     assert contexts.seen(call, state) == state
-    contexts.remove_if_possible(call, state)
+    contexts.remove(call, state)
     told = capsys.readouterr().err.splitlines()
     assert told[0].startswith(f"warning: west: {file}:2: invalid YAML")
     assert told[1].startswith(f'warning: west: context "admin@west" in {contexts.short(str(file))} is not removed: ')
     assert file.read_text() == "contexts: [\n"
     file.unlink()
-    contexts.remove_if_possible(call, state)
+    contexts.remove(call, state)
     assert not file.exists()
 
 
@@ -174,7 +247,7 @@ def test_the_context_of_another_cluster_stays(settings, clusters, file, call):
     with pytest.raises(ConfigFileError, match='context "mine" leads to another cluster'):
         written(settings, asked(clusters["west"], file, context="mine"))
     state = written(settings, asked(clusters["west"]))
-    contexts.remove_if_possible(call, {**state, **asked(clusters["west"], file, context="mine")})
+    contexts.remove(call, {**state, **asked(clusters["west"], file, context="mine")})
     assert file.read_text() == before
 
 
