@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
+from contextlib import redirect_stdout
 from importlib import import_module, metadata
 from keyword import iskeyword
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
 from ksail_pulumi.cli.arguments import ERROR, EXIT_CODES, INTERRUPTED, NO, Formatter, listed
 from ksail_pulumi.errors import KsailPulumiError
@@ -36,6 +40,9 @@ COMMANDS = {
 }
 """The commands, each with its line in the help. A command is the module of its name, with `_` after a keyword."""
 
+_NOT_WRITTEN = {errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPIPE}
+"""What the system says if stdout cannot be written."""
+
 _EPILOG = f"""\
 `ksail-pulumi COMMAND --help` shows the options of a command, with an example.
 
@@ -53,18 +60,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # gRPC logs what our errors already report. It reads this variable when it is loaded.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    options = _options(sys.argv[1:] if arguments is None else list(arguments))
+    # Python has no stdout if the shell has closed it: `>&-`.
+    with Path(os.devnull).open("w", encoding="utf-8") as nothing, redirect_stdout(sys.stdout or nothing):
+        return _exit_code(sys.argv[1:] if arguments is None else list(arguments))
+
+
+def _exit_code(arguments: list[str]) -> int:
+    """Run one command, and report an output that cannot be written."""
     try:
-        code: int = _module(options.command).run(options)
-        sys.stdout.flush()
-    except KsailPulumiError as error:
-        print(f"ksail-pulumi: {error}", file=sys.stderr)
-        return ERROR
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output (`| head`) has closed it. Python would report that again when it closes stdout.
+    except UnicodeEncodeError as error:
+        print(f"ksail-pulumi: cannot write the output in {error.encoding}: set PYTHONUTF8=1", file=sys.stderr)
+    except OSError as error:
+        if error.errno not in _NOT_WRITTEN:
+            raise
+        # The reader of our output (`| head`) may close it: that is no error to report.
+        if not isinstance(error, BrokenPipeError):
+            print(f"ksail-pulumi: cannot write the output: {error.strerror}", file=sys.stderr)
+        # Python would report it again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ERROR
+
+
+def _run(arguments: list[str]) -> int:
+    options = _options(arguments)
+    try:
+        code: int = _module(options.command).run(options)
+    except KsailPulumiError as error:
+        print(f"ksail-pulumi: {error}", file=sys.stderr)
         return ERROR
     return code
 
@@ -74,6 +102,10 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     # Only the module of the command is loaded, because gRPC and the simulator are slow to import.
     parser = parser_of([argument for argument in arguments[:end] if not argument.startswith("-")][:1])
+    for number, argument in enumerate(arguments[:end], 1):
+        # Python reads bytes that are not UTF-8 as surrogates (Cs). Neither Omni nor YAML has a place for them.
+        if any(category(character) in ("Cc", "Cs") for character in argument):
+            parser.error(f"argument {number} has control characters or is not UTF-8")
     options = parser.parse_args(arguments[:end])
     options.program = arguments[end + 1 :]
     if end < len(arguments) and options.command != "simulate":

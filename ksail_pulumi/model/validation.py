@@ -328,5 +328,8 @@ def _kubeconfig(spec: ClusterSpec) -> Iterator[Problem]:
     if spec.kubeconfig.form == "exec" and spec.kubeconfig.renew_before is not None:
         yield Problem(("kubeconfig", "renewBefore"), "has no effect with form 'exec', which never expires: remove it")
     for field in ("user", "context", "file"):
-        if getattr(spec.kubeconfig, field) == "":
+        value = getattr(spec.kubeconfig, field)
+        if value == "":
             yield Problem(("kubeconfig", field), "cannot be empty")
+        elif value is not None and has_control_characters(value):
+            yield Problem(("kubeconfig", field), "must not contain control characters or line breaks")

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +51,9 @@ def test_nothing_heavy_is_loaded_before_the_command_is_known():
         (["simulate", "--"], "missing command after --"),
         (["simulate", "--machines", "0"], "argument --machines: should be a whole number of 1 or more, not '0'"),
         (["simulate", "--port", "70000"], "argument --port: should be a port number, not '70000'"),
+        (["status", "\udcff"], "argument 2 has control characters or is not UTF-8"),
+        (["kubeconfig", "shop", "--context", "k\udcff", "--file", "kc"], "argument 4 has control characters or is not"),
+        (["kubeconfig", "shop", "--context", "a\nb"], "argument 4 has control characters or is not UTF-8"),
         (["simulate", "--speed", "slow"], "argument --speed: invalid choice: 'slow'"),
     ],
 )
@@ -57,6 +62,43 @@ def test_wrong_usage_ends_with_2_and_says_what_is_wrong(capsys, arguments, messa
         main(arguments)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_command_after_the_dashes_gets_any_argument(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert main(["simulate", "--machines", "1", "--", "touch", "a\nb", "\udcff"]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"a\nb", "\udcff"}
+
+
+@pytest.mark.parametrize("arguments", [["schema", "ksail"], ["doctor"], ["completion", "bash"]], ids=" ".join)
+def test_output_that_cannot_be_written_is_a_message(no_omni, monkeypatch, capsys, arguments):
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert main(arguments) == 1
+        full.flush()  # as Python does at the end
+    assert capsys.readouterr().err == "ksail-pulumi: cannot write the output: No space left on device\n"
+
+
+def test_output_that_the_encoding_lacks_is_a_message(no_omni, monkeypatch, tmp_path, capsys):
+    with (tmp_path / "out").open("w", encoding="ascii") as ascii_only:
+        monkeypatch.setattr("sys.stdout", ascii_only)
+        assert main(["doctor"]) == 1
+    assert capsys.readouterr().err == "ksail-pulumi: cannot write the output in ascii: set PYTHONUTF8=1\n"
+
+
+def test_a_reader_that_has_closed_the_output_is_no_error_to_report(monkeypatch, capsys):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed:
+        monkeypatch.setattr("sys.stdout", closed)
+        assert main(["schema", "ksail"]) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_a_closed_stdout_is_no_error(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout", None)
+    assert main(["schema", "ksail"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -385,6 +385,11 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     ({"kubeconfig": {"context": ""}}, "kubeconfig.context", "cannot be empty"),
     ({"kubeconfig": {"file": ""}}, "kubeconfig.file", "cannot be empty"),
     (
+        {"kubeconfig": {"context": "a\nb"}},
+        "kubeconfig.context",
+        "must not contain control characters or line breaks",
+    ),
+    (
         {"kubeconfig": {"form": "exec", "renewBefore": "1h"}},
         "kubeconfig.renewBefore",
         "has no effect with form 'exec', which never expires: remove it",
