@@ -10,11 +10,14 @@ from ksail_pulumi.omni.resources import (
     ANNOTATION_CLUSTER_LOCKED,
     ANNOTATION_MANAGED_BY_GITOPS,
     ANNOTATION_MANAGED_BY_TEMPLATES,
+    CLUSTER,
+    CLUSTER_UUID,
 )
 from ksail_pulumi.plan.locks import lock_forbids
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark, forgetting
 
 if TYPE_CHECKING:
+    from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.changes import Plan
 
@@ -28,6 +31,22 @@ def owner_in_words(cluster: Resource) -> str | None:
         return "an omnictl cluster template"
     tool = cluster.annotations.get(ANNOTATION_MANAGED_BY_GITOPS)
     return tool or None
+
+
+def other_owner(client: Client, name: str, uuid: str, urn: str) -> str | None:
+    """Who has taken over a cluster from the resource with a URN; None if nobody, or if the cluster is gone.
+
+    A URN has no organization. The mark has the former name of a renamed stack until the next `up`.
+
+    Raises:
+        OmniError: Omni did not answer.
+    """
+    find, find_uuid = client.state.start_find(CLUSTER, name), client.state.start_find(CLUSTER_UUID, name)
+    cluster, found = find.result(), find_uuid.result()
+    if cluster is None or found is None or found.spec.uuid != uuid:
+        return None
+    owner = OwnershipMark.owner_of(cluster)
+    return None if owner and OwnershipMark(owner).urn == urn else owner_in_words(cluster)
 
 
 def refuse_existing(

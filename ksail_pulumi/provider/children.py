@@ -60,7 +60,7 @@ class _CredentialProvider(OmniProvider):
 
         with host.call(props) as call:
             made = request(self._settings, self.output, props, former(self._settings, props))
-            contexts.keep(call, made, {})
+            contexts.keep(call, self._settings, made, {})
             return dynamic.CreateResult(props["name"], made)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
@@ -69,7 +69,7 @@ class _CredentialProvider(OmniProvider):
 
         with host.call(_olds, _news) as call:
             made = request(self._settings, self.output, _news, _olds)
-            contexts.keep(call, made, _olds)
+            contexts.keep(call, self._settings, made, _olds)
             return dynamic.UpdateResult(made)
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
@@ -79,9 +79,9 @@ class _CredentialProvider(OmniProvider):
         return dynamic.ReadResult(id_, {key: guarded(key, value) for key, value in found.items()})
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Remove the context from its file."""
+        """Remove the context from its file, unless the cluster belongs to somebody else now."""
         with host.call(props) as call:
-            contexts.remove(call, props)
+            contexts.remove(call, self._settings, props)
 
 
 class KubeconfigProvider(_CredentialProvider):

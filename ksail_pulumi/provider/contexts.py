@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
-from ksail_pulumi.errors import KsailPulumiError
+from ksail_pulumi.errors import ConfigFileError, KsailPulumiError
+from ksail_pulumi.provider.parent import other_owner
 from ksail_pulumi.redaction import short, shown
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.access.kubeconfig import Context
     from ksail_pulumi.provider.host.call import Call
+    from ksail_pulumi.provider.settings import Settings
 
 CONTEXT_FILE = "contextFile"
 """Of the child with the kubeconfig: the file with the context. It is missing if there is no context in a file."""
@@ -85,7 +87,7 @@ def refuse_another(properties: Mapping[str, Any]) -> None:
         _refuse_another(place, properties, server="")
 
 
-def keep(call: Call, outputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
+def keep(call: Call, settings: Settings, outputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
     """Write the context of a new kubeconfig, then remove the former one if it was elsewhere.
 
     Raises:
@@ -96,20 +98,23 @@ def keep(call: Call, outputs: Mapping[str, Any], olds: Mapping[str, Any]) -> Non
 
     place, before = _place(outputs), _place(olds)
     if place is None:
-        remove(call, olds)
+        remove(call, settings, olds)
         return
     context = _context(place, outputs)
     renamed = before is not None and before.is_in_file_of(place) and before.context != place.context
     former = _context(before, olds) if before is not None and renamed else None
     change(Path(place.file), lambda text: merged(text, place.file, context, instead_of=former))
     if before is not None and not before.is_in_file_of(place):
-        remove(call, olds)
+        remove(call, settings, olds)
 
 
-def remove(call: Call, properties: Mapping[str, Any]) -> None:
-    """Remove the context, unless the one of this name now leads to another cluster.
+def remove(call: Call, settings: Settings, properties: Mapping[str, Any]) -> None:
+    """Remove the context, unless the one of this name now leads to another cluster, or the cluster to another owner.
 
     A problem with the file is a warning: it must not keep the cluster.
+
+    Raises:
+        KsailPulumiError: Omni cannot be asked who owns the cluster.
     """
     from ksail_pulumi.access.files import change, text_of
     from ksail_pulumi.access.kubeconfig import without
@@ -117,11 +122,16 @@ def remove(call: Call, properties: Mapping[str, Any]) -> None:
     place = _place(properties)
     if place is None:
         return
-    context = _context(place, properties)
+    path, context = Path(place.file), _context(place, properties)
     try:
-        if text_of(Path(place.file)):
-            change(Path(place.file), lambda text: without(text, place.file, context))
-    except KsailPulumiError as error:
+        if not text_of(path):
+            return
+        # In the file, the context of the new owner has the same name and leads to the same cluster.
+        if owner := other_owner(settings, call.urn, properties):
+            call.warning(f"{place} is not removed: cluster {properties['name']!r} is now managed by {owner}")
+            return
+        change(path, lambda text: without(text, place.file, context))
+    except ConfigFileError as error:
         call.warning(f"{place} is not removed: {error}")
 
 

@@ -11,6 +11,7 @@ from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.lifecycle.credentials import expires_at, renewal_due
 from ksail_pulumi.lifecycle.outputs import KUBECONFIG_INPUT, SECRETS
 from ksail_pulumi.provider import contexts
+from ksail_pulumi.provider.parent import cluster_urn, connection_of
 from ksail_pulumi.provider.properties import CONNECTION, guarded
 from ksail_pulumi.provider.run import this_run
 
@@ -51,7 +52,7 @@ def identify(call: Call, settings: Settings, props: Mapping[str, Any]) -> dict[s
         from ksail_pulumi.lifecycle.identity import wait_for_uuid
         from ksail_pulumi.omni.client import connect
 
-        uuid = wait_for_uuid(connect(settings.connection(_connection(props))), str(props["name"]), call.cancelled)
+        uuid = wait_for_uuid(connect(settings.connection(connection_of(props))), str(props["name"]), call.cancelled)
     return {**props, "clusterUuid": uuid}
 
 
@@ -80,14 +81,6 @@ def refuse_context(call: Call, news: Mapping[str, Any]) -> list[CheckFailure]:
     except ConfigFileError as error:
         return [CheckFailure("", call.gate.ours(str(error)))]
     return []
-
-
-def cluster_urn(urn: str) -> str:
-    """The URN of the cluster whose kubeconfig has this URN; `""` without one."""
-    if not urn:
-        return ""
-    before, kind, name = urn.rsplit("::", 2)
-    return f"{before}::{kind.rpartition('$')[0]}::{name.removesuffix('-kubeconfig')}"
 
 
 def former(settings: Settings, props: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,7 +127,7 @@ def _new(settings: Settings, output: str, props: Mapping[str, Any]) -> str:
     from ksail_pulumi.model.parse import Kubeconfig
     from ksail_pulumi.omni.client import connect
 
-    client, name = connect(settings.connection(_connection(props))), str(props["name"])
+    client, name = connect(settings.connection(connection_of(props))), str(props["name"])
     if output == "talosconfig":
         return client.management.start_talosconfig(name).result()
     given = props.get("options") or {}
@@ -152,7 +145,7 @@ def _plugin(name: str, endpoint: str, props: Mapping[str, Any], options: Mapping
         cluster=name,
         endpoint=endpoint,
         uuid=str(props["clusterUuid"]),
-        key_variable=str(_connection(props).get("serviceAccountKeyEnvVar") or ""),
+        key_variable=str(connection_of(props).get("serviceAccountKeyEnvVar") or ""),
         user=str(options.get("user") or ""),
         groups=options.get("groups"),
         ttl=str(options.get("ttl") or ""),
@@ -168,10 +161,5 @@ def _other(olds: Mapping[str, Any], news: Mapping[str, Any], field: str) -> bool
     return isinstance(news.get(field), Unknown) or olds.get(field) != news.get(field)
 
 
-def _connection(props: Mapping[str, Any]) -> Mapping[str, Any]:
-    given = props.get(CONNECTION)
-    return given if isinstance(given, dict) else {}  # it can be unknown
-
-
 def _seen(settings: Settings, props: Mapping[str, Any]) -> dict[str, Any]:
-    return this_run.seen(settings.endpoint_for(_connection(props)), str(props.get("name")))
+    return this_run.seen(settings.endpoint_for(connection_of(props)), str(props.get("name")))

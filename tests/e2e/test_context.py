@@ -83,6 +83,23 @@ def test_up_keeps_a_context_that_destroy_removes(project: Project, omni: Client,
 
 
 @pytest.mark.sweep
+def test_the_context_of_a_cluster_that_stays_comes_back(project: Project, omni: Client, tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    project.init()
+    west = {"kubeconfig": {"file": str(file)}}
+    project.clusters({"west": {**west, "locked": True}})
+    project.up()
+    assert "is locked and cannot be deleted" in project.destroy(fails=True).output
+    assert contexts(file) == []
+    project.up()
+    assert contexts(file) == ["admin@west"]
+    project.clusters({"west": {**west, "locked": False}})
+    project.up()
+    project.destroy()
+    assert contexts(file) == []
+
+
+@pytest.mark.sweep
 def test_a_replaced_cluster_gets_its_context_again(project: Project, omni: Client, tmp_path: Path) -> None:
     file = tmp_path / "config"
     project.init()

@@ -13,6 +13,7 @@ from ksail_pulumi.access.kubeconfig import Context
 from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
+from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.provider import contexts, credentials
 from ksail_pulumi.provider.children import KubeconfigProvider
 from ksail_pulumi.provider.credentials import differ, request
@@ -20,6 +21,7 @@ from ksail_pulumi.provider.host.call import Call
 from ksail_pulumi.provider.run import Run
 from ksail_pulumi.provider.settings import Settings
 from ksail_pulumi.simulator.server import Simulator
+from tests.host import Failed
 from tests.lifecycle.conftest import Lab
 from tests.provider.test_credentials import DIFF_NONE, DIFF_SOME, plain
 
@@ -52,9 +54,13 @@ def simulator():
 def clusters(simulator):
     """The inputs of a kubeconfig for each of two clusters."""
     client = connect(Connection(simulator.endpoint, simulator.service_account_key))
-    made = {name: Lab(client, name).create(waitFor="none").cluster_uuid for name in ("west", "east")}
+    made = {name: Lab(client, name, mark(name)).create(waitFor="none").cluster_uuid for name in ("west", "east")}
     yield {name: {"name": name, "clusterUuid": uuid, "__connection": {}} for name, uuid in made.items()}
     client.close()
+
+
+def mark(resource, stack="dev"):
+    return OwnershipMark(f"organization/shop/{stack}/{resource}")
 
 
 @pytest.fixture
@@ -77,7 +83,7 @@ def call():
 
 def a_call():
     """A call without an engine: its messages go to stderr."""
-    return Call("urn:pulumi:dev::shop::t::west", 0.0, threading.Event(), None)
+    return Call(URN, 0.0, threading.Event(), None)
 
 
 def asked(cluster, path=None, /, **options):
@@ -91,7 +97,7 @@ def names(file):
 def written(settings, props, olds=None):
     """The state after an `up`."""
     made = request(settings, "kubeconfig", props, olds or {})
-    contexts.keep(a_call(), made, olds or {})
+    contexts.keep(a_call(), settings, made, olds or {})
     return {**made, "kubeconfig": made["kubeconfig"]["value"]}
 
 
@@ -116,10 +122,10 @@ def test_a_provider_process_keeps_a_context_and_removes_it(start_process, simula
     assert again == state
     assert names(file) == ["prod", "mine"]
 
-    provider.delete("west", again)
+    provider.delete("west", again, urn=URN)
     assert yaml.safe_load(file.read_text()) == yaml.safe_load(OTHERS)
     file.write_text("contexts: [\n")
-    provider.delete("west", again)
+    provider.delete("west", again, urn=URN)
     assert f"is not removed: {file}:2: invalid YAML" in engine.texts("WARNING")[-1]
 
 
@@ -131,7 +137,7 @@ def test_the_context_moves_with_its_name_and_its_file(settings, clusters, file, 
     other = tmp_path / "other"
     moved = asked(clusters["west"], other, file="other", context="mine")
     assert differ(call, "kubeconfig", state, moved).changes is not False
-    assert [line.removeprefix("west: ") for line in capsys.readouterr().err.splitlines()] == [
+    assert [line.removeprefix("west-kubeconfig: ") for line in capsys.readouterr().err.splitlines()] == [
         f'context "admin@west" in {contexts.short(str(file))} will be removed',
         f'context "mine" in {contexts.short(str(other))} will be written',
     ]
@@ -204,10 +210,53 @@ def test_the_context_of_a_cluster_that_is_replaced_may_go_to_the_new_one(setting
     monkeypatch.setattr(credentials, "this_run", run := Run())
     written(settings, asked(clusters["east"], file, context="mine"))
     new = {"name": "west", "clusterUuid": Unknown(), "options": {"context": "mine"}, "contextFile": str(file)}
-    call = Call(URN, 0.0, threading.Event(), None)
-    assert len(credentials.refuse_context(call, new)) == 1
+    assert len(credentials.refuse_context(a_call(), new)) == 1
     run.replaces(CLUSTER_URN, "east")
-    assert credentials.refuse_context(call, new) == []
+    assert credentials.refuse_context(a_call(), new) == []
+
+
+def test_the_context_stays_when_another_stack_has_taken_the_cluster_over(
+    start_process, simulator, settings, clusters, file, engine
+):
+    provider = start_process(serialize_provider(KubeconfigProvider()))
+    key = simulator.service_account_key
+    provider.configure({"omni:endpoint": simulator.endpoint, "omni:serviceAccountKey": key})
+    state = written(settings, asked(clusters["west"], file, context="mine"))
+    client = connect(Connection(simulator.endpoint, key))
+    Lab(client, "west", mark("west", "other")).create(waitFor="none", adopt=True)
+    try:
+        provider.delete("west", state, urn=URN)
+        assert names(file) == ["prod", "mine"]
+        owner = "the Pulumi resource organization/shop/other/west"
+        assert engine.texts("WARNING") == [
+            f"context \"mine\" in {contexts.short(str(file))} is not removed: cluster 'west' is now managed by {owner}"
+        ]
+        # A move does not take it away either.
+        moved = asked(clusters["west"], file.with_name("other"), context="mine")
+        provider.update("west", state, moved, urn=URN)
+        assert names(file) == ["prod", "mine"]
+    finally:
+        Lab(client, "west", mark("west")).create(waitFor="none", adopt=True)
+        client.close()
+    provider.delete("west", state, urn=URN)
+    assert names(file) == ["prod"]
+
+
+def test_a_cluster_that_is_gone_takes_its_context_with_it(simulator, settings, clusters, file, call):
+    gone = asked({**clusters["west"], "name": "gone"}, file, context="mine")
+    text = written(settings, asked(clusters["west"], file, context="mine"))["kubeconfig"]
+    contexts.remove(call, settings, {**gone, "kubeconfig": text})
+    assert names(file) == ["prod"]
+
+
+def test_without_omni_the_context_stays_in_the_file_and_in_the_state(start_process, settings, clusters, file):
+    provider = start_process(serialize_provider(KubeconfigProvider()))
+    provider.configure({"omni:endpoint": "http://127.0.0.1:1", "omni:serviceAccountKey": settings.service_account_key})
+    state = written(settings, asked(clusters["west"], file, context="mine"))
+    with pytest.raises(Failed) as failed:
+        provider.delete("west", state, urn=URN)
+    assert f"`pulumi state delete --target-dependents '{CLUSTER_URN}'`" in failed.value.message
+    assert names(file) == ["prod", "mine"]
 
 
 def test_a_context_that_is_not_known_yet_is_neither_shown_nor_removed(settings, clusters, file, call, capsys):
@@ -223,13 +272,14 @@ def test_a_broken_file_is_reported_and_kept(settings, clusters, file, call, caps
     with pytest.raises(ConfigFileError, match=":2: invalid YAML"):
         written(settings, asked(clusters["west"], file, file="config"), state)
     assert contexts.seen(call, state) == state
-    contexts.remove(call, state)
+    contexts.remove(call, settings, state)
     told = capsys.readouterr().err.splitlines()
-    assert told[0].startswith(f"warning: west: {file}:2: invalid YAML")
-    assert told[1].startswith(f'warning: west: context "admin@west" in {contexts.short(str(file))} is not removed: ')
+    assert told[0].startswith(f"warning: west-kubeconfig: {file}:2: invalid YAML")
+    where = f'context "admin@west" in {contexts.short(str(file))}'
+    assert told[1].startswith(f"warning: west-kubeconfig: {where} is not removed: ")
     assert file.read_text() == "contexts: [\n"
     file.unlink()
-    contexts.remove(call, state)
+    contexts.remove(call, settings, state)
     assert not file.exists()
 
 
@@ -247,7 +297,7 @@ def test_the_context_of_another_cluster_stays(settings, clusters, file, call):
     with pytest.raises(ConfigFileError, match='context "mine" leads to another cluster'):
         written(settings, asked(clusters["west"], file, context="mine"))
     state = written(settings, asked(clusters["west"]))
-    contexts.remove(call, {**state, **asked(clusters["west"], file, context="mine")})
+    contexts.remove(call, settings, {**state, **asked(clusters["west"], file, context="mine")})
     assert file.read_text() == before
 
 
