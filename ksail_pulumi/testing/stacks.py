@@ -71,7 +71,10 @@ class PulumiStacks:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """What `pulumi` needs in its environment to keep everything in a folder, except for its plugins."""
+    """What `pulumi` needs in its environment to keep everything in a folder, except for its plugins.
+
+    HOME stays: programs and Pulumi's plugins find caches and credentials there.
+    """
     state, home = folder / "state", folder / "home"
     for each in (state, home):
         each.mkdir()
@@ -83,6 +86,7 @@ def environment(folder: Path) -> dict[str, str]:
         "PULUMI_HOME": str(home),
         "PULUMI_CONFIG_PASSPHRASE": "ksail-pulumi",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "KUBECONFIG": str(folder / "kube" / "config"),
         # A function as a program has no Pulumi.yaml that names its Python.
         **({"PULUMI_RUNTIME_VIRTUALENV": sys.prefix} if _in_environment() else {"PULUMI_PYTHON_CMD": sys.executable}),
     }

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from ksail_pulumi import testing
+from ksail_pulumi import OmniCluster, testing
+from ksail_pulumi.access.kubeconfig import Context
 from ksail_pulumi.errors import InputError, SettingsError
+from ksail_pulumi.provider.contexts import file_for
 from tests.e2e.project import ROOT
 
 if TYPE_CHECKING:
@@ -57,6 +59,30 @@ def test_nothing_leads_to_another_omni(monkeypatch: pytest.MonkeyPatch, request:
         "OMNI_ENDPOINT": found.endpoint,
         "OMNI_SERVICE_ACCOUNT_KEY": found.service_account_key,
     }
+
+
+def test_the_kubeconfig_of_the_user_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    own = tmp_path / "config"
+    own.touch()
+    monkeypatch.setenv("KUBECONFIG", str(own))
+    request.getfixturevalue("pulumi_stack")
+    written = Path(str(file_for({"context": "west"})))
+    assert written != own
+    assert written.is_relative_to(tmp_path.parent)
+
+
+@pytest.mark.sweep
+@pytest.mark.usefixtures("command")
+def test_a_context_of_a_test_is_written_into_its_folder(
+    tmp_path: Path, pulumi_stack: PulumiStacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    stack = pulumi_stack(lambda: OmniCluster("west", kubeconfig={"context": "west"}) and None)
+    stack.up()
+    assert Context.current(Path(os.environ["KUBECONFIG"]).read_text()).name == "west"
+    assert not (tmp_path / ".kube").exists()
 
 
 @pytest.mark.usefixtures("command")
