@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ksail_pulumi import listing
 from ksail_pulumi.addons.patches import addon_patch_ids
 from ksail_pulumi.cli.arguments import describe
 from ksail_pulumi.cli.settings import client_from_environment
 from ksail_pulumi.errors import InputError, NotFoundError
+from ksail_pulumi.formats.ksail.patches import PATCH_FOLDER, patch_files
 from ksail_pulumi.formats.ksail.write import KSAIL_YAML, ksail_project
 from ksail_pulumi.formats.project import write_files
 from ksail_pulumi.formats.python import program_text
@@ -53,6 +55,8 @@ def run(options: argparse.Namespace) -> int:
         print(files.pop(""), end="")
         remarks += [f"{name} is not printed; use --file to write it next to ksail.yaml" for name in files]
     else:
+        if options.form == "ksail":
+            _refuse_other_patches(files, output.parent)
         write_new(files, output.parent, force=options.force)
     for remark in (*unsaid, *remarks):
         print(f"ksail-pulumi: {remark}", file=sys.stderr)
@@ -82,6 +86,20 @@ def _written(inputs: dict[str, Any], form: str, endpoint: str, main: str) -> tup
     if form == "python":
         return {main: program_text(inputs)}, []
     return {main: template_text(inputs)}, cannot_say(inputs)
+
+
+def _refuse_other_patches(files: dict[str, str], folder: Path) -> None:
+    """Refuse patches of a former export: what reads the project would apply them to the cluster."""
+    try:
+        present = patch_files(folder / PATCH_FOLDER)
+    except OSError as error:
+        raise InputError(str(folder / PATCH_FOLDER), f"cannot read the folder: {error.strerror}") from None
+    if others := [str(path) for path in present if path not in {folder / name for name in files}]:
+        reason = (
+            "the cluster has no such patch, but the next `pulumi up` with the ksail.yaml would apply it: delete it, or "
+            "choose another folder"
+        )
+        raise InputError(listing.names(others), reason)
 
 
 def write_new(files: dict[str, str], folder: Path, *, force: bool) -> None:

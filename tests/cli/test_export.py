@@ -358,6 +358,28 @@ def test_a_ksail_project_is_written_with_its_patches(shop, tmp_path, capsys):
     assert "talos/cluster/01-last.yaml is not printed; use --file to write it next to ksail.yaml" in captured.err
 
 
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_patches_of_a_former_export_are_refused_since_the_next_read_would_apply_them(shop, tmp_path, capsys, force):
+    path = tmp_path / "ksail.yaml"
+    old = [tmp_path / "talos/cluster/00-old.yaml", tmp_path / "talos/workers/old.yml"]
+    for each in old:
+        each.parent.mkdir(parents=True)
+        each.write_text("debug: true\n")
+    assert main(["export", shop, "--as", "ksail", "--file", str(path), *force]) == 1
+    assert capsys.readouterr().err == (
+        f"ksail-pulumi: {old[0]}, {old[1]}: the cluster has no such patch, but the next `pulumi up` with the "
+        "ksail.yaml would apply it: delete it, or choose another folder\n"
+    )
+    assert not path.exists()
+    assert main(["export", shop, "--as", "template", "--file", str(tmp_path / "cluster.yaml")]) == 0
+    for each in old:
+        each.unlink()
+    (tmp_path / "talos/cluster/notes.md").write_text("mine")
+    (tmp_path / "talos/cluster/cluster-name.yaml").write_text("cluster: {clusterName: mine}\n")
+    assert main(["export", shop, "--as", "ksail", "--file", str(path)]) == 0
+    assert main(["export", shop, "--as", "ksail", "--file", str(path), "--force"]) == 0
+
+
 def test_an_unknown_cluster_is_a_message(capsys):
     assert main(["export", "nowhere", "--as", "python"]) == 1
     assert capsys.readouterr().err.startswith("ksail-pulumi: cluster not found: nowhere")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+PATCH_FOLDER = "talos"
+"""The folder of patches of a project whose ksail.yaml names none."""
+
 SCOPES = ("cluster", "control-planes", "workers")
 
 # KSail writes these files and does not send them to Omni: Omni refuses patches that set the cluster name, and the image
@@ -64,6 +67,11 @@ def read_patches(folder: Path, shown: str, environ: Mapping[str, str]) -> TalosP
             else:
                 patches.warnings.append(f"{name}: the patch is empty and is skipped")
     return patches
+
+
+def patch_files(folder: Path) -> list[Path]:
+    """The files of all scopes that `read_patches` reads from a folder."""
+    return [path for scope in SCOPES for path in _patch_files(folder / scope)]
 
 
 def _patch_files(folder: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from ksail_pulumi.formats.ksail import file as ksail_file
 from ksail_pulumi.formats.ksail.addons import addons_of, without_approver
 from ksail_pulumi.formats.ksail.expansion import expand
 from ksail_pulumi.formats.ksail.keys import as_ksail_reads
-from ksail_pulumi.formats.ksail.patches import TalosPatches, read_patches
+from ksail_pulumi.formats.ksail.patches import PATCH_FOLDER, TalosPatches, read_patches
 from ksail_pulumi.formats.shape import combined, read_model
 from ksail_pulumi.goyaml.read import Document, parse_documents, read_text
 from ksail_pulumi.model.parse import InvalidCluster, parse_cluster
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 DEFAULT_ENDPOINT_VARIABLE = "OMNI_ENDPOINT"
 DEFAULT_KEY_VARIABLE = "OMNI_SERVICE_ACCOUNT_KEY"
-DEFAULT_PATCH_FOLDER = "talos"
 
 _SCOPE_OF: Mapping[FieldPath, str] = {(): "cluster", ("controlPlane",): "control-planes", ("workers", 0): "workers"}
 
@@ -277,7 +276,7 @@ class _Reader:
         return machines[:needed]
 
     def _patches(self, workers: int) -> TalosPatches:
-        shown = self._expanded(self.cluster.distribution_config or DEFAULT_PATCH_FOLDER)
+        shown = self._expanded(self.cluster.distribution_config or PATCH_FOLDER)
         folder = Path(self.document.path).parent / shown
         try:
             if folder.is_dir():

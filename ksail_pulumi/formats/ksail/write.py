@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.formats.ksail.addons import fields_of
 from ksail_pulumi.formats.ksail.file import check_name
-from ksail_pulumi.formats.ksail.patches import NOT_FOR_OMNI, SCOPES
+from ksail_pulumi.formats.ksail.patches import NOT_FOR_OMNI, PATCH_FOLDER, SCOPES
 from ksail_pulumi.goyaml.write import InOrder, encode
 from ksail_pulumi.model.patches import patch_text
 from ksail_pulumi.problems import field_path
@@ -93,7 +93,7 @@ class _Writer:
             self._patches(scope, prefix, described.get("patches") or ())
         if len(self.result.files) == 1:
             # Without the folder KSail adds its own patch to a cluster without workers.
-            self.result.files[f"talos/{SCOPES[0]}/.gitkeep"] = ""
+            self.result.files[f"{PATCH_FOLDER}/{SCOPES[0]}/.gitkeep"] = ""
         return self.result
 
     def _workers(self) -> tuple[str, Mapping[str, Any]]:
@@ -144,7 +144,7 @@ class _Writer:
         for index, (name, text, patch) in enumerate(zip(names, texts, patches, strict=True)):
             if name != patch.get("name"):
                 self._say(f"{prefix}patches[{index}] is renamed to {name}")
-            self.result.files[f"talos/{scope}/{name}.yaml"] = text
+            self.result.files[f"{PATCH_FOLDER}/{scope}/{name}.yaml"] = text
 
     def _leave_out(self, prefix: str, described: Iterable[str], said: Sequence[str]) -> None:
         for name in described:
