@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.formats.ksail.read import load_ksail
+from ksail_pulumi.formats.template.left import warnings_of, with_left
 from ksail_pulumi.formats.template.read import load_template
-from ksail_pulumi.goyaml.read import parse_documents, read_text
+from ksail_pulumi.formats.template.source import TemplateSource
+from ksail_pulumi.goyaml.read import parse_documents
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
 _KSAIL_FIELDS = {"apiVersion", "metadata", "spec"}
@@ -45,16 +46,20 @@ def load_either(path: str | os.PathLike[str], environ: Mapping[str, str] | None 
     Raises:
         ConfigFileError: The file is missing or not valid; names file, line and field.
     """
-    name = os.fspath(path)
-    if not _is_ksail(name):
-        return Described(load_template(path))
+    source = TemplateSource.of_file(path)
+    if not _is_ksail(source):
+        return Described(load_template(path), warnings=tuple(warnings_of(source.text, source.name)))
     config = load_ksail(path, environ)
     if "name" not in config.spec:
-        raise ConfigFileError(name, 0, "metadata.name", "is missing: only a Pulumi program has another name to use")
+        reason = "is missing: only a Pulumi program has another name to use"
+        raise ConfigFileError(source.name, 0, "metadata.name", reason)
     return Described(config.spec, config.endpoint, config.service_account_key_env_var, config.warnings)
 
 
-def _is_ksail(name: str) -> bool:
+def _is_ksail(source: TemplateSource) -> bool:
     """Whether a file has the outermost fields of a ksail.yaml; the documents of a template have none of these."""
-    documents = parse_documents(read_text(Path(name), name), name)
+    try:
+        documents = parse_documents(source.text, source.name)
+    except ConfigFileError as error:
+        raise with_left(error, source.text) from None
     return any(isinstance(each.value, dict) and bool(_KSAIL_FIELDS & each.value.keys()) for each in documents)

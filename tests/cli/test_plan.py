@@ -137,6 +137,9 @@ def test_the_file_may_name_the_endpoint_and_the_variable_of_the_key(account, tmp
         (KSAIL.replace("controlPlanes", "controlPlane"), "cluster.yaml:5: spec.cluster"),
         ("kind: Cluster\nname: west\n", "cluster.yaml"),
         ("[", "cluster.yaml"),
+        (TEMPLATE.replace("NAME", "{{ name }}"), "cluster.yaml:2: {{ name }} (line 2) is left in the template: render"),
+        (f"{{% if x %}}\n{TEMPLATE}", "cluster.yaml:1: {% … %} (line 1) is left in the template: render"),
+        (TEMPLATE.replace("NAME", "$NAME"), "cluster.yaml:2: $NAME (line 2) is left in the template: render"),
     ],
 )
 def test_a_file_that_is_not_valid_is_a_message(tmp_path, capsys, text, message):
@@ -144,6 +147,13 @@ def test_a_file_that_is_not_valid_is_a_message(tmp_path, capsys, text, message):
     error = capsys.readouterr().err
     assert error.startswith("ksail-pulumi: ")
     assert message in error
+
+
+def test_a_reference_in_a_patch_is_a_warning(tmp_path, capsys):
+    text = TEMPLATE.replace("NAME", "shop").replace("{machine: {sysctls: {kernel.domainname: Zsecret}}}", "|")
+    text = text.replace("|", "|\n      machine:\n        sysctls:\n          kernel.domainname: $HOST")
+    assert main(["plan", written(tmp_path, text)]) == 0
+    assert "cluster.yaml: $HOST (line 10) is passed on unchanged. If a value should" in capsys.readouterr().out
 
 
 def test_a_file_that_does_not_exist_is_a_message(tmp_path, capsys):

@@ -465,7 +465,7 @@ def test_a_template_that_has_lost_its_indentation_is_recognised(tmp_path):
     )
 
 
-LEFT = "left in the template: render the template first, and pass the result as `text`"
+LEFT = "left in the template: render the template first; `from_template` accepts the result as `text`"
 
 
 @pytest.mark.parametrize(
@@ -473,6 +473,9 @@ LEFT = "left in the template: render the template first, and pass the result as 
     [
         ("shop", "${NAME}", "2: ${NAME} (line 2) is"),
         ("v1.13.8", "${TALOS:-v1.13.8}", "4: ${TALOS} (line 4) is"),
+        ("shop", "$NAME", "2: $NAME (line 2) is"),
+        ("shop", "$name", "2: $… (line 2) is"),
+        ("v1.13.8", "v$TALOS", "4: $TALOS (line 4) is"),
         ("v1.13.8", "'{{ talos }}'", "4: {{ talos }} (line 4) is"),
         ("v1.13.8", "'{{ talos | default(\"1.13.8\") }}'", "4: {{ … }} (line 4) is"),
         ("{version: v1.13.8}\n", "\n  version: {{ talos }}\n", "5: {{ talos }} (line 5) is"),  # not even YAML
@@ -495,8 +498,23 @@ def test_references_in_contents_and_comments_are_passed_on(tmp_path):
     assert inputs["patches"][0]["inline"] == {"machine": {"network": {"hostname": "${HOST}"}}}
     assert warnings_of(CLUSTER + text, "cluster.yaml") == [
         "cluster.yaml: ${HOST} (line 13) is passed on unchanged. If a value should replace it, render the template "
-        "first, and pass the result as `text`"
+        "first; `from_template` accepts the result as `text`"
     ]
+
+
+def test_short_references_that_are_a_whole_value_are_warned_of(tmp_path):
+    text = (
+        "patches:\n  - name: a\n    inline:\n      machine:\n        time: {$patch: delete}\n        network:\n"
+        "          hostname: $HOST\n          domain: $secret\n          search: [$a.b]\n  - name: b\n"
+        "    inline: |\n      machine: {env: {A: 'x$B', C: '$2y$10$abc'}}\n"
+    )
+    assert load(tmp_path, CLUSTER + text, CONTROL_PLANE)
+    [warning] = warnings_of(CLUSTER + text, "cluster.yaml")
+    assert warning.startswith("cluster.yaml: $HOST (line 11), $… (line 12) are passed on unchanged.")
+
+
+def test_a_short_reference_is_no_cause_of_invalid_yaml(tmp_path):
+    assert "invalid YAML" in refusal(tmp_path, CLUSTER + "patches: [{name: a, inline: {$patch: delete}}}]\n")
 
 
 def test_a_path_from_the_working_directory_is_recognised(tmp_path, monkeypatch):

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.goyaml.read import Document, Node
 
-_REFERENCE = re.compile(r"\$\{[A-Za-z_]\w*(?:[^\w{}\n][^{}\n]*)?\}|\{\{[^\n]*?\}\}|\{%[^\n]*?%\}")
+_IN_BRACES = re.compile(r"\$\{[A-Za-z_]\w*(?:[^\w{}\n][^{}\n]*)?\}|\{\{[^\n]*?\}\}|\{%[^\n]*?%\}")
+_REFERENCE = re.compile(rf"{_IN_BRACES.pattern}|\$[A-Za-z_]\w*")
 _WHOLE_VALUE = re.compile(rf"[ -]*(?:[\w.-]+ *:)? *([\"']?)({_REFERENCE.pattern})\1 *(?:#.*)?")
 _NAME = re.compile(r"[\w.]+")
 
 _CONTENTS = ("annotations", "inline", "job", "kernelArgs")
 """The fields whose texts may have such references of their own, as scripts do, and `talos.config` with `${uuid}`."""
 
-_REMEDY = "render the template first, and pass the result as `text`"
+_REMEDY = "render the template first; `from_template` accepts the result as `text`"
 
 
 def refuse_left(documents: Iterable[Document], path: str) -> None:
@@ -42,7 +43,7 @@ def with_left(error: ConfigFileError, text: str) -> ConfigFileError:
     """The error of a text that is not YAML; if there is a reference in its line, that is the cause."""
     lines = text.splitlines()
     at = lines[error.line - 1] if 0 < error.line <= len(lines) else ""
-    found = [(error.line, _shown(each)) for each in _REFERENCE.findall(at)]
+    found = [(error.line, _shown(each)) for each in _IN_BRACES.findall(at)]  # `$NAME` is valid YAML everywhere
     return ConfigFileError(error.path, error.line, "", _left(found)) if found else error
 
 
@@ -64,8 +65,10 @@ def _outside_contents(node: Node) -> Iterator[tuple[int, str]]:
 
 def _shown(reference: str) -> str:
     """A reference without its default or its filters, which may be a secret."""
-    if reference.startswith("$"):
+    if reference.startswith("${"):
         return f"${{{_NAME.findall(reference)[0]}}}"
+    if reference.startswith("$"):
+        return reference if reference.isupper() else f"${HIDDEN}"  # a password may begin with `$`, too
     inner = reference[2:-2].strip()
     return f"{reference[:2]} {inner if _NAME.fullmatch(inner) else HIDDEN} {reference[-2:]}"
 
