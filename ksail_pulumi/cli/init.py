@@ -53,10 +53,8 @@ def run(options: argparse.Namespace) -> int:
     check_project(project)
     written = write_files(project_files(project), folder, force=options.force)
     for name, new in written.items():
-        if new:
-            print(f"wrote {folder / name}")
-        else:
-            print(f"kept  {folder / name} (--force overwrites it)", file=sys.stderr)
+        done = f"wrote {folder / name}" if new else f"kept  {folder / name} (--force overwrites it)"
+        print(done, file=sys.stderr)
     if installed.remark and written["requirements.txt"]:
         print(f"ksail-pulumi: {installed.remark}", file=sys.stderr)
     print(_next_steps(project, folder))

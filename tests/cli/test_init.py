@@ -38,7 +38,8 @@ def test_the_seeds_command_writes_a_project(tmp_path, capsys):
     assert config.spec == {"name": "my-omni-cluster", "controlPlane": {"count": 1}, "workers": [{"count": 2}]}
     assert (config.endpoint, config.warnings) == ("", ())
     output = capsys.readouterr()
-    assert f"wrote {tmp_path}/ksail.yaml" in output.out
+    assert f"wrote {tmp_path}/ksail.yaml" in output.err.splitlines()
+    assert output.out.splitlines()[:2] == ["", "Next:"]
     assert "export OMNI_ENDPOINT=" in output.out
 
 
@@ -118,8 +119,8 @@ def test_the_requirements_name_what_is_installed(tmp_path, monkeypatch, capsys, 
     monkeypatch.setattr(metadata, "distribution", lambda _: Installed(record))
     assert main(["init", "--name", "shop", "--output", str(tmp_path / "shop")]) == 0
     assert (tmp_path / "shop" / "requirements.txt").read_text() == line.format(tmp_path) + "\n"
-    said = capsys.readouterr().err
-    assert remark in said if remark else said == ""
+    said = [each for each in capsys.readouterr().err.splitlines() if each.startswith("ksail-pulumi: ")]
+    assert [remark in each for each in said] == ([True] if remark else [])
 
 
 def test_the_folders_name_is_the_default(tmp_path, monkeypatch):
