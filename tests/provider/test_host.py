@@ -1,12 +1,18 @@
 """What the host module finds in Pulumi's own provider process, at both ends of the supported SDKs."""
 
+import contextlib
 import importlib.util
+import os
 import pathlib
+import signal
+import subprocess
 import sys
 
 import grpc
 import pytest
 from pulumi.dynamic.dynamic import serialize_provider
+
+from tests.host import HELPERS, PATIENCE, Process, environment_of_host
 
 URN = "urn:pulumi:dev::shop::pulumi-python:dynamic/ksail:OmniCluster::west"
 HOST_LIMIT = 4
@@ -185,3 +191,27 @@ def test_an_engine_that_hangs_up_ends_the_wait(start_process, probe, engine, hid
     engine.wait_for_line()
     call.cancel()
     process.wait_for_log("interrupted")
+
+
+@pytest.mark.parametrize("act", ["tell", "wait"])
+def test_the_process_ends_after_its_calls_when_the_engine_is_killed(sdk, probe, engine, tmp_path, act):
+    host = [sdk, "-u", "-m", "pulumi.dynamic", engine.address]
+    started = subprocess.Popen(
+        [sys.executable, str(HELPERS / "killed_engine.py"), *host],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment_of_host(),
+        process_group=0,
+    )
+    log = tmp_path / "provider.log"
+    log.touch()
+    process = Process(started, probe, log)
+    call = process.start("Create", process.create_request({"act": act}))
+    engine.wait_for_line() if act == "wait" else call.result()
+    process.close()
+    try:
+        _, errors = started.communicate(timeout=PATIENCE)  # ends when no process has this stderr
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+    assert ("interrupted" in errors.decode()) is (act == "wait")

@@ -15,6 +15,7 @@ missing:
     log, progress         lines on stderr, which the engine shows without a resource
     concurrent calls      the limit of the host (4)
     cancel                a wait ends when the engine closes the connection, after the second Ctrl-C
+    end of the engine     the process stays after a kill of the engine
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from pulumi.runtime import rpc
 
 from ksail_pulumi.errors import KsailPulumiError
 from ksail_pulumi.provider.host import server as host_server
+from ksail_pulumi.provider.host.process import end_with_engine
 from ksail_pulumi.provider.secrecy import gate_for
 from ksail_pulumi.redaction import Gate, behind, without_keys
 
@@ -198,8 +200,9 @@ def warn(message: str) -> None:
 
 
 def prepare() -> None:
-    """Let the host serve many calls at once and react to Cancel. Needed once per process."""
+    """Let the host serve many calls at once, react to Cancel, and end with the engine. Needed once per process."""
     host_server.prepare(_calls.cancel)
+    end_with_engine(_calls.cancel)
 
 
 class _Calls:

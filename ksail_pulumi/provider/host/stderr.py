@@ -11,10 +11,10 @@ import atexit
 import functools
 import os
 import re
-import sys
 import threading
 
-_HOST = "pulumi.dynamic.__main__"
+from ksail_pulumi.provider.host.process import is_host
+
 _VERBOSITY = "GRPC_VERBOSITY"
 _STDERR = 2
 # The log format of the C core of grpcio 1.85 (absl).
@@ -27,9 +27,7 @@ def keep_grpc_quiet() -> None:
 
     Only in Pulumi's provider process, and not if the user has set GRPC_VERBOSITY.
     """
-    # `python -m pulumi.dynamic` runs the module `pulumi.dynamic.__main__` (pulumi 3.243 to 3.272).
-    main = getattr(sys.modules["__main__"], "__spec__", None)
-    if _VERBOSITY in os.environ or getattr(main, "name", "") != _HOST:
+    if _VERBOSITY in os.environ or not is_host():
         return
     stderr = os.dup(_STDERR)
     written, write_end = os.pipe()
