@@ -1,4 +1,4 @@
-"""Shares one reading of what belongs to no single cluster (machines, versions, classes) between the checks of a run."""
+"""Shares what was read of no single cluster (versions, classes, free machines) between the checks of a run."""
 
 from __future__ import annotations
 
@@ -10,26 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from ksail_pulumi.errors import OmniError
-from ksail_pulumi.lifecycle.parts import collect, start_list
-from ksail_pulumi.omni.resources import (
-    CLUSTER,
-    CONFIG_PATCH,
-    FEATURES_CONFIG,
-    LABEL_MACHINE,
-    MACHINE_CLASS,
-    MACHINE_SET_NODE,
-    MACHINE_STATUS,
-    SYS_VERSION,
-    TALOS_VERSION,
-)
-from ksail_pulumi.plan.parts.table import PARTS
+from ksail_pulumi.errors import OmniError, PermissionDeniedError
+from ksail_pulumi.omni.resources import LABEL_CLUSTER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
 
+    from ksail_pulumi.omni.channel import Call
     from ksail_pulumi.omni.client import Client
-    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.omni.resources import Resource, ResourceType
     from ksail_pulumi.omni.state import State
 
 FRESH_SECONDS = 10.0
@@ -38,96 +28,101 @@ resources in between. What others change in Omni during this time could just as 
 
 
 @dataclass(frozen=True)
-class Account:
-    """What belongs to no single cluster, as in `Snapshot`.
+class Question:
+    """What is read with one call.
 
     Attributes:
-        of_machines: The resources that stay with their machines.
-        machine_patches: The patches of machines in no particular cluster.
+        type: The type of the resources.
+        id: The ID of the only one; `""` for all of the type.
+        labels: Labels that each must have, with their values; None for any value.
+        clusters: The clusters one of which each must belong to; None for any or none.
+        ids: The IDs of those that are read; None for all.
+        late: Omni 1.0 does not have the type, and answers PERMISSION_DENIED for it.
     """
 
-    clusters: Sequence[Resource]
-    nodes: Sequence[Resource]
-    statuses: Sequence[Resource]
-    talos_versions: Sequence[Resource]
-    machine_classes: Sequence[Resource]
-    features: Resource | None
-    sys_version: Resource | None
-    of_machines: Sequence[Resource]
-    machine_patches: Sequence[Resource]
+    type: ResourceType
+    id: str = ""
+    labels: tuple[tuple[str, str | None], ...] = ()
+    clusters: frozenset[str] | None = None
+    ids: frozenset[str] | None = None
+    late: bool = False
+
+    def send(self, state: State) -> Call[Any]:
+        if self.id:
+            return state.start_find(self.type, self.id)
+        labels = dict(self.labels)
+        if self.clusters is None:
+            return state.start_list(self.type, labels, ids=self.ids)
+        return state.start_list(
+            self.type, *({**labels, LABEL_CLUSTER: name} for name in sorted(self.clusters)), ids=self.ids
+        )
+
+    def answer(self, call: Call[Any]) -> Sequence[Resource]:
+        try:
+            found = call.result()
+        except PermissionDeniedError:
+            if not self.late:
+                raise
+            return []
+        if self.id:
+            return [] if found is None else [found]
+        return list(found)
 
 
 class Reading:
-    """One reading; any number of threads can send it and wait for its result: it is sent once."""
+    """Questions and their answers; any number of threads can ask: each question is sent once."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
         self._lock = threading.Lock()
-        self._calls: _Calls | None = None
-        self._account: Account | None = None
-        self._failed = False
+        self._answers: dict[Question, _Answer] = {}
 
-    def send(self, client: Client) -> None:
-        """Send the calls, unless that is done.
+    def send(self, client: Client, questions: Iterable[Question]) -> None:
+        """Send the questions that have not been sent.
 
         Raises:
             OmniError: There is no connection.
         """
-        with self._failing():
-            if self._calls is None:
-                self._calls = _Calls(client.state)
-                self._failed = False
+        with self._lock, _forgetting(self):
+            for question in questions:
+                if question not in self._answers:
+                    self._answers[question] = _Answer(question, question.send(client.state))
 
-    def result(self, client: Client) -> Account:
-        """Wait for the answers.
+    def result(self, client: Client, question: Question) -> Sequence[Resource]:
+        """Wait for the answer to a question that has been sent.
 
         Raises:
-            OmniError: A call failed. It is not shared: who waits as well reads again, and gets an error of its own.
+            OmniError: The call failed. That is not shared: who waits as well asks again, and gets an error of its own.
         """
-        with self._failing():
-            if self._account is None and self._calls is not None and not self._failed:
-                self._account = self._calls.results()
-            if self._account is not None:
-                return self._account
-        again = Reading()
-        again.send(client)
-        return again.result(client)
+        with _forgetting(self):
+            found = self._answers[question].result()
+        return question.answer(question.send(client.state)) if found is None else found
 
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
+
+class _Answer:
+    def __init__(self, question: Question, call: Call[Any]) -> None:
+        self._question = question
+        self._lock = threading.Lock()
+        self._call: Call[Any] | None = call
+        self._found: Sequence[Resource] | None = None
+
+    def result(self) -> Sequence[Resource] | None:
+        """The answer; None if an earlier caller got an error."""
         with self._lock:
-            try:
-                yield
-            except OmniError:
-                self._failed = True
-                _shared.forget(self)
-                raise
+            if self._call is not None:
+                call, self._call = self._call, None
+                self._found = self._question.answer(call)
+            return self._found
 
 
-class _Calls:
-    def __init__(self, state: State) -> None:
-        self._clusters = state.start_list(CLUSTER)
-        self._nodes = state.start_list(MACHINE_SET_NODE)
-        self._of_machines = [(part, start_list(state, part, "")) for part in PARTS if part.of_machine]
-        self._machine_patches = state.start_list(CONFIG_PATCH, {LABEL_MACHINE: None})
-        self._statuses = state.start_list(MACHINE_STATUS)
-        self._talos_versions = state.start_list(TALOS_VERSION)
-        self._machine_classes = state.start_list(MACHINE_CLASS)
-        self._features = state.start_find(FEATURES_CONFIG, "features-config")
-        self._sys_version = state.start_find(SYS_VERSION, "current")
-
-    def results(self) -> Account:
-        return Account(
-            clusters=self._clusters.result(),
-            nodes=self._nodes.result(),
-            statuses=self._statuses.result(),
-            talos_versions=self._talos_versions.result(),
-            machine_classes=self._machine_classes.result(),
-            features=self._features.result(),
-            sys_version=self._sys_version.result(),
-            of_machines=[each for part, call in self._of_machines for each in collect(part, call)],
-            machine_patches=self._machine_patches.result(),
-        )
+@contextmanager
+def _forgetting(reading: Reading) -> Iterator[None]:
+    """Do not share a reading after an error."""
+    try:
+        yield
+    except OmniError:
+        _shared.forget(reading)
+        raise
 
 
 class _Shared:
@@ -171,7 +166,7 @@ _shared = _Shared()
 def shared_reading(client: Client) -> Reading:
     """A reading for a check: the one of an earlier check, or a new one if that is stale.
 
-    It is stale `FRESH_SECONDS` after it was sent, and from the moment that this process begins to write to that Omni.
+    It is stale `FRESH_SECONDS` after it began, and from the moment that this process begins to write to that Omni.
     """
     return _shared.reading(client)
 

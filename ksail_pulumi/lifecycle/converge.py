@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.addons.findings import outdates_manifests
 from ksail_pulumi.errors import NotEnoughMachinesError
 from ksail_pulumi.lifecycle.apply import apply
 from ksail_pulumi.lifecycle.cut_off import remove_chosen, remove_cut_off
+from ksail_pulumi.lifecycle.needed import Needed
 from ksail_pulumi.lifecycle.ownership import refuse_locked
 from ksail_pulumi.lifecycle.snapshot import take_snapshot
 from ksail_pulumi.lifecycle.waiting.goal import Goal
@@ -104,11 +105,21 @@ def converge(
     shrinks = outdated = False
     lost: set[str] = set()
     removed: set[str] = set()
-    # Each round plans from a new snapshot. A second one is needed in two cases only: another cluster took a machine
-    # between snapshot and write, or a resource must be gone before its successor can be created.
+    # Each round plans from a new snapshot. A second one is needed in three cases only: another cluster took a machine
+    # between snapshot and write, a resource must be gone before its successor can be created, or too few machines are
+    # free, and the error says why the others are not.
+    needed = Needed.by(spec, earlier)
     while True:
         _refuse_taken(spec, snapshot)
-        planned = _plan(spec, mark, claim, snapshot, lost, previous=previous, earlier=earlier, adopt=adopt)
+        try:
+            planned = _plan(spec, mark, claim, snapshot, lost, previous=previous, earlier=earlier, adopt=adopt)
+        except NotEnoughMachinesError:
+            if needed.everything:
+                raise
+            needed = replace(needed, everything=True)
+            claim.reads_now()
+            snapshot = take_snapshot(session.client, spec.name, needed)
+            continue
         refuse_locked(snapshot.cluster, planned.plan)
         _refuse_departures(spec, planned, snapshot)
         to_take = steps(planned.plan)
@@ -137,7 +148,7 @@ def converge(
         else:
             break
         claim.reads_now()
-        snapshot = take_snapshot(session.client, spec.name)
+        snapshot = take_snapshot(session.client, spec.name, needed)
     versions = planned.versions
     return Converged(
         spec.model_copy(update={"talos_version": versions.talos, "kubernetes_version": versions.kubernetes}),

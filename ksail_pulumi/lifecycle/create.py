@@ -14,6 +14,7 @@ from ksail_pulumi.lifecycle.backup_first import back_up_before_upgrade
 from ksail_pulumi.lifecycle.claims import pool_of
 from ksail_pulumi.lifecycle.converge import converge
 from ksail_pulumi.lifecycle.lease import Lease
+from ksail_pulumi.lifecycle.needed import Needed
 from ksail_pulumi.lifecycle.ownership import refuse_existing
 from ksail_pulumi.lifecycle.presence import Presence
 from ksail_pulumi.lifecycle.snapshot import take_snapshot
@@ -74,7 +75,7 @@ def create(
         back_up_before_upgrade(spec, session)
     with writing(client), lease.held() if lease else nullcontext(), attempt.saved():
         with pool_of(client.endpoint).claim() as claim:
-            snapshot = _without_the_old(name, session, claim)
+            snapshot = _without_the_old(name, Needed.by(spec, earlier), session, claim)
             if lease is None:
                 found = _to_adopt(snapshot, name, mark, create_first=create_first)
                 attempt.creation = found.run if found else ""
@@ -101,15 +102,15 @@ def create(
         return attempt.wait()
 
 
-def _without_the_old(name: str, session: Session, claim: Claim) -> Snapshot:
+def _without_the_old(name: str, needed: Needed, session: Session, claim: Claim) -> Snapshot:
     """Read Omni, after an old cluster of this name that is being deleted is gone."""
-    snapshot = take_snapshot(session.client, name)
+    snapshot = take_snapshot(session.client, name, needed)
     if snapshot.cluster is None or not snapshot.cluster.tearing_down:
         return snapshot
     session.progress(f"waiting for the deletion of the old cluster {name}")
     wait_until_gone([snapshot.cluster], session, name)
     claim.reads_now()
-    return take_snapshot(session.client, name)
+    return take_snapshot(session.client, name, needed)
 
 
 def _to_adopt(snapshot: Snapshot, name: str, mark: OwnershipMark, *, create_first: bool) -> Creation | None:

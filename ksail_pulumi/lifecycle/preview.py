@@ -7,10 +7,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import ForeignClusterError
+from ksail_pulumi.lifecycle.needed import CLUSTERS, Needed
 from ksail_pulumi.lifecycle.ownership import refuse_existing, refuse_lost
 from ksail_pulumi.lifecycle.patch_checks import PatchChecks
 from ksail_pulumi.lifecycle.snapshot import take_snapshot, with_extensions
-from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.findings import findings
 from ksail_pulumi.plan.machine_class import with_declared
 from ksail_pulumi.plan.ownership import Creation
@@ -89,33 +89,45 @@ def preview(
         OmniError: Omni did not answer.
     """
     checks = PatchChecks(client, _patches(spec), _patches(previous) if previous is not None else ())
-    snapshot = take_snapshot(
-        client,
-        spec.name,
-        extensions_of=spec.talos_version,
-        reading=reading,
-        backups=bool(spec.backup_before),
-        members=_may_upgrade(spec, previous, adopt=adopt),
-    )
-    known_classes, uncertain = with_declared(snapshot.machine_classes or (), classes)
-    snapshot = replace(snapshot, machine_classes=known_classes).relabelled(labels)
-    reservations = reserve(earlier, snapshot)
-    lines = [_replaces(each, snapshot, mark, adopt=adopt) for each in replaced]
-    if not adopt:
-        snapshot = snapshot.without([each.cluster for each in replaced if each.first])
-    snapshot = with_extensions(snapshot, spec, client)
-    refused = list(checks.problems())
-    try:
-        _refuse(snapshot, mark, previous, adopt=adopt, resumable=resumable, create_first=create_first)
-    except ForeignClusterError as error:
-        refused.append(Problem(("name",), str(error)))
-    if previous is not None and (missing := _missing(snapshot, spec.name, client.endpoint)):
-        refused.append(Problem((), missing))
-    found = findings(spec, snapshot, mark=mark, previous=previous, reservations=reservations, adopt=adopt)
-    found = replace(found, warnings=(*found.warnings, *_uncertain(spec, uncertain)))
-    if not refused:
-        return replace(found, forecasts=(*lines, *found.forecasts))
-    return replace(found, failures=(*found.failures, *refused), forecasts=())
+    needed = Needed.by(spec, earlier, [each.cluster for each in replaced])
+
+    def judged(needed: Needed) -> Findings:
+        snapshot = take_snapshot(
+            client,
+            spec.name,
+            needed,
+            extensions_of=spec.talos_version if _is_extended(spec) else None,
+            reading=reading,
+            backups=bool(spec.backup_before),
+            members=_may_upgrade(spec, previous, adopt=adopt),
+        )
+        known_classes, uncertain = with_declared(snapshot.machine_classes or (), classes)
+        snapshot = replace(snapshot, machine_classes=known_classes).relabelled(labels)
+        reservations = reserve(earlier, snapshot)
+        lines = [_replaces(each, snapshot, mark, adopt=adopt) for each in replaced]
+        if not adopt:
+            snapshot = snapshot.without([each.cluster for each in replaced if each.first])
+        snapshot = with_extensions(snapshot, spec, client)
+        refused = []
+        try:
+            _refuse(snapshot, mark, previous, adopt=adopt, resumable=resumable, create_first=create_first)
+        except ForeignClusterError as error:
+            refused.append(Problem(("name",), str(error)))
+        if previous is not None and (missing := _missing(snapshot, spec.name, client.endpoint)):
+            refused.append(Problem((), missing))
+        found = findings(spec, snapshot, mark=mark, previous=previous, reservations=reservations, adopt=adopt)
+        found = replace(found, warnings=(*found.warnings, *_uncertain(spec, uncertain)))
+        return _refused(replace(found, forecasts=(*lines, *found.forecasts)), refused)
+
+    found = judged(needed)
+    if found.too_few:
+        found = judged(replace(needed, everything=True))
+    return _refused(found, list(checks.problems()))
+
+
+def _refused(found: Findings, problems: Sequence[Problem]) -> Findings:
+    """The findings with more failures; nothing is forecast if there are some."""
+    return replace(found, failures=(*found.failures, *problems), forecasts=()) if problems else found
 
 
 def _uncertain(spec: ClusterSpec, classes: set[str]) -> Iterator[str]:
@@ -191,20 +203,25 @@ def _replaces(replaced: Replacement, snapshot: Snapshot, mark: OwnershipMark, *,
     )
 
 
-def own_clusters(mark: OwnershipMark, client: Client) -> list[Resource]:
+def own_clusters(mark: OwnershipMark, client: Client, reading: Reading) -> list[Resource]:
     """The clusters that this resource has created, by name, without unfinished creations and deletions.
 
     Raises:
         OmniError: Omni did not answer.
     """
+    reading.send(client, [CLUSTERS])
     return sorted(
         (
             cluster
-            for cluster in client.state.list(CLUSTER)
+            for cluster in reading.result(client, CLUSTERS)
             if mark.owner_of(cluster) == mark.owner and not cluster.tearing_down and Creation.of(cluster) is None
         ),
         key=lambda cluster: cluster.id,
     )
+
+
+def _is_extended(spec: ClusterSpec) -> bool:
+    return any(scope.system_extensions for _, scope in spec.scopes())
 
 
 def _patches(spec: ClusterSpec) -> Iterator[tuple[FieldPath, Patch]]:

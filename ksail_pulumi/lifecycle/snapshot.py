@@ -1,12 +1,20 @@
-"""Reads the state of Omni for one cluster, in one batch of calls that are sent together."""
+"""Reads what a plan needs of an Omni, in one batch of calls that are sent together."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.lifecycle.account import Reading
-from ksail_pulumi.lifecycle.parts import collect, start_list
+from ksail_pulumi.lifecycle.account import Question, Reading
+from ksail_pulumi.lifecycle.needed import (
+    FEATURES,
+    MACHINE_CLASSES,
+    MACHINE_PATCHES,
+    OF_MACHINES,
+    TALOS_VERSIONS,
+    VERSION,
+    Needed,
+)
 from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_BOOTSTRAP_STATUS,
@@ -15,8 +23,8 @@ from ksail_pulumi.omni.resources import (
     CLUSTER_UUID,
     ETCD_BACKUP_OVERALL_STATUS,
     KUBERNETES_UPGRADE_STATUS,
-    LABEL_CLUSTER,
     MACHINE_SET_NODE,
+    MACHINE_STATUS,
     TALOS_EXTENSIONS,
 )
 from ksail_pulumi.plan.backups import OVERALL_STATUS_ID
@@ -26,29 +34,33 @@ from ksail_pulumi.plan.snapshot import Snapshot
 from ksail_pulumi.problems import InvalidCluster
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.omni.client import Client
+    from ksail_pulumi.omni.resources import Resource, ResourceType
 
-
-_READ_OTHERWISE = {CLUSTER, MACHINE_SET_NODE, *(part.type for part in PARTS if part.of_machine)}
+_PARTS = tuple(part for part in PARTS if part.type not in (CLUSTER, MACHINE_SET_NODE) and not part.of_machine)
+_OF_ID = (CLUSTER, KUBERNETES_UPGRADE_STATUS, CLUSTER_CONFIG_VERSION, CLUSTER_UUID, CLUSTER_BOOTSTRAP_STATUS)
+NOTHING_ELSE = Needed()
 
 
 def take_snapshot(
     client: Client,
     name: str,
+    needed: Needed = NOTHING_ELSE,
     *,
     extensions_of: str | None = None,
     reading: Reading | None = None,
     backups: bool = False,
     members: bool = False,
 ) -> Snapshot:
-    """Read cluster `name`, the machines and the available versions, in one round trip.
-
-    The nodes of all clusters are read, because the status of a machine shows only later that it is taken.
+    """Read cluster `name`, what its plan depends on, and the available versions, in one round trip.
 
     Args:
         client: The Omni.
         name: The cluster's name.
+        needed: The other machines and clusters to read.
         extensions_of: The Talos version whose system extensions are also read.
         reading: A reading of what belongs to no single cluster. Default: a new one.
         backups: Whether Omni's status of backups is also read.
@@ -57,43 +69,71 @@ def take_snapshot(
     Raises:
         OmniError: A call failed.
     """
-    state = client.state
-    reading = reading or Reading()
-    reading.send(client)
-    cluster = state.start_find(CLUSTER, name)
-    parts = [(part, start_list(state, part, name)) for part in PARTS if part.type not in _READ_OTHERWISE]
-    upgrade = state.start_find(KUBERNETES_UPGRADE_STATUS, name)
-    config_version = state.start_find(CLUSTER_CONFIG_VERSION, name)
-    uuid = state.start_find(CLUSTER_UUID, name)
-    bootstrap_status = state.start_find(CLUSTER_BOOTSTRAP_STATUS, name)
-    extensions = state.start_find(TALOS_EXTENSIONS, extensions_of) if extensions_of else None
-    overall = state.start_find(ETCD_BACKUP_OVERALL_STATUS, OVERALL_STATUS_ID) if backups else None
-    statuses = state.start_list(CLUSTER_MACHINE_STATUS, {LABEL_CLUSTER: name}) if members else None
-
-    account = reading.result(client)
-    found = cluster.result()
-    resources = [found] if found is not None else []
-    resources += [node for node in account.nodes if node.cluster == name]
-    for part, call in parts:
-        resources += collect(part, call)
-    return Snapshot(
-        resources=[*resources, *account.of_machines],
-        clusters=account.clusters,
-        statuses=account.statuses,
-        nodes=account.nodes,
-        talos_versions=account.talos_versions,
-        machine_classes=account.machine_classes,
-        kubernetes_upgrade=upgrade.result(),
-        config_version=config_version.result(),
-        cluster_uuid=uuid.result(),
-        bootstrap_status=bootstrap_status.result(),
-        features=account.features,
-        sys_version=account.sys_version,
-        machine_patches=account.machine_patches,
-        talos_extensions=[found for call in (extensions,) if call and (found := call.result())],
-        backups=overall.result() if overall else None,
-        members=statuses.result() if statuses else (),
+    extensions = [Question(TALOS_EXTENSIONS, id=extensions_of)] if extensions_of else []
+    account = _Answers(
+        client,
+        reading or Reading(),
+        [
+            *(TALOS_VERSIONS, MACHINE_CLASSES, FEATURES, VERSION, MACHINE_PATCHES, *OF_MACHINES, *extensions),
+            *needed.of_account(apart=reading is not None),
+        ],
     )
+    here = frozenset({name})
+    of_id = [Question(kind, id=name) for kind in _OF_ID]
+    parts = [Question(part.type, clusters=here, late=part.late) for part in _PARTS]
+    overall = [Question(ETCD_BACKUP_OVERALL_STATUS, id=OVERALL_STATUS_ID)] if backups else []
+    statuses = [Question(CLUSTER_MACHINE_STATUS, clusters=here)] if members else []
+    machines = [Question(kind, clusters=here) for kind in (MACHINE_STATUS, MACHINE_SET_NODE)]
+    own = _Answers(client, Reading(), [*of_id, *parts, *overall, *statuses, *machines, *needed.own])
+    nodes = _distinct([*own.of(MACHINE_SET_NODE), *account.of(MACHINE_SET_NODE)])
+    return Snapshot(
+        resources=[
+            *own.of(CLUSTER),
+            *(node for node in nodes if node.cluster == name),
+            *(each for part in _PARTS for each in own.of(part.type)),
+            *(each for question in OF_MACHINES for each in account.of(question.type)),
+        ],
+        clusters=_distinct([*own.of(CLUSTER), *account.of(CLUSTER)]),
+        statuses=_distinct([*own.of(MACHINE_STATUS), *account.of(MACHINE_STATUS)]),
+        nodes=nodes,
+        talos_versions=account.of(TALOS_VERSIONS.type),
+        machine_classes=account.of(MACHINE_CLASSES.type),
+        kubernetes_upgrade=own.one(KUBERNETES_UPGRADE_STATUS),
+        config_version=own.one(CLUSTER_CONFIG_VERSION),
+        cluster_uuid=own.one(CLUSTER_UUID),
+        bootstrap_status=own.one(CLUSTER_BOOTSTRAP_STATUS),
+        features=account.one(FEATURES.type),
+        sys_version=account.one(VERSION.type),
+        machine_patches=account.of(MACHINE_PATCHES.type),
+        talos_extensions=account.of(TALOS_EXTENSIONS),
+        backups=own.one(ETCD_BACKUP_OVERALL_STATUS),
+        members=own.of(CLUSTER_MACHINE_STATUS),
+    )
+
+
+class _Answers:
+    """Questions of one reading, sent together, and their answers by type."""
+
+    def __init__(self, client: Client, reading: Reading, questions: Sequence[Question]) -> None:
+        self._client = client
+        self._reading = reading
+        self._questions = questions
+        reading.send(client, questions)
+
+    def of(self, kind: ResourceType) -> list[Resource]:
+        asked = [question for question in self._questions if question.type == kind]
+        return [each for question in asked for each in self._reading.result(self._client, question)]
+
+    def one(self, kind: ResourceType) -> Resource | None:
+        return next(iter(self.of(kind)), None)
+
+
+def _distinct(resources: Sequence[Resource]) -> list[Resource]:
+    """Each resource once; what was read of the cluster itself comes first, and is never older."""
+    found: dict[str, Resource] = {}
+    for each in resources:
+        found.setdefault(each.id, each)
+    return list(found.values())
 
 
 def with_extensions(snapshot: Snapshot, spec: ClusterSpec, client: Client) -> Snapshot:

@@ -12,6 +12,7 @@ from ksail_pulumi.lifecycle.backup_first import back_up_before_upgrade
 from ksail_pulumi.lifecycle.claims import pool_of
 from ksail_pulumi.lifecycle.converge import converge
 from ksail_pulumi.lifecycle.manifest_sync import sync_manifests
+from ksail_pulumi.lifecycle.needed import Needed
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.ownership import refuse_lost
 from ksail_pulumi.lifecycle.presence import Presence
@@ -68,7 +69,7 @@ def update(
         spec, session, check=lambda found: refuse_lost(_present(identity, found, client.endpoint), mark, "change")
     )
     with writing(client), attempt.saved(), pool_of(client.endpoint).claim() as claim:
-        snapshot = take_snapshot(client, name)
+        snapshot = take_snapshot(client, name, Needed.by(spec, earlier))
         cluster = _present(identity, snapshot, client.endpoint)
         refuse_lost(cluster, mark, "change")
         creation = Creation.of(cluster)

@@ -300,9 +300,15 @@ class Call(Generic[T]):
             return outcome
         except grpc.RpcError as error:
             failure = self._channel.error(error, self._doing, self._method)
-        if self._recover is None:
-            raise failure
-        return self._recover(failure)
+            # The error is the finished call, which this object keeps: its frames would keep all that the callers have
+            # read, in a cycle.
+            error.__traceback__ = None
+        try:
+            if self._recover is None:
+                raise failure
+            return self._recover(failure)
+        finally:
+            del failure  # else the frame, which the traceback of a failure keeps, keeps the failure
 
 
 class _CallDetails(

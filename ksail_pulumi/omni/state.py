@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import random
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -58,7 +59,7 @@ class State:
 
     def list(self, type: ResourceType, labels: Mapping[str, str | None] | None = None) -> Resources:
         """All resources of a type that have all these labels; the value `None` means any value."""
-        return self.start_list(type, labels).result()
+        return self.start_list(type, labels or {}).result()
 
     def create(self, resource: Resource) -> Resource:
         """Write a new resource; returns it as stored."""
@@ -116,8 +117,16 @@ class State:
     def start_find(self, type: ResourceType, id: str) -> Call[Resource | None]:
         return self._start_get(type, id, recover=_none_if_missing)
 
-    def start_list(self, type: ResourceType, labels: Mapping[str, str | None] | None = None) -> Call[Resources]:
-        options = state_pb2.ListOptions(label_query=label_query(labels))
+    def start_list(
+        self,
+        type: ResourceType,
+        *labels: Mapping[str, str | None],
+        ids: Collection[str] | None = None,
+    ) -> Call[Resources]:
+        """Start to read all resources that have all labels of one of the mappings, and one of the IDs."""
+        options = state_pb2.ListOptions(label_query=label_query(*labels))
+        if ids is not None:  # Omni searches the ID for the expression
+            options.id_query.regexp = f"^(?:{'|'.join(map(re.escape, sorted(ids)))})$"
         return self._channel.start_stream(
             _STATE,
             "List",

@@ -228,7 +228,7 @@ class _Stream(threading.Thread):
             self._put(WatchEvent("resync", None, self._query))
             self._reported_something = self._bootstrapped = False
         options = state_pb2.WatchOptions(
-            label_query=label_query(self._query.labels),
+            label_query=label_query(self._query.labels or {}),
             bootstrap_contents=self._query.id is None and self._bookmark is None,
             start_from_bookmark=self._bookmark,
         )
@@ -256,17 +256,18 @@ class _Stream(threading.Thread):
             self._bookmark = event.bookmark
 
 
-def label_query(labels: Mapping[str, str | None] | None) -> list[resource_pb2.LabelQuery]:
-    """A query on the wire for resources that have all these labels; the value `None` means any value.
+def label_query(*alternatives: Mapping[str, str | None]) -> list[resource_pb2.LabelQuery]:
+    """A query on the wire for resources that have all labels of one of the mappings; the value `None` means any value.
 
     Only EQUAL and EXISTS are used: every Omni knows them.
     """
-    if not labels:
-        return []
-    terms = [
+    return [resource_pb2.LabelQuery(terms=_terms(labels)) for labels in alternatives if labels]
+
+
+def _terms(labels: Mapping[str, str | None]) -> list[resource_pb2.LabelTerm]:
+    return [
         resource_pb2.LabelTerm(key=key, op=resource_pb2.LabelTerm.EXISTS)
         if value is None
         else resource_pb2.LabelTerm(key=key, op=resource_pb2.LabelTerm.EQUAL, value=[value])
         for key, value in labels.items()
     ]
-    return [resource_pb2.LabelQuery(terms=terms)]

@@ -47,6 +47,7 @@ class Findings:
         warnings: What will hold the cluster up unless it changes first, such as too few machines.
         forecasts: What will happen, a line for each thing.
         shortage: Why there are too few machines, even with those that earlier clusters get; `""` if there are enough.
+        too_few: Whether a warning counts machines: all of them have to be known then.
         fields: The fields of machines that it sets, each with its path in the inputs.
         labels: The labels of machines that it changes, by the machine's ID; None for one that it removes.
     """
@@ -55,6 +56,7 @@ class Findings:
     warnings: tuple[str, ...] = ()
     forecasts: tuple[str, ...] = ()
     shortage: str = ""
+    too_few: bool = False
     fields: Mapping[MachineField, FieldPath] = field(default_factory=dict)
     labels: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict, repr=False)
 
@@ -91,7 +93,7 @@ def findings(
     if not snapshot.talos_versions:
         return Findings(tuple(failures.values()), tuple(warnings))
     forecasts: list[str] = []
-    shortage = ""
+    shortage, too_few = "", False
     fields: dict[MachineField, FieldPath] = {}
     try:
         versions = cluster_versions(spec, snapshot)
@@ -144,8 +146,11 @@ def findings(
         failures.setdefault(str(error), Problem((), str(error)))
     except NotEnoughMachinesError as error:
         warnings.append(str(error))
+        too_few = True
         shortage = _shortage(spec, snapshot, mark, adopt=adopt)
-    return Findings(tuple(failures.values()), tuple(warnings), () if failures else tuple(forecasts), shortage, fields)
+    return Findings(
+        tuple(failures.values()), tuple(warnings), () if failures else tuple(forecasts), shortage, too_few, fields
+    )
 
 
 def _shortage(spec: ClusterSpec, snapshot: Snapshot, mark: OwnershipMark, *, adopt: bool) -> str:
@@ -194,7 +199,7 @@ def _waiting_for(spec: ClusterSpec, snapshot: Snapshot) -> Iterator[str]:
     for machine_set in spec.machine_sets:
         for machine in machine_set.machines or ():
             status = snapshot.status_of.get(machine)
-            if status is None and snapshot.statuses:
+            if status is None and snapshot.talos_versions:
                 yield f"machine {machine} has not joined Omni yet: {machine_set.id(spec.name)} waits for it"
             elif status is not None and omni.LABEL_CONNECTED not in status.labels:
                 yield f"machine {snapshot.machine_name(machine)} is not connected: the cluster waits for it"

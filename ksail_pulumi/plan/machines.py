@@ -17,6 +17,7 @@ from ksail_pulumi.errors import NotEnoughMachinesError
 from ksail_pulumi.model.selectors import Selector, parse_selector
 from ksail_pulumi.model.versions import parse_version
 from ksail_pulumi.omni import resources as omni
+from ksail_pulumi.plan.sharing import share_out
 from ksail_pulumi.problems import invalid
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.model.versions import Versions
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.ownership import OwnershipMark
+    from ksail_pulumi.plan.sharing import Kind
     from ksail_pulumi.problems import FieldPath
 
 NONE_TAKEN: Mapping[str, str] = MappingProxyType({})
@@ -88,19 +90,19 @@ def assign_machines(
     """Choose the machines of a cluster.
 
     Free is a machine by Omni's own rule for its classes: available, ready to use, reporting events, and of a Talos
-    version that can join. Free ones are taken in the order of their IDs, for sets with the least choice first. Who has
-    to leave a set that shrinks: machines that Omni cannot reach first, then those that came last, locked ones never.
+    version that can join. How free ones are shared out among the sets is in `sharing`. Who has to leave a set that
+    shrinks: machines that Omni cannot reach first, then those that came last, locked ones never.
 
     Args:
         spec: What the user asks for.
-        statuses: The `MachineStatuses` of all machines.
-        nodes: All `MachineSetNodes`; those of other clusters hold their machines.
+        statuses: The `MachineStatuses` of the cluster's machines and of all that are available.
+        nodes: The `MachineSetNodes` of the cluster; those of others hold their machines.
         versions: The versions that the cluster gets.
         taken: Machines that are reserved for other clusters in this run, and for whom, in words.
         mark: If given, nodes that somebody else put into a set are neither counted nor removed.
 
     Raises:
-        NotEnoughMachinesError: Fewer machines are free than are needed; says why the others are unavailable.
+        NotEnoughMachinesError: Fewer machines are free than are needed; says why the others in `statuses` are not.
         InputError: A set can only shrink to its count by giving up a locked machine.
     """
     by_machine = {status.id: status for status in statuses}
@@ -256,24 +258,23 @@ def _choose(needs: Sequence[_Need], statuses: Sequence[Resource], pool: Availabi
             free.append(status)
         else:
             excluded[reason] += 1
-    # All machines and all sets decide the order, not only free ones and those that are short: it must not change while
-    # this cluster and others are being created.
-    sought = {need.set_id: [each.id for each in statuses if need.selector.matches(each.labels)] for need in needs}
-    popularity = Counter(machine for machines in sought.values() for machine in machines)
-    fitting = {need.set_id: [each.id for each in free if need.selector.matches(each.labels)] for need in needs}
-    used: set[str] = set()
-    chosen: dict[str, list[str]] = {}
-    for need in sorted(needs, key=lambda each: len(sought[each.set_id])):
-        candidates = [machine for machine in fitting[need.set_id] if machine not in used]
-        candidates.sort(key=lambda machine: popularity[machine])  # stable: by ID among the equally sought
-        chosen[need.set_id] = sorted(candidates[: need.short])
-        used.update(chosen[need.set_id])
-    lacking = [need for need in needs if len(chosen[need.set_id]) < need.short]
-    if lacking:
-        for need in lacking:
-            unfit = len(free) - len(used) - sum(machine not in used for machine in fitting[need.set_id])
+    kinds = {each.id: _kind(each, needs) for each in free}
+    short = [need.short for need in needs]
+    chosen = share_out(short, kinds)
+    used = sum(map(len, chosen))
+    for index, need in enumerate(needs):
+        if len(chosen[index]) < need.short:
+            others = {machine for members in chosen for machine in members}
+            unfit = sum(index not in kind for machine, kind in kinds.items() if machine not in others)
             if unfit:
                 excluded[f"not matching the selector {need.machine_set.selector!r} of {need.set_id}"] = unfit
-        reasons = [f"{count} {reason}" for reason, count in excluded.most_common()]
-        raise NotEnoughMachinesError(sum(need.short for need in needs), len(used), reasons)
-    return chosen
+    if used < sum(short):
+        raise NotEnoughMachinesError(
+            sum(short), used, [f"{count} {reason}" for reason, count in excluded.most_common()]
+        )
+    return {need.set_id: sorted(members) for need, members in zip(needs, chosen, strict=True)}
+
+
+def _kind(status: Resource, needs: Sequence[_Need]) -> Kind:
+    """The sets that can take a machine, by their place in `needs`."""
+    return tuple(index for index, need in enumerate(needs) if need.selector.matches(status.labels))

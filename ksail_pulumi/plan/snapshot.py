@@ -20,9 +20,9 @@ class Snapshot:
 
     Attributes:
         resources: Of this cluster: itself, its sets, nodes, patches and whatever else a user makes for it.
-        clusters: The `Clusters` of all names.
-        statuses: The `MachineStatuses` of all machines.
-        nodes: The `MachineSetNodes` of all clusters.
+        clusters: The `Clusters` that were read.
+        statuses: The `MachineStatuses` that were read.
+        nodes: The `MachineSetNodes` that were read.
         talos_versions: Omni's `TalosVersions`.
         machine_classes: All `MachineClasses`; None if they were not read.
         kubernetes_upgrade: The cluster's `KubernetesUpgradeStatus`.
@@ -108,7 +108,7 @@ class Snapshot:
 
     @cached_property
     def status_of(self) -> dict[str, Resource]:
-        """The status of every machine, by its ID."""
+        """The statuses by the machine's ID."""
         return {status.id: status for status in self.statuses}
 
     @cached_property

@@ -176,7 +176,7 @@ class _Asking:
 
     def _replaced(self) -> Resource | None:
         """The cluster of this resource, if this is a forced replacement, which the engine does not report."""
-        own = {cluster.id: cluster for cluster in own_clusters(self._mark, self.client)}
+        own = {cluster.id: cluster for cluster in own_clusters(self._mark, self.client, shared_reading(self.client))}
         if self._adopts:
             return own.get(self.spec.name)
         # Of several clusters that carry this mark, only the state knows which is ours.

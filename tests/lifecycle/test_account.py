@@ -10,6 +10,7 @@ import pytest
 from ksail_pulumi.errors import OmniError
 from ksail_pulumi.lifecycle import account
 from ksail_pulumi.lifecycle.account import shared_reading, writing
+from ksail_pulumi.lifecycle.needed import FREE_MACHINES
 from ksail_pulumi.lifecycle.snapshot import take_snapshot
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.client import Client
@@ -56,8 +57,8 @@ def test_checks_at_once_wait_for_one_reading(omni: Client, simulator: Simulator)
     found: list[object] = []
 
     def check() -> None:
-        readings[0].send(omni)
-        found.append(readings[0].result(omni))
+        readings[0].send(omni, [FREE_MACHINES])
+        found.append(readings[0].result(omni, FREE_MACHINES))
 
     threads = [threading.Thread(target=check) for _ in readings]
     for thread in threads:
@@ -71,9 +72,9 @@ def test_checks_at_once_wait_for_one_reading(omni: Client, simulator: Simulator)
 def test_an_error_is_not_shared(omni: Client, simulator: Simulator) -> None:
     reading = shared_reading(omni)
     simulator.faults.unavailable = 1000
-    reading.send(omni)
+    reading.send(omni, [FREE_MACHINES])
     with pytest.raises(OmniError):
-        reading.result(omni)
+        reading.result(omni, FREE_MACHINES)
     simulator.faults.unavailable = 0
     assert shared_reading(omni) is not reading
-    assert reading.result(omni).statuses
+    assert reading.result(omni, FREE_MACHINES)
