@@ -14,7 +14,7 @@ from ksail_pulumi.errors import OmniError, PermissionDeniedError
 from ksail_pulumi.omni.resources import LABEL_CLUSTER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from ksail_pulumi.omni.channel import Call
@@ -38,6 +38,7 @@ class Question:
         clusters: The clusters one of which each must belong to; None for any or none.
         ids: The IDs of those that are read; None for all.
         late: Omni 1.0 does not have the type, and answers PERMISSION_DENIED for it.
+        keep: Reduces a list to what is needed of it.
     """
 
     type: ResourceType
@@ -46,16 +47,16 @@ class Question:
     clusters: frozenset[str] | None = None
     ids: frozenset[str] | None = None
     late: bool = False
+    keep: Callable[[Iterable[Resource]], list[Resource]] = list
 
     def send(self, state: State) -> Call[Any]:
         if self.id:
             return state.start_find(self.type, self.id)
         labels = dict(self.labels)
         if self.clusters is None:
-            return state.start_list(self.type, labels, ids=self.ids)
-        return state.start_list(
-            self.type, *({**labels, LABEL_CLUSTER: name} for name in sorted(self.clusters)), ids=self.ids
-        )
+            return state.start_list(self.type, labels, ids=self.ids, keep=self.keep)
+        alternatives = ({**labels, LABEL_CLUSTER: name} for name in sorted(self.clusters))
+        return state.start_list(self.type, *alternatives, ids=self.ids, keep=self.keep)
 
     def answer(self, call: Call[Any]) -> Sequence[Resource]:
         try:
@@ -66,7 +67,8 @@ class Question:
             return []
         if self.id:
             return [] if found is None else [found]
-        return list(found)
+        answer: Sequence[Resource] = found
+        return answer
 
 
 class Reading:

@@ -68,26 +68,52 @@ def create(
 
     All except `ClusterGoneError` carry `.outputs` once Omni has accepted the cluster.
     """
-    client, name = session.client, spec.name
-    lease = None if adopt else Lease(client, name)
+    lease = None if adopt else Lease(session.client, spec.name)
     attempt = Attempt(spec, session)
     if adopt:
         back_up_before_upgrade(spec, session)
-    with writing(client), lease.held() if lease else nullcontext(), attempt.saved():
-        with pool_of(client.endpoint).claim() as claim:
-            snapshot = _without_the_old(name, Needed.by(spec, earlier), session, claim)
-            if lease is None:
-                found = _to_adopt(snapshot, name, mark, create_first=create_first)
-                attempt.creation = found.run if found else ""
-            else:
-                if snapshot.cluster is not None:
-                    lease.take(partial(refuse_existing, mark=mark, resumable=resumable, create_first=create_first))
-                    attempt.applied.accepted = True
-                attempt.creation = lease.creation.run
-            uuid = snapshot.cluster_uuid.spec.uuid if snapshot.cluster_uuid is not None else ""
-            presence = Presence(name, uuid=uuid, creation=lease.creation if lease else None, mark=mark)
-            attempt.session = replace(session, presence=presence)
-            converged = converge(
+    with writing(session.client), lease.held() if lease else nullcontext(), attempt.saved():
+        _write(
+            spec,
+            mark,
+            attempt,
+            lease=lease,
+            adopt=adopt,
+            resumable=resumable,
+            create_first=create_first,
+            earlier=earlier,
+        )
+        return attempt.wait()
+
+
+def _write(
+    spec: ClusterSpec,
+    mark: OwnershipMark,
+    attempt: Attempt,
+    *,
+    lease: Lease | None,
+    adopt: bool,
+    resumable: bool,
+    create_first: bool,
+    earlier: Sequence[Earlier],
+) -> None:
+    """Write the cluster. A function of its own: during the wait, what was read for it must not stay in memory."""
+    session, name = attempt.session, spec.name
+    with pool_of(session.client.endpoint).claim() as claim:
+        snapshot = _without_the_old(name, Needed.by(spec, earlier), session, claim)
+        if lease is None:
+            found = _to_adopt(snapshot, name, mark, create_first=create_first)
+            attempt.creation = found.run if found else ""
+        else:
+            if snapshot.cluster is not None:
+                lease.take(partial(refuse_existing, mark=mark, resumable=resumable, create_first=create_first))
+                attempt.applied.accepted = True
+            attempt.creation = lease.creation.run
+        uuid = snapshot.cluster_uuid.spec.uuid if snapshot.cluster_uuid is not None else ""
+        presence = Presence(name, uuid=uuid, creation=lease.creation if lease else None, mark=mark)
+        attempt.session = replace(session, presence=presence)
+        attempt.converged(
+            converge(
                 spec,
                 mark,
                 attempt.session,
@@ -98,8 +124,7 @@ def create(
                 earlier=earlier,
                 adopt=adopt,
             )
-            attempt.converged(converged)
-        return attempt.wait()
+        )
 
 
 def _without_the_old(name: str, needed: Needed, session: Session, claim: Claim) -> Snapshot:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.lifecycle.account import Question
@@ -21,6 +21,7 @@ from ksail_pulumi.omni.resources import (
     SYS_VERSION,
     TALOS_VERSION,
 )
+from ksail_pulumi.plan.condensed import condensed, first_of_each_kind
 from ksail_pulumi.plan.parts.table import PARTS
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ MACHINE_PATCHES = Question(CONFIG_PATCH, labels=((LABEL_MACHINE, None),))
 OF_MACHINES = tuple(Question(part.type, late=part.late) for part in PARTS if part.of_machine)
 
 _FREE = (LABEL_AVAILABLE, LABEL_CONNECTED, LABEL_READY_TO_USE, LABEL_REPORTING_EVENTS)
-FREE_MACHINES = Question(MACHINE_STATUS, labels=tuple((label, None) for label in _FREE))
+STATUSES = Question(MACHINE_STATUS, keep=condensed)
+FREE_MACHINES = replace(STATUSES, labels=tuple((label, None) for label in _FREE))
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,16 @@ class Needed:
         first: The clusters that choose their machines first.
         replaced: The clusters that are deleted.
         machines: The machines that are named.
-        free: Whether free machines are chosen.
+        free: How many machines are chosen at most; 0 if no free ones are needed.
+        selectors: The selectors by which they are chosen.
         everything: Whether all machines are read: only to say why too few of them are free.
     """
 
     first: frozenset[str] = frozenset()
     replaced: frozenset[str] = frozenset()
     machines: frozenset[str] = frozenset()
-    free: bool = False
+    free: int = 0
+    selectors: frozenset[str] = frozenset()
     everything: bool = False
 
     @classmethod
@@ -71,13 +75,16 @@ class Needed:
             earlier: The clusters that the program declares first.
             replaced: The clusters that a replacement deletes.
         """
-        sets = spec.machine_sets
-        choosing = [*sets, *(each for by in earlier for each in by.spec.machine_sets)]
+        named = [*spec.machines, *(machine for each in spec.machine_sets for machine in each.machines or ())]
+        sets = [*spec.machine_sets, *(each for by in earlier for each in by.spec.machine_sets)]
+        wanted = sum(each.wanted or 0 for each in sets)
         return cls(
             first=frozenset(each.spec.name for each in earlier) - {spec.name},
             replaced=frozenset([*replaced, *(each.replaced for each in earlier if each.replaced)]) - {spec.name},
-            machines=frozenset([*spec.machines, *(machine for each in sets for machine in each.machines or ())]),
-            free=any(each.wanted is not None for each in choosing),
+            machines=frozenset(named),
+            # Named ones may be free, and are not chosen.
+            free=wanted + len(named) if wanted else 0,
+            selectors=frozenset(each.selector for each in sets if each.selector),
         )
 
     @property
@@ -85,22 +92,22 @@ class Needed:
         """Questions for named machines."""
         if self.everything or not self.machines:
             return []
-        return [Question(kind, ids=self.machines) for kind in (MACHINE_STATUS, MACHINE_SET_NODE)]
+        return [replace(STATUSES, ids=self.machines), Question(MACHINE_SET_NODE, ids=self.machines)]
 
-    def of_account(self, *, apart: bool) -> list[Question]:
+    def of_account(self, *, shared: bool) -> list[Question]:
         """Questions for other clusters and free machines.
 
         Args:
-            apart: Whether to ask for each cluster apart: other checks then share the answers.
+            shared: Whether other checks ask too, about other clusters and with other selectors.
         """
+        others = self.first | self.replaced
+        clusters = [Question(CLUSTER, ids=each) for each in _groups(others, apart=shared)]
         if self.everything:
-            return [Question(MACHINE_STATUS), Question(MACHINE_SET_NODE), *self._clusters(apart=apart)]
-        nodes = [Question(MACHINE_SET_NODE, clusters=each) for each in _groups(self.first | self.replaced, apart=apart)]
-        statuses = [Question(MACHINE_STATUS, clusters=each) for each in _groups(self.replaced, apart=apart)]
-        return [*statuses, *nodes, *self._clusters(apart=apart), *([FREE_MACHINES] if self.free else [])]
-
-    def _clusters(self, *, apart: bool) -> list[Question]:
-        return [Question(CLUSTER, ids=each) for each in _groups(self.first | self.replaced, apart=apart)]
+            return [STATUSES, Question(MACHINE_SET_NODE), *clusters]
+        nodes = [Question(MACHINE_SET_NODE, clusters=each) for each in _groups(others, apart=shared)]
+        statuses = [replace(STATUSES, clusters=each) for each in _groups(self.replaced, apart=shared)]
+        free = FREE_MACHINES if shared else replace(FREE_MACHINES, keep=first_of_each_kind(self.free, self.selectors))
+        return [*clusters, *nodes, *statuses, *([free] if self.free else [])]
 
 
 def _groups(names: frozenset[str], *, apart: bool) -> list[frozenset[str]]:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import ForeignClusterError
+from ksail_pulumi.lifecycle.account import Reading
 from ksail_pulumi.lifecycle.needed import CLUSTERS, Needed
 from ksail_pulumi.lifecycle.ownership import refuse_existing, refuse_lost
 from ksail_pulumi.lifecycle.patch_checks import PatchChecks
@@ -20,7 +21,6 @@ from ksail_pulumi.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ksail_pulumi.lifecycle.account import Reading
     from ksail_pulumi.model.parse import ClusterSpec, Patch
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
@@ -89,6 +89,7 @@ def preview(
         OmniError: Omni did not answer.
     """
     checks = PatchChecks(client, _patches(spec), _patches(previous) if previous is not None else ())
+    reading = reading or Reading()
     needed = Needed.by(spec, earlier, [each.cluster for each in replaced])
 
     def judged(needed: Needed) -> Findings:

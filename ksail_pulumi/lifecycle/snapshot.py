@@ -11,6 +11,7 @@ from ksail_pulumi.lifecycle.needed import (
     MACHINE_CLASSES,
     MACHINE_PATCHES,
     OF_MACHINES,
+    STATUSES,
     TALOS_VERSIONS,
     VERSION,
     Needed,
@@ -75,7 +76,7 @@ def take_snapshot(
         reading or Reading(),
         [
             *(TALOS_VERSIONS, MACHINE_CLASSES, FEATURES, VERSION, MACHINE_PATCHES, *OF_MACHINES, *extensions),
-            *needed.of_account(apart=reading is not None),
+            *needed.of_account(shared=reading is not None),
         ],
     )
     here = frozenset({name})
@@ -83,7 +84,7 @@ def take_snapshot(
     parts = [Question(part.type, clusters=here, late=part.late) for part in _PARTS]
     overall = [Question(ETCD_BACKUP_OVERALL_STATUS, id=OVERALL_STATUS_ID)] if backups else []
     statuses = [Question(CLUSTER_MACHINE_STATUS, clusters=here)] if members else []
-    machines = [Question(kind, clusters=here) for kind in (MACHINE_STATUS, MACHINE_SET_NODE)]
+    machines = [replace(STATUSES, clusters=here), Question(MACHINE_SET_NODE, clusters=here)]
     own = _Answers(client, Reading(), [*of_id, *parts, *overall, *statuses, *machines, *needed.own])
     nodes = _distinct([*own.of(MACHINE_SET_NODE), *account.of(MACHINE_SET_NODE)])
     return Snapshot(

@@ -68,15 +68,36 @@ def update(
     back_up_before_upgrade(
         spec, session, check=lambda found: refuse_lost(_present(identity, found, client.endpoint), mark, "change")
     )
-    with writing(client), attempt.saved(), pool_of(client.endpoint).claim() as claim:
-        snapshot = take_snapshot(client, name, Needed.by(spec, earlier))
-        cluster = _present(identity, snapshot, client.endpoint)
+    with writing(client), attempt.saved():
+        outdated = _write(spec, identity, attempt, old=old, earlier=earlier)
+    outputs = attempt.wait()
+    if outdated and spec.wait_for == "ready":
+        with attempt.saved():
+            sync_manifests(name, session)
+    return outputs
+
+
+def _write(
+    spec: ClusterSpec,
+    identity: Identity,
+    attempt: Attempt,
+    *,
+    old: Mapping[str, Any] | None,
+    earlier: Sequence[Earlier],
+) -> bool:
+    """Write the changes; whether Kubernetes has objects of manifests that have changed.
+
+    A function of its own: during the wait, what was read for it must not stay in memory.
+    """
+    session, mark = attempt.session, identity.mark
+    with pool_of(session.client.endpoint).claim() as claim:
+        snapshot = take_snapshot(session.client, spec.name, Needed.by(spec, earlier))
+        cluster = _present(identity, snapshot, session.client.endpoint)
         refuse_lost(cluster, mark, "change")
         creation = Creation.of(cluster)
         attempt.creation = creation.run if creation else ""
         uuid = snapshot.cluster_uuid.spec.uuid if snapshot.cluster_uuid is not None else ""
-        attempt.session = replace(session, presence=Presence(name, uuid=uuid))
-        previous = parse_cluster(inputs_in(old)) if old else None
+        attempt.session = replace(session, presence=Presence(spec.name, uuid=uuid))
         converged = converge(
             spec,
             mark,
@@ -84,15 +105,11 @@ def update(
             claim=claim,
             snapshot=snapshot,
             applied=attempt.applied,
-            previous=previous,
+            previous=parse_cluster(inputs_in(old)) if old else None,
             earlier=earlier,
         )
         attempt.converged(converged)
-    outputs = attempt.wait()
-    if converged.outdated and spec.wait_for == "ready":
-        with attempt.saved():
-            sync_manifests(name, session)
-    return outputs
+        return converged.outdated
 
 
 def _present(identity: Identity, snapshot: Snapshot, endpoint: str) -> Resource:

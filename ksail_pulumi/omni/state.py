@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Resources = list[Resource]
+
+_all: Callable[[Iterable[Resource]], Resources] = list  # in the class, `list` is a method
 
 _STATE = Service("cosi.resource.State", StateStub)
 _MODIFY_ATTEMPTS = 10
@@ -122,8 +124,12 @@ class State:
         type: ResourceType,
         *labels: Mapping[str, str | None],
         ids: Collection[str] | None = None,
+        keep: Callable[[Iterable[Resource]], Resources] = _all,
     ) -> Call[Resources]:
-        """Start to read all resources that have all labels of one of the mappings, and one of the IDs."""
+        """Start to read all resources that have all labels of one of the mappings, and one of the IDs, ordered by ID.
+
+        `keep` gets them one by one as they arrive.
+        """
         options = state_pb2.ListOptions(label_query=label_query(*labels))
         if ids is not None:  # Omni searches the ID for the expression
             options.id_query.regexp = f"^(?:{'|'.join(map(re.escape, sorted(ids)))})$"
@@ -131,7 +137,7 @@ class State:
             _STATE,
             "List",
             state_pb2.ListRequest(namespace=type.namespace, type=type.name, options=options),
-            lambda responses: [from_wire(response.resource) for response in responses],
+            lambda responses: keep(from_wire(response.resource) for response in responses),
             doing=f"list {type.name}",
             repeatable=True,
         )

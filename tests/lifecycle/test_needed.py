@@ -1,0 +1,82 @@
+"""What is read of an account: nothing that grows with the machines of other clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ksail_pulumi.errors import NotEnoughMachinesError
+from ksail_pulumi.lifecycle.needed import Needed
+from ksail_pulumi.lifecycle.snapshot import take_snapshot
+from ksail_pulumi.model.parse import parse_cluster
+from ksail_pulumi.omni.channel import Connection
+from ksail_pulumi.omni.client import Client, connect
+from ksail_pulumi.omni.resources import MACHINE_STATUS
+from ksail_pulumi.plan.reservations import Earlier
+from ksail_pulumi.plan.snapshot import Snapshot
+from ksail_pulumi.simulator.server import Simulator
+
+from .conftest import Lab
+
+FREE = 3
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """An Omni with three free machines, a cluster of one, and one of four."""
+    with Simulator(machines=FREE + 5) as omni:
+        found = connect(Connection(omni.endpoint, omni.service_account_key))
+        Lab(found, "small").create()
+        Lab(found, "large").create(workers=3)
+        yield found
+        found.close()
+
+
+def read(client: Client, *earlier: str, replaced: tuple[str, ...] = (), **inputs: object) -> Snapshot:
+    spec = parse_cluster({"name": "west", **inputs})
+    first = [Earlier(parse_cluster({"name": name})) for name in earlier]
+    return take_snapshot(client, "west", Needed.by(spec, first, replaced))
+
+
+def test_a_set_with_a_count_needs_the_free_machines(client: Client) -> None:
+    found = read(client, workers=5)
+
+    assert len(found.statuses) == FREE
+    assert (found.nodes, found.clusters) == ([], [])
+
+
+def test_of_the_free_machines_only_as_many_are_read_as_are_chosen(client: Client) -> None:
+    assert len(read(client, workers=0).statuses) == 1
+
+
+def test_named_machines_are_read_alone_with_their_nodes(client: Client) -> None:
+    (taken, *_) = sorted(each.id for each in client.state.list(MACHINE_STATUS) if each.cluster == "large")
+
+    found = read(client, controlPlane={"machines": [taken]})
+
+    assert [each.id for each in found.statuses] == [each.id for each in found.nodes] == [taken]
+
+
+def test_a_class_needs_no_machines(client: Client) -> None:
+    found = read(client, controlPlane={"machineClass": {"name": "big", "size": 1}})
+
+    assert (found.statuses, found.nodes) == ([], [])
+
+
+def test_of_clusters_that_choose_first_the_nodes_are_read_and_of_replaced_ones_the_machines_too(client: Client) -> None:
+    first = read(client, "large", "missing", workers=3)
+    assert [each.id for each in first.clusters] == ["large"]
+    assert {each.cluster for each in first.nodes} == {"large"}
+    assert {each.cluster for each in first.statuses} == {""}
+
+    replaced = read(client, replaced=("large",))
+    assert {each.cluster for each in replaced.statuses} == {"", "large"}
+    assert replaced.machines_of("large")
+
+
+def test_without_enough_free_machines_all_are_counted(client: Client) -> None:
+    lab = Lab(client, "west")
+    with pytest.raises(NotEnoughMachinesError, match=r"need 9, got 3 .*allocated to cluster large") as caught:
+        lab.create(workers=8)
+    assert "1 allocated to cluster small" in str(caught.value)
