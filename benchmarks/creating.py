@@ -1,4 +1,4 @@
-"""How many round trips a create costs, from its first call to its last write, over a link of 50 ms."""
+"""What a create costs, from its first call to its last write: time, trips in sequence and CPU, each with its floor."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource
 
 ROUND_TRIP = 0.05
-BOUND = 12
+LONG, LONGER = 0.75, 1.5
+"""Links so long that no CPU hides a trip: what the longer one adds are the trips in sequence."""
 REPEATS = 3
 SIZES = (3, 100, 1000)
-OTHERS = {3: 1.95, 100: 19.3, 1000: 177.0}
-"""Seconds that `omnictl cluster template sync` took for the same on a real Omni, one call after the other."""
+TRIPS_ABOVE_FLOOR = 1
+TIME = 1.3
 
 
 @dataclass
@@ -40,7 +41,11 @@ class _Noting:
 
     def __init__(self, client: Client, written: _Written) -> None:
         self._client = client
+        self._written = written
         self.state = _NotingState(client.state, written)
+
+    def until(self, at: float) -> _Noting:
+        return _Noting(self._client.until(at), self._written)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -70,8 +75,27 @@ class _NotingCall:
         return answer
 
 
-def _create(server: Omni, machines: int, written: _Written) -> float:
-    """Seconds from the first call, connecting included, to the answer of the last write."""
+@dataclass(frozen=True)
+class _Cost:
+    """What one create took, up to the answer of its last write.
+
+    Attributes:
+        seconds: From the first call, connecting included.
+        cpu: Seconds of CPU of the client, until `create` returned.
+        server: The same of the simulator, which is a process of its own.
+        floor: The trips in sequence that cannot be avoided: one to connect, one to read, and one for each type of
+            resource that must be there before the next.
+        calls: The number of writes.
+    """
+
+    seconds: float
+    cpu: float
+    server: float
+    floor: int
+    calls: int
+
+
+def _create(server: Omni, machines: int) -> _Cost:
     spec = parse_cluster(
         {
             "name": "bench",
@@ -81,10 +105,17 @@ def _create(server: Omni, machines: int, written: _Written) -> float:
             "waitFor": "none",
         }
     )
+    written = _Written()
     client: Any = _Noting(server.connect(), written)
-    began = time.perf_counter()
+    began, cpu, served = time.perf_counter(), time.process_time(), server.cpu()
     create(spec, MARK, session(client))
-    return written.last - began
+    return _Cost(
+        written.last - began,
+        time.process_time() - cpu,
+        server.cpu() - served,
+        2 + len({resource.type for resource in written.resources}),
+        len(written.resources),
+    )
 
 
 def ping(server: Omni) -> float:
@@ -100,44 +131,38 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _one_after_the_other(machines: int, resources: list[Resource]) -> float:
-    """Seconds that the same writes take when each waits for the one before."""
-    with omni(machines=machines, round_trip=ROUND_TRIP) as server:
-        client = server.connect()
-        client.state.find(SYS_VERSION, "current")
-        return _timed(lambda: [client.state.create(resource) for resource in resources])
-
-
-def _best(machines: int, round_trip: float) -> tuple[float, float, list[Resource]]:
-    """The create and the ping, each the quickest of some: what else runs on this machine only ever adds."""
-    creates, pings, resources = [], [], []
-    for _ in range(REPEATS):
+def _best(machines: int, round_trip: float, repeats: int) -> _Cost:
+    """The quickest of some creates: what else runs on this machine only ever adds."""
+    costs = []
+    for _ in range(repeats):
         # In real time: machines that come up meanwhile would take the CPU that the writes need.
         with omni(machines=machines, round_trip=round_trip, speed="real") as server:
-            written = _Written()
-            creates.append(_create(server, machines, written))
-            pings.append(ping(server))
-            resources = written.resources
-    return min(creates), min(pings), resources
+            costs.append(_create(server, machines))
+    return min(costs, key=lambda cost: cost.seconds)
 
 
 def measure() -> Iterator[Figure]:
     with omni(machines=1) as server:
-        _create(server, 1, _Written())  # the first create of a process imports what it needs
+        _create(server, 1)  # the first create of a process imports what it needs
     for machines in SIZES:
-        without, ping_without, _ = _best(machines, 0.0)
-        seconds, ping, resources = _best(machines, ROUND_TRIP)
-        trips = (seconds - without) / (ping - ping_without)
-        beside = f"{seconds:.2f} s are {seconds / ping:.1f} pings of {ping * 1000:.1f} ms"
-        if machines == SIZES[0]:
-            serial = _one_after_the_other(machines, resources)
-            beside += f", {seconds / serial:.2f} of the {serial:.2f} s of its {len(resources)} writes one by one"
-        beside += f", {seconds / OTHERS[machines]:.3f} of the {OTHERS[machines]:g} s of omnictl"
+        near = _best(machines, ROUND_TRIP, REPEATS)
+        long, longer = (_best(machines, link, REPEATS - 1) for link in (LONG, LONGER))
+        name = f"creating {machines:4} machines"
         yield Figure(
-            f"creating {machines:4} machines over {ROUND_TRIP * 1000:.0f} ms",
-            trips,
-            BOUND,
-            "round trips",
-            beside,
-            f"without the link it takes {without:.2f} s, which is CPU of client and simulator on one machine",
+            f"{name}, trips in sequence",
+            (longer.seconds - long.seconds) / (LONGER - LONG),
+            near.floor + TRIPS_ABOVE_FLOOR,
+            "",
+            f"the floor is {near.floor}: to connect, to read, and {near.floor - 2} types of resources",
+        )
+        # The client's CPU comes on top of the trips: a step is sent when the one before it is answered.
+        floor = near.floor * ROUND_TRIP + near.cpu
+        yield Figure(
+            f"{name} over {ROUND_TRIP * 1000:.0f} ms, beside the floor",
+            near.seconds / floor,
+            TIME,
+            "",
+            f"{near.seconds:.2f} s beside {floor:.2f} s: {near.floor} trips and {near.cpu:.2f} s of CPU of the client "
+            f"({near.cpu / near.calls * 1e6:.0f} µs for each of {near.calls} writes)",
+            f"the simulator took {near.server:.2f} s of CPU in a process of its own",
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,26 +25,39 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Omni:
-    """An Omni to measure with."""
+    """An Omni to measure with.
+
+    Attributes:
+        endpoint: How to reach it.
+        key: The service account key.
+        process: The ID of its process.
+    """
 
     endpoint: str
     key: str
+    process: int
 
     def connect(self) -> Client:
         return connect(Connection(self.endpoint, self.key))
+
+    def cpu(self) -> float:
+        """Seconds of CPU that the simulator has used."""
+        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
 def omni(*, machines: int, round_trip: float = 0.0, speed: str = "fast") -> Iterator[Omni]:
     """A simulated Omni; `round_trip` is that of the link to it, in seconds."""
     with _process("benchmarks.server", str(machines), speed) as server:
-        told = json.loads(server)
+        found = json.loads(server)
+        here = Omni(found["endpoint"], found["key"], found["process"])
         if not round_trip:
-            yield Omni(told["endpoint"], told["key"])
+            yield here
             return
-        port = told["endpoint"].rpartition(":")[2]
+        port = here.endpoint.rpartition(":")[2]
         with _process("benchmarks.link", port, str(round_trip)) as link:
-            yield Omni(f"grpc://127.0.0.1:{link.strip()}", told["key"])
+            yield replace(here, endpoint=f"grpc://127.0.0.1:{link.strip()}")
 
 
 @contextmanager

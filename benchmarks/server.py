@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Literal
 
@@ -12,7 +13,8 @@ from ksail_pulumi.simulator.server import Simulator
 def main() -> None:
     speed: Literal["real", "fast"] = "real" if sys.argv[2] == "real" else "fast"
     with Simulator(machines=int(sys.argv[1]), speed=speed) as omni:
-        print(json.dumps({"endpoint": omni.endpoint, "key": omni.service_account_key}), flush=True)
+        found = {"endpoint": omni.endpoint, "key": omni.service_account_key, "process": os.getpid()}
+        print(json.dumps(found), flush=True)
         sys.stdin.read()
 
 
