@@ -26,15 +26,12 @@ WAIT_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 
 
-def kubeconfig_file(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where kubectl writes a new context: the first existing file in KUBECONFIG, else the last one in it.
-
-    Without KUBECONFIG it is `~/.kube/config`.
-    """
-    paths = [Path(part) for part in environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    if not paths:
-        return expanded("~/.kube/config")
-    return next((path for path in paths if path.exists()), paths[-1]).absolute()
+def kubeconfig_files(environ: Mapping[str, str] = os.environ) -> list[Path]:
+    """The files that kubectl reads: those in KUBECONFIG, each once, else `~/.kube/config`."""
+    found: dict[Path, Path] = {}
+    for path in [Path(part).absolute() for part in environ.get("KUBECONFIG", "").split(os.pathsep) if part]:
+        found.setdefault(real(path), path)
+    return list(found.values()) or [expanded("~/.kube/config")]
 
 
 def talosconfig_file(environ: Mapping[str, str] = os.environ) -> Path:

@@ -117,6 +117,16 @@ def refuse_another(text: str, path: str, name: str, *, cluster: str, server: str
     _refuse_another(ToolFile(text, path), name, server=server, cluster=cluster)
 
 
+def has_name(text: str, path: str, name: str) -> bool:
+    """Whether a kubeconfig has a context, a cluster or a user of a name.
+
+    Raises:
+        ConfigFileError: The text is not a kubeconfig.
+    """
+    file = ToolFile(text, path)
+    return any(name in file.named(key) for key in _LISTS)
+
+
 def without(text: str, path: str, context: Context) -> str:
     """A kubeconfig without a context, unless the one of this name now leads to another cluster.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.access import files
 from ksail_pulumi.access.kubeconfig import Context, default_context, merged
+from ksail_pulumi.access.kubectl import file_of
 from ksail_pulumi.access.plugin import Plugin
 from ksail_pulumi.cli.arguments import describe, ttl
 from ksail_pulumi.cli.settings import client_from_environment
@@ -16,6 +17,7 @@ from ksail_pulumi.model.durations import duration
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from ksail_pulumi.omni.client import Client
 
@@ -34,7 +36,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--merge",
         action="store_true",
-        help="merge it into the file that kubectl uses: the first existing file in KUBECONFIG, or ~/.kube/config",
+        help="merge it into the file that kubectl uses: the file in KUBECONFIG that has the context, else the first "
+        "existing one; without KUBECONFIG ~/.kube/config",
     )
     command.add_argument("--file", default="", metavar="PATH", help="merge it into this file")
     command.add_argument("--context", default="", metavar="NAME", help="name of the context (default: admin@NAME)")
@@ -59,10 +62,15 @@ def run(options: argparse.Namespace) -> int:
     if not options.file and not options.merge:
         print(context.text(), end="")
         return 0
-    path = files.expanded(options.file) if options.file else files.kubeconfig_file()
+    path = files.expanded(options.file) if options.file else _file_of(context)
     files.change(path, lambda before: merged(before, str(path), context, current=True))
     print(f"ksail-pulumi: context {context.name} is in {path} and is the current one", file=sys.stderr)
     return 0
+
+
+def _file_of(context: Context) -> Path:
+    server, cluster, _ = context.target
+    return file_of(context.name, cluster=cluster, server=server)
 
 
 def _token_form(client: Client, options: argparse.Namespace) -> str:

@@ -159,13 +159,15 @@ class Children:
         if output not in self._made:
             asked = {_ASKED[output]: self._input(output)} if output in self._inputs else {}
             if output == "kubeconfig" and asked:
-                asked[contexts.CONTEXT_FILE] = self._input(output).apply(self._context_file)
+                asked[contexts.CONTEXT_FILE] = Output.all(_output(self._cluster, "name"), self._input(output)).apply(
+                    lambda both: self._context_file(*both)
+                )
             self._made[output] = self._declare(output, {"clusterUuid": self._uuid, **asked})
         return self._made[output]
 
-    def _context_file(self, options: Any) -> str | None:
+    def _context_file(self, cluster: str, options: Any) -> str | None:
         with program.reported(self._name):
-            return contexts.file_for(options)
+            return contexts.file_for(cluster, options)
 
     def _declare(self, output: str, inputs: Mapping[str, Any]) -> Output[Any]:
         kind, provider, suffix = _KINDS[output]

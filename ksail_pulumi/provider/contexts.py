@@ -47,19 +47,23 @@ class _Place:
         return self.context == other.context and self.is_in_file_of(other)
 
 
-def file_for(options: Any) -> str | None:
-    """The file with the context, for the input `kubeconfig` on the wire; None if no context is kept.
+def file_for(cluster: str, options: Any) -> str | None:
+    """The file with the context, for a cluster's input `kubeconfig` on the wire; None if no context is kept.
 
     A relative path begins in the working directory, which is the folder of the program.
 
     Raises:
         SettingsError: There is no home folder.
+        ConfigFileError: A file in KUBECONFIG is not valid, or has a context of this name that leads to another cluster.
     """
     if not isinstance(options, dict) or not (options.get("context") or options.get("file")):
         return None
-    from ksail_pulumi.access.files import expanded, kubeconfig_file
+    from ksail_pulumi.access.files import expanded
+    from ksail_pulumi.access.kubectl import file_of
 
-    return str(expanded(options["file"]) if options.get("file") else kubeconfig_file())
+    if options.get("file"):
+        return str(expanded(options["file"]))
+    return str(file_of(str(options["context"]), cluster=cluster, server=""))
 
 
 def moves(call: Call, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:

@@ -157,16 +157,15 @@ def test_no_change_that_kubectl_makes_meanwhile_is_lost(tmp_path: Path) -> None:
     assert wanted <= set(names(file.read_text(), "contexts"))
 
 
-def test_the_file_is_the_one_that_kubectl_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_files_are_those_that_kubectl_and_talosctl_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to("one")
     one, two = tmp_path / "one", tmp_path / "two"
-    assert files.kubeconfig_file({}) == tmp_path / ".kube" / "config"
-    assert files.kubeconfig_file({"KUBECONFIG": ""}) == tmp_path / ".kube" / "config"
-    assert files.kubeconfig_file({"KUBECONFIG": "one"}) == one
-    assert files.kubeconfig_file({"KUBECONFIG": f"{one}{os.pathsep}{two}{os.pathsep}"}) == two
-    one.touch()
-    assert files.kubeconfig_file({"KUBECONFIG": f"{one}{os.pathsep}{two}"}) == one
+    assert files.kubeconfig_files({}) == [tmp_path / ".kube" / "config"]
+    assert files.kubeconfig_files({"KUBECONFIG": ""}) == [tmp_path / ".kube" / "config"]
+    both = os.pathsep.join(["one", str(two), "", "link", str(one)])
+    assert files.kubeconfig_files({"KUBECONFIG": both}) == [one, two]
     assert files.talosconfig_file({}) == tmp_path / ".talos" / "config"
     assert files.talosconfig_file({"TALOSCONFIG": "t"}) == tmp_path / "t"
 

@@ -98,6 +98,20 @@ def test_a_kubeconfig_is_merged_into_the_file_of_kubectl(home, monkeypatch, caps
     assert [each["name"] for each in yaml.safe_load(other.read_text())["contexts"]] == ["mine", "admin@shop"]
 
 
+def test_a_context_in_another_file_of_kubectl_is_not_hidden(home, monkeypatch, capsys):
+    one, two = home / "one", home / "two"
+    one.write_text("")
+    monkeypatch.setenv("KUBECONFIG", f"{one}{os.pathsep}{two}")
+    assert main(["kubeconfig", "shop", "--file", str(two)]) == 0
+    assert main(["kubeconfig", "shop", "--merge"]) == 0
+    assert (one.read_text(), Context.current(two.read_text()).name) == ("", "admin@shop")
+    two.write_text(two.read_text().replace("server: ", "server: https://elsewhere.example/"))
+    capsys.readouterr()
+    assert main(["kubeconfig", "shop", "--merge"]) == 1
+    assert 'context "admin@shop" leads to another cluster' in capsys.readouterr().err
+    assert one.read_text() == ""
+
+
 def test_a_broken_kubeconfig_stays_as_it_is(home, capsys):
     file = home / "broken"
     file.write_text("contexts: [\n")

@@ -68,7 +68,7 @@ def test_the_kubeconfig_of_the_user_stays_as_it_is(
     own.touch()
     monkeypatch.setenv("KUBECONFIG", str(own))
     request.getfixturevalue("pulumi_stack")
-    written = Path(str(file_for({"context": "west"})))
+    written = Path(str(file_for("west", {"context": "west"})))
     assert written != own
     assert written.is_relative_to(tmp_path.parent)
 

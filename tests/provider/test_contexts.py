@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
@@ -326,12 +327,17 @@ def test_another_form_is_another_kubeconfig(settings, clusters, call):
     assert differ(call, "kubeconfig", state, elsewhere).changes is True
 
 
-def test_the_file_is_that_of_the_machine_that_runs_the_program(tmp_path, monkeypatch):
+def test_the_file_is_that_of_the_machine_that_runs_the_program(settings, clusters, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("KUBECONFIG", "")
     monkeypatch.chdir(tmp_path)
-    assert contexts.file_for(None) is None
-    assert contexts.file_for({"user": "ci"}) is None
-    assert contexts.file_for({"context": "mine"}) == str(tmp_path / ".kube" / "config")
-    assert contexts.file_for({"file": "~/west"}) == str(tmp_path / "west")
-    assert contexts.file_for({"file": "kube/west"}) == str(tmp_path / "kube" / "west")
+    assert contexts.file_for("west", None) is None
+    assert contexts.file_for("west", {"user": "ci"}) is None
+    assert contexts.file_for("west", {"context": "mine"}) == str(tmp_path / ".kube" / "config")
+    written(settings, asked(clusters["west"], tmp_path / "two", context="mine"))
+    (tmp_path / "one").touch()
+    monkeypatch.setenv("KUBECONFIG", f"one{os.pathsep}two")
+    assert contexts.file_for("west", {"context": "mine"}) == str(tmp_path / "two")
+    assert contexts.file_for("west", {"context": "other"}) == str(tmp_path / "one")
+    assert contexts.file_for("west", {"file": "~/west"}) == str(tmp_path / "west")
+    assert contexts.file_for("west", {"file": "kube/west"}) == str(tmp_path / "kube" / "west")
