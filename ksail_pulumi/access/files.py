@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import ConfigFileError, SettingsError
 from ksail_pulumi.goyaml.read import read_text
+from ksail_pulumi.redaction import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -43,12 +44,14 @@ def expanded(path: str) -> Path:
     """An absolute path, without `~`. A relative path begins in the working directory.
 
     Raises:
-        SettingsError: There is no home folder.
+        SettingsError: The home folder in it is not known.
     """
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError:
-        raise SettingsError("the home folder is not known: set the environment variable HOME") from None
+        own = Path(path).parts[0] == "~"
+        reason = "the home folder is not known: set the environment variable HOME" if own else "user not found"
+        raise SettingsError(f"{short(path)}: {reason}") from None
 
 
 def real(path: Path) -> Path:

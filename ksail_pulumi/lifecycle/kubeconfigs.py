@@ -49,11 +49,9 @@ def kubeconfig(client: Client, cluster: str, access: Access) -> str:
         NotFoundError: There is no such cluster.
         PermissionDeniedError: This needs the role Operator.
     """
-    found = client.state.start_find(CLUSTER, cluster)
-    made = client.management.start_kubeconfig(cluster, user=access.user, groups=access.groups, ttl=access.ttl)
-    if found.result() is None:
+    if client.state.start_find(CLUSTER, cluster).result() is None:
         raise _missing(cluster)
-    return made.result()
+    return _with_token(client, cluster, access)
 
 
 def exec_kubeconfig(client: Client, plugin: Plugin) -> str:
@@ -86,10 +84,9 @@ def exec_credential(client: Client, cluster: str, uuid: str, access: Access) -> 
         NotFoundError: There is no such cluster.
         LifecycleError: It has another UUID.
     """
-    found = client.state.start_find(CLUSTER_UUID, cluster)
-    made = client.management.start_kubeconfig(cluster, user=access.user, groups=access.groups, ttl=access.ttl)
-    _checked_uuid(found.result(), cluster, uuid)
-    token = Context.current(made.result()).token
+    # First, because a token is valid for the cluster that has the name now.
+    _checked_uuid(client.state.start_find(CLUSTER_UUID, cluster).result(), cluster, uuid)
+    token = Context.current(_with_token(client, cluster, access)).token
     return credential(token, expiry(claims_of(token)))
 
 
@@ -103,6 +100,11 @@ def talosconfig(client: Client, cluster: str) -> str:
     made = client.management.start_talosconfig(cluster)
     if found.result() is None:
         raise _missing(cluster)
+    return made.result()
+
+
+def _with_token(client: Client, cluster: str, access: Access) -> str:
+    made = client.management.start_kubeconfig(cluster, user=access.user, groups=access.groups, ttl=access.ttl)
     return made.result()
 
 

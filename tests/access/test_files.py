@@ -170,6 +170,10 @@ def test_the_files_are_those_that_kubectl_and_talosctl_read(tmp_path: Path, monk
     assert files.talosconfig_file({"TALOSCONFIG": "t"}) == tmp_path / "t"
 
 
-def test_without_a_home_folder_the_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SettingsError, match="set the environment variable HOME"):
+def test_a_home_folder_that_is_not_known_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match="~nobody-of-this-name/config: user not found"):
         files.expanded("~nobody-of-this-name/config")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    with pytest.raises(SettingsError, match="~/west: the home folder is not known: set the environment variable HOME"):
+        files.expanded("~/west")

@@ -31,6 +31,7 @@ from ksail_pulumi.model.parse import Kubeconfig, parse_cluster
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.plan.ownership import OwnershipMark
+from ksail_pulumi.simulator.management import Management
 from ksail_pulumi.simulator.server import Simulator
 from tests.cli.test_imports import loaded_by
 
@@ -120,6 +121,11 @@ def test_a_broken_kubeconfig_stays_as_it_is(home, capsys):
     assert file.read_text() == "contexts: [\n"
 
 
+def test_a_folder_of_a_user_who_does_not_exist_is_named(capsys):
+    assert main(["kubeconfig", "shop", "--file", "~nobody-of-this-name/config"]) == 1
+    assert capsys.readouterr().err == "ksail-pulumi: ~nobody-of-this-name/config: user not found\n"
+
+
 def test_the_plugin_in_a_kubeconfig_gets_a_token(account, monkeypatch, capsys):
     assert main(["kubeconfig", "shop", "--exec", "--ttl", "10m"]) == 0
     text = capsys.readouterr().out
@@ -154,6 +160,30 @@ def test_another_cluster_of_the_same_name_gets_no_token(capsys):
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.startswith("ksail-pulumi: cluster 'shop' was deleted, and another cluster has its name now: ")
+
+
+def test_no_token_is_requested_that_nobody_gets(monkeypatch, capsys):
+    requested = []
+    answered = Management.kubeconfig
+
+    def kubeconfig(self, identity, request, cluster):
+        requested.append(cluster)
+        return answered(self, identity, request, cluster)
+
+    monkeypatch.setattr(Management, "kubeconfig", kubeconfig)
+    with Simulator(machines=1) as omni:
+        monkeypatch.setenv("OMNI_ENDPOINT", omni.endpoint)
+        monkeypatch.setenv("OMNI_SERVICE_ACCOUNT_KEY", omni.service_account_key)
+        client = connect(Connection(omni.endpoint, omni.service_account_key))
+        spec = parse_cluster({"name": "web", "waitFor": "none"})
+        create(spec, OwnershipMark("org/web/dev/web"), Session(client, Deadline.after(600)))
+        assert main(["token", "web", "--uuid", "11111111-2222-3333-4444-555555555555"]) == 1
+        assert main(["token", "other"]) == 1
+        assert main(["kubeconfig", "other"]) == 1
+        assert requested == []
+        assert main(["token", "web"]) == 0
+        assert requested == ["web"]
+        client.close()
 
 
 def test_a_talosconfig_is_printed_or_merged(home, account, monkeypatch, capsys):

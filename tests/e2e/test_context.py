@@ -47,7 +47,7 @@ def test_up_keeps_a_context_that_destroy_removes(project: Project, omni: Client,
     project.init()
     project.clusters({"west": {"kubeconfig": {"file": "~nobody-of-this-name/config"}}})
     refused = project.preview(fails=True)
-    assert "the home folder is not known" in refused.output
+    assert "~nobody-of-this-name/config: user not found" in refused.output
     assert "Traceback" not in refused.output
     project.clusters({"west": {"kubeconfig": {"context": "mine"}}})
     project.preview()

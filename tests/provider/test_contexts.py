@@ -217,7 +217,7 @@ def test_the_context_of_a_cluster_that_is_replaced_may_go_to_the_new_one(setting
 
 
 def test_the_context_stays_when_another_stack_has_taken_the_cluster_over(
-    start_process, simulator, settings, clusters, file, engine
+    start_process, simulator, settings, clusters, file, engine, call, capsys
 ):
     provider = start_process(serialize_provider(KubeconfigProvider()))
     key = simulator.service_account_key
@@ -232,6 +232,8 @@ def test_the_context_stays_when_another_stack_has_taken_the_cluster_over(
         assert engine.texts("WARNING") == [
             f"context \"mine\" in {contexts.short(str(file))} is not removed: cluster 'west' is now managed by {owner}"
         ]
+        contexts.remove(call, settings, state)
+        assert capsys.readouterr().err == f"warning: west-kubeconfig: {engine.texts('WARNING')[0]}\n"
         # A move does not take it away either.
         moved = asked(clusters["west"], file.with_name("other"), context="mine")
         provider.update("west", state, moved, urn=URN)
