@@ -332,7 +332,8 @@ class Kubeconfig(Model):
 
     file: str | None = None
     """Path of the kubeconfig file with the context, relative to the program's folder. Default with `context`: the file
-    that kubectl uses, which is the first existing one in `KUBECONFIG`, or `~/.kube/config`."""
+    that kubectl uses: the one in `KUBECONFIG` that has the context, else the first existing one; or `~/.kube/config`.
+    """
 
     user: str = "pulumi"
     """Name of the user in Kubernetes. Default: `pulumi`."""

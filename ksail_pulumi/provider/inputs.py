@@ -362,7 +362,8 @@ class KubeconfigArgs:
 
     file: Input[str] | None = None
     """Path of the kubeconfig file with the context, relative to the program's folder. Default with `context`: the file
-    that kubectl uses, which is the first existing one in `KUBECONFIG`, or `~/.kube/config`."""
+    that kubectl uses: the one in `KUBECONFIG` that has the context, else the first existing one; or
+    `~/.kube/config`."""
 
     user: Input[str] | None = None
     """Name of the user in Kubernetes. Default: `pulumi`."""
@@ -825,7 +826,8 @@ class KubeconfigArgsDict(TypedDict, total=False):
 
     file: Input[str]
     """Path of the kubeconfig file with the context, relative to the program's folder. Default with `context`: the file
-    that kubectl uses, which is the first existing one in `KUBECONFIG`, or `~/.kube/config`."""
+    that kubectl uses: the one in `KUBECONFIG` that has the context, else the first existing one; or
+    `~/.kube/config`."""
 
     user: Input[str]
     """Name of the user in Kubernetes. Default: `pulumi`."""

@@ -322,6 +322,16 @@ def test_the_connection_is_the_context_that_is_kept(tmp_path, connection, kubeco
     assert config.warnings == ()
 
 
+@pytest.mark.parametrize("file", ["${STAGE}/config", "kube/${STAGE:-dev}", "~/.kube/${NONE:-}"])
+def test_the_file_with_the_context_has_no_empty_variable(tmp_path, file):
+    text = cluster(f"connection: {{kubeconfig: '{file}'}}")
+    with pytest.raises(ConfigFileError) as refused:
+        load_ksail(write(tmp_path, text), {"STAGE": ""})
+    name = "NONE" if "NONE" in file else "STAGE"
+    where = f"{tmp_path}/ksail.yaml:3: spec.cluster.connection.kubeconfig"
+    assert str(refused.value) == f'{where}: environment variable "{name}" is not set or empty'
+
+
 def test_a_variable_that_is_not_set_is_named_once(tmp_path):
     config = load_ksail(write(tmp_path, cluster("connection: {context: 'admin@${STAGE}'}")), {})
     assert config.spec.get("name") is None

@@ -62,6 +62,12 @@ def expand(text: str, environ: Mapping[str, str]) -> tuple[str, list[Missing]]:
     return _REFERENCE.sub(value, text[:end]) + text[end:], missing
 
 
+def empty(text: str, environ: Mapping[str, str]) -> list[str]:
+    """The variables in a text that `expand` replaces by nothing, also those that are set to an empty value."""
+    found = _REFERENCE.findall(text[: text.rfind("}") + 1])
+    return [name for name, default in found if not environ.get(name, default)]
+
+
 def outside_comments(text: str, missing: list[Missing]) -> list[Missing]:
     """The missing references that are not in a comment of the expanded text.
 

@@ -11,7 +11,7 @@ from ksail_pulumi.errors import ConfigFileError
 from ksail_pulumi.formats.indentation import refuse_lost_indentation
 from ksail_pulumi.formats.ksail import file as ksail_file
 from ksail_pulumi.formats.ksail.addons import addons_of, without_approver
-from ksail_pulumi.formats.ksail.expansion import expand
+from ksail_pulumi.formats.ksail.expansion import empty, expand
 from ksail_pulumi.formats.ksail.keys import as_ksail_reads
 from ksail_pulumi.formats.ksail.patches import PATCH_FOLDER, TalosPatches, read_patches
 from ksail_pulumi.formats.shape import combined, read_model
@@ -122,7 +122,7 @@ class _Reader:
         self.warnings += self._unused_fields()
         connection = self.cluster.connection or ksail_file.Connection()
         self.context = self._expanded(connection.context or "")
-        self.kubeconfig = self._expanded(connection.kubeconfig or "")
+        self.kubeconfig = self._kubeconfig_file(connection.kubeconfig or "")
 
     def config(self) -> KsailConfig:
         omni, place = self._omni()
@@ -200,6 +200,13 @@ class _Reader:
             file = os.fspath(Path(self.document.path).parent / file)
         given = {"context": self.context, "file": file}
         return {option: value for option, value in given.items() if value}
+
+    def _kubeconfig_file(self, text: str) -> str:
+        # `up` would write another file: `${NAME}/config` would be `/config`.
+        for name in empty(text, self.environ):
+            field = ("spec", "cluster", "connection", "kubeconfig")
+            raise self.document.error(field, "environment variable {name} is not set or empty", name=name)
+        return self._expanded(text)
 
     def _expanded(self, text: str) -> str:
         expanded, missing = expand(text, self.environ)
