@@ -60,6 +60,15 @@ def unknown_field(name: str, known: Sequence[str]) -> str:
     return f"unknown field; did you mean {close[0]}?" if close else f"unknown field; known fields: {', '.join(known)}"
 
 
+CONTROL_CHARACTERS = "must not contain control characters or line breaks"
+"""The reason for a text that `has_control_characters`."""
+
+
+def has_control_characters(text: str) -> bool:
+    """Whether a text has characters of Unicode's class Cc."""
+    return any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in text)
+
+
 def is_private(path: Sequence[str | int]) -> bool:
     """Whether no message may show the value at a path."""
     return path[-1:] == (_PRIVATE_URL,) or not PRIVATE.isdisjoint(path)

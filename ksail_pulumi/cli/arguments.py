@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.model.durations import duration
+from ksail_pulumi.problems import CONTROL_CHARACTERS, has_control_characters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +76,13 @@ def ttl(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
     if not valid:
         raise argparse.ArgumentTypeError(f"should be longer than 0, not {text!r}")
+    return text
+
+
+def context_name(text: str) -> str:
+    """The name of a context, which stands in one line of a file."""
+    if has_control_characters(text):
+        raise argparse.ArgumentTypeError(CONTROL_CHARACTERS)
     return text
 
 

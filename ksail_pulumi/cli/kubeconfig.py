@@ -10,7 +10,7 @@ from ksail_pulumi.access import files
 from ksail_pulumi.access.kubeconfig import Context, default_context, merged
 from ksail_pulumi.access.kubectl import file_of
 from ksail_pulumi.access.plugin import Plugin
-from ksail_pulumi.cli.arguments import describe, ttl
+from ksail_pulumi.cli.arguments import context_name, describe, ttl
 from ksail_pulumi.cli.settings import client_from_environment
 from ksail_pulumi.lifecycle.kubeconfigs import KUBECONFIG_TTL, Access, exec_kubeconfig, kubeconfig
 from ksail_pulumi.model.durations import duration
@@ -40,7 +40,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "existing one; without KUBECONFIG ~/.kube/config",
     )
     command.add_argument("--file", default="", metavar="PATH", help="merge it into this file")
-    command.add_argument("--context", default="", metavar="NAME", help="name of the context (default: admin@NAME)")
+    command.add_argument(
+        "--context", type=context_name, default="", metavar="NAME", help="name of the context (default: admin@NAME)"
+    )
     command.add_argument(
         "--exec",
         dest="plugin",

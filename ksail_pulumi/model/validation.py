@@ -13,7 +13,7 @@ from ksail_pulumi.model.machine_ids import is_uuid
 from ksail_pulumi.model.patches import CLUSTER_WEIGHT, MACHINE_WEIGHT, SET_WEIGHT, patch_id, patch_problems
 from ksail_pulumi.model.selectors import OMNI_PREFIX, parse_selector
 from ksail_pulumi.model.workloads import workload_rules
-from ksail_pulumi.problems import Problem, field_path
+from ksail_pulumi.problems import CONTROL_CHARACTERS, Problem, field_path, has_control_characters
 from ksail_pulumi.redaction import looks_like, short
 
 if TYPE_CHECKING:
@@ -125,13 +125,8 @@ def metadata_problem(kind: str, key: str, value: str) -> str | None:
     if (size := len(value.encode())) > _LONGEST_METADATA_VALUE:
         return f"{kind} value is too long: {size} bytes (max {_LONGEST_METADATA_VALUE})"
     if has_control_characters(key + value):
-        return "must not contain control characters or line breaks"
+        return CONTROL_CHARACTERS
     return None
-
-
-def has_control_characters(text: str) -> bool:
-    """Whether a text has characters of Unicode's class Cc."""
-    return any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in text)
 
 
 def patch_rules(path: FieldPath, patches: Sequence[Patch] | None) -> Iterator[Problem]:
@@ -332,4 +327,4 @@ def _kubeconfig(spec: ClusterSpec) -> Iterator[Problem]:
         if value == "":
             yield Problem(("kubeconfig", field), "cannot be empty")
         elif value is not None and has_control_characters(value):
-            yield Problem(("kubeconfig", field), "must not contain control characters or line breaks")
+            yield Problem(("kubeconfig", field), CONTROL_CHARACTERS)

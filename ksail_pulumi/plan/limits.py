@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.model.patches import patch_text
-from ksail_pulumi.model.validation import LONGEST_KEY, MOST_METADATA, has_control_characters, metadata_problem
+from ksail_pulumi.model.validation import LONGEST_KEY, MOST_METADATA, metadata_problem
 from ksail_pulumi.omni.resources import MOST_STORED_BYTES, stored_bytes, to_wire
-from ksail_pulumi.problems import Problem
+from ksail_pulumi.problems import Problem, has_control_characters
 from ksail_pulumi.redaction import short
 
 if TYPE_CHECKING:

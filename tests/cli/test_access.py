@@ -121,6 +121,14 @@ def test_a_broken_kubeconfig_stays_as_it_is(home, capsys):
     assert file.read_text() == "contexts: [\n"
 
 
+def test_the_name_of_a_context_is_one_line(home, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["kubeconfig", "shop", "--context", "a\nb", "--file", str(home / "config")])
+    reason = "argument --context: must not contain control characters or line breaks"
+    assert reason in capsys.readouterr().err
+    assert not (home / "config").exists()
+
+
 def test_a_folder_of_a_user_who_does_not_exist_is_named(capsys):
     assert main(["kubeconfig", "shop", "--file", "~nobody-of-this-name/config"]) == 1
     assert capsys.readouterr().err == "ksail-pulumi: ~nobody-of-this-name/config: user not found\n"

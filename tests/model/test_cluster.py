@@ -8,6 +8,7 @@ import pytest
 
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.model.parse import InvalidCluster, duration, format_duration, parse_cluster, to_wire
+from ksail_pulumi.problems import CONTROL_CHARACTERS
 
 ONE = "10001802-c798-4da7-a410-f09abb48c8d8"
 TWO = "10011802-c798-4da7-a410-f09abb48c8d8"
@@ -384,6 +385,10 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     ({"kubeconfig": {"user": ""}}, "kubeconfig.user", "cannot be empty"),
     ({"kubeconfig": {"context": ""}}, "kubeconfig.context", "cannot be empty"),
     ({"kubeconfig": {"file": ""}}, "kubeconfig.file", "cannot be empty"),
+    *(
+        ({"kubeconfig": {field: f"a{character}b"}}, f"kubeconfig.{field}", CONTROL_CHARACTERS)
+        for field, character in (("user", "\x1b"), ("context", "\n"), ("file", "\0"))
+    ),
     (
         {"kubeconfig": {"context": "a\nb"}},
         "kubeconfig.context",
