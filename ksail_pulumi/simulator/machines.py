@@ -177,12 +177,18 @@ class Machines:
             talos_version: The Talos version of machines whose setup has none, without `v`.
 
         Raises:
+            TypeError: `machines` is neither a number nor a list of setups.
             ValueError: Two of them have the same ID.
         """
         self.seed = seed
         setups: Sequence[MachineSetup | EmulatedMachine] = (
             [MachineSetup()] * machines if isinstance(machines, int) else machines
         )
+        if not isinstance(setups, list | tuple) or not all(
+            isinstance(each, MachineSetup | EmulatedMachine) for each in setups
+        ):
+            # Also the fixture `omni` says this, of the parameter of a test.
+            raise TypeError("the machines of a simulated Omni should be a number, or a list of MachineSetup")
         self._machines = [
             setup if isinstance(setup, EmulatedMachine) else _make(setup, index, seed, talos_version)
             for index, setup in enumerate(setups)

@@ -86,6 +86,17 @@ def test_a_context_of_a_test_is_written_into_its_folder(
 
 
 @pytest.mark.usefixtures("command")
+@pytest.mark.parametrize("given", ['"x"', "MachineSetup()", '["x"]', "3.0"])
+def test_a_parameter_that_is_no_machines_is_named(tmp_path: Path, given: str) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\nfrom ksail_pulumi.testing import MachineSetup, omni\n"
+        f'@pytest.mark.parametrize("omni", [{given}], indirect=True)\ndef test_it(omni): pass\n'
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "--rootdir", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "TypeError: the machines of a simulated Omni should be a number, or a list of MachineSetup\n" in done.stdout
+
+
 def test_a_project_is_copied_without_its_python_its_secrets_and_its_omni(
     tmp_path: Path, pulumi_stack: PulumiStacks
 ) -> None:

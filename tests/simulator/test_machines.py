@@ -56,3 +56,9 @@ def test_a_schematic_is_named_by_its_content() -> None:
     assert plain.id == Schematic().id != with_gvisor.id
     assert len(plain.id) == 64
     assert "siderolabs/gvisor" in with_gvisor.raw(("talos.events.sink=x",))
+
+
+@pytest.mark.parametrize("machines", ["x", ["x"], 3.0, MachineSetup()])
+def test_what_is_no_machines_is_refused(machines):
+    with pytest.raises(TypeError, match="should be a number, or a list of MachineSetup"):
+        Machines(machines, seed=0, talos_version="1.13.8")
