@@ -12,7 +12,7 @@ from ksail_pulumi.cli.settings import client_from_environment
 from ksail_pulumi.cli.status_tree import lines, tree
 from ksail_pulumi.errors import WaitTimeoutError
 from ksail_pulumi.lifecycle.session import Deadline, Session
-from ksail_pulumi.lifecycle.status import read_view, state_of, wait_until_healthy
+from ksail_pulumi.lifecycle.status import TYPES, ClusterState, read_view, state_of, wait_until_healthy
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class _Screen:
         self._live = live
         self._view = view
         self._drawn_at = float("-inf")
+        self._state: ClusterState | None = None
 
     def changed(self) -> None:
         if time.monotonic() - self._drawn_at >= REDRAW_SECONDS:
@@ -113,4 +114,7 @@ class _Screen:
     def draw(self, progress: str) -> None:
         """Draw the tree; `progress` is the last line of progress, which may say what holds the cluster up."""
         self._drawn_at = time.monotonic()
-        self._live.update(tree(state_of(self._view), progress), refresh=True)
+        if self._view.synced(TYPES):  # else the view has lost what an Omni that restarts sends again
+            self._state = state_of(self._view)
+        if self._state is not None:
+            self._live.update(tree(self._state, progress), refresh=True)

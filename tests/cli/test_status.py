@@ -121,6 +121,21 @@ def test_a_machine_that_is_not_connected_and_one_that_has_not_joined_are_shown(m
         assert "not connected to Omni" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_an_omni_that_goes_away_is_reported_within_seconds(monkeypatch, capsys, terminal):
+    with shop(machines=MACHINES, faults=Faults(never_join=[SECOND]), workers=2, waitFor="none") as omni:
+        use(monkeypatch, omni)
+        wait_until_joined(omni, SECOND)
+        monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+        timer = threading.Timer(2.0, omni.stop)
+        timer.start()
+        assert main(["status", "shop", "--watch", "--timeout", "10s"]) == 3
+        timer.join()
+    captured = capsys.readouterr()
+    watched = captured.out if terminal else captured.err.partition("ksail-pulumi: ")[0]
+    assert "Omni has not answered since" in " ".join(watched.split())
+
+
 def test_a_cluster_that_is_deleted_ends_the_watch(monkeypatch, capsys):
     faults = Faults(never_join=[SECOND])
     with shop(machines=MACHINES, faults=faults, workers=2, waitFor="none") as omni:

@@ -22,32 +22,63 @@ class Wait:
 
     def __init__(self, stall: float) -> None:
         self.line = ""
+        self.silent = ""
         self.told: list[str] = []
         self.asked = 0
-        self.reporter = Reporter(self.told.append, lambda: self.line, self.hold_ups, stall)
+        self.reporter = Reporter(self.told.append, lambda: self.line, self.hold_ups, stall, lambda: self.silent)
         self.start = self.reporter._started
 
     def hold_ups(self) -> str:
         self.asked += 1
         return "held up by w2"
 
-    def at(self, seconds: float, line: str = "") -> None:
+    def at(self, seconds: float, line: str = "", *, synced: bool = True) -> None:
         self.line = line or self.line
-        self.reporter.report(self.start + seconds, changed=bool(line))
+        self.reporter.report(self.start + seconds, changed=bool(line), synced=synced)
 
 
 def test_after_a_minute_without_progress_the_line_names_what_holds_the_wait_up() -> None:
     wait = Wait(60.0)
     wait.at(1, "2/3 machines running")
+    wait.at(29)
     assert wait.reporter.due - wait.start == 31
     wait.at(31)
     assert wait.told == ["2/3 machines running", "2/3 machines running (for 31s)"]
+    wait.at(58)
     assert wait.reporter.due - wait.start == 61
     wait.at(61)
     assert wait.told[2:] == ["2/3 machines running, held up by w2"]
     assert wait.reporter.held_up == "held up by w2"
     wait.at(91)
     assert wait.told[3:] == ["2/3 machines running, held up by w2 (for 1m31s)"]
+
+
+def test_within_seconds_the_line_says_that_omni_does_not_answer() -> None:
+    wait = Wait(60.0)
+    wait.at(1, "2/3 machines running")
+    assert wait.reporter.due - wait.start == 6
+    wait.at(6)
+    wait.silent = "silent (4s)"
+    wait.at(11, synced=False)
+    wait.silent = "silent (9s)"
+    wait.at(16, synced=False)
+    assert wait.told[1:] == ["2/3 machines running, silent (4s)"], "once, although its text changes"
+    assert wait.reporter.held_up == "silent (9s)"
+    wait.silent = "silent (34s)"
+    wait.at(41, synced=False)
+    assert wait.told[2:] == ["2/3 machines running, silent (34s)"]
+    wait.silent = ""
+    wait.at(46)
+    assert wait.told[3:] == ["2/3 machines running"]
+
+
+def test_before_all_statuses_are_known_there_is_no_line() -> None:
+    wait = Wait(60.0)
+    wait.silent = "silent (4s)"
+    wait.at(1, "nothing", synced=False)
+    assert (wait.told, wait.reporter.due) == ([], float("inf"))
+    wait.at(1, "2/3 machines running")
+    assert wait.told == ["2/3 machines running, silent (4s)"]
 
 
 def test_lines_that_come_again_are_no_progress() -> None:

@@ -122,8 +122,7 @@ def hold_ups(view: ClusterView, awaited: Awaited, client: Client) -> str:
     lines = [each.line.removeprefix("machine ") for each in findings]
     more = len(lines) - _SHOWN
     named = "; ".join(lines[:_SHOWN])
-    held_up = f"held up by {named}{f'; and {more} more' if more > 0 else ''}" if lines else ""
-    return ", ".join(filter(None, (silence(client), held_up)))
+    return f"held up by {named}{f'; and {more} more' if more > 0 else ''}" if lines else ""
 
 
 def silence(client: Client) -> str:

@@ -88,7 +88,13 @@ def follow(
         types = {query.type for query in watched}
         watched = [*watched, *(query for query in presence.queries if query.type not in types)]
     client, waiting = session.client, f"cluster {view.cluster} {waiting_for}"
-    reporter = Reporter(session.progress, describe, lambda: hold_ups(view, awaited(), client), session.stall)
+    reporter = Reporter(
+        session.progress,
+        describe,
+        lambda: hold_ups(view, awaited(), client),
+        session.stall,
+        silence=lambda: silence(client),
+    )
     with session.client.state.watch(*watched, cancelled=session.cancelled) as watch:
         while True:
             session.check_cancelled(f"waiting for cluster {view.cluster}", reporter.held_up)
@@ -103,10 +109,7 @@ def follow(
                 raise WaitTimeoutError(
                     _timeout_text(session, str(diagnose(view, awaited(), client)), waiting, describe(), watch.trouble)
                 )
-            times = [done_at, condition.failed_at(), session.deadline.at]
-            synced = view.synced(query.type for query in watched)
-            if synced:
-                times.append(reporter.due)
+            times = [done_at, condition.failed_at(), session.deadline.at, reporter.due]
             due = min(when for when in times if when is not None)
             # Also when the condition is met: a queued event may revert it.
             event = watch.next(timeout=0.0 if done else max(0.0, due - now))
@@ -117,8 +120,8 @@ def follow(
                     react(event)
             elif done:
                 return
-            if synced:
-                reporter.report(time.monotonic(), changed=event is not None)
+            synced = view.synced(query.type for query in watched)
+            reporter.report(time.monotonic(), changed=event is not None, synced=synced)
 
 
 def _check_failures(
