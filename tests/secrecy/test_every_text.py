@@ -51,7 +51,6 @@ HUGE = "not test_a_huge_file"
 # What no test of the suites makes in this process, and why its text cannot hold a secret.
 EXEMPT = {
     "cli/simulate.py _refuse_another": "the name of an option and a number",
-    "cli/simulate.py _Kept.keep": "a file's name, and an error of the system",
     "formats/ksail/read.py _Reader._patches": "a folder's name, and an error of the system",
     "goyaml/read.py _Composer._mapping": "a number of values, in a huge file; other texts of it are made",
     "provider/sessions.py perhaps_gone": "a URN; tests/provider/test_cluster.py",
