@@ -28,7 +28,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
     derandomize="CI" in os.environ,
 )
-settings.register_profile("sweeps", settings.get_profile("sample"), max_examples=500)
+settings.register_profile("sweeps", settings.get_profile("sample"), max_examples=300)
 settings.load_profile("sample")
 
 

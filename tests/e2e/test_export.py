@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ from ksail_pulumi.model.cluster import ClusterSpec
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.model.reasons import model_in
 from ksail_pulumi.omni.api import specs_pb2
-from ksail_pulumi.omni.resources import CLUSTER, MACHINE_CLASS, Resource
+from ksail_pulumi.omni.resources import CLUSTER, MACHINE_CLASS, MACHINE_LABELS, Resource
 from ksail_pulumi.plan.ownership import OwnershipMark
 from tests.sweeps import sample
 
@@ -168,7 +169,9 @@ def test_an_exported_cluster_is_taken_over_without_a_change(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     made: Callable[[str, list[str]], dict[str, Any]] = of_ksail if form == "ksail" else whole
-    match = specs_pb2.MachineClassSpec(match_labels=["omni.sidero.dev/connected"])
+    # The class has a machine of its own, and takes none of those that are named.
+    omni.state.modify(MACHINE_LABELS, free_machines[2], lambda each: replace(each, labels={"pool": cluster_name}))
+    match = specs_pb2.MachineClassSpec(match_labels=[f"pool = {cluster_name}"])
     omni.state.create(Resource(MACHINE_CLASS, cluster_name, match))
     inputs = made(cluster_name, free_machines)
     create(parse_cluster(inputs), OwnershipMark("somebody/else"), Session(omni, Deadline.after(600)))

@@ -53,6 +53,7 @@ EXEMPT = {
     "cli/simulate.py _refuse_another": "the name of an option and a number",
     "formats/ksail/read.py _Reader._patches": "a folder's name, and an error of the system",
     "goyaml/read.py _Composer._mapping": "a number of values, in a huge file; other texts of it are made",
+    "cli/export.py _refuse_other_patches": "names of files",
     "provider/sessions.py perhaps_gone": "a URN; tests/provider/test_cluster.py",
     "testing/stacks.py PulumiStacks._new_folder": "a folder's name",
     "__init__.py __getattr__": "a name in the program's own import",

@@ -56,11 +56,12 @@ def warnings_of(text: str, path: str) -> list[str]:
     return [f"{path}: {_listed(found)} {_verb(found)} passed on unchanged. If a value should replace it, {_REMEDY}"]
 
 
-def _outside_contents(node: Node) -> Iterator[tuple[int, str]]:
+def _outside_contents(node: Node, pattern: re.Pattern[str] = _REFERENCE) -> Iterator[tuple[int, str]]:
     for key, child in node.children.items():
         if key not in _CONTENTS:
-            yield from ((child.line, _shown(each)) for each in _REFERENCE.findall(f"{key} {child.text or ''}"))
-            yield from _outside_contents(child)
+            below = _IN_BRACES if key == "labels" else pattern  # the value of a label may be `$NAME`
+            yield from ((child.line, _shown(each)) for each in below.findall(f"{key} {child.text or ''}"))
+            yield from _outside_contents(child, below)
 
 
 def _shown(reference: str) -> str:
