@@ -85,7 +85,6 @@ def test_a_context_of_a_test_is_written_into_its_folder(
     assert not (tmp_path / ".kube").exists()
 
 
-@pytest.mark.usefixtures("command")
 @pytest.mark.parametrize("given", ['"x"', "MachineSetup()", '["x"]', "3.0"])
 def test_a_parameter_that_is_no_machines_is_named(tmp_path: Path, given: str) -> None:
     (tmp_path / "test_it.py").write_text(
@@ -97,6 +96,7 @@ def test_a_parameter_that_is_no_machines_is_named(tmp_path: Path, given: str) ->
     assert "TypeError: the machines of a simulated Omni should be a number, or a list of MachineSetup\n" in done.stdout
 
 
+@pytest.mark.usefixtures("command")
 def test_a_project_is_copied_without_its_python_its_secrets_and_its_omni(
     tmp_path: Path, pulumi_stack: PulumiStacks
 ) -> None:
