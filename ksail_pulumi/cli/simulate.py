@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import signal
-import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ksail_pulumi.access.files import change, expanded, text_of
+from ksail_pulumi.cli import child
 from ksail_pulumi.cli.arguments import describe, port, positive
 from ksail_pulumi.cli.live import ChangeLog, view
 from ksail_pulumi.cli.output import rich_terminal
@@ -23,7 +22,7 @@ from ksail_pulumi.simulator.server import Simulator
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from ksail_pulumi.simulator.saved import SavedOmni
 
@@ -114,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
     with _started(options, kept) as omni:
         environment = {"OMNI_ENDPOINT": omni.endpoint, "OMNI_SERVICE_ACCOUNT_KEY": omni.service_account_key}
         if program:
-            code = _run_program(program, environment)
+            code = child.run(program, _without_other_omni(os.environ) | environment)
         else:
             for name, value in environment.items():
                 print(f"export {name}={shlex.quote(value)}")
@@ -177,17 +176,6 @@ def _say_what_is_lost(omni: Simulator) -> None:
             )
 
 
-def _run_program(program: Sequence[str], environment: dict[str, str]) -> int:
-    """Run a command in this terminal; returns its exit code.
-
-    The terminal sends Ctrl-C to the command too, which handles it itself.
-    """
-    process = subprocess.Popen(program, env=_without_other_omni(os.environ) | environment)
-    with _signals(lambda number: process.send_signal(number) if number == signal.SIGTERM else None):
-        code = process.wait()
-    return 128 - code if code < 0 else code
-
-
 def _without_other_omni(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of the command, without variables for another Omni or another key."""
     return {name: value for name, value in environ.items() if not name.startswith(("OMNI_", "SIDERO_"))}
@@ -196,7 +184,7 @@ def _without_other_omni(environ: Mapping[str, str]) -> dict[str, str]:
 def _watch(omni: Simulator) -> None:
     """Show the machines until Ctrl-C."""
     stop = threading.Event()
-    with _signals(lambda _: stop.set()):
+    with child.handled_signals(lambda _: stop.set()):
         if rich_terminal():
             _watch_live(omni, stop)
         else:
@@ -220,19 +208,3 @@ def _watch_plain(omni: Simulator, stop: threading.Event) -> None:
     while not stop.wait(REFRESH_SECONDS):
         for line in log.changes():
             print(line, file=sys.stderr)
-
-
-@contextmanager
-def _signals(handle: Callable[[int], None]) -> Iterator[None]:
-    """Handle SIGINT and SIGTERM by `handle` during the block.
-
-    A handler, not SIG_IGN, because the command would inherit SIG_IGN.
-    """
-    before: dict[int, Any] = {
-        number: signal.signal(number, lambda caught, _: handle(caught)) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -157,12 +157,14 @@ def running(*arguments: str, **how: Any) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_sigterm_reaches_the_command():
-    code = "import signal, sys; signal.signal(15, lambda *_: sys.exit(9)); print('up', flush=True); signal.pause()"
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_reaches_the_command(number):
+    handle = f"import signal, sys; signal.signal({int(number)}, lambda *_: sys.exit(9))"
+    code = f"{handle}; print('up', flush=True); signal.pause()"
     with running("--", sys.executable, "-c", code, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         assert process.wait() == 9
 
 
