@@ -10,12 +10,13 @@ from ksail_pulumi import listing
 from ksail_pulumi.addons.patches import addon_patch_ids
 from ksail_pulumi.cli.arguments import describe
 from ksail_pulumi.cli.settings import client_from_environment
-from ksail_pulumi.errors import InputError, NotFoundError
+from ksail_pulumi.errors import InputError
 from ksail_pulumi.formats.ksail.patches import PATCH_FOLDER, patch_files
 from ksail_pulumi.formats.ksail.write import KSAIL_YAML, ksail_project
 from ksail_pulumi.formats.project import write_files
 from ksail_pulumi.formats.python import program_text
 from ksail_pulumi.formats.template.write import cannot_say, template_text
+from ksail_pulumi.lifecycle.overview import not_found
 from ksail_pulumi.lifecycle.snapshot import take_snapshot
 from ksail_pulumi.model.parse import to_wire
 from ksail_pulumi.plan.observe import left_out, observe
@@ -72,7 +73,7 @@ def read_inputs(client: Client, name: str, form: str) -> tuple[dict[str, Any], l
     """
     found = take_snapshot(client, name)
     if found.cluster is None or found.cluster.tearing_down:
-        raise NotFoundError(f"cluster not found: {name} (run `ksail-pulumi list` to see all clusters)")
+        raise not_found(name)
     # A template has no add-ons: it has their patches.
     addons = () if form == "template" else addon_patch_ids(name)
     return to_wire(observe(found.resources, addons=addons)), list(left_out(found))

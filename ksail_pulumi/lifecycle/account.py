@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource, ResourceType
     from ksail_pulumi.omni.state import State
+    from ksail_pulumi.plan.parts.part import Part
 
 FRESH_SECONDS = 10.0
 """How long a reading is shared, in seconds. A program declares its clusters within seconds, unless it waits for other
@@ -48,6 +49,12 @@ class Question:
     ids: frozenset[str] | None = None
     late: bool = False
     keep: Callable[[Iterable[Resource]], list[Resource]] = list
+
+    @classmethod
+    def about(cls, part: Part, cluster: str) -> Question:
+        """All of one kind of part: of a cluster, or of all machines where the parts stay with their machines."""
+        clusters = None if part.of_machine else frozenset({cluster})
+        return cls(part.type, clusters=clusters, late=part.late)
 
     def send(self, state: State) -> Call[Any]:
         if self.id:

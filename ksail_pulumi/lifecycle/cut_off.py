@@ -13,7 +13,7 @@ from ksail_pulumi import listing
 from ksail_pulumi.errors import NotFoundError
 from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
-from ksail_pulumi.lifecycle.waiting.watch import follow, queries
+from ksail_pulumi.lifecycle.waiting.watch import Condition, follow, queries
 from ksail_pulumi.omni.resources import (
     LABEL_CONNECTED,
     LABEL_MACHINE_SET,
@@ -91,7 +91,7 @@ def _wait_until_chosen(machines: Collection[str], sizes: Mapping[str, int], sess
     )
 
 
-class _Chosen:
+class _Chosen(Condition):
     """Reached once one of the machines leaves the cluster, or all are connected, or the sets have their sizes."""
 
     def __init__(self, view: ClusterView, machines: Collection[str], sizes: Mapping[str, int]) -> None:
@@ -116,16 +116,10 @@ class _Chosen:
 
     def _connected(self, machine: str) -> bool:
         status = self._view.get(MACHINE_STATUS, machine)
-        return status is None or _connected(status)
+        return status is None or connected(status)
 
     def done_at(self) -> float | None:
         return self._since
-
-    def failed_at(self) -> float | None:
-        return None
-
-    def final_failures(self, now: float) -> list[str]:  # noqa: ARG002 - the protocol passes the time
-        return []
 
 
 def remove_machine(machine: str, state: State) -> None:
@@ -141,8 +135,9 @@ def remove_machine(machine: str, state: State) -> None:
 def _goes(status: Resource, node: Resource | None, cluster: str) -> bool:
     """Whether Omni says now that a machine is not connected and still in the cluster, which it is leaving."""
     leaves = node is None or (node.cluster == cluster and node.tearing_down)
-    return leaves and not _connected(status) and status.cluster == cluster
+    return leaves and not connected(status) and status.cluster == cluster
 
 
-def _connected(machine: Resource) -> bool:
+def connected(machine: Resource) -> bool:
+    """Whether Omni is connected to a machine, given its MachineStatus."""
     return LABEL_CONNECTED in machine.labels

@@ -8,9 +8,9 @@ from ksail_pulumi import listing
 from ksail_pulumi.errors import KsailPulumiError, LifecycleError, NotFoundError
 from ksail_pulumi.lifecycle.account import writing
 from ksail_pulumi.lifecycle.backup_first import back_up_before_deletion
-from ksail_pulumi.lifecycle.cut_off import remove_machine
+from ksail_pulumi.lifecycle.cut_off import connected, remove_machine
+from ksail_pulumi.lifecycle.needed import OF_MACHINES
 from ksail_pulumi.lifecycle.ownership import refuse_locked_deletion, refuse_lost
-from ksail_pulumi.lifecycle.parts import collect, start_list
 from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
 from ksail_pulumi.lifecycle.waiting.progress import describe_deletion
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
@@ -22,13 +22,11 @@ from ksail_pulumi.omni.resources import (
     CLUSTER_MACHINE_STATUS,
     CLUSTER_UUID,
     LABEL_CLUSTER,
-    LABEL_CONNECTED,
     MACHINE_SET_NODE,
     MACHINE_STATUS,
     machine_name,
 )
 from ksail_pulumi.plan.diff import release
-from ksail_pulumi.plan.parts.table import PARTS
 from ksail_pulumi.plan.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -81,9 +79,9 @@ def delete(
     find, find_uuid = state.start_find(CLUSTER, name), state.start_find(CLUSTER_UUID, name)
     bootstrap = state.start_find(CLUSTER_BOOTSTRAP_STATUS, name)
     machines = state.start_list(MACHINE_STATUS, {LABEL_CLUSTER: name})
-    of_machines = [(part, start_list(state, part, name)) for part in PARTS if part.of_machine]
+    of_machines = [(question, question.send(state)) for question in OF_MACHINES]
     cluster, uuid = find.result(), find_uuid.result()
-    kept = [resource for part, call in of_machines for resource in collect(part, call)]
+    kept = [resource for question, call in of_machines for resource in question.answer(call)]
     if identity is not None and not identity.is_in(cluster, uuid, session.client.endpoint):
         session.warn(f"{identity.missing(cluster)}: there is nothing to delete")
         if cluster is not None:
@@ -105,7 +103,7 @@ def delete(
 
 
 def _refuse_cut_off(name: str, machines: Iterable[Resource]) -> None:
-    cut_off = [machine for machine in machines if not _connected(machine)]
+    cut_off = [machine for machine in machines if not connected(machine)]
     if cut_off:
         raise LifecycleError(_cut_off_text(name, cut_off))
 
@@ -171,7 +169,7 @@ class _Deletion:
         machine = event.resource
         if machine is None or machine.type != MACHINE_STATUS:
             return
-        if event.kind == "destroyed" or _connected(machine):
+        if event.kind == "destroyed" or connected(machine):
             self.cut_off.pop(machine.id, None)
         else:
             self.cut_off[machine.id] = machine
@@ -204,7 +202,7 @@ class _Remover:
         self._removed: set[str] = set()
 
     def look_at(self, resource: Resource) -> None:
-        if resource.type != MACHINE_STATUS or _connected(resource) or resource.id in self._removed:
+        if resource.type != MACHINE_STATUS or connected(resource) or resource.id in self._removed:
             return
         self._removed.add(resource.id)
         remove_machine(resource.id, self._state)
@@ -222,10 +220,6 @@ def _release(resources: Iterable[Resource], name: str, mark: OwnershipMark, stat
             state.modify(resource.type, resource.id, lambda resource: release(resource, mark))
         except NotFoundError:
             continue
-
-
-def _connected(machine: Resource) -> bool:
-    return LABEL_CONNECTED in machine.labels
 
 
 def _describe(view: ClusterView, condition: _Deletion) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.errors import AlreadyExistsError, LifecycleError, RefusedError
 from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
-from ksail_pulumi.lifecycle.waiting.watch import follow
+from ksail_pulumi.lifecycle.waiting.watch import Condition, follow
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     ETCD_BACKUP,
@@ -109,7 +109,7 @@ def _ask(cluster: str, state: State) -> datetime:
     return written.updated or now
 
 
-class _Ended:
+class _Ended(Condition):
     """Reached once a backup has ended at a point in time or after it.
 
     Attributes:
@@ -131,12 +131,6 @@ class _Ended:
 
     def done_at(self) -> float | None:
         return self._since
-
-    def failed_at(self) -> float | None:
-        return None
-
-    def final_failures(self, now: float) -> list[str]:  # noqa: ARG002 - the protocol passes the time
-        return []
 
 
 def backups_of(cluster: str, state: State) -> list[Backup]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.access.kubeconfig import Context
 from ksail_pulumi.access.plugin import Plugin, credential
 from ksail_pulumi.access.tokens import claims_of, expiry
-from ksail_pulumi.errors import LifecycleError, NotFoundError
+from ksail_pulumi.errors import LifecycleError
+from ksail_pulumi.lifecycle.overview import not_found
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def kubeconfig(client: Client, cluster: str, access: Access) -> str:
         NotFoundError: There is no such cluster.
         PermissionDeniedError: This needs the role Operator.
     """
-    if client.state.start_find(CLUSTER, cluster).result() is None:
-        raise _missing(cluster)
+    if client.state.find(CLUSTER, cluster) is None:
+        raise not_found(cluster)
     return _with_token(client, cluster, access)
 
 
@@ -99,7 +100,7 @@ def talosconfig(client: Client, cluster: str) -> str:
     found = client.state.start_find(CLUSTER, cluster)
     made = client.management.start_talosconfig(cluster)
     if found.result() is None:
-        raise _missing(cluster)
+        raise not_found(cluster)
     return made.result()
 
 
@@ -110,7 +111,7 @@ def _with_token(client: Client, cluster: str, access: Access) -> str:
 
 def _checked_uuid(found: Any, cluster: str, wanted: str) -> str:
     if found is None:
-        raise _missing(cluster)
+        raise not_found(cluster)
     uuid = str(found.spec.uuid)
     if wanted not in ("", uuid):
         raise LifecycleError(
@@ -118,7 +119,3 @@ def _checked_uuid(found: Any, cluster: str, wanted: str) -> str:
             f"(`ksail-pulumi kubeconfig {cluster} --merge`, or `pulumi up`)"
         )
     return uuid
-
-
-def _missing(cluster: str) -> NotFoundError:
-    return NotFoundError(f"cluster not found: {cluster} (run `ksail-pulumi list` to see all clusters)")

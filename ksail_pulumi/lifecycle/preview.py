@@ -11,7 +11,7 @@ from ksail_pulumi.lifecycle.account import Reading
 from ksail_pulumi.lifecycle.needed import CLUSTERS, Needed
 from ksail_pulumi.lifecycle.ownership import refuse_existing, refuse_lost
 from ksail_pulumi.lifecycle.patch_checks import PatchChecks
-from ksail_pulumi.lifecycle.snapshot import take_snapshot, with_extensions
+from ksail_pulumi.lifecycle.snapshot import has_extensions, take_snapshot, with_extensions
 from ksail_pulumi.plan.findings import findings
 from ksail_pulumi.plan.machine_class import with_declared
 from ksail_pulumi.plan.ownership import Creation
@@ -97,7 +97,7 @@ def preview(
             client,
             spec.name,
             needed,
-            extensions_of=spec.talos_version if _is_extended(spec) else None,
+            extensions_of=spec.talos_version if has_extensions(spec) else None,
             reading=reading,
             backups=bool(spec.backup_before),
             members=_may_upgrade(spec, previous, adopt=adopt),
@@ -219,10 +219,6 @@ def own_clusters(mark: OwnershipMark, client: Client, reading: Reading) -> list[
         ),
         key=lambda cluster: cluster.id,
     )
-
-
-def _is_extended(spec: ClusterSpec) -> bool:
-    return any(scope.system_extensions for _, scope in spec.scopes())
 
 
 def _patches(spec: ClusterSpec) -> Iterator[tuple[FieldPath, Patch]]:

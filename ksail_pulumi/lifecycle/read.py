@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.lifecycle import facts
+from ksail_pulumi.lifecycle.account import Question
 from ksail_pulumi.lifecycle.attribution import who_changed
 from ksail_pulumi.lifecycle.outputs import inputs_in
-from ksail_pulumi.lifecycle.parts import collect, start_list
 from ksail_pulumi.lifecycle.waiting.goal import Goal, goal_of
 from ksail_pulumi.lifecycle.waiting.view import ClusterView, start_reading
 from ksail_pulumi.model.parse import parse_cluster, to_wire
@@ -56,7 +56,8 @@ def read(
     """
     state = client.state
     cluster_call = state.start_find(CLUSTER, name)
-    parts = [(part, start_list(state, part, name)) for part in PARTS if part.type != CLUSTER]
+    questions = [Question.about(part, name) for part in PARTS if part.type != CLUSTER]
+    parts = [(question, question.send(state)) for question in questions]
     watched = {kind: start_reading(state, kind, name) for kind in Goal(name, "ready").types}
 
     cluster, uuid = cluster_call.result(), next(iter(watched[CLUSTER_UUID]()), None)
@@ -65,8 +66,8 @@ def read(
     if cluster is None or cluster.tearing_down:
         return None
     resources = [cluster]
-    for part, call in parts:
-        resources += collect(part, call)
+    for question, call in parts:
+        resources += question.answer(call)
     view = ClusterView(name)
     for kind, result in watched.items():
         view.put(kind, result())

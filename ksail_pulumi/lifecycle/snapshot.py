@@ -81,7 +81,7 @@ def take_snapshot(
     )
     here = frozenset({name})
     of_id = [Question(kind, id=name) for kind in _OF_ID]
-    parts = [Question(part.type, clusters=here, late=part.late) for part in _PARTS]
+    parts = [Question.about(part, name) for part in _PARTS]
     overall = [Question(ETCD_BACKUP_OVERALL_STATUS, id=OVERALL_STATUS_ID)] if backups else []
     statuses = [Question(CLUSTER_MACHINE_STATUS, clusters=here)] if members else []
     machines = [replace(STATUSES, clusters=here), Question(MACHINE_SET_NODE, clusters=here)]
@@ -137,6 +137,11 @@ def _distinct(resources: Sequence[Resource]) -> list[Resource]:
     return list(found.values())
 
 
+def has_extensions(spec: ClusterSpec) -> bool:
+    """Whether any machine gets system extensions."""
+    return any(scope.system_extensions for _, scope in spec.scopes())
+
+
 def with_extensions(snapshot: Snapshot, spec: ClusterSpec, client: Client) -> Snapshot:
     """The snapshot with the system extensions of the Talos version that the cluster gets, if it has any.
 
@@ -145,7 +150,7 @@ def with_extensions(snapshot: Snapshot, spec: ClusterSpec, client: Client) -> Sn
     Raises:
         OmniError: The call failed.
     """
-    if snapshot.talos_extensions or not any(scope.system_extensions for _, scope in spec.scopes()):
+    if snapshot.talos_extensions or not has_extensions(spec):
         return snapshot
     try:
         talos = cluster_versions(spec, snapshot).talos

@@ -14,7 +14,7 @@ from ksail_pulumi.lifecycle.waiting.machine_state import facts as machine_facts
 from ksail_pulumi.lifecycle.waiting.progress import describe, describe_deletion
 from ksail_pulumi.lifecycle.waiting.settling import GoalCondition
 from ksail_pulumi.lifecycle.waiting.view import ClusterView, start_reading
-from ksail_pulumi.lifecycle.waiting.watch import follow, queries
+from ksail_pulumi.lifecycle.waiting.watch import Condition, follow, queries
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     CLUSTER,
@@ -158,8 +158,8 @@ def wait_until_healthy(session: Session, view: ClusterView, changed: Callable[[]
     )
 
 
-class _Healthy:
-    """The condition that a cluster is healthy, whatever Omni's goal for it is at the moment."""
+class _Healthy(Condition):
+    """The condition that a cluster is healthy, whatever Omni's goal for it is. Others may still repair what fails."""
 
     def __init__(self, view: ClusterView) -> None:
         self._view = view
@@ -183,12 +183,6 @@ class _Healthy:
 
     def done_at(self) -> float | None:
         return self._condition.done_at() if self._condition is not None else None
-
-    def failed_at(self) -> float | None:
-        return None  # others may still repair the cluster
-
-    def final_failures(self, now: float) -> list[str]:  # noqa: ARG002 - of the protocol
-        return []
 
 
 def _cluster(view: ClusterView) -> Resource:

@@ -10,7 +10,7 @@ from ksail_pulumi.omni.audit import AuditEntry, last_change
 from ksail_pulumi.omni.channel import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime, timedelta
 
     from ksail_pulumi.omni.channel import Call, Channel
@@ -77,25 +77,17 @@ class Management:
 
         So a Reader may request it, and nothing is created.
         """
-        return self._channel.start(
-            _MANAGEMENT,
-            "Kubeconfig",
-            management_pb2.KubeconfigRequest(),
-            _kubeconfig,
-            doing=f"read how to reach the Kubernetes API of cluster {cluster!r}",
-            metadata=_of(cluster),
-        )
+        return self._start_login(cluster, _kubeconfig, f"read how to reach the Kubernetes API of cluster {cluster!r}")
 
     def start_kubernetes_url(self, cluster: str) -> Call[str]:
         """Request the URL of the Kubernetes API that kubeconfigs of a cluster use: no resource has it."""
-        return self._channel.start(
-            _MANAGEMENT,
-            "Kubeconfig",
-            management_pb2.KubeconfigRequest(),
-            _server,
-            doing=f"read the URL of the Kubernetes API of cluster {cluster!r}",
-            metadata=_of(cluster),
-        )
+        return self._start_login(cluster, _server, f"read the URL of the Kubernetes API of cluster {cluster!r}")
+
+    def _start_login(
+        self, cluster: str, decode: Callable[[management_pb2.KubeconfigResponse], str], doing: str
+    ) -> Call[str]:
+        request = management_pb2.KubeconfigRequest()
+        return self._channel.start(_MANAGEMENT, "Kubeconfig", request, decode, doing=doing, metadata=_of(cluster))
 
     def start_talosconfig(self, cluster: str) -> Call[str]:
         """Request a talosconfig that reaches the cluster's machines through Omni as this service account."""

@@ -44,7 +44,7 @@ class SavedOmni(BaseModel):
         machines: Iterable[EmulatedMachine],
         resources: Iterable[Resource],
     ) -> SavedOmni:
-        """Save an Omni that does not run."""
+        """Save an Omni."""
         wires = [to_wire(each).SerializeToString() for each in resources if each.type.name in TYPES]
         return SavedOmni.model_construct(
             version=1,

@@ -144,7 +144,7 @@ class Simulator:
         self._runtime = controllers.start(self.store, self.clock, self.machines, self.faults, self.catalog)
 
     def save(self) -> SavedOmni:
-        """What a later simulator needs to continue; call it after `stop`."""
+        """What a later simulator needs to continue; while this one runs, its port and its machines so far."""
         key = self.service_account_key
         from ksail_pulumi.simulator.saved import SavedOmni  # its models are slow to import
 

@@ -37,6 +37,7 @@ from ksail_pulumi.omni.resources import (
 )
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
+from tests.cli.clusters import use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,9 +185,7 @@ def shop(client: Client, template: str, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(autouse=True)
 def _environment(account: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMNI_ENDPOINT", account.endpoint)
-    monkeypatch.setenv("OMNI_SERVICE_ACCOUNT_KEY", account.service_account_key)
-    monkeypatch.delenv("SIDERO_SERVICE_ACCOUNT_KEY", raising=False)
+    use(monkeypatch, account)
 
 
 def test_a_cluster_comes_back_as_the_template_that_it_was_made_from(shop, template, capsys):

@@ -17,6 +17,7 @@ from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.resources import CLUSTER
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
+from tests.cli.clusters import use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,9 +36,7 @@ def account() -> Iterator[Simulator]:
 
 @pytest.fixture(autouse=True)
 def _environment(account: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMNI_ENDPOINT", account.endpoint)
-    monkeypatch.setenv("OMNI_SERVICE_ACCOUNT_KEY", account.service_account_key)
-    monkeypatch.delenv("SIDERO_SERVICE_ACCOUNT_KEY", raising=False)
+    use(monkeypatch, account)
 
 
 def test_list_shows_every_cluster(capsys):

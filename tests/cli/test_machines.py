@@ -16,6 +16,7 @@ from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.simulator.faults import Faults
 from ksail_pulumi.simulator.machines import MachineSetup
 from ksail_pulumi.simulator.server import Simulator
+from tests.cli.clusters import use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,9 +43,7 @@ def account() -> Iterator[Simulator]:
 
 @pytest.fixture(autouse=True)
 def _environment(account: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMNI_ENDPOINT", account.endpoint)
-    monkeypatch.setenv("OMNI_SERVICE_ACCOUNT_KEY", account.service_account_key)
-    monkeypatch.delenv("SIDERO_SERVICE_ACCOUNT_KEY", raising=False)
+    use(monkeypatch, account)
 
 
 def rows(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.errors import ConflictError, NotFoundError
 from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
-from ksail_pulumi.lifecycle.waiting.watch import follow
+from ksail_pulumi.lifecycle.waiting.watch import Condition, follow
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_MACHINE, LABEL_CLUSTER, MACHINE_STATUS, TYPES, Resource
 from ksail_pulumi.omni.watch import Query
 
@@ -120,7 +120,7 @@ def _finish_teardown(resource: Resource, state: State) -> None:
                 state.destroy(resource.type, resource.id)
 
 
-class Gone:
+class Gone(Condition):
     """Reached once none of the resources exists."""
 
     def __init__(self, view: ClusterView, resources: Sequence[Resource]) -> None:
@@ -159,12 +159,6 @@ class Gone:
 
     def done_at(self) -> float | None:
         return self._since
-
-    def failed_at(self) -> float | None:
-        return None
-
-    def final_failures(self, now: float) -> list[str]:  # noqa: ARG002 - the protocol passes the time
-        return []
 
     @property
     def machines(self) -> set[str]:

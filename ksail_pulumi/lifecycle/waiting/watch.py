@@ -30,8 +30,14 @@ class Condition(Protocol):
 
     def observe(self, now: float) -> None: ...
     def done_at(self) -> float | None: ...
-    def failed_at(self) -> float | None: ...
-    def final_failures(self, now: float) -> Sequence[str]: ...
+
+    def failed_at(self) -> float | None:
+        """When the oldest failure becomes final; None where nothing can fail."""
+        return None
+
+    def final_failures(self, now: float) -> Sequence[str]:  # noqa: ARG002 - for those that can fail
+        """The failures that are final."""
+        return ()
 
 
 def wait(session: Session, view: ClusterView, goal: Goal, *, last_write: float | None) -> None:
