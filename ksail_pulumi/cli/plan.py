@@ -54,19 +54,21 @@ def run(options: argparse.Namespace) -> int:
         "omni": client.endpoint,
     }
     if options.output == "table":
-        _print(data, [str(each) for each in found.failures])
+        unchanged = not (found.failures or found.forecasts or found.too_few)
+        _print(data, [str(each) for each in found.failures], unchanged=unchanged)
     else:
         print_data(options.output, data)
     return ERROR if found.failures else SUCCESS
 
 
-def _print(data: dict[str, Any], errors: list[str]) -> None:
+def _print(data: dict[str, Any], errors: list[str], *, unchanged: bool) -> None:
     title = f"{data['name']}: {_ACTIONS[data['action']]}, in Omni at {data['omni']}"
     kinds = (("error", errors), ("warning", data["warnings"]), ("change", data["changes"]))
     lines = [(kind, text) for kind, texts in kinds for text in texts]
-    nothing = not errors and not data["changes"]
     if not rich_terminal():
-        print("\n".join([title, *(f"{kind:<8} {text}" for kind, text in lines), *(["no changes"] if nothing else [])]))
+        print(
+            "\n".join([title, *(f"{kind:<8} {text}" for kind, text in lines), *(["no changes"] if unchanged else [])])
+        )
         return
     from rich.console import Console
     from rich.markup import escape
@@ -75,5 +77,5 @@ def _print(data: dict[str, Any], errors: list[str]) -> None:
     console.print(f"[bold]{escape(title)}[/]")
     for kind, text in lines:
         console.print(f"[{_COLOURS[kind]}]{kind}[/] {escape(text)}")
-    if nothing:
+    if unchanged:
         console.print("no changes")

@@ -85,6 +85,14 @@ def test_a_file_that_says_what_omni_has_changes_nothing(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[1:] == ["no changes"]
 
 
+def test_a_cluster_without_enough_machines_is_not_called_unchanged(tmp_path, capsys):
+    path = tmp_path / "ksail.yaml"
+    path.write_text(KSAIL.replace("controlPlanes: 1", "controlPlanes: 9"))
+    assert main(["plan", str(path)]) == 0
+    [line] = capsys.readouterr().out.splitlines()[1:]
+    assert line.startswith("warning  not enough available machines in Omni for the requested node count: need 9, got ")
+
+
 def test_a_cluster_of_someone_else_needs_an_import(monkeypatch, tmp_path, capsys):
     with Simulator(machines=[MachineSetup(FIRST)]) as omni:
         create_shop(omni, controlPlane={"machines": [FIRST]})
