@@ -32,6 +32,7 @@ def become_host(request: dict[str, Any]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(request["environment"])
+    os.environ.pop("GRPC_VERBOSITY", None)  # Tests of the command set it. gRPC is loaded: it has no effect here.
     files = (
         os.open(os.devnull, os.O_RDONLY),
         os.open(request["told"], os.O_WRONLY),
