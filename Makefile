@@ -2,6 +2,7 @@
 #
 #   .venv          the development environment, exactly what uv.lock pins
 #   .venv-lowest   the oldest releases that pyproject.toml allows: tests/provider runs Pulumi's provider process in both
+#   .venv-docs     what builds the documentation
 #
 # Another interpreter: make PYTHON=/path/to/python3.12 …      Some of the tests: make test ARGS='tests/plan -k scale'
 
@@ -11,7 +12,7 @@ ARGS ?=
 API := ksail_pulumi/omni/api
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lowest pulumi demo test sweeps check bench args texts proto
+.PHONY: help setup lowest pulumi demo test sweeps check docs bench args texts proto
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +49,10 @@ check: setup ## formatting, lint, types, import laws, generated inputs, lock fil
 	.venv/bin/lint-imports
 	.venv/bin/python tools/make_args.py --check
 	tools/uv lock --check
+
+docs: ## write the documentation as a web site: build/docs/site/index.html
+	UV_PROJECT_ENVIRONMENT=.venv-docs tools/uv sync --quiet --frozen --only-group docs
+	.venv-docs/bin/python tools/make_docs.py
 
 bench: setup ## measure the performance figures
 	.venv/bin/python -m benchmarks $(ARGS)

@@ -1,25 +1,35 @@
-"""What the documents say can be found: the files they link to, and every input and command."""
+"""What the documents say can be found: every page, link, anchor, input and command."""
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
 
 import pytest
 
 from ksail_pulumi.cli.app import COMMANDS
 from ksail_pulumi.provider.inputs import OmniClusterArgs
-
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+from tools.documents import INDEX, ROOT, anchors, documents, groups, links
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", documents(), ids=str)
 def test_links_lead_somewhere(document: Path) -> None:
-    targets = [target for target in LINK.findall(document.read_text()) if not target.startswith("http")]
-    assert [target for target in targets if not (document.parent / target).exists()] == []
+    targets = links(document)
+    assert [str(path) for path, _ in targets if not (ROOT / path).exists()] == []
+    assert [f"{path}#{anchor}" for path, anchor in targets if anchor and anchor not in anchors(path)] == []
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    listed = [path for group in groups() for _, path in group.pages]
+    pages = {path for path in documents() if path.parent == INDEX.parent and path != INDEX}
+    assert sorted(set(listed)) == sorted(listed)
+    assert pages - set(listed) == set()
+
+
+def test_every_page_has_one_title() -> None:
+    for document in documents():
+        lines = (ROOT / document).read_text().splitlines()
+        assert lines[0].startswith("# "), document
 
 
 def test_every_input_is_documented() -> None:
