@@ -1,0 +1,124 @@
+"""The code in the documents is right: Python passes mypy, YAML is read by our readers, commands and options exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ksail_pulumi.cli import app
+from ksail_pulumi.formats.either import load_either
+from tests.tools.blocks import Block, blocks, commands
+from tools.documents import ROOT
+
+ELSEWHERE: dict[tuple[str, str], str] = {}
+"""Blocks in other languages: the document and the language, and the test that runs or checks them."""
+
+IMPORTS = """\
+import sys
+from pathlib import Path
+
+import pulumi
+import pulumi_kubernetes
+from pulumi import automation as auto
+
+import ksail_pulumi
+from ksail_pulumi import *
+"""
+"""What the blocks of a page may use without an import. A block may also use what an earlier one has defined."""
+
+SETTINGS = {"OMNI_ENDPOINT", "OMNI_SERVICE_ACCOUNT_KEY", "OMNI_CA_FILE", "KUBECONFIG", "PULUMI_PARALLEL"}
+OTHERS = {
+    "cd": "",
+    "curl": "",
+    "git": "clone",
+    "kubectl": "get|config",
+    "omnictl": "cluster|get|serviceaccount",
+    "pip": "install",
+    "pipx": "install",
+    "terraform": "state",
+    "umask": "",
+}
+"""Commands of others, with their subcommands that the documents use."""
+
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_every_block_is_tested() -> None:
+    tested = {"python", "yaml", "console"}
+    untested = [str(block) for block in blocks() if block.language not in tested and not _elsewhere(block)]
+    assert untested == []
+
+
+def test_the_python_blocks_pass_mypy(tmp_path: Path) -> None:
+    pages: dict[Path, str] = {}
+    for block in blocks("python"):
+        file = tmp_path / re.sub(r"\W", "_", str(block.document.with_suffix("")))
+        before = pages.get(file.with_suffix(".py"), IMPORTS)
+        pages[file.with_suffix(".py")] = f"{before}\n# {block}\n{textwrap.dedent(block.text)}"
+    assert len(pages) > 5
+    for file, text in pages.items():
+        file.write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--allow-untyped-defs", "--no-warn-unreachable", *pages],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+def test_a_yaml_block_is_read(block: Block, tmp_path: Path) -> None:
+    if _names(block) >= {"name", "runtime"}:
+        return  # a Pulumi.yaml, which only Pulumi reads
+    file = tmp_path / "cluster.yaml"
+    file.write_text(textwrap.dedent(block.text))
+    for path in re.findall(r"file: (\S+)", block.text):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("machine: {}\n")
+    assert load_either(file, {}).spec
+
+
+@pytest.mark.parametrize("block", blocks("console"), ids=str)
+def test_the_commands_exist(block: Block) -> None:
+    found = commands(block)
+    assert found
+    for command in found:
+        _check(command)
+
+
+def _elsewhere(block: Block) -> bool:
+    test = ELSEWHERE.get((str(block.document), block.language))
+    return test is not None and block.document.name in (ROOT / test).read_text()
+
+
+def _names(block: Block) -> set[str]:
+    return {str(name) for document in yaml.safe_load_all(block.text) for name in document or {}}
+
+
+def _check(command: list[str]) -> None:
+    while re.fullmatch(r"[A-Z_]+=.*", command[0]):
+        command = command[1:]
+    program, *arguments = command
+    name = Path(program).name
+    if name == "ksail-pulumi":
+        options = app._options(arguments)
+        if options.program:
+            _check(options.program)
+    elif name == "make":
+        assert set(arguments) <= TARGETS, command
+    elif name == "export":
+        assert arguments[0].partition("=")[0] in SETTINGS, command
+    elif name == "pytest":
+        assert all((ROOT / path).exists() for path in arguments if "/" in path and ":" not in path), command
+    elif name != "pulumi":  # tests/e2e/test_readme.py
+        assert name in OTHERS, command
+        words = [each for each in arguments if not each.startswith("-")]
+        assert OTHERS[name] == "" or re.fullmatch(OTHERS[name], words[0]) or "--kubeconfig" in arguments, command
