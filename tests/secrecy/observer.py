@@ -19,16 +19,14 @@ from ksail_pulumi import redaction
 from ksail_pulumi.model import parse as cluster
 from ksail_pulumi.plan.findings import Findings
 from ksail_pulumi.problems import Problem
-from tests.secrecy.sites import ROOT, SITES
+from tests.secrecy.sites import REPORTS, ROOT, sites
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
 
     import pytest
 
-REPORTS = "KSAIL_PULUMI_OBSERVED"
-"""The environment variable with the folder to write to: a file for each worker of pytest-xdist."""
-
+SITES = sites()
 CANARIES = [f"Q{number:04d}Zplanted" for number in range(40)]
 _PREFIX = f"{ROOT}/"
 _READERS = ("goyaml/read.py", "model/files.py")

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from tools.list_texts import MAKERS, PACKAGE, Place, is_content, name_called, places
 
 ROOT = PACKAGE
+REPORTS = "KSAIL_PULUMI_OBSERVED"
+"""The environment variable with the folder that `tests/secrecy/observer.py` writes to."""
 
 
 @dataclass(frozen=True, order=True)
@@ -33,7 +35,8 @@ class Site:
         return f"{self.module}:{self.first} in {self.function}"
 
 
-def _sites() -> list[Site]:
+def sites() -> list[Site]:
+    """All of them, by walking the code."""
     made = (place for place in places() if place.function and _makes_text(place.node))
     return sorted({_site(place) for place in made if not is_content(place)})
 
@@ -56,11 +59,6 @@ def _makes_text(node: ast.AST) -> bool:
 
 def _interpolates(node: ast.AST) -> bool:
     return any(isinstance(each, ast.FormattedValue) for each in ast.walk(node))
-
-
-# Found while the tests are collected: CPython 3.11 cannot parse in one thread while another formats a traceback.
-SITES = _sites()
-"""All of them, by walking the code."""
 
 
 def not_run(ran: set[tuple[str, int]], among: list[Site]) -> list[Site]:

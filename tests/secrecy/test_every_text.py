@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.secrecy.observer import REPORTS
-from tests.secrecy.sites import ROOT, SITES, not_run
+from tests.apart import apart
+from tests.secrecy.sites import REPORTS, ROOT, not_run, sites
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,7 +159,7 @@ EXEMPT |= dict.fromkeys(
 
 
 def test_the_texts_are_found_by_walking_the_code() -> None:
-    found = SITES
+    found = apart(sites)
     assert len(found) > 200
     rooms = {site.module.partition("/")[0] for site in found}
     assert {"model", "formats", "addons", "plan", "lifecycle", "omni", "provider"} <= rooms
@@ -201,5 +201,5 @@ def test_every_text_is_made_and_shows_nothing_that_may_be_secret(tmp_path: Path)
     assert sum(report["tests"] for report in reports) > 1500
     assert [report["leaks"] for report in reports if report["leaks"]] == []
     ran = {(module, line) for report in reports for module, line in report["ran"]}
-    left = [site for site in not_run(ran, SITES) if f"{site.module} {site.function}" not in EXEMPT]
+    left = [site for site in not_run(ran, apart(sites)) if f"{site.module} {site.function}" not in EXEMPT]
     assert list(map(str, left)) == []

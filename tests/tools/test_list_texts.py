@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.apart import apart
 from tools.list_texts import ERRORS, Text, name_called, places, texts
 
 ROOT = Path(__file__).parents[2]
-# Made while the tests are collected: CPython 3.11 cannot parse in one thread while another formats a traceback.
-TEXTS = texts()
-RAISED = {(place.module, name) for place in places() if (name := name_called(place.node)) in ERRORS}
 
 # One of each kind, in each package: an error, a problem, a warning, a line of progress, a forecast, help.
 KNOWN = {
@@ -34,8 +33,17 @@ KNOWN = {
 }
 
 
+def raised() -> set[tuple[str, str]]:
+    return {(place.module, name) for place in places() if (name := name_called(place.node)) in ERRORS}
+
+
+@functools.cache
+def listed() -> list[Text]:
+    return apart(texts)
+
+
 def of(module: str) -> list[str]:
-    return [text.text for text in TEXTS if text.module == module]
+    return [text.text for text in listed() if text.module == module]
 
 
 @pytest.mark.parametrize("module", KNOWN)
@@ -44,23 +52,24 @@ def test_a_known_text_of_each_package_is_listed(module: str) -> None:
 
 
 def test_every_package_with_texts_has_a_known_one() -> None:
-    assert {text.module.partition("/")[0] for text in TEXTS} - {each.partition("/")[0] for each in KNOWN} <= {
+    assert {text.module.partition("/")[0] for text in listed()} - {each.partition("/")[0] for each in KNOWN} <= {
         "__init__.py",
         "listing.py",
     }
 
 
 def test_every_error_that_is_raised_is_listed_with_its_class() -> None:
-    assert len(RAISED) > 40
-    assert RAISED - {(text.module, text.error) for text in TEXTS} == set()
+    found = apart(raised)
+    assert len(found) > 40
+    assert found - {(text.module, text.error) for text in listed()} == set()
 
 
 def test_what_is_no_message_is_not_listed() -> None:
-    listed = {text.text for text in TEXTS}
-    assert not any(text.startswith(("#!/bin/sh", "apiVersion:")) for text in listed)
-    assert "The user interrupted the wait; changes already written to Omni are kept." not in listed  # a docstring
-    assert "Connection refused" not in listed  # a pattern for gRPC's texts
-    assert not any(text.module.startswith(("simulator/", "omni/api/")) for text in TEXTS)
+    shown = {text.text for text in listed()}
+    assert not any(text.startswith(("#!/bin/sh", "apiVersion:")) for text in shown)
+    assert "The user interrupted the wait; changes already written to Omni are kept." not in shown  # a docstring
+    assert "Connection refused" not in shown  # a pattern for gRPC's texts
+    assert not any(text.module.startswith(("simulator/", "omni/api/")) for text in listed())
 
 
 def test_a_text_stands_on_one_line_with_its_place_and_its_error() -> None:
@@ -71,4 +80,4 @@ def test_a_text_stands_on_one_line_with_its_place_and_its_error() -> None:
 def test_the_tool_prints_the_list() -> None:
     command = [sys.executable, ROOT / "tools" / "list_texts.py"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert shown.splitlines() == list(map(str, TEXTS))
+    assert shown.splitlines() == list(map(str, listed()))
