@@ -25,7 +25,7 @@ CLUSTER = "my-omni-cluster"
 
 
 class Demo:
-    """A stage: a copy of the root project, a place for Pulumi's state, and the environment of the commands."""
+    """A copy of the root project, a folder for Pulumi's state, and the environment of the commands."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.project = folder / "project"
@@ -35,7 +35,7 @@ class Demo:
             copy(ROOT / name, self.project / name)
         (self.project / ".venv").symlink_to(sys.prefix)
         (folder / "state").mkdir()
-        # Neither somebody's real Omni nor their Pulumi login may shine through.
+        # The demo must reach neither the user's real Omni nor their Pulumi login.
         others = ("OMNI_", "SIDERO_", "PULUMI_")
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         self.environment |= environment
@@ -50,7 +50,7 @@ class Demo:
         print(_styled("1;36", f"\n# {text}"), flush=True)
 
     def run(self, *command: str) -> None:
-        """Run a command before the spectators' eyes."""
+        """Show a command and run it."""
         print(_styled("1", f"$ {shlex.join(command)}"), flush=True)
         subprocess.run(command, cwd=self.project, env=self.environment, check=True)
 
@@ -73,13 +73,13 @@ def play(demo: Demo) -> None:
     demo.say("a stack, and the cluster of ksail.yaml: 1 control plane node and 2 workers")
     demo.run("pulumi", "stack", "init", "dev")
     demo.run("pulumi", "up", "--yes", "--skip-preview")
-    demo.say("what Omni says")
+    demo.say("the cluster in Omni")
     demo.run("ksail-pulumi", "info", CLUSTER)
-    demo.say("one worker more")
+    demo.say("one more worker")
     demo.edit("ksail.yaml", "workers: 2", "workers: 3")
     demo.run("pulumi", "up", "--yes")
     demo.run("ksail-pulumi", "info", CLUSTER)
-    demo.say("and away with it: the machines go back to the pool")
+    demo.say("delete the cluster: its machines are free again")
     demo.run("pulumi", "destroy", "--yes", "--skip-preview")
     demo.run("ksail-pulumi", "list")
 

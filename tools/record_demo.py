@@ -135,7 +135,8 @@ def _texts(lines: list[Line]) -> Iterator[str]:
             if shown:
                 spans.append(f'<tspan class="{names}">{escape(shown)}</tspan>' if names else escape(shown))
         if spans:
-            yield f'<text x="{MARGIN}" y="{number * LINE + SIZE}">{"".join(spans)}</text>'
+            # Renderers without CSS read the attribute, and only at the text itself.
+            yield f'<text xml:space="preserve" x="{MARGIN}" y="{number * LINE + SIZE}">{"".join(spans)}</text>'
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ GROUPS = ("config", "stack", "state", "package")
 
 def test_pulumi_has_the_commands_and_options_in_the_documents(pulumi: dict[str, str]) -> None:
     used: dict[tuple[str, ...], set[str]] = {}
-    for command in (each for block in blocks("console") for each in commands(block) if "pulumi" in each):
+    for command in (each for block in blocks("console", "sh") for each in commands(block) if "pulumi" in each):
         arguments = command[command.index("pulumi") + 1 :]
         words = tuple(word for word in arguments if re.fullmatch("[a-z]+", word))
         options = {word.partition("=")[0] for word in arguments if word.startswith("--")}

@@ -37,13 +37,14 @@ class Block:
         return f"{self.document}:{self.line}"
 
 
-def blocks(language: str = "") -> list[Block]:
-    """The blocks of all documents, or those of one language."""
-    return [block for each in documents() for block in _blocks(each) if language in ("", block.language)]
+def blocks(*languages: str) -> list[Block]:
+    """The blocks of all documents in these languages, or in any."""
+    found = [block for each in documents() for block in _blocks(each)]
+    return [block for block in found if not languages or block.language in languages]
 
 
 def commands(block: Block) -> list[list[str]]:
-    """The commands in a block for a console: each as a list of its arguments."""
+    """The commands in a block for a console or a shell: each as a list of its arguments."""
     lines = block.text.replace("\\\n", " ").splitlines()
     prompts = any(line.startswith("$ ") for line in lines)
     found = []

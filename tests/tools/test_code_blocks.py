@@ -32,6 +32,7 @@ from ksail_pulumi import *
 """
 """What the blocks of a page may use without an import. A block may also use what an earlier one has defined."""
 
+CONSOLE = ("console", "sh")
 SETTINGS = {"OMNI_ENDPOINT", "OMNI_SERVICE_ACCOUNT_KEY", "OMNI_CA_FILE", "KUBECONFIG", "PULUMI_PARALLEL"}
 OTHERS = {
     "cd": "",
@@ -50,7 +51,7 @@ TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULT
 
 
 def test_every_block_is_tested() -> None:
-    tested = {"python", "yaml", "console"}
+    tested = {"python", "yaml", *CONSOLE}
     untested = [str(block) for block in blocks() if block.language not in tested and not _elsewhere(block)]
     assert untested == []
 
@@ -86,7 +87,7 @@ def test_a_yaml_block_is_read(block: Block, tmp_path: Path) -> None:
     assert load_either(file, {}).spec
 
 
-@pytest.mark.parametrize("block", blocks("console"), ids=str)
+@pytest.mark.parametrize("block", blocks(*CONSOLE), ids=str)
 def test_the_commands_exist(block: Block) -> None:
     found = commands(block)
     assert found
