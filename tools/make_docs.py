@@ -31,7 +31,9 @@ def staged() -> list[Path]:
 
 def settings() -> dict[str, object]:
     """The settings of Zensical."""
-    navigation = [{group.title: [{title: str(page)} for title, page in group.pages]} for group in groups()]
+    navigation = [
+        {group.title: [{title: str(page)} for title, page in group.pages if page.suffix == ".md"]} for group in groups()
+    ]
     fixed: dict[str, object] = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
     return {**fixed, "docs_dir": "src", "site_dir": SITE.name, "nav": [{"Home": "README.md"}, *navigation]}
 

@@ -276,7 +276,7 @@ def test_a_value_that_is_marked_later_is_encrypted_where_it_was_stored(program: 
 
 @pytest.mark.sweep
 def test_a_key_in_the_environment_is_in_no_log_and_no_trace(program: Project) -> None:
-    """However much Pulumi writes down; a key in the configuration is in both (`docs/how-it-works.md`)."""
+    """However much Pulumi writes down; a key in the configuration is in both (`docs/secrets.md`)."""
     key = program.environment["OMNI_SERVICE_ACCOUNT_KEY"]
     logs = program.folder.parent / "logs"
     logs.mkdir()

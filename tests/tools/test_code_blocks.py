@@ -35,13 +35,16 @@ from ksail_pulumi import *
 CONSOLE = ("console", "sh")
 SETTINGS = {"OMNI_ENDPOINT", "OMNI_SERVICE_ACCOUNT_KEY", "OMNI_CA_FILE", "KUBECONFIG", "PULUMI_PARALLEL"}
 OTHERS = {
+    ".": "",
     "cd": "",
     "curl": "",
     "git": "clone",
     "kubectl": "get|config",
+    "mkdir": "",
     "omnictl": "cluster|get|serviceaccount",
     "pip": "install",
     "pipx": "install",
+    "python3": "",
     "terraform": "state",
     "umask": "",
 }
@@ -108,7 +111,7 @@ def _check(command: list[str]) -> None:
     while re.fullmatch(r"[A-Z_]+=.*", command[0]):
         command = command[1:]
     program, *arguments = command
-    name = Path(program).name
+    name = Path(program).name or program
     if name == "ksail-pulumi":
         options = app._options(arguments)
         if options.program:
