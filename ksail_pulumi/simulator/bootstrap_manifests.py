@@ -1,6 +1,6 @@
 """The manifests in the configuration of a cluster's machines, and their objects in Kubernetes.
 
-Talos creates missing objects and never changes them; only a sync through Omni does. Nothing is downloaded here: a
+Talos creates missing objects and never changes them; only a sync through Omni does. For a sync nothing is downloaded: a
 manifest by URL counts as one object, and as the same object if only the numbers in the URL differ.
 """
 
@@ -10,6 +10,10 @@ import hashlib
 import re
 import threading
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import yaml
 
@@ -80,15 +84,56 @@ class BootstrapManifests:
 
 def manifests_in(patch: str) -> Iterator[tuple[str, str]]:
     """The objects in a patch: path and content."""
-    for document in goyaml.load_all(patch):
-        cluster = (document or {}).get("cluster") or {}
-        for url in cluster.get("extraManifests") or ():
+    for url, name, contents in _manifests(patch):
+        if url:
             yield re.sub("[0-9]+", "", url), url
+        else:
+            yield from _paths_in(name, contents)
+
+
+def created_by_talos(patch: str) -> Iterator[dict[str, Any]]:
+    """The objects that Talos creates for a patch; of manifests by URL only if this machine serves them."""
+    for url, _, contents in _manifests(patch):
+        yield from objects_in(_downloaded(url) if url else contents)
+
+
+@lru_cache(maxsize=256)
+def objects_in(text: str) -> tuple[dict[str, Any], ...]:
+    """The objects in a text, which must not be changed; none if it is not valid YAML."""
+    try:
+        documents = goyaml.load_all(text)
+    except yaml.YAMLError:
+        return ()
+    return tuple(each for each in documents if isinstance(each, dict) and isinstance(each.get("metadata"), dict))
+
+
+def _manifests(patch: str) -> Iterator[tuple[str, str, str]]:
+    """The manifests in a patch: URL, or name and contents."""
+    for document in goyaml.load_all(patch):
+        content = document or {}
+        cluster = content.get("cluster") or {}
+        yield from ((url, "", "") for url in cluster.get("extraManifests") or ())
         for manifest in cluster.get("inlineManifests") or ():
-            yield from _objects_in(manifest.get("name") or "", manifest.get("contents") or "")
+            yield "", manifest.get("name") or "", manifest.get("contents") or ""
+        match content.get("kind"):
+            case "KubeExternalManifestConfig":
+                yield content.get("url") or "", "", ""
+            case "KubeInlineManifestConfig":
+                yield "", content.get("name") or "", content.get("manifest") or ""
 
 
-def _objects_in(name: str, contents: str) -> Iterator[tuple[str, str]]:
+@lru_cache(maxsize=64)
+def _downloaded(url: str) -> str:
+    if urlsplit(url).hostname not in ("127.0.0.1", "localhost"):
+        return ""
+    try:
+        with urlopen(url, timeout=5) as response:  # noqa: S310 - http on this machine
+            return str(response.read().decode())
+    except (OSError, ValueError):
+        return ""
+
+
+def _paths_in(name: str, contents: str) -> Iterator[tuple[str, str]]:
     try:
         for each in goyaml.load_all(contents):
             metadata = each["metadata"]

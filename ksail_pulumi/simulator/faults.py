@@ -75,6 +75,7 @@ class Faults:
         stuck_health_checks: Whether the health checks of clusters never pass.
         failing_backups: Whether backups of etcd fail.
         no_backup_store: Whether Omni has no store for backups of etcd. It takes none then, and reports no failure.
+        no_kubernetes_proxy: Whether the Kubernetes APIs of clusters cannot be reached through Omni.
         unavailable: How many of the next calls are answered with UNAVAILABLE; the server counts down.
         round_trip: Extra duration of every call in seconds, as over a slow link.
     """
@@ -89,6 +90,7 @@ class Faults:
         stuck_health_checks: bool = False,
         failing_backups: bool = False,
         no_backup_store: bool = False,
+        no_kubernetes_proxy: bool = False,
         unavailable: int = 0,
         round_trip: float = 0.0,
     ) -> None:
@@ -99,6 +101,7 @@ class Faults:
         self.stuck_health_checks = stuck_health_checks
         self.failing_backups = failing_backups
         self._no_backup_store = no_backup_store
+        self.no_kubernetes_proxy = no_kubernetes_proxy
         self.unavailable = unavailable
         self.round_trip = round_trip
         self._listeners: list[Listener] = []

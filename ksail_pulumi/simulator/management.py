@@ -27,7 +27,6 @@ from ksail_pulumi.simulator.store import Store, StoreError, not_found
 from ksail_pulumi.simulator.validations import clusters, talos_config
 from ksail_pulumi.simulator.verification import Identity, Verifier
 
-KUBERNETES_PROXY = "https://localhost:8095"
 """The address of the Kubernetes API in kubeconfigs. Nothing listens there."""
 LONGEST_TTL = timedelta(days=3650)
 LONGEST_TOKEN_NAME = 16
@@ -74,13 +73,21 @@ class Management:
     """
 
     def __init__(
-        self, store: Store, catalog: Catalog, verifier: Verifier, url: Callable[[], str], logs: MachineLogs
+        self,
+        store: Store,
+        catalog: Catalog,
+        verifier: Verifier,
+        url: Callable[[], str],
+        logs: MachineLogs,
+        *,
+        proxy: Callable[[], str],
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._verifier = verifier
         self._url = url
         self._logs = logs
+        self._proxy = proxy
         self._manifests = BootstrapManifests(store)
         self._token_secret = secrets.token_bytes(32)
         self.methods: Mapping[str, tuple[Callable[..., Any], Any]] = {
@@ -113,6 +120,21 @@ class Management:
         else:
             text = self._oidc_kubeconfig(identity, request, cluster)
         return management_pb2.KubeconfigResponse(kubeconfig=text.encode())
+
+    def cluster_of(self, token: str) -> str:
+        """The cluster whose Kubernetes a token of a kubeconfig is for.
+
+        Raises:
+            KeyError: The token is not valid.
+        """
+        signed, _, signature = token.rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._signature(signed).encode()):
+            raise KeyError("token")
+        claims = json.loads(base64.urlsafe_b64decode(signed.partition(".")[2] + "=="))
+        uuid = self._store.find(CLUSTER_UUID, claims["cluster"])
+        if uuid is None or uuid.spec.uuid != claims["cluster_uuid"] or claims["exp"] < time.time():
+            raise KeyError("token")
+        return str(claims["cluster"])
 
     def talosconfig(
         self, identity: Identity, request: management_pb2.TalosconfigRequest, cluster: str
@@ -254,7 +276,7 @@ class Management:
         }
         config = {
             "apiVersion": "v1",
-            "clusters": [{"cluster": {"server": KUBERNETES_PROXY}, "name": name}],
+            "clusters": [{"cluster": {"server": self._proxy()}, "name": name}],
             "contexts": [{"context": {"cluster": name, "namespace": "default", "user": name}, "name": name}],
             "current-context": name,
             "kind": "Config",
@@ -270,7 +292,7 @@ class Management:
         grant = request.grant_type if request.grant_type != "auto" else ""
         name = f"{self._catalog.account}-{cluster}"
         return _OIDC_KUBECONFIG.format(
-            server=KUBERNETES_PROXY,
+            server=self._proxy(),
             name=name,
             user=f"{name}-{identity.email}",
             issuer=self._url(),
@@ -284,7 +306,10 @@ class Management:
         times = {"iat": now, "nbf": now, "exp": now + int(ttl.total_seconds()), "iss": "omni"}
         parts = [{"alg": "HS256", "typ": "JWT"}, {**claims, **times}]
         signed = ".".join(_url_safe(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
-        return f"{signed}.{_url_safe(hmac.digest(self._token_secret, signed.encode(), hashlib.sha256))}"
+        return f"{signed}.{self._signature(signed)}"
+
+    def _signature(self, signed: str) -> str:
+        return _url_safe(hmac.digest(self._token_secret, signed.encode(), hashlib.sha256))
 
 
 def _require(identity: Identity, role: str) -> None:

@@ -23,6 +23,7 @@ class SavedOmni(BaseModel):
     Attributes:
         version: The form of the text.
         port: Its port on 127.0.0.1.
+        proxy_port: The port of its proxy of Kubernetes APIs; 0 for any.
         service_account_key: Its key; a secret.
         expires_at: When the key expires.
         machines: The machines with their states. What a machine was doing begins again.
@@ -31,6 +32,7 @@ class SavedOmni(BaseModel):
 
     version: Literal[1] = 1
     port: int
+    proxy_port: int = 0
     service_account_key: str
     expires_at: datetime
     machines: list[EmulatedMachine]
@@ -38,17 +40,18 @@ class SavedOmni(BaseModel):
 
     @staticmethod
     def of(
-        port: int,
+        ports: tuple[int, int],
         key: str,
         expires_at: datetime,
         machines: Iterable[EmulatedMachine],
         resources: Iterable[Resource],
     ) -> SavedOmni:
-        """Save an Omni."""
+        """Save an Omni; `ports` are its own and that of its proxy of Kubernetes APIs."""
         wires = [to_wire(each).SerializeToString() for each in resources if each.type.name in TYPES]
         return SavedOmni.model_construct(
             version=1,
-            port=port,
+            port=ports[0],
+            proxy_port=ports[1],
             service_account_key=key,
             expires_at=expires_at,
             machines=list(machines),

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Literal, Self
 import grpc
 import grpc.aio
 
+from ksail_pulumi.omni.resources import CLUSTER_STATUS
 from ksail_pulumi.simulator import access, controllers, definitions
 from ksail_pulumi.simulator.catalog import OMNI_VERSIONS, Catalog
 from ksail_pulumi.simulator.clock import Clock, FastClock, ManualClock, RealClock
 from ksail_pulumi.simulator.controllers.engine import Runtime
 from ksail_pulumi.simulator.faults import Faults
+from ksail_pulumi.simulator.kubernetes_api import KubernetesProxy
+from ksail_pulumi.simulator.kubernetes_objects import Kubernetes
 from ksail_pulumi.simulator.machine_logs import MachineLogs
 from ksail_pulumi.simulator.machines import Machines, MachineSetup
 from ksail_pulumi.simulator.management import Management
@@ -91,6 +94,8 @@ class Simulator:
         self.ca_file = str(certificate[0]) if certificate else ""
         self._certificate = certificate
         self._port = port if saved is None else saved.port
+        self._proxy_port = 0 if saved is None else saved.proxy_port
+        self._proxy: KubernetesProxy | None = None
         self._restored = () if saved is None else saved.restored()
         self._verifier = Verifier()
         self.service_account_key = self._key(saved)
@@ -98,8 +103,13 @@ class Simulator:
         context = Context(self.store, lambda: datetime.now(UTC))
         self._types = access.table(api_version)
         state = State(self.store, context, virtual, self._types)
-        management = Management(
-            self.store, self.catalog, self._verifier, lambda: self.endpoint, MachineLogs(self.store, self.machines)
+        management = self._management = Management(
+            self.store,
+            self.catalog,
+            self._verifier,
+            lambda: self.endpoint,
+            MachineLogs(self.store, self.machines),
+            proxy=lambda: self.kubernetes_url,
         )
         self._services = Services(state, management, self.store, self._verifier, self.faults)
         self._runtime: Runtime | None = None
@@ -111,6 +121,21 @@ class Simulator:
     def endpoint(self) -> str:
         """The URL for clients."""
         return f"https://localhost:{self._port}" if self._certificate else f"grpc://127.0.0.1:{self._port}"
+
+    @property
+    def kubernetes_url(self) -> str:
+        """The URL of the Kubernetes APIs of all clusters, as in kubeconfigs; `""` unless it runs."""
+        return self._proxy.url if self._proxy is not None else ""
+
+    def kubernetes(self, cluster: str) -> Kubernetes:
+        """The objects in the Kubernetes of a cluster.
+
+        Raises:
+            RuntimeError: The simulator does not run.
+        """
+        if self._runtime is None:
+            raise RuntimeError("the simulator does not run")
+        return self._runtime.kubernetes.of(cluster)
 
     def issue_key(self, name: str = "automation", role: str = "Operator", lifetime: timedelta = YEAR) -> str:
         """Make a service account key with a role (`Reader`, `Operator`, `Admin`, …)."""
@@ -143,12 +168,24 @@ class Simulator:
             raise failure[0]
         self._runtime = controllers.start(self.store, self.clock, self.machines, self.faults, self.catalog)
 
+    def _reach(self, token: str) -> Kubernetes | None:
+        cluster = self._management.cluster_of(token)
+        status = self.store.find(CLUSTER_STATUS, cluster)
+        up = status is not None and status.spec.kubernetesAPIReady and not self.faults.no_kubernetes_proxy
+        return self._runtime.kubernetes.of(cluster) if up and self._runtime is not None else None
+
     def save(self) -> SavedOmni:
         """What a later simulator needs to continue; while this one runs, its port and its machines so far."""
         key = self.service_account_key
         from ksail_pulumi.simulator.saved import SavedOmni  # its models are slow to import
 
-        return SavedOmni.of(self._port, key, self._verifier.expires_at(key), self.machines, self.store.all())
+        return SavedOmni.of(
+            (self._port, self._proxy_port),
+            key,
+            self._verifier.expires_at(key),
+            self.machines,
+            self.store.all(),
+        )
 
     def _key(self, saved: SavedOmni | None) -> str:
         if saved is None:
@@ -162,6 +199,8 @@ class Simulator:
             self._runtime.stop()
             self._runtime = None
         self.clock.close()
+        if self._proxy is not None:
+            self._proxy.stop()
         if self._thread is not None and self._loop is not None and self._stopping is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
@@ -199,6 +238,8 @@ class Simulator:
         server.add_generic_rpc_handlers((self._services,))
         try:
             self._port = self._listen(server)
+            self._proxy = KubernetesProxy(self._reach, self._proxy_port, self._certificate)
+            self._proxy_port = self._proxy.port
             self._services.begin(self._loop)
             await server.start()
         except (OSError, RuntimeError) as error:

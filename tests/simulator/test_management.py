@@ -27,7 +27,7 @@ def kubeconfig(caller: Any, **fields: Any) -> Any:
     return yaml.safe_load(caller.call("Kubeconfig", request, {"context": "rf1"}).kubeconfig)
 
 
-def test_a_service_account_kubeconfig_has_a_token_and_no_certificates(caller: Any, lab: Any) -> None:
+def test_a_service_account_kubeconfig_has_a_token_and_no_certificates(caller: Any, lab: Any, still: Simulator) -> None:
     config = kubeconfig(
         caller,
         service_account=True,
@@ -39,7 +39,7 @@ def test_a_service_account_kubeconfig_has_a_token_and_no_certificates(caller: An
     token = config["users"][0]["user"].pop("token")
     assert config == {
         "apiVersion": "v1",
-        "clusters": [{"cluster": {"server": "https://localhost:8095"}, "name": name}],
+        "clusters": [{"cluster": {"server": still.kubernetes_url}, "name": name}],
         "contexts": [{"context": {"cluster": name, "namespace": "default", "user": name}, "name": name}],
         "current-context": name,
         "kind": "Config",

@@ -22,6 +22,7 @@ from ksail_pulumi.simulator.clock import Clock, Handle
 from ksail_pulumi.simulator.controllers.scopes import Scopes
 from ksail_pulumi.simulator.controllers.timings import Timings
 from ksail_pulumi.simulator.faults import Faults
+from ksail_pulumi.simulator.kubernetes_objects import Clusters
 from ksail_pulumi.simulator.machines import EmulatedMachine, MachineConfig, Machines
 from ksail_pulumi.simulator.store import Event, Store, StoreError
 
@@ -99,6 +100,7 @@ class Runtime:
         self.catalog = catalog
         self.timings = Timings().at(clock.pace)
         self.scopes = Scopes()
+        self.kubernetes = Clusters()
         self.configs: dict[str, tuple[object, MachineConfig]] = {}
         self.controllers: list[Controller] = []
         self._machine_watchers: list[Controller] = []

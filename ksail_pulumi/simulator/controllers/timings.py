@@ -52,6 +52,8 @@ class Timings:
     """From the label `available` to the moment when a machine is seen in maintenance again."""
     backup_retry: float = 4.0
     """From a backup at the interval that has failed to the next attempt."""
+    manifests_seen: float = 0.15
+    """From a change of a group to its objects in the status."""
     revert: float = 0.06
     """How long a schematic change looks like a revert."""
 
@@ -84,8 +86,16 @@ class Timings:
     """Between two checks of the load balancer."""
     reset: float = _work(4.0)
     """A machine is wiped."""
-    manifests: float = _work(3.0)
-    """Between two checks of the manifests of a cluster."""
+    manifests_apply: float = _work(1.0)
+    """From objects that are seen to be missing to the objects in Kubernetes."""
+    manifests_reported: float = _work(1.5)
+    """From the objects in Kubernetes to the status, and to an error."""
+    manifests_retry: float = _work(5.0)
+    """Until manifests that could not be applied are tried again."""
+    manifests_round: float = _work(30.0)
+    """Between two comparisons of the objects in Kubernetes with their manifests."""
+    manifests_removed: float = _work(4.0)
+    """From the deletion of a group to the deletion of its objects."""
     backup: float = _work(2.0)
     """A snapshot of etcd is taken."""
     retry: float = _work(5.0)
