@@ -17,6 +17,7 @@ from ksail_pulumi.errors import (
 from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.apply import Applied
 from ksail_pulumi.lifecycle.outputs import inputs_in
+from ksail_pulumi.lifecycle.proof import prove
 from ksail_pulumi.lifecycle.revert import revert
 from ksail_pulumi.lifecycle.waiting.view import ClusterView, start_reading
 from ksail_pulumi.lifecycle.waiting.watch import wait
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
     from ksail_pulumi.lifecycle.revert import Reverted
     from ksail_pulumi.lifecycle.session import Session
+    from ksail_pulumi.lifecycle.waiting.applied import Group
     from ksail_pulumi.lifecycle.waiting.goal import Goal
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.model.versions import Versions
@@ -54,6 +56,8 @@ class Attempt:
         self._spec = spec
         self._old = old
         self._reverted = False
+        self._groups: Sequence[Group] = ()
+        self._proved = True
         self._view = ClusterView(spec.name)
         self._goal: Goal | None = None
         self._before: Versions | None = None
@@ -71,7 +75,9 @@ class Attempt:
             if error.outputs is None and (self.applied.last_write is not None or self._accepted(error)):
                 self._look_again(error)
                 outputs = facts.outputs(self._inputs, self._view, self._goal, self._old)
-                error.outputs = replace(outputs, creation=self.creation, reverted=self._reverted)
+                # The next attempt continues what this one has not proved.
+                ready = outputs.ready and self._proved
+                error.outputs = replace(outputs, creation=self.creation, reverted=self._reverted, ready=ready)
             raise
 
     def _accepted(self, error: KsailPulumiError) -> bool:
@@ -107,13 +113,15 @@ class Attempt:
         """Set what to wait for, after everything is written."""
         self._goal = converged.goal
         self._locks = converged.locks
+        self._groups = converged.groups
+        self._proved = not converged.groups
         self._before = converged.before
         self._spec = converged.spec
         self._inputs = to_wire(converged.spec)
         self.applied.accepted = True
 
     def wait(self) -> ClusterOutputs:
-        """Wait for the goal, write the locks, and return the outputs."""
+        """Wait for the goal and the manifests, write the locks, and return the outputs."""
         session = self.session
         if self._goal is None:
             raise AssertionError("wait follows converged")
@@ -124,6 +132,9 @@ class Attempt:
                 if self._spec.on_upgrade_failure == "revert" and self._before is not None:
                     self._take_back(revert(self._goal, self._before, session, error))
                 raise
+            if self._groups and self._goal.wait_for == "ready":
+                prove(self._groups, session, self._view.cluster, last_write=self.applied.last_write)
+                self._proved = True
             outputs = facts.outputs(self._inputs, self._view, self._goal, self._old)
             # Locks come last: they remove the creation mark, and after a crash a cluster without it is not resumed.
             for resource in self._locks:

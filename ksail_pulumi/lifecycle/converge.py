@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.addons.findings import outdates_manifests
 from ksail_pulumi.errors import NotEnoughMachinesError
 from ksail_pulumi.lifecycle.apply import apply
+from ksail_pulumi.lifecycle.changed_manifests import ChangedManifests
 from ksail_pulumi.lifecycle.cut_off import remove_chosen, remove_cut_off
 from ksail_pulumi.lifecycle.needed import Needed
 from ksail_pulumi.lifecycle.ownership import refuse_locked
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.claims import Claim
     from ksail_pulumi.lifecycle.lease import Lease
     from ksail_pulumi.lifecycle.session import Session
+    from ksail_pulumi.lifecycle.waiting.applied import Group
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.model.versions import Versions
     from ksail_pulumi.omni.resources import Resource
@@ -56,7 +58,8 @@ class Converged:
         spec: The spec with its versions filled in.
         goal: What to wait for.
         locks: The resources to lock once the goal is reached.
-        outdated: Whether Kubernetes has objects of manifests that have changed.
+        outdated: Whether Talos has created objects of manifests that have changed.
+        groups: The groups of manifests to prove; none if nothing about them has changed.
         before: The versions that Omni was set to before; None for a new cluster.
     """
 
@@ -64,6 +67,7 @@ class Converged:
     goal: Goal
     locks: tuple[Resource, ...]
     outdated: bool
+    groups: tuple[Group, ...]
     before: Versions | None
 
 
@@ -79,6 +83,7 @@ def converge(
     previous: ClusterSpec | None = None,
     earlier: Sequence[Earlier] = (),
     adopt: bool = False,
+    continued: bool = False,
 ) -> Converged:
     """Write all changes, and return what to wait for.
 
@@ -93,6 +98,7 @@ def converge(
         previous: The spec of the last update; what only it contains is removed.
         earlier: The clusters that the program declares first: they get their machines first.
         adopt: Whether nodes that others added are treated as the cluster's own.
+        continued: Whether an earlier attempt has not seen the cluster ready.
 
     Raises:
         NotEnoughMachinesError: The pool cannot serve the cluster.
@@ -105,6 +111,7 @@ def converge(
     shrinks = outdated = False
     lost: set[str] = set()
     removed: set[str] = set()
+    manifests = ChangedManifests(snapshot, everything=continued)
     # Each round plans from a new snapshot. A second one is needed in three cases only: another cluster took a machine
     # between snapshot and write, a resource must be gone before its successor can be created, or too few machines are
     # free, and the error says why the others are not.
@@ -133,6 +140,7 @@ def converge(
             removed |= remove_chosen(set(chosen) - removed, sizes, session, spec.name)
         shrinks |= bool(leaving) or _class_shrinks(planned.plan)
         outdated |= outdates_manifests(planned.plan.changed)
+        manifests.add(planned.plan)
         if applied.lost:
             session.progress(
                 f"another cluster took {', '.join(sorted(applied.lost))} in the meantime; choosing other machines"
@@ -164,6 +172,7 @@ def converge(
         ),
         planned.plan.locks,
         outdated,
+        manifests.groups(planned.plan),
         before,
     )
 

@@ -123,6 +123,7 @@ def _write(
                 lease=lease,
                 earlier=earlier,
                 adopt=adopt,
+                continued=lease is not None and snapshot.cluster is not None,
             )
         )
 

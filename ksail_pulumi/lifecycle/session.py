@@ -25,6 +25,9 @@ GRACE_SECONDS = 60.0
 STALL_SECONDS = 60.0
 """How long a wait may be without progress until it names the machines that hold it up."""
 
+SYNC_ROUND_SECONDS = 30.0
+"""How often Omni compares the manifests of a cluster with the objects in Kubernetes."""
+
 LATE_SECONDS = 1.0
 """How long after the deadline calls may still take together: an explanation, and the end of a creation mark."""
 
@@ -65,6 +68,7 @@ class Session:
         cancelled: Set from any thread to end a wait at once.
         grace: How long a failure must last before it is final, in seconds.
         stall: How long a wait may be without progress until it names what holds it up, in seconds.
+        sync_round: How long a change of manifests counts as unproved if Omni reports no error, in seconds.
         warn: Called with a warning although the operation succeeds.
         presence: The cluster that must exist during a wait; None if it need not.
         unlimited: The client whose calls do not end with the session. Default: the client that is given.
@@ -76,6 +80,7 @@ class Session:
     cancelled: threading.Event = field(default_factory=threading.Event)
     grace: float = GRACE_SECONDS
     stall: float = STALL_SECONDS
+    sync_round: float = SYNC_ROUND_SECONDS
     warn: Callable[[str], None] = _silent
     presence: Presence | None = None
     unlimited: Client | None = None

@@ -13,7 +13,7 @@ from ksail_pulumi.lifecycle.claims import pool_of
 from ksail_pulumi.lifecycle.converge import converge
 from ksail_pulumi.lifecycle.manifest_sync import sync_manifests
 from ksail_pulumi.lifecycle.needed import Needed
-from ksail_pulumi.lifecycle.outputs import inputs_in
+from ksail_pulumi.lifecycle.outputs import inputs_in, reached
 from ksail_pulumi.lifecycle.ownership import refuse_lost
 from ksail_pulumi.lifecycle.presence import Presence
 from ksail_pulumi.lifecycle.snapshot import take_snapshot
@@ -107,6 +107,7 @@ def _write(
             applied=attempt.applied,
             previous=parse_cluster(inputs_in(old)) if old else None,
             earlier=earlier,
+            continued=old is not None and not reached(old),
         )
         attempt.converged(converged)
         return converged.outdated

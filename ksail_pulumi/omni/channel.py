@@ -126,6 +126,16 @@ class Channel:
         self.link = Link(self.endpoint, self._trust, self._connect)
         self._until = float("inf")
 
+    @property
+    def ends_at(self) -> float:
+        """When calls end at the latest, by `time.monotonic`."""
+        return self._until
+
+    @property
+    def trust(self) -> Trust | None:
+        """What certificates are checked against; None: whoever answers is trusted."""
+        return self._trust
+
     def until(self, at: float) -> Channel:
         """The same channel for calls that end at a time of `time.monotonic`."""
         limited = copy.copy(self)

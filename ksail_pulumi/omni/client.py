@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import copy
 import threading
+from typing import TYPE_CHECKING
 
 from ksail_pulumi.omni.channel import Channel, Connection
 from ksail_pulumi.omni.management import Management
 from ksail_pulumi.omni.state import State
+
+if TYPE_CHECKING:
+    from ksail_pulumi.omni.kubernetes import KubernetesApi
 
 _clients: dict[Connection, Client] = {}
 _lock = threading.Lock()
@@ -39,6 +43,16 @@ class Client:
         limited = copy.copy(self)
         limited._use(self._channel.until(at))
         return limited
+
+    def kubernetes(self, server: str, token: str) -> KubernetesApi:
+        """The Kubernetes API of a cluster, given the server and the token of a kubeconfig.
+
+        Raises:
+            UnreachableError: The server is not a valid address.
+        """
+        from ksail_pulumi.omni.kubernetes import KubernetesApi  # rarely needed, and slow to import
+
+        return KubernetesApi(server, token, self._channel.trust, self._channel.ends_at)
 
     @property
     def silent_since(self) -> float | None:

@@ -50,7 +50,8 @@ class Key:
     @property
     def entry(self) -> str:
         """Its key in the ConfigMap of an inventory."""
-        return f"{self.namespace}_{self.name}_{self.group}_{self.kind}"
+        name = self.name.replace(":", "__")
+        return f"{self.namespace}_{name}_{self.group}_{self.kind}"
 
 
 class NotAppliedError(Exception):

@@ -12,6 +12,7 @@ from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_DESTROY_STATUS,
+    CLUSTER_KUBERNETES_MANIFESTS_STATUS,
     CLUSTER_MACHINE_STATUS,
     CLUSTER_STATUS,
     CLUSTER_UUID,
@@ -32,7 +33,15 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.state import State
     from ksail_pulumi.omni.watch import WatchEvent
 
-BY_ID = (CLUSTER, CLUSTER_STATUS, CLUSTER_UUID, CLUSTER_DESTROY_STATUS, TALOS_UPGRADE_STATUS, KUBERNETES_UPGRADE_STATUS)
+BY_ID = (
+    CLUSTER,
+    CLUSTER_STATUS,
+    CLUSTER_UUID,
+    CLUSTER_DESTROY_STATUS,
+    CLUSTER_KUBERNETES_MANIFESTS_STATUS,
+    TALOS_UPGRADE_STATUS,
+    KUBERNETES_UPGRADE_STATUS,
+)
 """Types with one resource per cluster, whose ID is the cluster name. All others are found by their cluster label, which
 some of these do not have (TalosUpgradeStatus)."""
 

@@ -46,12 +46,14 @@ class _Read:
     Attributes:
         groups: The resources by ID.
         objects: The objects of each inventory; of several in one inventory with the same identity, the last one.
-        group_of: The group of each object.
+        group_of: The group of each object; of several groups, the last one.
+        members: All objects of each group.
     """
 
     groups: dict[str, Resource] = field(default_factory=dict)
     objects: dict[str, dict[Key, dict[str, Any]]] = field(default_factory=lambda: {USER: {}, ONE_TIME: {}})
     group_of: dict[Key, str] = field(default_factory=dict)
+    members: dict[str, set[Key]] = field(default_factory=dict)
 
 
 class ManifestsStatus(Controller):
@@ -153,6 +155,7 @@ class ManifestsStatus(Controller):
                     continue
                 read.objects[inventory][identity] = item
                 read.group_of[identity] = group.id
+                read.members.setdefault(group.id, set()).add(identity)
         return read
 
     def _write(self, key: str, read: _Read, error: str | None) -> None:
@@ -163,7 +166,10 @@ class ManifestsStatus(Controller):
             spec.CopyFrom(current.spec)
         kubernetes = self.runtime.kubernetes.of(key)
         listed = kubernetes.listed(USER) | kubernetes.listed(ONE_TIME)
-        for identity, group_id in read.group_of.items():
+        for identity, last in read.group_of.items():
+            # An object that two groups have is shown only in the first one.
+            shown = (each for each, group in spec.groups.items() if str(identity) in group.manifests)
+            group_id = next((each for each in shown if identity in read.members.get(each, ())), last)
             if identity.entry not in listed:
                 _set(spec, group_id, identity, PENDING)
             elif kubernetes.get(identity) is not None:
@@ -173,7 +179,7 @@ class ManifestsStatus(Controller):
                 continue
             for name, item in list(group.manifests.items()):
                 identity = Key(item.group, item.kind, item.namespace, item.name)
-                if read.group_of.get(identity) == group_id:
+                if identity in read.members.get(group_id, ()):
                     continue
                 if group.mode == FULL and identity not in read.group_of and kubernetes.get(identity) is not None:
                     _set(spec, group_id, identity, DELETING)
@@ -203,7 +209,8 @@ def _set(spec: Status, group_id: str, identity: Key, phase: int) -> None:
 def _update_groups(spec: Status, read: _Read) -> None:
     """Set the phases of the groups, and the numbers of objects."""
     for group_id, group in read.groups.items():
-        spec.groups[group_id].mode = group.spec.mode
+        if group_id in spec.groups:
+            spec.groups[group_id].mode = group.spec.mode
     for group_id, status in list(spec.groups.items()):
         phases = {item.phase for item in status.manifests.values()}
         if group_id not in read.groups:

@@ -1,0 +1,200 @@
+"""Proves that manifests are in the Kubernetes of a cluster.
+
+Omni's status shows new groups of manifests only. Whether a change has arrived is seen in the objects themselves, which
+are read through Omni's proxy of the Kubernetes API.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from ksail_pulumi import listing
+from ksail_pulumi.errors import ClusterFailedError, OmniError, WaitTimeoutError
+from ksail_pulumi.lifecycle.handover import Handover
+from ksail_pulumi.lifecycle.kubernetes import Kubernetes
+from ksail_pulumi.lifecycle.waiting.applied import error_text, wait_until_applied
+from ksail_pulumi.lifecycle.waiting.progress import duration
+from ksail_pulumi.model.objects import objects_in
+from ksail_pulumi.omni.resources import CLUSTER_KUBERNETES_MANIFESTS_STATUS
+
+if TYPE_CHECKING:
+    from ksail_pulumi.lifecycle.session import Session
+    from ksail_pulumi.lifecycle.waiting.applied import Group
+    from ksail_pulumi.model.objects import KubernetesObject
+    from ksail_pulumi.omni.kubernetes import KubernetesApi
+
+_POLL_SECONDS = 1.0
+_SUFFIXES = {
+    **{letter: Decimal(1000) ** (place + 1) for place, letter in enumerate("kMGTPE")},
+    **{f"{letter}i": Decimal(1024) ** (place + 1) for place, letter in enumerate("KMGTPE")},
+    "m": Decimal("0.001"),
+    "": Decimal(1),
+}
+_QUANTITY = re.compile(r"([+-]?[0-9.]+)([kMGTPE]|[KMGTPE]i|m|)")
+
+
+def prove(groups: Sequence[Group], session: Session, cluster: str, *, last_write: float | None) -> None:
+    """Wait until groups of manifests are in Kubernetes: new ones by Omni's status, changed ones by their objects.
+
+    Where that cannot be seen, one round of Omni's without an error has to do, and a warning says that it is not proved.
+
+    Raises:
+        ClusterFailedError: An error of Omni lasted for the grace time of the session; the text names the object.
+        WaitTimeoutError: The deadline passed.
+        CancelledError: The user interrupted.
+        OmniError: Omni did not answer.
+    """
+    kubernetes = Kubernetes(session.client, cluster)
+    explain = Handover(groups, kubernetes, session.progress)
+    try:
+        wait_until_applied(groups, session, cluster, last_write=last_write, explain=explain)
+        changes = [change for group in groups for change in _changes(group)]
+        if changes:
+            session.progress(f"looking at {listing.names(list(dict.fromkeys(each.title for each in changes)))}")
+            _Proof(groups, changes, kubernetes, session, cluster).wait(last_write or time.monotonic())
+    finally:
+        kubernetes.close()
+
+
+@dataclass(frozen=True)
+class _Change:
+    """An object that has to become as it is written, or to go.
+
+    Attributes:
+        title: What texts call its group.
+        item: The object.
+        gone: Whether it has to go.
+    """
+
+    title: str
+    item: KubernetesObject
+    gone: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.item} of {self.title}"
+
+    def made(self, api: KubernetesApi) -> bool:
+        """Whether the API shows it."""
+        item = self.item
+        live = api.find(item.version, item.kind, item.namespace, item.name)
+        if self.gone:
+            return live is None or "deletionTimestamp" in live["metadata"]
+        return live is not None and _has(live, _as_stored(item.content()))
+
+
+class _Proof:
+    def __init__(
+        self,
+        groups: Sequence[Group],
+        changes: Sequence[_Change],
+        kubernetes: Kubernetes,
+        session: Session,
+        cluster: str,
+    ) -> None:
+        self._groups = groups
+        self._left = list(changes)
+        self._kubernetes = kubernetes
+        self._session = session
+        self._cluster = cluster
+        self._error = ""
+        self._reason = ""
+
+    def wait(self, quiet_since: float) -> None:
+        session, fails_since = self._session, 0.0
+        while True:
+            now = time.monotonic()
+            if error := self._failure():
+                fails_since = fails_since or now
+                quiet_since = now
+                if now - fails_since >= session.grace:
+                    raise ClusterFailedError(f"cluster {self._cluster} failed: {error}")
+            else:
+                fails_since = 0.0
+                self._look()
+                if not self._left:
+                    return
+                if now - quiet_since >= session.sync_round:
+                    session.warn(self._unproved())
+                    return
+            if session.deadline.remaining() == 0:
+                raise WaitTimeoutError(
+                    f"cluster {self._cluster} has manifests that are not applied after "
+                    f"{duration(session.deadline.seconds)}: {error or self._names()}"
+                )
+            session.cancelled.wait(_POLL_SECONDS)
+            session.check_cancelled(f"waiting for the manifests of cluster {self._cluster}", error)
+
+    def _failure(self) -> str:
+        """Omni's error in words, which are shown once; `""` for none."""
+        status = self._session.client.state.find(CLUSTER_KUBERNETES_MANIFESTS_STATUS, self._cluster)
+        error = status.spec.last_error if status is not None else ""
+        text = f"Omni cannot apply {error_text(error, self._groups)}" if error else ""
+        if text and text != self._error:
+            self._session.progress(text)
+        self._error = text
+        return text
+
+    def _look(self) -> None:
+        """Leave out what is in Kubernetes."""
+        try:
+            api = self._kubernetes.api()
+            self._left = [each for each in self._left if not each.made(api)]
+            self._reason = ""
+        except OmniError as error:
+            self._reason = str(error)
+
+    def _names(self) -> str:
+        return listing.names([str(each) for each in self._left])
+
+    def _unproved(self) -> str:
+        seconds = duration(self._session.sync_round)
+        seen = self._reason or "the objects in Kubernetes are not as they are written"
+        return (
+            f"it is not proved that these changes of manifests are in Kubernetes: {self._names()}. Omni has reported "
+            f"no error for {seconds}, but {seen}"
+        )
+
+
+def _changes(group: Group) -> list[_Change]:
+    """What differs between the texts of a group."""
+    if group.before is None:
+        return []
+    old, new = ({f"{each.group}/{each}": each for each in objects_in(text)} for text in (group.before, group.text))
+    changed = [_Change(group.title, item) for key, item in new.items() if key not in old or old[key].text != item.text]
+    return [*changed, *(_Change(group.title, item, gone=True) for key, item in old.items() if key not in new)]
+
+
+def _as_stored(content: Any) -> Any:
+    """An object as the API server stores it: the texts of a Secret are encoded."""
+    texts = content.get("stringData") if content.get("kind") == "Secret" else None
+    if not isinstance(texts, Mapping):
+        return content
+    encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in texts.items()}
+    rest = {key: value for key, value in content.items() if key != "stringData"}
+    return {**rest, "data": {**(content.get("data") or {}), **encoded}}
+
+
+def _has(live: Any, wanted: Any) -> bool:
+    """Whether a live value has all that is wanted; the API server adds defaults, and others their own fields."""
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and all(
+            _has(live[key], value) if key in live else not value for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return isinstance(live, list) and all(any(_has(item, each) for item in live) for each in wanted)
+    return live == wanted or _quantity(live) == _quantity(wanted) is not None
+
+
+def _quantity(value: Any) -> Decimal | None:
+    """A number, or a quantity of Kubernetes such as `100m`; None for something else."""
+    found = _QUANTITY.fullmatch(str(value))
+    try:
+        return Decimal(found[1]) * _SUFFIXES[found[2]] if found else None
+    except InvalidOperation:
+        return None

@@ -1,0 +1,182 @@
+"""Waits until Omni has applied groups of manifests, as far as its status shows that.
+
+The status does not move while a group changes, and its error belongs to the whole cluster: one bad object of any group
+holds up all others. So what counts is that every group is applied and that there is no error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ksail_pulumi import listing
+from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
+from ksail_pulumi.lifecycle.waiting.settling import SETTLING_SECONDS, STALE_SECONDS
+from ksail_pulumi.lifecycle.waiting.view import ClusterView
+from ksail_pulumi.lifecycle.waiting.watch import Condition, follow, queries
+from ksail_pulumi.model.objects import KubernetesObject, objects_in
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import CLUSTER_KUBERNETES_MANIFESTS_STATUS
+from ksail_pulumi.redaction import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ksail_pulumi.lifecycle.session import Session
+
+Status = specs_pb2.ClusterKubernetesManifestsStatusSpec
+_APPLIED = Status.GroupStatus.Phase.APPLIED
+_OBJECT_APPLIED = Status.ManifestStatus.Phase.APPLIED
+_ABSENT_SECONDS = 5.0
+"""How long a group may be missing in the status: Omni shows an object that two groups have in one of them only."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of manifests of the cluster.
+
+    Attributes:
+        id: Its ID.
+        title: What texts call it: `manifest NAME`, `add-on NAME`.
+        text: Its objects.
+        before: The text that may be in Kubernetes instead; None if nothing is.
+        ours: Whether it is one of an add-on.
+    """
+
+    id: str
+    title: str
+    text: str = field(repr=False)
+    before: str | None = field(default=None, repr=False)
+    ours: bool = False
+
+    @property
+    def objects(self) -> list[KubernetesObject]:
+        return objects_in(self.text)
+
+
+def wait_until_applied(
+    groups: Sequence[Group],
+    session: Session,
+    cluster: str,
+    *,
+    last_write: float | None,
+    explain: Callable[[Sequence[str]], str],
+) -> None:
+    """Wait until these groups are applied and Omni reports no error.
+
+    Args:
+        groups: The groups.
+        session: The Omni and the deadline.
+        cluster: The name of the cluster.
+        last_write: When the last write was answered, by `time.monotonic`.
+        explain: Called once for each error of Omni that names no object, with those that are not applied;
+            says more about them.
+
+    Raises:
+        ClusterFailedError: An error lasted for the grace time of the session; the text names the object.
+        WaitTimeoutError: The deadline passed.
+        CancelledError: The user interrupted.
+        OmniError: The watch failed.
+    """
+    view = ClusterView(cluster)
+    condition = _Applied(view, groups, last_write=last_write, grace=session.grace, explain=explain)
+    follow(
+        session,
+        view,
+        condition,
+        queries(cluster, (CLUSTER_KUBERNETES_MANIFESTS_STATUS,)),
+        describe=condition.describe,
+        awaited=Awaited,
+        waiting_for="has manifests that are not applied",
+    )
+
+
+def error_text(error: str, groups: Sequence[Group]) -> str:
+    """Omni's error behind the object that it names, and the group of that."""
+    text = "; ".join(line.strip() for line in quoted(error).splitlines() if line.strip())
+    name = named_object(error, groups)
+    return f"{name}: {text}" if name else text
+
+
+def named_object(error: str, groups: Sequence[Group]) -> str:
+    """The object that an error names, with its group; `""` for none of these groups."""
+    # The longest: the name of one object may begin with that of another.
+    found = [(str(each), group.title) for group in groups for each in group.objects if str(each) in error]
+    name, title = max(found, key=lambda each: len(each[0]), default=("", ""))
+    return f"{name} of {title}" if name else ""
+
+
+class _Applied(Condition):
+    """Reached once every group is applied, and there is no error."""
+
+    def __init__(
+        self,
+        view: ClusterView,
+        groups: Sequence[Group],
+        *,
+        last_write: float | None,
+        grace: float,
+        explain: Callable[[Sequence[str]], str],
+    ) -> None:
+        self._view = view
+        self._groups = groups
+        self._grace = grace
+        self._explain = explain
+        self._not_before = (last_write or float("-inf")) + STALE_SECONDS
+        self._present_by = (last_write or float("-inf")) + _ABSENT_SECONDS
+        self._holds_since: float | None = None
+        self._error, self._text = "", ""
+        self._fails_since: float | None = None
+
+    @property
+    def _status(self) -> Status:
+        found = self._view.one(CLUSTER_KUBERNETES_MANIFESTS_STATUS)
+        return found.spec if found is not None else Status()
+
+    def observe(self, now: float) -> None:
+        error = self._status.last_error
+        if error != self._error:
+            self._error = error
+            self._text = error_text(error, self._groups) if error else ""
+            # The API is asked only where Omni's error says too little: that takes time.
+            if error and not named_object(error, self._groups) and (more := self._explain(self._waiting())):
+                self._text = f"{self._text} ({more})"
+        if not error:
+            self._fails_since = None
+        elif self._fails_since is None:
+            self._fails_since = now
+        if error or not self._view.synced((CLUSTER_KUBERNETES_MANIFESTS_STATUS,)) or self._pending():
+            self._holds_since = None
+        elif self._holds_since is None:
+            self._holds_since = now
+
+    def done_at(self) -> float | None:
+        if self._holds_since is None:
+            return None
+        absent = any(group.id not in self._status.groups for group in self._groups)
+        return max(self._holds_since + SETTLING_SECONDS, self._present_by if absent else self._not_before)
+
+    def failed_at(self) -> float | None:
+        return self._fails_since + self._grace if self._fails_since is not None else None
+
+    def final_failures(self, now: float) -> list[str]:
+        failed = self.failed_at()
+        return [f"Omni cannot apply {self._text}"] if failed is not None and now >= failed else []
+
+    def describe(self) -> str:
+        if self._error:
+            return f"Omni cannot apply {self._text}"
+        pending = self._pending()
+        return f"waiting for Omni to apply {listing.names(pending)}" if pending else "manifests applied"
+
+    def _pending(self) -> list[str]:
+        """The titles of the groups that are known not to be applied."""
+        status = self._status
+        found = (group for group in self._groups if group.id in status.groups)
+        return list(dict.fromkeys(group.title for group in found if status.groups[group.id].phase != _APPLIED))
+
+    def _waiting(self) -> list[str]:
+        """The objects that are not applied."""
+        status = self._status
+        found = (status.groups[group.id] for group in self._groups if group.id in status.groups)
+        return [name for group in found for name, each in group.manifests.items() if each.phase != _OBJECT_APPLIED]

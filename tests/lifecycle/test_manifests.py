@@ -1,0 +1,158 @@
+"""Manifests: when `up` returns, they are in Kubernetes, or a message says which object is not and why."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ksail_pulumi.errors import CancelledError, ClusterFailedError, WaitTimeoutError
+from ksail_pulumi.lifecycle.session import Deadline
+from ksail_pulumi.model.gate import private_values
+from ksail_pulumi.omni.client import Client
+from ksail_pulumi.redaction import Gate, behind
+from ksail_pulumi.simulator.kubernetes_objects import Key
+from ksail_pulumi.simulator.server import Simulator
+
+from .conftest import Lab
+
+CONFIG = Key("", "ConfigMap", "default", "one")
+
+
+def config(name: str = "one", namespace: str = "default", **data: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace},
+        "data": data,
+    }
+
+
+def manifest(*objects: dict[str, Any], name: str = "mine", mode: str = "full") -> dict[str, Any]:
+    return {"name": name, "inline": list(objects), "mode": mode}
+
+
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "bad", "namespace": "default"},
+    "spec": {"ports": [{"port": 99999}]},
+}
+
+
+def deployment(**selector: str) -> dict[str, Any]:
+    metadata = {"name": "web", "namespace": "default"}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"selector": selector}}
+
+
+def data(simulator: Simulator, lab: Lab, key: Key = CONFIG) -> Any:
+    found = simulator.kubernetes(lab.name).get(key)
+    return None if found is None else found["data"]
+
+
+@pytest.fixture
+def lab(omni: Client, cluster_name: str, simulator: Simulator) -> Lab:
+    return Lab(omni, cluster_name)
+
+
+def test_new_manifests_are_there_when_create_returns(lab: Lab, simulator: Simulator) -> None:
+    outputs = lab.create(manifests=[manifest(config(k="v"))])
+    assert (data(simulator, lab), outputs.ready) == ({"k": "v"}, True)
+
+
+def test_a_change_is_there_when_update_returns(lab: Lab, simulator: Simulator) -> None:
+    first = lab.create(manifests=[manifest(config(k="v1"), config("two"))])
+    lab.told.clear()
+    warned: list[str] = []
+    session = replace(lab.session(), warn=warned.append)
+    lab.update(first, session=session, manifests=[manifest(config(k="v2"))])
+    assert data(simulator, lab) == {"k": "v2"}
+    assert simulator.kubernetes(lab.name).get(replace(CONFIG, name="two")) is None
+    assert "looking at manifest mine" in lab.told
+    assert warned == []
+
+
+def test_an_update_that_leaves_manifests_alone_does_not_wait_for_them(lab: Lab, simulator: Simulator) -> None:
+    first = lab.create(manifests=[manifest(config(k="v1"))])
+    lab.told.clear()
+    lab.update(first, manifests=[manifest(config(k="v1"))], features={"enableWorkloadProxy": True})
+    assert not any("manifest" in line for line in lab.told)
+
+
+def test_the_object_that_fails_is_named_at_once_and_ends_the_wait(lab: Lab, simulator: Simulator) -> None:
+    named: list[float] = []
+
+    def hear(line: str) -> None:
+        if "Service/default/bad" in line:
+            named.append(time.monotonic())
+
+    lab.on_progress = hear
+    inputs = {"manifests": [manifest(config(), SERVICE), manifest(config("b"), name="b")]}
+    with pytest.raises(ClusterFailedError) as raised, behind(Gate(private=lambda: private_values(inputs))):
+        lab.create(session=lab.session(grace=8), **inputs)
+    text = str(raised.value)
+    assert text.startswith(f"cluster {lab.name} failed: Omni cannot apply Service/default/bad of manifest mine: ")
+    assert "99999" not in text
+    assert named
+    assert time.monotonic() - named[0] > 3  # long before the end
+    outputs = raised.value.outputs
+    assert outputs is not None
+    assert not outputs.ready
+
+    lab.on_progress = None
+    fixed = lab.update(outputs, manifests=[manifest(config(k="v")), manifest(config("b"), name="b")])
+    assert (fixed.ready, data(simulator, lab)) == (True, {"k": "v"})
+
+
+def test_a_change_that_kubernetes_refuses_is_named_although_the_status_says_applied(lab: Lab) -> None:
+    first = lab.create(manifests=[manifest(deployment(app="one"))])
+    with pytest.raises(ClusterFailedError, match="Omni cannot apply Deployment/default/web of manifest mine: "):
+        lab.update(first, session=lab.session(grace=4), manifests=[manifest(deployment(app="two"))])
+
+
+def test_what_omni_does_not_name_is_found_in_kubernetes(lab: Lab) -> None:
+    def hear(line: str) -> None:
+        if "there is no namespace nowhere" in line:
+            lab.cancelled.set()
+
+    lab.on_progress = hear
+    with pytest.raises(CancelledError):
+        lab.create(manifests=[manifest(config(namespace="nowhere"))])
+    assert any("ConfigMap/nowhere/one of manifest mine: there is no namespace nowhere" in line for line in lab.told)
+
+
+def test_a_kind_that_is_not_there_is_named(lab: Lab) -> None:
+    gizmo = {"apiVersion": "example.org/v1", "kind": "Gizmo", "metadata": {"name": "x", "namespace": "default"}}
+    with pytest.raises(ClusterFailedError, match=r"Kubernetes has no kind Gizmo in example.org/v1"):
+        lab.create(session=lab.session(grace=1), manifests=[manifest(gizmo)])
+
+
+def test_without_the_kubernetes_api_a_change_is_not_proved_and_that_is_said(lab: Lab, simulator: Simulator) -> None:
+    first = lab.create(manifests=[manifest(config(k="v1"))])
+    simulator.faults.no_kubernetes_proxy = True
+    warned: list[str] = []
+    session = replace(lab.session(), warn=warned.append, sync_round=2.0)
+    assert lab.update(first, session=session, manifests=[manifest(config(k="v2"))]).ready
+    (warning,) = warned
+    assert warning.startswith(
+        "it is not proved that these changes of manifests are in Kubernetes: ConfigMap/default/one of manifest mine. "
+        "Omni has reported no error for 2s, but the Kubernetes API at "
+    )
+    assert warning.endswith("cannot be reached: HTTP status 502")
+
+
+def test_an_object_that_somebody_else_keeps_changing_is_not_proved(lab: Lab, simulator: Simulator) -> None:
+    first = lab.create(manifests=[manifest(config(k="v1"), mode="one-time")])
+    warned: list[str] = []
+    session = replace(lab.session(), warn=warned.append, sync_round=1.0)
+    lab.update(first, session=session, manifests=[manifest(config(k="v2"), mode="one-time")])
+    assert warned[0].endswith("the objects in Kubernetes are not as they are written")
+
+
+def test_the_wait_for_manifests_ends_with_the_deadline(lab: Lab, simulator: Simulator) -> None:
+    first = lab.create(manifests=[manifest(config(k="v1"), mode="one-time")])
+    session = replace(lab.session(), deadline=Deadline.after(6), sync_round=60.0)
+    with pytest.raises(WaitTimeoutError, match="has manifests that are not applied after 6s: ConfigMap/default/one of"):
+        lab.update(first, session=session, manifests=[manifest(config(k="v2"), mode="one-time")])
