@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 from ksail_pulumi.formats.descriptions import described, descriptions
 from ksail_pulumi.model.base import PRIVATE_FIELDS, READ_BY_PROGRAM, Formerly
 from ksail_pulumi.model.cluster import ClusterSpec
+from ksail_pulumi.model.component import ComponentOptions
 from ksail_pulumi.model.etcd_backup import EtcdBackupInputs
 from ksail_pulumi.model.machine_class import MachineClassInputs
 from ksail_pulumi.model.machine_config import MachineConfigInputs
@@ -27,6 +28,9 @@ RESOURCES: dict[str, type[BaseModel]] = {
     "MachineConfig": MachineConfigInputs,
 }
 """The models of the resources other than clusters."""
+
+ALWAYS_SET = ("name", "kubernetes_version", "talos_version")
+"""Inputs that every cluster has once it exists: the provider fills them in."""
 
 _SCALARS = {str: "str", int: "int", bool: "bool", Any: "any"}
 _COLLECTIONS = {tuple: "list", list: "list", dict: "map"}
@@ -60,6 +64,7 @@ class Input:
         description: What it is, on one line; names other fields in Python's spelling.
         private: Whether it may hold a secret.
         plain: Whether it cannot be an output.
+        required: Whether a user must set it if its part is given.
         former: The name that it had before, still accepted; `""` for none.
     """
 
@@ -69,6 +74,7 @@ class Input:
     description: str
     private: bool
     plain: bool
+    required: bool
     former: str
 
 
@@ -82,11 +88,21 @@ class Part:
 
 
 def parts() -> list[Part]:
-    """All parts of the inputs, each after those that it consists of: the cluster is the last."""
+    """All parts of the inputs in Python, each after those that it consists of: the cluster is the last."""
+    return _parts(*RESOURCES.values(), ClusterSpec)
+
+
+def component_parts() -> list[Part]:
+    """Those of a `KSailCluster` in other languages: the last two are its options and the cluster."""
+    timeouts_and_options = _parts(ComponentOptions)
+    cluster = _parts(ClusterSpec)
+    return [*cluster[:-1], *timeouts_and_options, cluster[-1]]
+
+
+def _parts(*roots: type[BaseModel]) -> list[Part]:
     models: dict[type[BaseModel], None] = {}
-    for model in RESOURCES.values():
+    for model in roots:
         _collect(model, models)
-    _collect(ClusterSpec, models)
     return [Part(_name(model), described(model), tuple(_inputs(model))) for model in models]
 
 
@@ -120,6 +136,8 @@ def _inputs(model: type[BaseModel]) -> Iterator[Input]:
             description=texts[name],
             private=name in PRIVATE_FIELDS,
             plain=READ_BY_PROGRAM in marks,
+            # Not what the model requires: some of that is added before, and some is only missed later.
+            required=texts[name].endswith("Required."),
             former=next((mark.name for mark in marks if isinstance(mark, Formerly)), ""),
         )
 

@@ -1,4 +1,4 @@
-"""Write what says the same as the models of the inputs: the inputs' classes, the public names, the documentation.
+"""Write what says the same as the models of the inputs: their classes, public names, documentation, plugin schema.
 
 python tools/make_args.py            write it
 python tools/make_args.py --check    fail if anything differs from what would be written
@@ -14,7 +14,9 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from input_fields import RESOURCES, Input, Part, Shape, parts
+import plugin_schema
+from input_fields import ALWAYS_SET, RESOURCES, Input, Part, Shape, parts
+from ksail_pulumi.formats.descriptions import first_sentence
 from ksail_pulumi.lifecycle.outputs import FACTS, stored_name
 
 if TYPE_CHECKING:
@@ -24,12 +26,10 @@ ROOT = Path(__file__).resolve().parents[1]
 INPUTS = "ksail_pulumi/provider/inputs.py"
 PUBLIC = "ksail_pulumi/__init__.py"
 DOCUMENT = "docs/configuration.md"
+SCHEMA = "ksail_pulumi/provider/plugin/schema.json"
 
 _WIDTH = 120
 _INDENT = " " * 4
-_ALWAYS_SET = ("name", "kubernetes_version", "talos_version")
-"""Inputs that every cluster has once it exists: the provider fills them in."""
-
 _HEAD = '''"""What an `OmniCluster` is made from: each input as a class and as a dictionary, and each as an output.
 
 Written by `make args` from the models in `ksail_pulumi/model`. Change these.
@@ -60,6 +60,7 @@ def written() -> dict[str, str]:
         INPUTS: _formatted(INPUTS, "\n\n".join([_HEAD, *_python(found)])),
         PUBLIC: _formatted(PUBLIC, public),
         DOCUMENT: document,
+        SCHEMA: plugin_schema.text(),
     }
 
 
@@ -154,10 +155,10 @@ def _outputs(cluster: Part) -> Iterator[str]:
     for each in cluster.inputs:
         key = stored_name(each.wire)
         name = _snake_case(key) if each.wire in FACTS else each.name
-        optional = "" if each.name in _ALWAYS_SET else " | None"
+        optional = "" if each.name in ALWAYS_SET else " | None"
         yield "    @property"
         yield f"    def {name}(self) -> Output[{_output_type(each.shapes)}{optional}]:"
-        yield f'        """{_first_sentence(each.description)}"""'
+        yield f'        """{first_sentence(each.description)}"""'
         yield f'        return self._output("{key}")\n'
     yield "    def _output(self, key: str) -> Output[Any]:"
     yield '        return cast("Output[Any]", self.__dict__[key])'
@@ -173,11 +174,6 @@ def _output_type(shapes: Sequence[Shape]) -> str:
         return kinds.get(shape.kind, shape.kind)
 
     return " | ".join(dict.fromkeys(map(one, shapes)))
-
-
-def _first_sentence(text: str) -> str:
-    first, dot, _ = text.partition(". ")
-    return first + dot.rstrip()
 
 
 def _snake_case(key: str) -> str:

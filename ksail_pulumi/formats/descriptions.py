@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from pydantic.alias_generators import to_camel
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -28,6 +31,17 @@ def descriptions(model: type[BaseModel]) -> dict[str, str]:
     for base in reversed(model.__mro__):
         found |= _by_class(base.__module__).get(base.__name__, {})
     return {name: text for name, text in found.items() if name in model.model_fields}
+
+
+def on_the_wire(text: str) -> str:
+    """A description with the names of fields as they are in YAML and JSON."""
+    return re.sub(r"(?<=`)[a-z]+(_[a-z]+)+(?=`)", lambda found: to_camel(found[0]), text)
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a description."""
+    first, dot, _ = text.partition(". ")
+    return first + dot.rstrip()
 
 
 @cache

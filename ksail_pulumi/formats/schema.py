@@ -5,14 +5,12 @@ The descriptions are those of the models (`formats/descriptions.py`).
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field, TypeAdapter
-from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema
 
-from ksail_pulumi.formats.descriptions import described, descriptions
+from ksail_pulumi.formats.descriptions import described, descriptions, on_the_wire
 from ksail_pulumi.formats.ksail.file import KsailFile, unused_mark
 from ksail_pulumi.formats.template import file as template_file
 from ksail_pulumi.model.cluster import ClusterSpec
@@ -72,7 +70,7 @@ class _Schema(GenerateJsonSchema):
         model: type[BaseModel] = schema["cls"]
         same = template_file.SAME_AS.get(model)
         made.pop("title", None)
-        made["description"] = _on_the_wire(described(model) or (described(same) if same else ""))
+        made["description"] = on_the_wire(described(model) or (described(same) if same else ""))
         texts = (descriptions(same) if same else {}) | descriptions(model)
         for name, info in model.model_fields.items():
             field = made["properties"][info.alias or name]
@@ -80,13 +78,8 @@ class _Schema(GenerateJsonSchema):
             if field.get("default", ...) is None:
                 del field["default"]
             if text := texts.get(name) or _of_others(info):
-                field["description"] = _on_the_wire(text)
+                field["description"] = on_the_wire(text)
         return made
-
-
-def _on_the_wire(text: str) -> str:
-    """A description with the names of fields as they are in YAML and JSON."""
-    return re.sub(r"(?<=`)[a-z]+(_[a-z]+)+(?=`)", lambda found: to_camel(found[0]), text)
 
 
 def _of_others(info: FieldInfo) -> str:

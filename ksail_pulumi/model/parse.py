@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ksail_pulumi.model.base import Inputs
 from ksail_pulumi.model.cluster import (
@@ -56,6 +56,7 @@ __all__ = [
 _DEEPEST = 100  # levels of nesting
 
 Spec = TypeVar("Spec", bound=Inputs)
+Part = TypeVar("Part", bound=BaseModel)
 
 
 def parse_cluster(data: Mapping[str, Any], *, base: Path | None = None) -> ClusterSpec:
@@ -88,14 +89,23 @@ def parse_inputs(data: Mapping[str, Any], model: type[Spec]) -> Spec:
     Raises:
         InvalidCluster: With one problem for every field that cannot be used.
     """
-    _refuse_garbled(data)
-    try:
-        spec = model.model_validate(data)
-    except ValidationError as error:
-        raise InvalidCluster(problems_of(error.errors(include_url=False), model)) from None
+    spec = parse_part(data, model)
     if problems := {problem.path: problem for problem in spec.problems()}:
         raise InvalidCluster(list(problems.values()))
     return spec
+
+
+def parse_part(data: Mapping[str, Any], model: type[Part]) -> Part:
+    """Make a model of a part of what the user wrote, each field of which can be checked alone.
+
+    Raises:
+        InvalidCluster: With one problem for every field that cannot be used.
+    """
+    _refuse_garbled(data)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise InvalidCluster(problems_of(error.errors(include_url=False), model)) from None
 
 
 def _refuse_garbled(data: Mapping[str, Any]) -> None:
