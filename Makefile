@@ -48,6 +48,7 @@ check: setup ## formatting, lint, types, import laws, generated inputs, lock fil
 	set -e; for program in __main__.py examples/*/__main__.py; do .venv/bin/mypy "$$program"; done
 	.venv/bin/lint-imports
 	.venv/bin/python tools/make_args.py --check
+	.venv/bin/python tools/list_errors.py --check
 	tools/uv lock --check
 
 docs: ## write the documentation as a web site: build/docs/site/index.html
@@ -57,8 +58,9 @@ docs: ## write the documentation as a web site: build/docs/site/index.html
 bench: setup ## measure the performance figures
 	.venv/bin/python -m benchmarks $(ARGS)
 
-args: setup ## write the inputs' classes and their documentation from the models
+args: setup ## write the inputs' classes and their documentation from the models, and the lists of error texts
 	.venv/bin/python tools/make_args.py
+	.venv/bin/python tools/list_errors.py
 
 texts: setup ## print every text that a user may see
 	@.venv/bin/python tools/list_texts.py

@@ -49,7 +49,7 @@ MAKERS = frozenset(
 )
 """Functions that make a text for the user. Their arguments that are no text (a path, a resource) do not count."""
 
-_VALUE = "{…}"
+VALUE = "{…}"
 # Modules that write files: only the errors in them are messages.
 _WRITERS = (
     "addons/catalogue",
@@ -89,12 +89,16 @@ class Text:
         line: Its first line in it.
         error: The class of the error that is made from it, `""` for another text.
         text: The text.
+        maker: The function or class that is called with it, if it is one of `MAKERS` or of `ERRORS`.
+        function: The function or class around it; `""` in the module itself.
     """
 
     module: str
     line: int
     error: str
     text: str
+    maker: str = ""
+    function: str = ""
 
     def __str__(self) -> str:
         text = self.text.replace("\n", "\\n")
@@ -139,14 +143,16 @@ def _text(place: Place) -> Text | None:
     node = place.node
     if not isinstance(node, ast.expr):
         return None
-    error = next((name for each in (node, *place.parents) if (name := name_called(each)) in ERRORS), "")
+    callers = [name_called(each) for each in (node, *place.parents)]
+    error = next((name for name in callers if name in ERRORS), "")
+    maker = next((name for name in callers if name in MAKERS | ERRORS), "")
     text = _rendered(node)
     if text is None:
         made_elsewhere = name_called(node) in ERRORS and not any(map(_is_message, ast.walk(node)))
-        return Text(place.module, node.lineno, error, _VALUE) if made_elsewhere else None
+        return Text(place.module, node.lineno, error, VALUE, maker, place.function) if made_elsewhere else None
     if is_content(place) or not _is_whole(place) or not _is_message(node) or _is_pattern(place):
         return None
-    return Text(place.module, node.lineno, error, text)
+    return Text(place.module, node.lineno, error, text, maker, place.function)
 
 
 def _is_whole(place: Place) -> bool:
@@ -171,10 +177,10 @@ def _rendered(node: ast.AST) -> str | None:
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if isinstance(node, ast.JoinedStr):
-        return "".join(_rendered(part) or _VALUE for part in node.values)
+        return "".join(_rendered(part) or VALUE for part in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         parts = [_rendered(node.left), _rendered(node.right)]
-        return None if parts == [None, None] else "".join(_VALUE if part is None else part for part in parts)
+        return None if parts == [None, None] else "".join(VALUE if part is None else part for part in parts)
     return None
 
 

@@ -1,0 +1,57 @@
+"""The page of error messages lists every error text of the code, once, below its cause and its fix."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from list_errors import DOCUMENT, errors, filled, unlisted
+
+TEXT = DOCUMENT.read_text()
+# Made while the tests are collected: CPython 3.11 cannot parse in one thread while another formats a traceback.
+ERRORS = errors()
+
+# One for each way in which an error gets its text.
+KNOWN = {
+    "errors.py": "not enough available machines in Omni for the requested node count: need …, got …",
+    "goyaml/read.py": "file not found",
+    "lifecycle/ownership.py": "cluster … already exists in Omni… and …. To take it over as it is, import it: …. "
+    "Otherwise choose another name",
+    "model/reasons.py": "should be a mapping, not …",
+    "omni/status.py": "the connection was refused",
+    "plan/findings.py": 'updating cluster configuration is not allowed: the cluster "…" is locked',
+    "provider/settings.py": "omni:insecureSkipTlsVerify should be true or false",
+}
+
+
+def test_the_page_has_the_texts_of_the_code() -> None:
+    assert filled(TEXT) == TEXT, "run `make args`"
+
+
+def test_every_module_with_errors_is_in_one_list() -> None:
+    assert unlisted(TEXT) == {}
+
+
+@pytest.mark.parametrize("module", KNOWN)
+def test_a_known_error_is_listed(module: str) -> None:
+    assert KNOWN[module] in ERRORS[module]
+
+
+def test_no_help_progress_or_forecast_is_listed() -> None:
+    listed = {text for its in ERRORS.values() for text in its}
+    assert not listed & {
+        "create a project: Pulumi program, ksail.yaml and talos/",
+        "…/… machines connected",
+        "… will leave … and be wiped",
+    }
+
+
+def test_every_list_has_a_cause_and_a_fix() -> None:
+    for section in TEXT.split("\n## ")[1:]:
+        title, _, body = section.partition("\n")
+        prose, mark, listed = body.partition("<!-- texts of ")
+        assert re.search(r"^\*\*Cause:\*\* \S", prose, re.MULTILINE), title
+        assert re.search(r"^\*\*Fix:\*\* \S", prose, re.MULTILINE), title
+        assert mark, title
+        assert listed.count("\n* ") >= 1, title
