@@ -12,14 +12,13 @@ import re
 import sys
 from collections import defaultdict
 from fnmatch import fnmatch
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from list_texts import ERRORS, VALUE, Text, name_called, places, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "messages.md"
 END = "<!-- end -->"
@@ -62,7 +61,6 @@ _FORMAT_OF_TIME = re.compile(r"%[A-Za-z]")
 _LEAST_WORDS = 4  # fewer are a part of a text, such as the name of a thing
 
 
-@cache
 def errors() -> dict[str, list[str]]:
     """The texts of errors of each module, in the order of the code."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
@@ -74,9 +72,8 @@ def errors() -> dict[str, list[str]]:
     return {module: list(its) for module, its in found.items()}
 
 
-def filled(document: str) -> str:
-    """The document with its lists as they should be."""
-    found = errors()
+def filled(document: str, found: Mapping[str, Sequence[str]]) -> str:
+    """The document with its lists as they should be, from the texts of each module."""
 
     def fill(mark: re.Match[str]) -> str:
         listed = [text for module, its in found.items() if _one_of(module, mark[2].split()) for text in its]
@@ -85,10 +82,10 @@ def filled(document: str) -> str:
     return _MARK.sub(fill, document)
 
 
-def unlisted(document: str) -> dict[str, int]:
+def unlisted(document: str, modules: Iterable[str]) -> dict[str, int]:
     """The modules with errors that are not in exactly one list, each with the number of its lists."""
     lists = [mark[2].split() for mark in _MARK.finditer(document)]
-    counts = {module: sum(_one_of(module, each) for each in lists) for module in errors()}
+    counts = {module: sum(_one_of(module, each) for each in lists) for module in modules}
     return {module: count for module, count in counts.items() if count != 1}
 
 
@@ -119,7 +116,7 @@ def _code(text: str) -> str:
 def main() -> int:
     """Write the document, or with `--check` report whether it is as it would be written."""
     document = DOCUMENT.read_text(encoding="utf-8")
-    content = filled(document)
+    content = filled(document, errors())
     if "--check" not in sys.argv[1:]:
         DOCUMENT.write_text(content, encoding="utf-8")
         return 0
