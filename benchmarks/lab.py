@@ -24,6 +24,27 @@ ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
+class Child:
+    """A module that runs in a process of its own.
+
+    Attributes:
+        process: The process.
+        said: The first line that it printed.
+    """
+
+    process: subprocess.Popen[str]
+    said: str
+
+    def ask(self) -> str:
+        """The line that it answers to an empty one."""
+        if self.process.stdin is None or self.process.stdout is None:
+            raise AssertionError("both were asked for")
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline()
+
+
+@dataclass(frozen=True)
 class Omni:
     """An Omni to measure with.
 
@@ -31,14 +52,22 @@ class Omni:
         endpoint: How to reach it.
         key: The service account key.
         process: The ID of its process.
+        link: The link to it; None without one.
     """
 
     endpoint: str
     key: str
     process: int
+    link: Child | None = None
 
     def connect(self) -> Client:
         return connect(Connection(self.endpoint, self.key))
+
+    def received(self) -> int:
+        """The bytes that the link has carried from the simulator so far."""
+        if self.link is None:
+            raise AssertionError("only a link counts bytes")
+        return int(self.link.ask())
 
     def cpu(self) -> float:
         """Seconds of CPU that the simulator has used."""
@@ -50,26 +79,26 @@ class Omni:
 def omni(*, machines: int, round_trip: float = 0.0, speed: str = "fast") -> Iterator[Omni]:
     """A simulated Omni; `round_trip` is that of the link to it, in seconds."""
     with _process("benchmarks.server", str(machines), speed) as server:
-        found = json.loads(server)
+        found = json.loads(server.said)
         here = Omni(found["endpoint"], found["key"], found["process"])
         if not round_trip:
             yield here
             return
         port = here.endpoint.rpartition(":")[2]
         with _process("benchmarks.link", port, str(round_trip)) as link:
-            yield replace(here, endpoint=f"grpc://127.0.0.1:{link.strip()}")
+            yield replace(here, endpoint=f"grpc://127.0.0.1:{link.said.strip()}", link=link)
 
 
 @contextmanager
-def _process(module: str, *arguments: str) -> Iterator[str]:
-    """A module run in a process of its own for the time of the block; yields the first line that it prints."""
+def _process(module: str, *arguments: str) -> Iterator[Child]:
+    """A module run in a process of its own for the time of the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     if process.stdin is None or process.stdout is None:
         raise AssertionError("both were asked for")
     try:
-        yield process.stdout.readline()
+        yield Child(process, process.stdout.readline())
     finally:
         process.stdin.close()
         process.wait(timeout=30)

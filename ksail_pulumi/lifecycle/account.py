@@ -97,6 +97,15 @@ class Reading:
                 if question not in self._answers:
                     self._answers[question] = _Answer(question, question.send(client.state))
 
+    def ask(self, client: Client, question: Question) -> Sequence[Resource]:
+        """The answer to a question, which is sent unless it has been.
+
+        Raises:
+            OmniError: The call failed.
+        """
+        self.send(client, [question])
+        return self.result(client, question)
+
     def result(self, client: Client, question: Question) -> Sequence[Resource]:
         """Wait for the answer to a question that has been sent.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.lifecycle.account import Question
@@ -13,21 +14,24 @@ from ksail_pulumi.omni.resources import (
     LABEL_AVAILABLE,
     LABEL_CONNECTED,
     LABEL_MACHINE,
+    LABEL_MACHINE_SET,
     LABEL_READY_TO_USE,
     LABEL_REPORTING_EVENTS,
     MACHINE_CLASS,
     MACHINE_SET_NODE,
     MACHINE_STATUS,
+    MACHINE_STATUS_LABELS,
     SYS_VERSION,
     TALOS_VERSION,
 )
-from ksail_pulumi.plan.condensed import condensed, first_of_each_kind
+from ksail_pulumi.plan.condensed import Kinds, condensed, labelled
 from ksail_pulumi.plan.parts.table import PARTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ksail_pulumi.model.parse import ClusterSpec
+    from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.reservations import Earlier
 
 CLUSTERS = Question(CLUSTER)
@@ -41,6 +45,7 @@ OF_MACHINES = tuple(Question(part.type, late=part.late) for part in PARTS if par
 _FREE = (LABEL_AVAILABLE, LABEL_CONNECTED, LABEL_READY_TO_USE, LABEL_REPORTING_EVENTS)
 STATUSES = Question(MACHINE_STATUS, keep=condensed)
 FREE_MACHINES = replace(STATUSES, labels=tuple((label, None) for label in _FREE))
+FREE_LABELS = Question(MACHINE_STATUS_LABELS, labels=FREE_MACHINES.labels, late=True, keep=labelled)
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Needed:
         machines: The machines that are named.
         free: How many machines are chosen at most; 0 if no free ones are needed.
         selectors: The selectors by which they are chosen.
+        sets: How many machines each set chooses, by its ID; empty if sets lose the machines that they have.
+        talos: The Talos versions that are asked for; None for one that is not given.
         everything: Whether all machines are read: only to say why too few of them are free.
     """
 
@@ -64,6 +71,8 @@ class Needed:
     machines: frozenset[str] = frozenset()
     free: int = 0
     selectors: frozenset[str] = frozenset()
+    sets: Mapping[str, int] = field(default_factory=dict)
+    talos: frozenset[str | None] = frozenset()
     everything: bool = False
 
     @classmethod
@@ -76,15 +85,19 @@ class Needed:
             replaced: The clusters that a replacement deletes.
         """
         named = [*spec.machines, *(machine for each in spec.machine_sets for machine in each.machines or ())]
-        sets = [*spec.machine_sets, *(each for by in earlier for each in by.spec.machine_sets)]
+        specs = [spec, *(each.spec for each in earlier)]
+        sets = [each for one in specs for each in one.machine_sets]
         wanted = sum(each.wanted or 0 for each in sets)
+        deleted = frozenset([*replaced, *(each.replaced for each in earlier if each.replaced)])
         return cls(
             first=frozenset(each.spec.name for each in earlier) - {spec.name},
-            replaced=frozenset([*replaced, *(each.replaced for each in earlier if each.replaced)]) - {spec.name},
+            replaced=deleted - {spec.name},
             machines=frozenset(named),
             # Named ones may be free, and are not chosen.
             free=wanted + len(named) if wanted else 0,
             selectors=frozenset(each.selector for each in sets if each.selector),
+            sets={} if deleted else {each.id(one.name): each.wanted or 0 for one in specs for each in one.machine_sets},
+            talos=frozenset(one.talos_version for one in specs),
         )
 
     @property
@@ -93,6 +106,11 @@ class Needed:
         if self.everything or not self.machines:
             return []
         return [replace(STATUSES, ids=self.machines), Question(MACHINE_SET_NODE, ids=self.machines)]
+
+    def satisfied(self, nodes: Iterable[Resource]) -> bool:
+        """Whether all sets seem to have their machines. If a plan finds that they do not, all machines are read."""
+        members = Counter(node.labels.get(LABEL_MACHINE_SET) for node in nodes if not node.tearing_down)
+        return bool(self.sets) and all(members[each] >= wanted for each, wanted in self.sets.items())
 
     def of_account(self, *, shared: bool) -> list[Question]:
         """Questions for other clusters and free machines.
@@ -106,7 +124,7 @@ class Needed:
             return [STATUSES, Question(MACHINE_SET_NODE), *clusters]
         nodes = [Question(MACHINE_SET_NODE, clusters=each) for each in _groups(others, apart=shared)]
         statuses = [replace(STATUSES, clusters=each) for each in _groups(self.replaced, apart=shared)]
-        free = FREE_MACHINES if shared else replace(FREE_MACHINES, keep=first_of_each_kind(self.free, self.selectors))
+        free = FREE_LABELS if shared else replace(FREE_MACHINES, keep=Kinds(self.free, self.selectors).first)
         return [*clusters, *nodes, *statuses, *([free] if self.free else [])]
 
 

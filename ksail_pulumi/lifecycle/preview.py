@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.errors import ForeignClusterError
@@ -11,7 +10,7 @@ from ksail_pulumi.lifecycle.account import Reading
 from ksail_pulumi.lifecycle.needed import CLUSTERS, Needed
 from ksail_pulumi.lifecycle.ownership import refuse_existing, refuse_lost
 from ksail_pulumi.lifecycle.patch_checks import PatchChecks
-from ksail_pulumi.lifecycle.snapshot import has_extensions, take_snapshot, with_extensions
+from ksail_pulumi.lifecycle.snapshot import UNCHANGED, has_extensions, take_snapshot, with_extensions
 from ksail_pulumi.plan.findings import findings
 from ksail_pulumi.plan.machine_class import with_declared
 from ksail_pulumi.plan.ownership import Creation
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 
 AFTER_BACKUP = ", after a backup of etcd"
-
-NO_LABELS: Mapping[str, Mapping[str, str | None]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def preview(
     replaced: Sequence[Replacement] = (),
     earlier: Sequence[Earlier] = (),
     classes: Sequence[DeclaredClass] = (),
-    labels: Mapping[str, Mapping[str, str | None]] = NO_LABELS,
+    labels: Mapping[str, Mapping[str, str | None]] = UNCHANGED,
     reading: Reading | None = None,
 ) -> Findings:
     """What Omni will refuse, what will block, and what will change.
@@ -99,11 +96,12 @@ def preview(
             needed,
             extensions_of=spec.talos_version if has_extensions(spec) else None,
             reading=reading,
+            labels=labels,
             backups=bool(spec.backup_before),
             members=_may_upgrade(spec, previous, adopt=adopt),
         )
         known_classes, uncertain = with_declared(snapshot.machine_classes or (), classes)
-        snapshot = replace(snapshot, machine_classes=known_classes).relabelled(labels)
+        snapshot = replace(snapshot, machine_classes=known_classes)
         reservations = reserve(earlier, snapshot)
         lines = [_replaces(each, snapshot, mark, adopt=adopt) for each in replaced]
         if not adopt:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.lifecycle.account import Question, Reading
+from ksail_pulumi.lifecycle.free_machines import with_free_machines
 from ksail_pulumi.lifecycle.needed import (
     FEATURES,
     MACHINE_CLASSES,
@@ -26,16 +28,17 @@ from ksail_pulumi.omni.resources import (
     KUBERNETES_UPGRADE_STATUS,
     MACHINE_SET_NODE,
     MACHINE_STATUS,
+    MACHINE_STATUS_LABELS,
     TALOS_EXTENSIONS,
 )
 from ksail_pulumi.plan.backups import OVERALL_STATUS_ID
 from ksail_pulumi.plan.parts.table import PARTS
 from ksail_pulumi.plan.planning import cluster_versions
-from ksail_pulumi.plan.snapshot import Snapshot
+from ksail_pulumi.plan.snapshot import Snapshot, relabelled
 from ksail_pulumi.problems import InvalidCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.omni.client import Client
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 _PARTS = tuple(part for part in PARTS if part.type not in (CLUSTER, MACHINE_SET_NODE) and not part.of_machine)
 _OF_ID = (CLUSTER, KUBERNETES_UPGRADE_STATUS, CLUSTER_CONFIG_VERSION, CLUSTER_UUID, CLUSTER_BOOTSTRAP_STATUS)
 NOTHING_ELSE = Needed()
+UNCHANGED: Mapping[str, Mapping[str, str | None]] = MappingProxyType({})
 
 
 def take_snapshot(
@@ -53,6 +57,7 @@ def take_snapshot(
     *,
     extensions_of: str | None = None,
     reading: Reading | None = None,
+    labels: Mapping[str, Mapping[str, str | None]] = UNCHANGED,
     backups: bool = False,
     members: bool = False,
 ) -> Snapshot:
@@ -64,6 +69,7 @@ def take_snapshot(
         needed: The other machines and clusters to read.
         extensions_of: The Talos version whose system extensions are also read.
         reading: A reading of what belongs to no single cluster. Default: a new one.
+        labels: The labels of machines that change before the cluster does, by the machine's ID; None removes one.
         backups: Whether Omni's status of backups is also read.
         members: Whether the statuses of the cluster's machines are also read.
 
@@ -71,9 +77,10 @@ def take_snapshot(
         OmniError: A call failed.
     """
     extensions = [Question(TALOS_EXTENSIONS, id=extensions_of)] if extensions_of else []
+    of_account = reading or Reading()
     account = _Answers(
         client,
-        reading or Reading(),
+        of_account,
         [
             *(TALOS_VERSIONS, MACHINE_CLASSES, FEATURES, VERSION, MACHINE_PATCHES, *OF_MACHINES, *extensions),
             *needed.of_account(shared=reading is not None),
@@ -87,7 +94,7 @@ def take_snapshot(
     machines = [replace(STATUSES, clusters=here), Question(MACHINE_SET_NODE, clusters=here)]
     own = _Answers(client, Reading(), [*of_id, *parts, *overall, *statuses, *machines, *needed.own])
     nodes = _distinct([*own.of(MACHINE_SET_NODE), *account.of(MACHINE_SET_NODE)])
-    return Snapshot(
+    snapshot = Snapshot(
         resources=[
             *own.of(CLUSTER),
             *(node for node in nodes if node.cluster == name),
@@ -110,6 +117,9 @@ def take_snapshot(
         backups=own.one(ETCD_BACKUP_OVERALL_STATUS),
         members=own.of(CLUSTER_MACHINE_STATUS),
     )
+    free = account.of(MACHINE_STATUS_LABELS)
+    snapshot = with_free_machines(snapshot, free, needed, client, of_account, labels=labels)
+    return replace(snapshot, statuses=relabelled(snapshot.statuses, labels))
 
 
 class _Answers:

@@ -87,6 +87,8 @@ NODE_FORCE_DESTROY_REQUEST = _type("NodeForceDestroyRequests", specs_pb2.NodeFor
 
 MACHINE = _type("Machines", specs_pb2.MachineSpec)
 MACHINE_STATUS = _type("MachineStatuses", specs_pb2.MachineStatusSpec)
+MACHINE_STATUS_LABELS = _type("MachineStatusLabels", specs_pb2.MachineRequestSetStatusSpec)
+"""The labels of MachineStatuses, with an empty spec: an eighth of the bytes."""
 CLUSTER_STATUS = _type("ClusterStatuses", specs_pb2.ClusterStatusSpec)
 CLUSTER_MACHINE = _type("ClusterMachines", specs_pb2.ClusterMachineSpec)
 CLUSTER_MACHINE_STATUS = _type("ClusterMachineStatuses", specs_pb2.ClusterMachineStatusSpec)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.model.selectors import parse_selector
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.plan.machines import version_conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from ksail_pulumi.omni.resources import Resource
 
@@ -20,14 +21,28 @@ _DECIDING = (
     omni.LABEL_CLUSTER,
     omni.LABEL_INVALID_STATE,
     omni.LABEL_NO_MANUAL_ALLOCATION,
-    omni.LABEL_TALOS_VERSION,
-    omni.LABEL_INSTALLED,
 )
 
 
 def condensed(statuses: Iterable[Resource]) -> list[Resource]:
     """The `MachineStatuses`, with the fields that a plan uses."""
     return list(map(_condensed, statuses))
+
+
+def labelled(resources: Iterable[Resource]) -> list[Resource]:
+    """The `MachineStatusLabels` as `MachineStatuses`, of which only the labels are known."""
+    nothing = specs_pb2.MachineStatusSpec()
+    shared: dict[frozenset[tuple[str, str]], Mapping[str, str]] = {}
+    return [
+        replace(
+            each,
+            type=omni.MACHINE_STATUS,
+            spec=nothing,
+            labels=shared.setdefault(frozenset(each.labels.items()), each.labels),
+            finalizers=(),
+        )
+        for each in resources
+    ]
 
 
 def _condensed(status: Resource) -> Resource:
@@ -39,33 +54,76 @@ def _condensed(status: Resource) -> Resource:
     return replace(status, spec=spec, labels=labels, annotations={}, finalizers=())
 
 
-def first_of_each_kind(number: int, selectors: Collection[str]) -> Callable[[Iterable[Resource]], list[Resource]]:
-    """Keeps machines that are alternatives to each other only up to a number: the first ones by ID, which are chosen.
+class Kinds:
+    """Sorts machines into kinds whose machines are alternatives to each other: of each, the first by ID are chosen."""
 
-    Args:
-        number: How many are chosen altogether.
-        selectors: The selectors by which they are chosen.
-    """
-    parsed = [parse_selector(selector) for selector in sorted(selectors)]
+    def __init__(self, number: int, selectors: Collection[str]) -> None:
+        """Prepare.
 
-    def kind(status: Resource) -> tuple[object, ...]:
-        """What decides whether a machine can be chosen."""
-        spec, labels = status.spec, status.labels
+        Args:
+            number: How many machines are chosen altogether.
+            selectors: The selectors by which they are chosen.
+        """
+        self._number = number
+        self._selectors = [parse_selector(selector) for selector in sorted(selectors)]
+
+    def first(self, statuses: Iterable[Resource]) -> list[Resource]:
+        """As many machines of each kind as are chosen, with the fields that a plan uses."""
+        return list(map(_condensed, self._first(statuses)))
+
+    def candidates(self, labelled: Iterable[Resource], talos: Collection[str]) -> list[Resource]:
+        """The machines that can be chosen, as far as labels show it.
+
+        Args:
+            labelled: Free machines, of which only the labels are known.
+            talos: The Talos versions of the clusters.
+        """
+        found: list[Resource] = []
+        numbers: Counter[tuple[object, ...]] = Counter()
+        conflicts: dict[tuple[object, ...], bool] = {}
+        for status in labelled:
+            version = _version_labels(status)
+            if version not in conflicts:
+                conflicts[version] = any(version_conflict(status, each) for each in talos)
+            if conflicts[version]:
+                # A machine in agent mode can join in spite of its version, and labels do not show the mode.
+                found.append(status)
+                continue
+            kind = self._by_labels(status)
+            numbers[kind] += 1
+            if numbers[kind] <= self._number:
+                found.append(status)
+        return found
+
+    def confirmed(self, candidates: Iterable[Resource], statuses: Iterable[Resource]) -> bool:
+        """Whether the statuses show the candidates as their labels do. If not, others may have to be chosen."""
+
+        def deciding(status: Resource) -> tuple[object, ...]:
+            return (status.id, *self._by_labels(status), *_version_labels(status))
+
+        return set(map(deciding, candidates)) <= set(map(deciding, statuses))
+
+    def _first(self, statuses: Iterable[Resource]) -> Iterator[Resource]:
+        found: Counter[tuple[object, ...]] = Counter()
+        for status in statuses:
+            spec = status.spec
+            version = (*_version_labels(status), spec.talos_version, spec.schematic.in_agent_mode)
+            kind = (*self._by_labels(status), *version)
+            found[kind] += 1
+            if found[kind] <= self._number:
+                yield status
+
+    def _by_labels(self, status: Resource) -> tuple[object, ...]:
+        """What decides whether a machine can be chosen, its version aside; without a spec, that of a free one."""
+        labels = status.labels
         return (
-            *(selector.matches(labels) for selector in parsed),
+            *(selector.matches(labels) for selector in self._selectors),
             *(labels.get(label) for label in _DECIDING),
-            spec.talos_version,
-            spec.schematic.in_agent_mode,
-            spec.cluster,
+            status.spec.cluster,
             status.tearing_down,
         )
 
-    def kept(statuses: Iterable[Resource]) -> Iterator[Resource]:
-        found: Counter[tuple[object, ...]] = Counter()
-        for status in statuses:
-            its = kind(status)
-            found[its] += 1
-            if found[its] <= number:
-                yield _condensed(status)
 
-    return lambda statuses: list(kept(statuses))
+def _version_labels(status: Resource) -> tuple[object, ...]:
+    """What decides which Talos versions a machine can get."""
+    return status.labels.get(omni.LABEL_TALOS_VERSION), status.labels.get(omni.LABEL_INSTALLED)

@@ -81,12 +81,6 @@ class Snapshot:
             members=[],
         )
 
-    def relabelled(self, labels: Mapping[str, Mapping[str, str | None]]) -> Snapshot:
-        """The same once these labels of machines have been changed, by the machine's ID; None removes one."""
-        if not labels:
-            return self
-        return replace(self, statuses=[_relabelled(each, labels.get(each.id, {})) for each in self.statuses])
-
     def machines_of(self, cluster: str) -> list[str]:
         """IDs of the machines of a cluster."""
         return sorted(node.id for node in self.nodes if node.cluster == cluster)
@@ -124,6 +118,13 @@ class Snapshot:
     def machine_names(self, machines: Sequence[str]) -> str:
         """The names of machines, the first few of many."""
         return listing.names(sorted(self.machine_name(machine) for machine in machines))
+
+
+def relabelled(statuses: Sequence[Resource], labels: Mapping[str, Mapping[str, str | None]]) -> Sequence[Resource]:
+    """The statuses once these labels of machines have been changed, by the machine's ID; None removes one."""
+    return (
+        [_relabelled(each, labels[each.id]) if each.id in labels else each for each in statuses] if labels else statuses
+    )
 
 
 def _relabelled(status: Resource, labels: Mapping[str, str | None]) -> Resource:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ksail_pulumi import listing
 from ksail_pulumi.model.versions import ParsedVersion, Versions, newest, parse_version
-from ksail_pulumi.problems import invalid
+from ksail_pulumi.problems import InvalidCluster, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from ksail_pulumi.model.cluster import ClusterSpec
     from ksail_pulumi.omni.resources import Resource
@@ -112,3 +113,21 @@ def _distance(one: ParsedVersion, other: ParsedVersion) -> tuple[int, int, int]:
     minor = abs(one.minor - other.minor) if one.major == other.major else 0
     patch = abs(one.patch - other.patch) if one.line == other.line else 0
     return abs(one.major - other.major), minor, patch
+
+
+def possible_talos(
+    wanted: Collection[str | None], clusters: Iterable[Resource], talos_versions: Sequence[Resource]
+) -> set[str]:
+    """The Talos versions that clusters may get.
+
+    Args:
+        wanted: What was asked for; None where nothing was.
+        clusters: The clusters that exist.
+        talos_versions: Omni's `TalosVersions`.
+    """
+    found = {version for version in wanted if version is not None}
+    if None in wanted:
+        found.update(cluster.spec.talos_version for cluster in clusters)
+        with suppress(InvalidCluster):
+            found.add(resolve_versions(None, None, talos_versions).talos)
+    return found

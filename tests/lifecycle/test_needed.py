@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pytest
 
 from ksail_pulumi.errors import NotEnoughMachinesError
+from ksail_pulumi.lifecycle.account import Reading
 from ksail_pulumi.lifecycle.needed import Needed
-from ksail_pulumi.lifecycle.snapshot import take_snapshot
+from ksail_pulumi.lifecycle.snapshot import UNCHANGED, take_snapshot
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import Client, connect
-from ksail_pulumi.omni.resources import MACHINE_STATUS
+from ksail_pulumi.omni.resources import LABEL_CLUSTER, MACHINE_STATUS
 from ksail_pulumi.plan.reservations import Earlier
 from ksail_pulumi.plan.snapshot import Snapshot
 from ksail_pulumi.simulator.server import Simulator
@@ -20,6 +22,7 @@ from ksail_pulumi.simulator.server import Simulator
 from .conftest import Lab
 
 FREE = 3
+MANY = 80
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +83,54 @@ def test_without_enough_free_machines_all_are_counted(client: Client) -> None:
     with pytest.raises(NotEnoughMachinesError, match=r"need 9, got 3 .*allocated to cluster large") as caught:
         lab.create(workers=8)
     assert "1 allocated to cluster small" in str(caught.value)
+
+
+@pytest.fixture
+def roomy() -> Iterator[tuple[Simulator, Client]]:
+    """An Omni with many free machines, and a client of it."""
+    with Simulator(machines=MANY) as omni:
+        found = connect(Connection(omni.endpoint, omni.service_account_key))
+        yield omni, found
+        found.close()
+
+
+def checked(client: Client, labels: Mapping[str, Mapping[str, str | None]] = UNCHANGED, **inputs: object) -> list[str]:
+    """The machines that a check reads."""
+    spec = parse_cluster({"name": "west", **inputs})
+    found = take_snapshot(client, "west", Needed.by(spec), reading=Reading(), labels=labels)
+    return [each.id for each in found.statuses]
+
+
+def test_a_check_reads_of_many_free_machines_the_first_ones(roomy: tuple[Simulator, Client]) -> None:
+    _, client = roomy
+    machines = sorted(each.id for each in client.state.list(MACHINE_STATUS))
+
+    assert checked(client, workers=2) == machines[:32]
+    assert checked(client, workers=40) == machines  # most of them: one call by their labels
+
+
+def test_a_check_reads_the_machines_that_will_match_a_selector(roomy: tuple[Simulator, Client]) -> None:
+    _, client = roomy
+    last = max(each.id for each in client.state.list(MACHINE_STATUS))
+    inputs = {"controlPlane": {"count": 1, "selector": "rack = 7"}}
+
+    assert last not in checked(client, **inputs)
+    assert last in checked(client, {last: {"rack": "7"}}, **inputs)
+
+
+def test_a_check_reads_all_free_machines_if_labels_and_statuses_differ(roomy: tuple[Simulator, Client]) -> None:
+    omni, client = roomy
+    first, *others = sorted(each.id for each in client.state.list(MACHINE_STATUS))
+    taken = {LABEL_CLUSTER: "east"}
+    omni.store.edit(MACHINE_STATUS, first, lambda status: replace(status, labels=taken))
+
+    assert checked(client, workers=2) == others
+
+
+def test_a_check_of_a_cluster_that_has_its_machines_reads_no_free_ones(roomy: tuple[Simulator, Client]) -> None:
+    _, client = roomy
+    lab = Lab(client, "west")
+    lab.create(workers=1)
+
+    assert len(checked(client, workers=1)) == 2
+    assert len(checked(client, workers=2)) == 2 + 32

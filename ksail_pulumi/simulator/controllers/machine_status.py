@@ -25,6 +25,7 @@ from ksail_pulumi.omni.resources import (
     MACHINE_LABELS,
     MACHINE_SET_NODE,
     MACHINE_STATUS,
+    MACHINE_STATUS_LABELS,
     PREFIX,
     Resource,
     ResourceType,
@@ -89,8 +90,18 @@ def _join(runtime: Runtime, machine: EmulatedMachine) -> None:
     labels = {PREFIX + "address": machine.address}
     known = Resource(MACHINE, machine.id, spec, labels, finalizers=MACHINE_HOLDERS)
     runtime.store.create(known, owner="MachineController")
-    status = machine_status(runtime, machine)
-    runtime.store.create(status, owner=status.owner)
+    _put(runtime, machine_status(runtime, machine))
+
+
+def _put(runtime: Runtime, status: Resource) -> None:
+    """Write a MachineStatus and the resource that has only its labels.
+
+    In Omni the labels follow milliseconds later. Here they come first: a client that has seen the status finds them.
+    """
+    spec = specs_pb2.MachineRequestSetStatusSpec()
+    owner = f"LabelsExtractor[{MACHINE_STATUS.name}]"
+    runtime.store.put(Resource(MACHINE_STATUS_LABELS, status.id, spec, status.labels, owner=owner))
+    runtime.store.put(status)
 
 
 def machine_status(runtime: Runtime, machine: EmulatedMachine) -> Resource:
@@ -237,7 +248,7 @@ class MachineStatus(Controller):
         wanted = machine_status(self.runtime, machine)
         wanted.spec.initial_talos_version = current.spec.initial_talos_version
         wanted.spec.schematic.initial_schematic = current.spec.schematic.initial_schematic
-        self.runtime.store.put(wanted)
+        _put(self.runtime, wanted)
         spec = specs_pb2.MachineSpec(management_address=machine.address, connected=wanted.spec.connected)
         known = self.runtime.find(MACHINE, key)
         if known is not None and not known.tearing_down:
@@ -271,7 +282,10 @@ class MachineRemoval(Controller):
         if self.runtime.find(CLUSTER_MACHINE, key) is not None:
             return
         for resource_type in (MACHINE_STATUS, MACHINE):
-            if not self.runtime.dispose(resource_type, key):
+            gone = self.runtime.dispose(resource_type, key)
+            if (labels := self.runtime.find(MACHINE_STATUS_LABELS, key)) is not None:
+                self.runtime.destroy(labels)
+            if not gone:
                 self.enqueue(key, self.runtime.timings.link)
                 return
         if link.finalizers:
