@@ -51,7 +51,11 @@ def run(options: argparse.Namespace) -> int:
         requirement=installed.line,
     )
     check_project(project)
-    written = write_files(project_files(project), folder, force=options.force)
+    files = project_files(project)
+    if (folder / "ksail.yaml").exists() and not options.force:
+        # The patches belong to the ksail.yaml that is kept: one more would change its cluster.
+        files = {name: text for name, text in files.items() if not name.startswith("talos/")}
+    written = write_files(files, folder, force=options.force)
     for name, new in written.items():
         done = f"wrote {folder / name}" if new else f"kept  {folder / name} (--force overwrites it)"
         print(done, file=sys.stderr)

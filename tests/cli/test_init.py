@@ -140,6 +140,15 @@ def test_existing_files_are_kept_unless_forced(tmp_path, capsys):
     assert (tmp_path / "ksail.yaml").read_text() != "mine\n"
 
 
+def test_a_project_of_ksail_gets_no_patches(tmp_path, capsys):
+    (tmp_path / "ksail.yaml").write_text("apiVersion: ksail.io/v1alpha1\n")
+    assert main(["init", "--output", str(tmp_path), "--name", "shop"]) == 0
+    assert (tmp_path / "__main__.py").exists()
+    assert not (tmp_path / "talos").exists()
+    assert main(["init", "--output", str(tmp_path), "--name", "shop", "--force"]) == 0
+    assert (tmp_path / "talos").exists()
+
+
 def test_a_virtual_environment_beside_the_project_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "own venv"))
     assert main(["init", *SEED, "--output", str(tmp_path / "deep" / "project")]) == 0
