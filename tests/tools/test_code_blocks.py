@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -15,6 +17,9 @@ from ksail_pulumi.cli import app
 from ksail_pulumi.formats.either import load_either
 from tests.tools.blocks import Block, blocks, commands
 from tools.documents import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ELSEWHERE: dict[tuple[str, str], str] = {}
 """Blocks in other languages: the document and the language, and the test that runs or checks them."""
@@ -50,6 +55,11 @@ OTHERS = {
 }
 """Commands of others, with their subcommands that the documents use."""
 
+PROJECT = {"name", "description", "runtime", "plugins", "packages", "config", "resources", "outputs", "variables"}
+"""The fields of a Pulumi.yaml."""
+
+SCHEMA = json.loads((ROOT / "ksail_pulumi" / "provider" / "plugin" / "schema.json").read_text())
+
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
@@ -80,8 +90,10 @@ def test_the_python_blocks_pass_mypy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
 def test_a_yaml_block_is_read(block: Block, tmp_path: Path) -> None:
-    if _names(block) >= {"name", "runtime"}:
-        return  # a Pulumi.yaml, which only Pulumi reads
+    if (names := _names(block)) >= {"name", "runtime"}:
+        assert names <= PROJECT
+        assert list(_unknown_inputs(yaml.safe_load(block.text))) == []
+        return
     file = tmp_path / "cluster.yaml"
     file.write_text(textwrap.dedent(block.text))
     for path in re.findall(r"file: (\S+)", block.text):
@@ -96,6 +108,40 @@ def test_the_commands_exist(block: Block) -> None:
     assert found
     for command in found:
         _check(command)
+
+
+def test_an_unknown_input_in_pulumi_yaml_is_found() -> None:
+    program = (ROOT / "examples" / "pulumi-yaml" / "Pulumi.yaml").read_text()
+    assert list(_unknown_inputs(yaml.safe_load(program))) == []
+    program = program.replace("workers: ${", "worker: ${").replace("inline:", "inlined:")
+    assert list(_unknown_inputs(yaml.safe_load(program))) == ["worker", "inlined"]
+
+
+def _unknown_inputs(program: dict[str, Any]) -> Iterator[str]:
+    """The names in the resources of a program in Pulumi YAML that are no inputs."""
+    for resource in program.get("resources", {}).values():
+        package, *_, name = resource["type"].split(":")
+        assert package == SCHEMA["name"]
+        inputs = SCHEMA["resources"][f"{package}:index:{name}"]["inputProperties"]
+        yield from _unknown(resource.get("properties", {}), inputs)
+
+
+def _unknown(given: dict[str, Any], fields: dict[str, Any]) -> Iterator[str]:
+    for name, value in given.items():
+        if name not in fields:
+            yield name
+            continue
+        shapes = fields[name].get("oneOf", [fields[name]])
+        items = value if isinstance(value, list) else [value]
+        inner = {
+            field: shape
+            for each in shapes
+            for reference in re.findall(r"#/types/([\w:]+)", json.dumps(each.get("items", each)))
+            for field, shape in SCHEMA["types"][reference].get("properties", {}).items()
+        }
+        for item in items:
+            if inner and isinstance(item, dict):
+                yield from _unknown(item, inner)
 
 
 def _elsewhere(block: Block) -> bool:
