@@ -56,7 +56,8 @@ def main() -> int:
     if done.returncode:
         return done.returncode
     found = loaded_from_elsewhere()
-    print(*found, sep="\n", file=sys.stderr)
+    for each in found:
+        print(f"{each}: is on another server", file=sys.stderr)
     return 1 if found else 0
 
 
