@@ -11,6 +11,7 @@ from ksail_pulumi.lifecycle.backup_first import back_up_before_deletion
 from ksail_pulumi.lifecycle.cut_off import connected, remove_machine
 from ksail_pulumi.lifecycle.needed import OF_MACHINES
 from ksail_pulumi.lifecycle.ownership import refuse_locked_deletion, refuse_lost
+from ksail_pulumi.lifecycle.waiting.asking import ask
 from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
 from ksail_pulumi.lifecycle.waiting.progress import describe_deletion
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
@@ -19,22 +20,23 @@ from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_BOOTSTRAP_STATUS,
     CLUSTER_DESTROY_STATUS,
-    CLUSTER_MACHINE_STATUS,
     CLUSTER_UUID,
     LABEL_CLUSTER,
+    LABEL_CONNECTED,
     MACHINE_SET_NODE,
     MACHINE_STATUS,
+    MACHINE_STATUS_LABELS,
     machine_name,
 )
 from ksail_pulumi.plan.diff import release
 from ksail_pulumi.plan.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ksail_pulumi.lifecycle.identity import Identity
     from ksail_pulumi.lifecycle.session import Session
-    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.omni.resources import Resource, ResourceType
     from ksail_pulumi.omni.state import State
     from ksail_pulumi.omni.watch import WatchEvent
     from ksail_pulumi.plan.ownership import OwnershipMark
@@ -45,7 +47,9 @@ _NEXT_STEP = (
     "Omni continues the deletion. Run `pulumi destroy` again to wait for it, or `pulumi refresh` "
     "before the next `pulumi up`"
 )
-_WATCHED = (CLUSTER, CLUSTER_DESTROY_STATUS, CLUSTER_MACHINE_STATUS, MACHINE_STATUS)
+_OF_MACHINES = (MACHINE_STATUS_LABELS, MACHINE_STATUS)
+_CUT_OFF = (LABEL_CONNECTED,)
+"""The label that a machine lacks which Omni cannot reach."""
 
 
 def delete(
@@ -78,7 +82,7 @@ def delete(
     state = session.client.state
     find, find_uuid = state.start_find(CLUSTER, name), state.start_find(CLUSTER_UUID, name)
     bootstrap = state.start_find(CLUSTER_BOOTSTRAP_STATUS, name)
-    machines = state.start_list(MACHINE_STATUS, {LABEL_CLUSTER: name})
+    cut_off = state.start_list(MACHINE_STATUS, {LABEL_CLUSTER: name}, without=_CUT_OFF)
     of_machines = [(question, question.send(state)) for question in OF_MACHINES]
     cluster, uuid = find.result(), find_uuid.result()
     kept = [resource for question, call in of_machines for resource in question.answer(call)]
@@ -92,7 +96,7 @@ def delete(
         refuse_locked_deletion(cluster)
         with writing(session.client):
             if on_disconnected == "fail":
-                _refuse_cut_off(name, machines.result())
+                _refuse_cut_off(name, cut_off.result())
             if backup_first and not cluster.tearing_down:
                 found = Snapshot(resources=[cluster], cluster_uuid=uuid, bootstrap_status=bootstrap.result())
                 back_up_before_deletion(found, session)
@@ -102,10 +106,9 @@ def delete(
             _release(kept, name, identity.mark, state)
 
 
-def _refuse_cut_off(name: str, machines: Iterable[Resource]) -> None:
-    cut_off = [machine for machine in machines if not connected(machine)]
-    if cut_off:
-        raise LifecycleError(_cut_off_text(name, cut_off))
+def _refuse_cut_off(name: str, machines: Sequence[Resource]) -> None:
+    if machines:
+        raise LifecycleError(_cut_off_text(name, map(machine_name, machines)))
 
 
 def _take_down(cluster: Resource, session: Session, on_disconnected: OnDisconnected) -> None:
@@ -123,10 +126,21 @@ def _take_down(cluster: Resource, session: Session, on_disconnected: OnDisconnec
 
 
 def _wait_until_deleted(name: str, session: Session, on_disconnected: OnDisconnected) -> None:
+    # The labels of a machine are an eighth of its status, and change less often. They follow it, so a machine that has
+    # lost the label of the cluster there has left. One that is removed from Omni loses its labels first.
     view = ClusterView(name)
-    condition = _Deletion(view, session.grace if on_disconnected == "fail" else None)
-    remover = _Remover(session.client.state) if on_disconnected == "remove" else None
+    for kind in _OF_MACHINES:
+        condition = _Deletion(view, kind, session, session.grace if on_disconnected == "fail" else None)
+        _follow(condition, view, session, _Remover(session.client.state) if on_disconnected == "remove" else None)
+        if condition.certain:
+            break
+    if condition.replaced:
+        session.warn(
+            f"cluster {name!r} was deleted, and someone has created another cluster with the same name in the meantime"
+        )
 
+
+def _follow(condition: _Deletion, view: ClusterView, session: Session, remover: _Remover | None) -> None:
     def react(event: WatchEvent) -> None:
         condition.take(event)
         if remover is not None and event.resource is not None and event.kind != "destroyed":
@@ -136,27 +150,32 @@ def _wait_until_deleted(name: str, session: Session, on_disconnected: OnDisconne
         session,
         view,
         condition,
-        queries(name, _WATCHED),
+        queries(view.cluster, (CLUSTER, CLUSTER_DESTROY_STATUS, condition.kind)),
         describe=lambda: _describe(view, condition),
-        awaited=lambda: Awaited(leaving={machine.id for machine in view.all(MACHINE_STATUS)}),
+        awaited=lambda: Awaited(leaving={machine.id for machine in view.all(condition.kind)}),
         waiting_for="is not deleted",
         react=react,
     )
-    if condition.replaced:
-        session.warn(
-            f"cluster {name!r} was deleted, and someone has created another cluster with the same name in the meantime"
-        )
 
 
 class _Deletion:
-    """Reached once the cluster is gone and no machine has its label."""
+    """Reached once the cluster is gone and no machine has its label.
 
-    def __init__(self, view: ClusterView, grace: float | None) -> None:
+    Attributes:
+        kind: The resources of machines that are watched: their statuses, or the labels of these.
+        certain: Whether the statuses can have no label where the labels have none.
+    """
+
+    def __init__(self, view: ClusterView, kind: ResourceType, session: Session, grace: float | None) -> None:
+        self.kind = kind
+        self.certain = True
         self._view = view
+        self._session = session
         self._grace = grace
         self._since: float | None = None
         self._cut_off_since: dict[str, float] = {}
-        self.cut_off: dict[str, Resource] = {}
+        self._cut_off: set[str] = set()
+        self._names: dict[str, str] = {}
 
     @property
     def replaced(self) -> bool:
@@ -165,21 +184,34 @@ class _Deletion:
         return cluster is not None and not cluster.tearing_down
 
     def take(self, event: WatchEvent) -> None:
-        """Record a machine that loses or regains its connection."""
+        """Record a machine that loses or regains its connection, or is gone with the label of the cluster."""
         machine = event.resource
-        if machine is None or machine.type != MACHINE_STATUS:
+        if event.query.type != self.kind:
             return
-        if event.kind == "destroyed" or connected(machine):
-            self.cut_off.pop(machine.id, None)
+        if machine is None:
+            self.certain = self.certain and (event.kind != "resync" or self.kind == MACHINE_STATUS)
+        elif event.kind == "destroyed" or connected(machine):
+            self._cut_off.discard(machine.id)
+            removed = event.kind == "destroyed" and machine.cluster == self._view.cluster
+            self.certain = self.certain and (not removed or self.kind == MACHINE_STATUS)
         else:
-            self.cut_off[machine.id] = machine
+            self._cut_off.add(machine.id)
+
+    @property
+    def cut_off(self) -> list[str]:
+        """The names of machines without a connection."""
+        unknown = sorted(self._cut_off - self._names.keys())
+        if unknown:
+            found = ask([(MACHINE_STATUS, machine) for machine in unknown], self._session.client)
+            self._names |= {machine.id: machine_name(machine) for machine in found}
+        return [self._names.get(machine, machine) for machine in self._cut_off]
 
     def observe(self, now: float) -> None:
-        gone = self._view.synced((CLUSTER, MACHINE_STATUS)) and (
-            self.replaced or (self._view.one(CLUSTER) is None and not self._view.count(MACHINE_STATUS))
+        gone = self._view.synced((CLUSTER, self.kind)) and (
+            self.replaced or (self._view.one(CLUSTER) is None and not self._view.count(self.kind))
         )
         self._since = (self._since or now) if gone else None
-        self._cut_off_since = {key: self._cut_off_since.get(key, now) for key in self.cut_off}
+        self._cut_off_since = {key: self._cut_off_since.get(key, now) for key in self._cut_off}
 
     def done_at(self) -> float | None:
         return self._since
@@ -191,7 +223,7 @@ class _Deletion:
 
     def final_failures(self, now: float) -> list[str]:
         due = self.failed_at()
-        return [_cut_off_text(self._view.cluster, self.cut_off.values())] if due is not None and due <= now else []
+        return [_cut_off_text(self._view.cluster, self.cut_off)] if due is not None and due <= now else []
 
 
 class _Remover:
@@ -202,10 +234,13 @@ class _Remover:
         self._removed: set[str] = set()
 
     def look_at(self, resource: Resource) -> None:
-        if resource.type != MACHINE_STATUS or connected(resource) or resource.id in self._removed:
+        if resource.type not in _OF_MACHINES or connected(resource) or resource.id in self._removed:
             return
-        self._removed.add(resource.id)
-        remove_machine(resource.id, self._state)
+        # The labels may be older than the status.
+        status = self._state.find(MACHINE_STATUS, resource.id)
+        if status is not None and not connected(status):
+            self._removed.add(resource.id)
+            remove_machine(resource.id, self._state)
 
 
 def _release(resources: Iterable[Resource], name: str, mark: OwnershipMark, state: State) -> None:
@@ -224,16 +259,16 @@ def _release(resources: Iterable[Resource], name: str, mark: OwnershipMark, stat
 
 def _describe(view: ClusterView, condition: _Deletion) -> str:
     text = describe_deletion(view)
-    if condition.cut_off:
-        text += f", waiting for machines that are not connected to Omni: {_named(condition.cut_off.values())}"
+    if cut_off := condition.cut_off:
+        text += f", waiting for machines that are not connected to Omni: {_named(cut_off)}"
     return text
 
 
-def _named(machines: Iterable[Resource]) -> str:
-    return listing.names(sorted(map(machine_name, machines)))
+def _named(machines: Iterable[str]) -> str:
+    return listing.names(sorted(machines))
 
 
-def _cut_off_text(cluster: str, machines: Iterable[Resource]) -> str:
+def _cut_off_text(cluster: str, machines: Iterable[str]) -> str:
     return (
         f"cluster {cluster!r} cannot be deleted: Omni cannot wipe machines that are not connected: {_named(machines)}. "
         "Connect them, or set onDelete.disconnectedMachines to 'wait' to wait for them, or to 'remove' to remove them "

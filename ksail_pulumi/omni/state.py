@@ -123,14 +123,15 @@ class State:
         self,
         type: ResourceType,
         *labels: Mapping[str, str | None],
+        without: Collection[str] = (),
         ids: Collection[str] | None = None,
         keep: Callable[[Iterable[Resource]], Resources] = _all,
     ) -> Call[Resources]:
         """Start to read all resources that have all labels of one of the mappings, and one of the IDs, ordered by ID.
 
-        `keep` gets them one by one as they arrive.
+        None of the labels `without` is on them. `keep` gets them one by one as they arrive.
         """
-        options = state_pb2.ListOptions(label_query=label_query(*labels))
+        options = state_pb2.ListOptions(label_query=label_query(*labels, without=without))
         if ids is not None:  # Omni searches the ID for the expression
             options.id_query.regexp = f"^(?:{'|'.join(map(re.escape, sorted(ids)))})$"
         return self._channel.start_stream(

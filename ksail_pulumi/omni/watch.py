@@ -7,7 +7,7 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -256,12 +256,15 @@ class _Stream(threading.Thread):
             self._bookmark = event.bookmark
 
 
-def label_query(*alternatives: Mapping[str, str | None]) -> list[resource_pb2.LabelQuery]:
+def label_query(
+    *alternatives: Mapping[str, str | None], without: Collection[str] = ()
+) -> list[resource_pb2.LabelQuery]:
     """A query on the wire for resources that have all labels of one of the mappings; the value `None` means any value.
 
-    Only EQUAL and EXISTS are used: every Omni knows them.
+    They have none of the labels `without`. Only EQUAL, EXISTS and NOT_EXISTS are used: every Omni knows them.
     """
-    return [resource_pb2.LabelQuery(terms=_terms(labels)) for labels in alternatives if labels]
+    absent = [resource_pb2.LabelTerm(key=key, op=resource_pb2.LabelTerm.NOT_EXISTS) for key in without]
+    return [resource_pb2.LabelQuery(terms=[*_terms(labels), *absent]) for labels in alternatives if labels]
 
 
 def _terms(labels: Mapping[str, str | None]) -> list[resource_pb2.LabelTerm]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 from ksail_pulumi.errors import CancelledError, ClusterFailedError, LifecycleError, WaitTimeoutError
 from ksail_pulumi.lifecycle.delete import delete
 from ksail_pulumi.omni.client import Client
-from ksail_pulumi.omni.resources import CLUSTER, KERNEL_ARGS, LINK
+from ksail_pulumi.omni.resources import CLUSTER, KERNEL_ARGS, LABEL_CLUSTER, LINK, MACHINE_STATUS, MACHINE_STATUS_LABELS
 from ksail_pulumi.simulator.server import Simulator
 
 from .conftest import Lab
@@ -125,6 +126,7 @@ def test_a_machine_that_cannot_be_wiped_is_removed_where_that_is_asked_for(lab: 
     lab.delete(on_disconnected="remove")
     assert lab.client.state.find(CLUSTER, lab.name) is None
     assert lab.client.state.find(LINK, worker) is None
+    assert not lab.client.state.list(MACHINE_STATUS, {LABEL_CLUSTER: lab.name})
 
 
 def test_a_machine_that_is_lost_on_the_way_is_an_error_once_that_stands(lab: Lab, simulator: Simulator) -> None:
@@ -154,4 +156,24 @@ def test_a_deletion_that_takes_too_long_is_explained(lab: Lab, simulator: Simula
     simulator.faults.unreachable.add(worker)
     with pytest.raises(WaitTimeoutError, match="is not deleted after 5s: destroying: ") as raised:
         lab.delete(session=lab.session(seconds=5))
-    assert worker in str(raised.value)
+    assert re.search(rf"machine .*{worker}\), .*-workers: connected, being wiped", str(raised.value))
+
+
+def test_a_machine_that_loses_its_labels_before_its_status_is_waited_for(lab: Lab, simulator: Simulator) -> None:
+    """As when it is removed from Omni: the status exists until its last controller has let it go."""
+    machine = lab.create(workers=1).nodes[1]["id"]
+    status = lab.client.state.get(MACHINE_STATUS, machine)
+    labels = lab.client.state.get(MACHINE_STATUS_LABELS, machine)
+    simulator.faults.unreachable.add(machine)
+    told: list[str] = []
+
+    def remove(line: str) -> None:
+        told.append(line)
+        if len(told) == 1:
+            simulator.store.destroy(MACHINE_STATUS_LABELS, machine, owner=labels.owner)
+            simulator.faults.unreachable.discard(machine)
+
+    lab.on_progress = remove
+    lab.delete()
+    assert status.cluster == lab.name
+    assert not lab.client.state.list(MACHINE_STATUS, {LABEL_CLUSTER: lab.name})

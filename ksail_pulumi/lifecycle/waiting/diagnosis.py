@@ -30,13 +30,15 @@ from ksail_pulumi.omni.resources import (
     LABEL_MACHINE_SET,
     MACHINE_SET_STATUS,
     MACHINE_STATUS,
+    MACHINE_STATUS_LABELS,
     TALOS_UPGRADE_STATUS,
     machine_name,
 )
+from ksail_pulumi.plan.condensed import labelled
 from ksail_pulumi.redaction import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from ksail_pulumi.lifecycle.waiting.view import ClusterView
     from ksail_pulumi.omni.client import Client
@@ -145,14 +147,16 @@ class _Blocking:
     """
 
     def __init__(self, view: ClusterView, awaited: Awaited, client: Client | None) -> None:
-        members = view.all(CLUSTER_MACHINE_STATUS)
+        labels = {each.id: each for each in labelled(view.all(MACHINE_STATUS_LABELS))}
+        members = view.all(CLUSTER_MACHINE_STATUS) or _ask_members(labels.values(), client)
         self.slow = [status for status in members if status.id not in awaited.done]
         self.slow.sort(key=lambda status: (not refuses(status), LABEL_CONNECTED in status.labels))
         known = {status.id for status in members}
         leaving = sorted(set(awaited.leaving) - known)
         joining = sorted(set(awaited.joining) - known - set(leaving))
         named = [*(status.id for status in self.slow), *leaving, *joining][: listing.LIMIT]
-        self.machines = {status.id: status for status in view.all(MACHINE_STATUS)} | _ask(view.cluster, named, client)
+        self.machines = labels | {status.id: status for status in view.all(MACHINE_STATUS)}
+        self.machines |= _ask(view.cluster, named, client)
         self.findings = [_member(status, self.machines.get(status.id)) for status in self.slow]
         self.findings += [self._outside(machine, "has not left the cluster yet") for machine in leaving]
         self.findings += [self._outside(machine, "has not joined the cluster yet") for machine in joining]
@@ -163,6 +167,12 @@ class _Blocking:
             return Finding(f"machine {machine}", state, machine)
         text = f"{state}, {connection(status)}{own_error(status)}"
         return Finding(f"machine {machine_name(status)}", text, machine)
+
+
+def _ask_members(machines: Iterable[Resource], client: Client | None) -> list[Resource]:
+    """The ClusterMachineStatuses of the first machines of which only the labels are watched."""
+    first = sorted(machines, key=lambda machine: (LABEL_CONNECTED in machine.labels, machine.id))[: listing.LIMIT]
+    return ask([(CLUSTER_MACHINE_STATUS, machine.id) for machine in first], client) if first else []
 
 
 def _ask(cluster: str, machines: Sequence[str], client: Client | None) -> dict[str, Resource]:
