@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import InputError
@@ -56,6 +55,8 @@ def field_path(parts: Sequence[str | int]) -> str:
 
 def unknown_field(name: str, known: Sequence[str]) -> str:
     """The reason for an unknown field, given the known ones."""
+    from difflib import get_close_matches
+
     close = get_close_matches(name, known, n=1)
     return f"unknown field; did you mean {close[0]}?" if close else f"unknown field; known fields: {', '.join(known)}"
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import os
 import sys
 from contextlib import redirect_stdout
-from importlib import import_module, metadata
+from importlib import import_module
 from keyword import iskeyword
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from unicodedata import category
 
 from ksail_pulumi.cli.arguments import ERROR, EXIT_CODES, INTERRUPTED, NO, Formatter, listed
@@ -88,7 +89,12 @@ def _exit_code(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    options = _options(arguments)
+    # Imports make no garbage, and to look for it takes a tenth of their time.
+    gc.disable()
+    try:
+        options = _options(arguments)
+    finally:
+        gc.enable()
     try:
         code: int = _module(options.command).run(options)
     except KsailPulumiError as error:
@@ -101,7 +107,10 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     """Parse the arguments; those after `--` are a command with its own options."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     # Only the module of the command is loaded, because gRPC and the simulator are slow to import.
-    parser = parser_of([argument for argument in arguments[:end] if not argument.startswith("-")][:1])
+    named = [argument for argument in arguments[:end] if not argument.startswith("-")][:1]
+    # After the name of a command the others are only in the way: the help that lists them is not reached.
+    alone = bool(named) and named == arguments[:1] and named[0] in COMMANDS
+    parser = parser_of(named, among=named if alone else COMMANDS)
     for number, argument in enumerate(arguments[:end], 1):
         # Python reads bytes that are not UTF-8 as surrogates (Cs). Neither Omni nor YAML has a place for them.
         if any(category(character) in ("Cc", "Cs") for character in argument):
@@ -115,11 +124,14 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def parser_of(names: Collection[str], *, brief: bool = False) -> argparse.ArgumentParser:
+def parser_of(
+    names: Collection[str], *, among: Collection[str] = COMMANDS, brief: bool = False
+) -> argparse.ArgumentParser:
     """The parser, with the arguments of those commands only whose names are given.
 
     Args:
         names: The names.
+        among: The names of all commands that the parser knows.
         brief: Describe each command by its line in the help.
     """
     parser = argparse.ArgumentParser(
@@ -128,14 +140,23 @@ def parser_of(names: Collection[str], *, brief: bool = False) -> argparse.Argume
         epilog=_EPILOG,
         formatter_class=Formatter,
     )
-    parser.add_argument("--version", action="version", version=metadata.version("ksail-pulumi"))
+    parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, text in COMMANDS.items():
-        added = commands.add_parser(name, help=text)
+    for name in among:
+        added = commands.add_parser(name, help=COMMANDS[name])
         if name in names:
             _module(name).add_arguments(added)
-            added.description = text if brief else added.description
+            added.description = COMMANDS[name] if brief else added.description
     return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        # A slow import, which no command needs.
+        from importlib import metadata
+
+        print(metadata.version("ksail-pulumi"))
+        parser.exit()
 
 
 def _module(command: str) -> Any:

@@ -7,8 +7,6 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ksail_pulumi.goyaml.write import InOrder, encode
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,11 +22,19 @@ def rich_terminal() -> bool:
 
 def print_data(form: str, data: Any) -> None:
     """Print plain data as `json` or `yaml`."""
-    print(json.dumps(data, indent=2) if form == "json" else encode(_in_order(data)).rstrip("\n"))
+    print(json.dumps(data, indent=2) if form == "json" else _yaml(data).rstrip("\n"))
+
+
+def _yaml(data: Any) -> str:
+    from ksail_pulumi.goyaml.write import encode
+
+    return encode(_in_order(data))
 
 
 def _in_order(data: Any) -> Any:
     """The data with its keys in the order of the JSON output; otherwise they are sorted."""
+    from ksail_pulumi.goyaml.write import InOrder
+
     if isinstance(data, dict):
         return InOrder((key, _in_order(value)) for key, value in data.items())
     return [_in_order(each) for each in data] if isinstance(data, list) else data

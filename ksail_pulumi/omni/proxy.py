@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-import http.client
+import os
 import socket
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
 
 if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
     from ksail_pulumi.omni.endpoint import Endpoint
 
 
@@ -18,6 +19,11 @@ def proxy_for(endpoint: Endpoint) -> str:
 
     Uses `grpc_proxy`, `https_proxy`, `http_proxy` and `no_proxy`, in lower or upper case.
     """
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return ""
+    # A slow import, which few need.
+    from urllib.request import getproxies_environment, proxy_bypass
+
     # gRPC's own lookup knows only lower case, and uses `http_proxy` for TLS too.
     proxies = getproxies_environment()
     url = proxies.get("grpc") or proxies.get("https" if endpoint.secure else "http") or ""
@@ -39,11 +45,17 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
     proxy = urlsplit(proxy_for(endpoint))
     if not proxy.hostname:
         return socket.create_connection((endpoint.host, endpoint.port), timeout=timeout)
+    return _tunnel(proxy, endpoint, timeout)
+
+
+def _tunnel(proxy: SplitResult, endpoint: Endpoint, timeout: float) -> socket.socket:
+    import http.client
+
     headers = {}
     if proxy.username:
         credentials = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
         headers["Proxy-Authorization"] = f"Basic {base64.b64encode(credentials.encode()).decode()}"
-    tunnel = http.client.HTTPConnection(proxy.hostname, proxy.port or 80, timeout=timeout)
+    tunnel = http.client.HTTPConnection(proxy.hostname or "", proxy.port or 80, timeout=timeout)
     tunnel.set_tunnel(endpoint.host, endpoint.port, headers)
     try:
         tunnel.connect()

@@ -10,8 +10,6 @@ import getpass
 import json
 import os
 import pathlib
-import platform
-import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -137,8 +135,10 @@ class Creation:
     @classmethod
     def begin(cls) -> Creation:
         """A creation by this process, from now on."""
+        import platform  # slow to import, and `list` and `info` only read
+
         by = f"{_user()}@{platform.node()}"
-        return cls(by, os.getpid(), _machine(), secrets.token_hex(8), datetime.now(UTC))
+        return cls(by, os.getpid(), _machine(), os.urandom(8).hex(), datetime.now(UTC))
 
     @classmethod
     def of(cls, cluster: Resource) -> Creation | None:
