@@ -22,18 +22,24 @@ if TYPE_CHECKING:
 
 SUITES = ("access", "model", "formats", "goyaml", "addons", "plan", "omni", "cli", "provider", "lifecycle", "secrecy")
 ELSEWHERE = (
+    "cli/test_imports.py",
+    "cli/test_simulate.py",
     "provider/test_another_omni.py",
     "provider/test_cluster.py",
     "provider/test_etcd_backup.py",
+    "provider/test_host.py",
     "provider/test_machine_class.py",
     "provider/test_machine_config.py",
+    "provider/test_secrecy.py",
     "provider/test_stderr.py",
 )
-"""Tests of a provider process of its own, where nothing looks at the texts."""
+"""Tests of a process of its own, where nothing looks at the texts."""
 TWICE = (
+    "formats/test_damaged_files.py",
     "formats/test_generated_files.py",
     "formats/test_schema.py",
     "formats/test_template_resources.py",
+    "goyaml/test_goyaml.py",
     "lifecycle/test_faults.py",
     "lifecycle/test_read.py",
     "lifecycle/test_revert.py",
