@@ -44,6 +44,8 @@ if TYPE_CHECKING:
         AddonArgsDict,
         AddonsArgs,
         AddonsArgsDict,
+        AddonSourceArgs,
+        AddonSourceArgsDict,
         AutoProvisionArgs,
         AutoProvisionArgsDict,
         BackupArgs,
@@ -95,6 +97,8 @@ __all__ = [
     # make args: names
     "AddonArgs",
     "AddonArgsDict",
+    "AddonSourceArgs",
+    "AddonSourceArgsDict",
     "AddonsArgs",
     "AddonsArgsDict",
     "AutoProvisionArgs",

@@ -27,9 +27,11 @@ PRIVATE = frozenset(
         "labels",
         "manifests",
         "metaValues",
+        "password",
         "patches",
         "providerData",
         "triggers",
+        "username",
     }
 )
 """Fields that may contain a secret at any depth."""

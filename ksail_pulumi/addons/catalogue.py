@@ -12,9 +12,13 @@ https://docs.siderolabs.com/kubernetes-guides/security/pod-security.
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.goyaml.write import encode
+
+if TYPE_CHECKING:
+    from ksail_pulumi.model.addons import AddonSource
 
 HELM_IMAGE = "docker.io/alpine/helm:4.2.4"
 KUBECTL_IMAGE = "registry.k8s.io/kubectl:v1.36.4"
@@ -31,6 +35,8 @@ KUBE_PRISM = {"host": "localhost", "port": "7445"}
 
 _GITHUB = "https://github.com"
 _RAW = "https://raw.githubusercontent.com"
+ARGO_CD_NAMESPACE = "argocd"
+_INTERVAL = "1m0s"
 _RETRIES = 20  # of a Job, each after a longer time, at most six minutes
 
 # Cilium's own set without SYS_MODULE, which Talos grants to nobody:
@@ -56,6 +62,9 @@ Object = dict[str, Any]
 def published(project: str, version: str) -> tuple[str, ...]:
     """Where a project publishes the manifests of one of its releases."""
     match project:
+        case "gateway-api":
+            # Cilium also needs those that are experimental, such as TLSRoute.
+            return (f"{_GITHUB}/kubernetes-sigs/gateway-api/releases/download/v{version}/experimental-install.yaml",)
         case "calico":
             files = _calico_files(version)
             return tuple(f"{_RAW}/projectcalico/calico/v{version}/manifests/{file}" for file in files)
@@ -140,6 +149,69 @@ def argo_cd(url: str) -> list[Object]:
         },
     }
     return [_named("v1", "Namespace", "argocd"), *_installation("argocd", "argocd", container, {})]
+
+
+def namespace(name: str) -> Object:
+    """A namespace."""
+    return _named("v1", "Namespace", name)
+
+
+def flux_source(source: AddonSource) -> list[Object]:
+    """What lets Flux deploy a Git repository or an OCI artifact."""
+    name, home = "flux-system", "flux-system"
+    secret = {"secretRef": {"name": name}} if source.password is not None else {}
+    kind = "OCIRepository" if source.oci else "GitRepository"
+    reference = {"tag": source.revision or "latest"} if source.oci else {"branch": source.revision or "main"}
+    origin = {
+        **_named("source.toolkit.fluxcd.io/v1", kind, name, home),
+        "spec": {"interval": _INTERVAL, "url": source.url, "ref": reference, **secret},
+    }
+    applied = {
+        **_named("kustomize.toolkit.fluxcd.io/v1", "Kustomization", name, home),
+        "spec": {
+            "interval": _INTERVAL,
+            "path": source.path or "./",
+            "prune": True,
+            "sourceRef": {"kind": kind, "name": name},
+        },
+    }
+    if source.password is None:
+        return [origin, applied]
+    return [_flux_secret(source, name, home), origin, applied]
+
+
+def _flux_secret(source: AddonSource, name: str, home: str) -> Object:
+    login = {"username": source.username, "password": source.password}
+    secret = _named("v1", "Secret", name, home)
+    if not source.oci:
+        return {**secret, "type": "Opaque", "stringData": login}
+    registry = source.url.removeprefix("oci://").partition("/")[0]
+    config = json.dumps({"auths": {registry: login}}, sort_keys=True)
+    return {**secret, "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": config}}
+
+
+def argo_cd_source(source: AddonSource) -> list[Object]:
+    """What lets Argo CD deploy a Git repository or an OCI artifact."""
+    home, name = ARGO_CD_NAMESPACE, "cluster"
+    application = {
+        **_named("argoproj.io/v1alpha1", "Application", name, home),
+        "spec": {
+            "project": "default",
+            "source": {
+                "repoURL": source.url,
+                "targetRevision": source.revision or ("latest" if source.oci else "main"),
+                "path": source.path or ".",
+            },
+            "destination": {"server": "https://kubernetes.default.svc", "namespace": "default"},
+            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "syncOptions": ["CreateNamespace=true"]},
+        },
+    }
+    if source.password is None:
+        return [application]
+    labels = {"argocd.argoproj.io/secret-type": "repository"}
+    login = {"username": source.username, "password": source.password}
+    repository = {"type": "oci" if source.oci else "git", "url": source.url, **login}
+    return [{**_named("v1", "Secret", "repository", home, labels=labels), "stringData": repository}, application]
 
 
 def calico_installation() -> list[Object]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.addons.patches import addon_patch_id, plain_patches, recorded
-from ksail_pulumi.model.addons import ARGO_CD, CILIUM, FLANNEL, METRICS_SERVER, NONE, Addon
+from ksail_pulumi.addons.groups import is_kept_definition
+from ksail_pulumi.addons.patches import addon_patch_id, has_manifests, is_addon, plain_patches, recorded
+from ksail_pulumi.model.addons import ARGO_CD, BUILT_IN, CILIUM, FLANNEL, METRICS_SERVER, NETWORK_PLUGINS, NONE, Addon
 from ksail_pulumi.model.versions import parse_version
+from ksail_pulumi.omni.resources import CONFIG_PATCH
 from ksail_pulumi.problems import Problem
 
 if TYPE_CHECKING:
@@ -58,45 +60,77 @@ def addon_forecast(
     spec: ClusterSpec,
     versions: Versions,
     *,
-    creates: Iterable[Resource],
-    updates: Iterable[tuple[Resource, Resource]],
-    destroys: Iterable[Resource],
+    actual: Iterable[Resource],
+    desired: Iterable[Resource],
     new: bool,
 ) -> Iterator[str]:
-    """What changes of resources do to add-ons, a line for each.
+    """What happens to add-ons, a line for each.
 
     Args:
         spec: The cluster.
         versions: Its versions.
-        creates: What is created.
-        updates: What changes in its spec, before and after.
-        destroys: What is destroyed.
+        actual: What Omni has of the cluster.
+        desired: What should exist.
         new: Whether the cluster does not exist yet.
     """
-    added = [addon for each in creates if (addon := recorded(each))]
+    before, after = _Installed(actual), _Installed(desired)
     if new:
-        if added:
-            yield f"add-ons: {', '.join(map(_title, added))}"
+        if after.addons:
+            yield f"add-ons: {', '.join(map(_title, after.addons.values()))}"
         return
-    for addon in added:
-        yield _added(addon)
-    for actual, desired in updates:
-        before, after = recorded(actual), recorded(desired)
-        if after is not None:
-            if before is not None and before.name != after.name:
-                yield _added(after)
-                yield _removed(before, spec.name, versions)
+    for name, addon in after.addons.items():
+        if name not in before.addons:
+            yield _added(addon, by_talos=name in after.by_talos)
+        elif before.texts[name] != after.texts[name]:
+            yield _changed(before.addons[name], addon, spec, moved=name in before.by_talos - after.by_talos)
+    for name, addon in before.addons.items():
+        if name not in after.addons:
+            if name in before.by_talos:
+                yield _removed_by_talos(addon, spec.name, versions)
             else:
-                yield _changed(before, after, spec)
-    for each in destroys:
-        if removed := recorded(each):
-            yield _removed(removed, spec.name, versions)
+                yield _removed(addon, spec, defines=name in before.defined)
+    for name in sorted(before.defined - before.addons.keys() - after.defined):
+        yield f"deletes the custom resource definitions of {name}, and with them all their objects"
+
+
+class _Installed:
+    """The add-ons that resources stand for.
+
+    Attributes:
+        addons: The add-ons by name, in the order of their resources.
+        texts: What their resources say, by name.
+        by_talos: The names of those that Talos creates.
+        defined: The names of those that have groups of definitions, also of those that were removed.
+    """
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        self.addons: dict[str, Addon] = {}
+        self.texts: dict[str, dict[str, str]] = {}
+        self.by_talos: set[str] = set()
+        self.defined: set[str] = set()
+        for each in sorted(filter(is_addon, resources), key=lambda each: (each.type != CONFIG_PATCH, each.id)):
+            addon = None if each.tearing_down else recorded(each)
+            if addon is None:
+                continue
+            if is_kept_definition(each):
+                self.defined.add(addon.name)
+            else:
+                self.addons.setdefault(addon.name, addon)
+            if each.type == CONFIG_PATCH and (has_manifests(each) or addon.name in NETWORK_PLUGINS):
+                self.by_talos.add(addon.name)
+            self.texts.setdefault(addon.name, {})[each.id] = each.spec.data
 
 
 def outdates_manifests(updates: Iterable[tuple[Resource, Resource]]) -> bool:
-    """Whether updates (before, after) change manifests that Kubernetes has already: Talos does not update those."""
-    changed = (recorded(desired) for _, desired in updates)
-    return any(addon is not None and not _by_job(addon) for addon in changed)
+    """Whether updates (before, after) change manifests that Talos has created already: it does not update those."""
+    return any(
+        is_addon(desired)
+        and desired.type == CONFIG_PATCH
+        and has_manifests(desired)
+        and (addon := recorded(desired)) is not None
+        and not _by_job(addon)
+        for _, desired in updates
+    )
 
 
 def sync_command(cluster: str) -> str:
@@ -113,17 +147,24 @@ def _title(addon: Addon) -> str:
 
 
 def _detail(addon: Addon) -> str:
-    return addon.version or (f"from {addon.url}" if addon.url else "")
+    if addon.version or addon.name in BUILT_IN:
+        return addon.version or ""
+    return f"from {addon.url}" if addon.url else "(objects of the program)"
 
 
-def _added(addon: Addon) -> str:
+def _added(addon: Addon, *, by_talos: bool) -> str:
+    who = "Talos creates it in the cluster" if by_talos else "Omni applies it to the cluster"
     how = "; kubelets restart to get certificates" if addon.name == METRICS_SERVER else ""
-    return f"adds {_title(addon)}: Talos creates it in the cluster, without a reboot{how}"
+    return f"adds {_title(addon)}: {who}, without a reboot{how}"
 
 
-def _changed(before: Addon | None, after: Addon, spec: ClusterSpec) -> str:
-    same = before is not None and (before.version, before.url) == (after.version, after.url)
-    change = f"changes {_title(after)}" if before is None or same else f"{_title(before)} -> {_detail(after)}"
+def _changed(before: Addon, after: Addon, spec: ClusterSpec, *, moved: bool) -> str:
+    same = (before.version, before.url) == (after.version, after.url)
+    change = f"changes {_title(after)}" if same else f"{_title(before)} -> {_detail(after)}"
+    if moved:
+        return f"{_title(after) if same else change}: Omni takes over its objects, which Talos has created"
+    if after.name not in NETWORK_PLUGINS:
+        return f"{change}: Omni applies it to the cluster"
     if _by_job(after):
         return f"{change}: a Job in the cluster installs it"
     if spec.wait_for != "ready":
@@ -131,7 +172,16 @@ def _changed(before: Addon | None, after: Addon, spec: ClusterSpec) -> str:
     return f"{change}: Omni then syncs the manifests of the cluster; objects that are no longer in them stay"
 
 
-def _removed(addon: Addon, cluster: str, versions: Versions) -> str:
+def _removed(addon: Addon, spec: ClusterSpec, *, defines: bool) -> str:
+    gone = f"removes {_title(addon)}: Omni deletes its objects"
+    if not defines:
+        return gone
+    if spec.on_update.custom_resource_definitions == "keep":
+        return f"{gone}; its custom resource definitions and their objects stay"
+    return f"{gone}, its custom resource definitions, and with them all their objects"
+
+
+def _removed_by_talos(addon: Addon, cluster: str, versions: Versions) -> str:
     gone = f"removes {_title(addon)} from the machine configuration; its objects stay in Kubernetes"
     talos = parse_version(versions.talos)
     if not _by_job(addon) and talos is not None and talos.line >= _PRUNES_SINCE:

@@ -1,5 +1,9 @@
 """Add-ons as patches of Talos' machine configuration, one for each, and back.
 
+The network plugin is always one: nodes need it before they are ready, and Talos creates it without Omni. The patches of
+other add-ons have only what concerns the machines, unless Omni has no groups of manifests (before 1.7): then they have
+the manifests too.
+
 Talos' strategic merge appends lists, so the manifests of several patches, and of the user's own, are combined; the
 user's patches override everything else, because their IDs are greater. Talos creates the objects of manifests that are
 missing, and never changes or deletes existing ones
@@ -23,6 +27,7 @@ from ksail_pulumi.model.addons import (
     FLANNEL,
     LOCAL_PATH,
     METRICS_SERVER,
+    NETWORK_PLUGINS,
     NONE,
     VERSIONS,
     Addon,
@@ -34,6 +39,7 @@ from ksail_pulumi.model.versions import parse_version
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from ksail_pulumi.model.addons import AddonSource
     from ksail_pulumi.model.cluster import ClusterSpec
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.problems import FieldPath
@@ -47,9 +53,15 @@ ADDON_WEIGHT = 100
 APPROVER_VERSION = "0.12.1"
 """The release of kubelet-serving-cert-approver, which signs the certificates that kubelets ask for."""
 
+GATEWAY_API_VERSION = "1.4.1"
+"""The release of the Gateway API whose definitions come with Cilium, as with KSail's."""
+
 MULTIPLE_DOCUMENTS_SINCE = (1, 14)
 """Clusters that are created with this Talos have documents of their own for what used to be in `machine` and `cluster`,
 and Talos refuses the old fields together with them (its `V1Alpha1ConflictValidate`)."""
+
+_CERTIFICATES = {"rotate-server-certificates": "true"}
+"""The argument of kubelets for certificates that metrics-server can verify."""
 
 _FIELDS = {info.alias or name: name for name, info in Addons.model_fields.items()}
 """The fields of add-ons on the wire, each with its name in Python."""
@@ -77,7 +89,7 @@ class AddonPatch:
 
     @property
     def annotation(self) -> str:
-        return json.dumps({**_wire(self.addon), "digest": _digest(self.text)}, sort_keys=True)
+        return json.dumps({**written(self.addon), "digest": digest(self.text)}, sort_keys=True)
 
 
 @dataclass
@@ -113,32 +125,50 @@ def is_addon(patch: Resource) -> bool:
 
 
 def addon_patches(
-    addons: Addons, cluster: str, *, began: str, actual: Iterable[Resource] = ()
+    addons: Addons, *, began: str, actual: Iterable[Resource] = (), groups: bool = True
 ) -> tuple[AddonPatch, ...]:
     """The patches of the add-ons of a cluster, in the order of their fields.
 
     Args:
         addons: What is asked for.
-        cluster: The cluster's name.
         began: The Talos version that the cluster was created with: the form of its configuration depends on it.
         actual: What Omni has of the cluster. An add-on without a version keeps the installed one.
+        groups: Whether Omni has groups of manifests, which then have the objects of add-ons.
     """
-    installed = {each.id: recorded(each) for each in actual if ANNOTATION_ADDON in each.annotations}
     found = parse_version(began)
     multiple = found is not None and found.line >= MULTIPLE_DOCUMENTS_SINCE
     patches = []
-    for wire_field, addon in addons.chosen():
-        if addon.name != FLANNEL:
-            settled = _settled(addon, installed.get(addon_patch_id(cluster, wire_field)))
-            patches.append(_patch(wire_field, settled, multiple=multiple))
+    for wire_field, addon in _settled_all(addons, actual):
+        parts = _parts(addon)
+        if groups and addon.name not in NETWORK_PLUGINS:
+            parts = _Parts(kubelet=parts.kubelet)
+        if parts != _Parts():
+            patches.append(_patch(wire_field, addon, parts, multiple=multiple))
     return tuple(patches)
 
 
-def recorded(resource: Resource) -> Addon | None:
-    """The add-on in the annotation of a patch; None if the annotation is missing or cannot be read."""
+def settled_addons(addons: Addons, actual: Iterable[Resource]) -> list[tuple[str, Addon]]:
+    """The add-ons other than the network plugin, each with its field and its version."""
+    return [each for each in _settled_all(addons, actual) if each[1].name not in NETWORK_PLUGINS]
+
+
+def _settled_all(addons: Addons, actual: Iterable[Resource]) -> list[tuple[str, Addon]]:
+    # Definitions also stay of an add-on that has been removed.
+    marked = [
+        each for each in actual if is_addon(each) and '"part": "definitions"' not in each.annotations[ANNOTATION_ADDON]
+    ]
+    installed = {known.name: known for each in marked if (known := recorded(each)) is not None}
+    return [
+        (field, _settled(addon, installed.get(addon.name))) for field, addon in addons.chosen() if addon.name != FLANNEL
+    ]
+
+
+def recorded(resource: Resource, **more: Any) -> Addon | None:
+    """The add-on in the annotation of a patch or group; None if the annotation is missing or cannot be read."""
     try:
         wire = json.loads(resource.annotations.get(ANNOTATION_ADDON, ""))
-        return Addon.model_validate({key: wire[key] for key in ("name", "version", "url") if key in wire})
+        known = {key: wire[key] for key in ("name", "version", "url") if key in wire}
+        return Addon.model_validate({**known, **{key: value for key, value in more.items() if value is not None}})
     except (ValueError, TypeError):
         return None
 
@@ -147,7 +177,7 @@ def intact(resource: Resource) -> bool:
     """Whether the patch of an add-on is still as it was written."""
     try:
         wire = json.loads(resource.annotations.get(ANNOTATION_ADDON, ""))
-        return bool(wire["digest"] == _digest(resource.spec.data))
+        return bool(wire["digest"] == digest(resource.spec.data))
     except (ValueError, TypeError, KeyError):
         return False
 
@@ -171,45 +201,49 @@ def addon_ids(spec: ClusterSpec) -> frozenset[str]:
     return addon_patch_ids(spec.name) - plain_patches(spec).keys()
 
 
-@dataclass(frozen=True)
-class AddonsRead:
-    """Add-ons that were read from patches.
-
-    Attributes:
-        chosen: The add-ons.
-        patches: The IDs of their patches.
-    """
-
-    chosen: Addons
-    patches: frozenset[str]
-
-
-def read_addons(cluster: str, patches: Iterable[Resource]) -> AddonsRead:
-    """Read add-ons back from patches in Omni. A patch that somebody has changed is no longer one of an add-on."""
+def read_patches(cluster: str, patches: Iterable[Resource]) -> dict[str, tuple[Resource, Addon]]:
+    """The patches of add-ons as they were written, each with its add-on, by the field in Python."""
     wanted = {addon_patch_id(cluster, wire_field): name for wire_field, name in _FIELDS.items()}
-    found = {
-        each.id: addon
+    return {
+        wanted[each.id]: (each, addon)
         for each in patches
         if each.id in wanted and intact(each) and (addon := recorded(each)) is not None
     }
-    chosen: dict[str, Any] = {wanted[each]: addon for each, addon in found.items()}
-    return AddonsRead(Addons.model_construct(**chosen), frozenset(found))
+
+
+def has_manifests(patch: Resource) -> bool:
+    """Whether a patch has manifests, which Talos applies."""
+    return "anifest" in patch.spec.data
 
 
 def fits(asked: Addon, found: Addon) -> bool:
     """Whether an add-on is installed as asked for; any version is where none was asked for."""
-    return (asked.name, asked.url) == (found.name, found.url) and asked.version in (None, found.version)
+    same = (asked.name, asked.url) == (found.name, found.url) and asked.version in (None, found.version)
+    return same and inline_mark(asked) == found.written and _same_source(asked.source, found.source)
+
+
+def inline_mark(addon: Addon) -> str:
+    """What the `inline` of an add-on is recognised by; `""` if it has none."""
+    return "" if addon.inline is None else digest(patch_text(addon.inline))
+
+
+def _same_source(asked: AddonSource | None, found: AddonSource | None) -> bool:
+    """What is secret in a source is not recorded in Omni."""
+    if asked is None or found is None:
+        return asked is found
+    return (asked.url, asked.revision, asked.path) == (found.url, found.revision, found.path)
 
 
 def _settled(addon: Addon, installed: Addon | None) -> Addon:
     """An add-on with its version: the installed one, or else the default of this package."""
-    if addon.version or addon.url or addon.name not in VERSIONS:
+    if addon.version or addon.url or addon.inline is not None or addon.name not in VERSIONS:
         return addon
     kept = installed.version if installed is not None and installed.name == addon.name else None
     return addon.model_copy(update={"version": kept or VERSIONS[addon.name]})
 
 
-def _wire(addon: Addon) -> dict[str, str]:
+def written(addon: Addon) -> dict[str, str]:
+    """What is recorded of an add-on."""
     values: Mapping[str, str | None] = {
         "name": addon.name,
         "version": addon.version,
@@ -218,12 +252,12 @@ def _wire(addon: Addon) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """What a text is recognised by."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _patch(wire_field: str, addon: Addon, *, multiple: bool) -> AddonPatch:
-    parts = _parts(addon)
+def _patch(wire_field: str, addon: Addon, parts: _Parts, *, multiple: bool) -> AddonPatch:
     documents = list(_documents(parts, addon.name) if multiple else _fields(parts))
     # Talos takes documents about the control plane on machines of the control plane only.
     control_plane_only = multiple and parts.cni is not None
@@ -232,20 +266,26 @@ def _patch(wire_field: str, addon: Addon, *, multiple: bool) -> AddonPatch:
 
 def _parts(addon: Addon) -> _Parts:
     name, version, url = addon.name, addon.version or "", addon.url
+    if addon.inline is not None:
+        kubelet = _CERTIFICATES if name == METRICS_SERVER else {}
+        return _Parts(kubelet=kubelet, inline=((name, patch_text(addon.inline)),))
     match name:
         case "none":
             return _Parts(cni=NONE)
         case "cilium" | "calico" if url:
             return _Parts(cni="custom", cni_url=url)
         case "cilium":
-            return _Parts(cni=NONE, inline=((CILIUM, catalogue.manifest_text(catalogue.cilium(version))),))
+            definitions = catalogue.published("gateway-api", GATEWAY_API_VERSION)
+            return _Parts(
+                cni=NONE, urls=definitions, inline=((CILIUM, catalogue.manifest_text(catalogue.cilium(version))),)
+            )
         case "calico":
             settings = catalogue.manifest_text(catalogue.calico_installation())
             return _Parts(cni=NONE, urls=catalogue.published(CALICO, version), inline=((CALICO, settings),))
         case "metrics-server":
             approver = catalogue.published("kubelet-serving-cert-approver", APPROVER_VERSION)
             server = (url,) if url else catalogue.published(METRICS_SERVER, version)
-            return _Parts(kubelet={"rotate-server-certificates": "true"}, urls=(*approver, *server))
+            return _Parts(kubelet=_CERTIFICATES, urls=(*approver, *server))
         case "argocd":
             objects = catalogue.argo_cd(url or catalogue.published(ARGO_CD, version)[0])
             return _Parts(inline=((ARGO_CD, catalogue.manifest_text(objects)),))

@@ -47,12 +47,14 @@ class Attempt:
         applied: What has been written.
         creation: The attempt whose creation mark is on the cluster; `""` for none.
         session: The Omni and the deadline.
+        checksums: The SHA-256 of the manifests of add-ons, by URL.
     """
 
     def __init__(self, spec: ClusterSpec, session: Session, old: Mapping[str, Any] | None = None) -> None:
         self.applied = Applied(spec.name)
         self.creation = ""
         self.session = session
+        self.checksums: Mapping[str, str] = {}
         self._spec = spec
         self._old = old
         self._reverted = False
@@ -74,7 +76,7 @@ class Attempt:
         except KsailPulumiError as error:
             if error.outputs is None and (self.applied.last_write is not None or self._accepted(error)):
                 self._look_again(error)
-                outputs = facts.outputs(self._inputs, self._view, self._goal, self._old)
+                outputs = self._outputs()
                 # The next attempt continues what this one has not proved.
                 ready = outputs.ready and self._proved
                 error.outputs = replace(outputs, creation=self.creation, reverted=self._reverted, ready=ready)
@@ -135,12 +137,15 @@ class Attempt:
             if self._groups and self._goal.wait_for == "ready":
                 prove(self._groups, session, self._view.cluster, last_write=self.applied.last_write)
                 self._proved = True
-            outputs = facts.outputs(self._inputs, self._view, self._goal, self._old)
+            outputs = self._outputs()
             # Locks come last: they remove the creation mark, and after a crash a cluster without it is not resumed.
             for resource in self._locks:
                 session.progress(f"locking {resource.id}")
                 session.client.state.modify(resource.type, resource.id, _locked)
             return replace(outputs, creation=self.creation)
+
+    def _outputs(self) -> ClusterOutputs:
+        return replace(facts.outputs(self._inputs, self._view, self._goal, self._old), checksums=self.checksums)
 
     def _take_back(self, reverted: Reverted | None) -> None:
         """Let the outputs have the versions that Omni is set to after an upgrade was reverted."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.addons.patches import recorded
 from ksail_pulumi.lifecycle.waiting.applied import Group
+from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import ANNOTATION_NAME, KUBERNETES_MANIFEST_GROUP
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class ChangedManifests:
         text, addon = wanted.spec.data, recorded(wanted)
         title = f"manifest {wanted.annotations.get(ANNOTATION_NAME) or wanted.id}" if addon is None else addon.name
         before = "" if self._everything and wanted.id in self._before else self._before.get(wanted.id)
-        return Group(wanted.id, title, text, before, ours=addon is not None)
+        once = wanted.spec.mode == specs_pb2.KubernetesManifestGroupSpec.ONE_TIME
+        return Group(wanted.id, title, text, before, ours=addon is not None, once=once)
 
 
 def _groups(resources: Iterable[Resource]) -> list[Resource]:

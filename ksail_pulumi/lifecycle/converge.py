@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.addons.findings import outdates_manifests
-from ksail_pulumi.errors import NotEnoughMachinesError
+from ksail_pulumi.errors import LifecycleError, NotEnoughMachinesError
 from ksail_pulumi.lifecycle.apply import apply
 from ksail_pulumi.lifecycle.changed_manifests import ChangedManifests
 from ksail_pulumi.lifecycle.cut_off import remove_chosen, remove_cut_off
@@ -27,13 +27,13 @@ from ksail_pulumi.plan.diff import merge, release, steps
 from ksail_pulumi.plan.locks import without_lock
 from ksail_pulumi.plan.machine_fields import set_by_configs
 from ksail_pulumi.plan.parts.nodes import taken_machines
-from ksail_pulumi.plan.planning import cluster_machines, cluster_versions, plan_changes
+from ksail_pulumi.plan.planning import NO_TEXTS, cluster_machines, cluster_versions, plan_changes, sources_of
 from ksail_pulumi.plan.reservations import reserve
 from ksail_pulumi.plan.versions import versions_of
 from ksail_pulumi.problems import InvalidCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ksail_pulumi.lifecycle.apply import Applied
     from ksail_pulumi.lifecycle.claims import Claim
@@ -83,6 +83,7 @@ def converge(
     previous: ClusterSpec | None = None,
     earlier: Sequence[Earlier] = (),
     adopt: bool = False,
+    texts: Mapping[str, str] = NO_TEXTS,
     continued: bool = False,
 ) -> Converged:
     """Write all changes, and return what to wait for.
@@ -98,6 +99,7 @@ def converge(
         previous: The spec of the last update; what only it contains is removed.
         earlier: The clusters that the program declares first: they get their machines first.
         adopt: Whether nodes that others added are treated as the cluster's own.
+        texts: The fetched manifests of add-ons, by URL.
         continued: Whether an earlier attempt has not seen the cluster ready.
 
     Raises:
@@ -119,7 +121,9 @@ def converge(
     while True:
         _refuse_taken(spec, snapshot)
         try:
-            planned = _plan(spec, mark, claim, snapshot, lost, previous=previous, earlier=earlier, adopt=adopt)
+            planned = _plan(
+                spec, mark, claim, snapshot, lost, previous=previous, earlier=earlier, adopt=adopt, texts=texts
+            )
         except NotEnoughMachinesError:
             if needed.everything:
                 raise
@@ -208,7 +212,10 @@ def _plan(
     previous: ClusterSpec | None,
     earlier: Sequence[Earlier],
     adopt: bool,
+    texts: Mapping[str, str],
 ) -> _Planned:
+    if any(source.url not in texts for source in sources_of(spec, snapshot, mark)):
+        raise LifecycleError(f"somebody has changed the add-ons of cluster {spec.name!r} in the meantime: run it again")
     versions = cluster_versions(spec, snapshot)
     promised = reserve(earlier, snapshot).machines
 
@@ -222,7 +229,7 @@ def _plan(
             return cluster_machines(spec, snapshot, versions, mark, taken=taken, adopt=adopt)
 
     assignment = claim.choose(assign)
-    plan = plan_changes(spec, snapshot, versions, assignment, mark, previous=previous)
+    plan = plan_changes(spec, snapshot, versions, assignment, mark, previous=previous, texts=texts)
     for problem in set_by_configs(spec, plan.desired, snapshot):
         raise InvalidCluster([problem])
     wanted = {resource.key: without_lock(resource) for resource in plan.desired}

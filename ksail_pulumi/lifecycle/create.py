@@ -18,11 +18,12 @@ from ksail_pulumi.lifecycle.needed import Needed
 from ksail_pulumi.lifecycle.ownership import refuse_existing
 from ksail_pulumi.lifecycle.presence import Presence
 from ksail_pulumi.lifecycle.snapshot import take_snapshot
+from ksail_pulumi.lifecycle.upstream import fetch_for
 from ksail_pulumi.lifecycle.waiting.gone import wait_until_gone
 from ksail_pulumi.plan.ownership import Creation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ksail_pulumi.lifecycle.claims import Claim
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
@@ -72,6 +73,8 @@ def create(
     attempt = Attempt(spec, session)
     if adopt:
         back_up_before_upgrade(spec, session)
+    fetched = fetch_for(spec, mark, session, {})
+    attempt.checksums = fetched.checksums
     with writing(session.client), lease.held() if lease else nullcontext(), attempt.saved():
         _write(
             spec,
@@ -82,6 +85,7 @@ def create(
             resumable=resumable,
             create_first=create_first,
             earlier=earlier,
+            texts=fetched.texts,
         )
         return attempt.wait()
 
@@ -96,6 +100,7 @@ def _write(
     resumable: bool,
     create_first: bool,
     earlier: Sequence[Earlier],
+    texts: Mapping[str, str],
 ) -> None:
     """Write the cluster. A function of its own: during the wait, what was read for it must not stay in memory."""
     session, name = attempt.session, spec.name
@@ -123,6 +128,7 @@ def _write(
                 lease=lease,
                 earlier=earlier,
                 adopt=adopt,
+                texts=texts,
                 continued=lease is not None and snapshot.cluster is not None,
             )
         )

@@ -1,8 +1,9 @@
-"""Why objects cannot be applied, and the handover of those that Talos has created to the groups of add-ons.
+"""Why objects cannot be applied, and the handover of those that another inventory keeps.
 
-Releases of this package before groups of manifests let Talos create the objects of add-ons. Since 1.13, Talos keeps an
-inventory of what it has created, and Omni does not take over an object of another inventory: no group of the cluster is
-applied then. So the objects leave the inventory of Talos; they themselves stay as they are.
+Omni does not take over an object of another inventory than its own, and then it applies no group of the cluster. Two
+inventories may have objects that are ours: that of Talos, which since 1.13 lists what it has created (releases of this
+package before groups of manifests let it create the objects of add-ons), and Omni's own of what is applied once (a
+manifest whose mode was `one-time`). So these objects leave that inventory; they themselves stay as they are.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 
 ANNOTATION_INVENTORY = "config.k8s.io/owning-inventory"
 TALOS_INVENTORY = "talos-bootstrap-manifests-inventory"
+ONCE_INVENTORY = "omni-sync-one-time"
 _OMNI = "omni-"
 _INVENTORIES = "kube-system"
 
 
 class Handover:
-    """Called with the objects that are not applied; says why, and takes over those that Talos keeps."""
+    """Called with the objects that are not applied; says why, and takes over those that may be."""
 
     def __init__(self, groups: Sequence[Group], kubernetes: Kubernetes, progress: Callable[[str], None]) -> None:
         self._groups = groups
@@ -35,17 +37,30 @@ class Handover:
         self._progress = progress
 
     def __call__(self, waiting: Sequence[str]) -> str:
-        found = [(group, item) for group in self._groups for item in group.objects if str(item) in waiting]
+        # Omni's status shows objects of its own other inventory as applied.
+        found = [
+            (group, item)
+            for group in self._groups
+            for item in group.objects
+            if str(item) in waiting or (not waiting and group.before is not None)
+        ]
         try:
             api = self._kubernetes.api()
-            kept = [(group, item) for group, item in found if _inventory(api, item) == TALOS_INVENTORY]
-            if ours := [item for group, item in kept if group.ours]:
-                self._progress(f"taking over {len(ours)} objects of add-ons from Talos")
-                for item in ours:
-                    _release(api, item)
+            ours = [(item, owner) for group, item in found if (owner := _inventory(api, item)) in _takes(group)]
+            if ours:
+                self._progress(f"taking over {len(ours)} objects that another inventory has")
+                for item, owner in ours:
+                    _release(api, item, owner)
             return "; ".join(dict.fromkeys(_reasons(api, found, self._groups)))
         except OmniError:
             return ""  # Omni's own text has to do
+
+
+def _takes(group: Group) -> tuple[str, ...]:
+    """The inventories that a group takes objects from."""
+    if group.once:
+        return ()
+    return (ONCE_INVENTORY, TALOS_INVENTORY) if group.ours else (ONCE_INVENTORY,)
 
 
 def _reasons(
@@ -70,9 +85,9 @@ def _inventory(api: KubernetesApi, item: KubernetesObject) -> str:
     return str(annotations.get(ANNOTATION_INVENTORY) or "")
 
 
-def _release(api: KubernetesApi, item: KubernetesObject) -> None:
-    """Take an object out of Talos' inventory."""
+def _release(api: KubernetesApi, item: KubernetesObject, inventory: str) -> None:
+    """Take an object out of an inventory."""
     entry = f"{item.namespace}_{item.name.replace(':', '__')}_{item.group}_{item.kind}"
-    api.patch("v1", "ConfigMap", _INVENTORIES, TALOS_INVENTORY, {"data": {entry: None}})
+    api.patch("v1", "ConfigMap", _INVENTORIES, inventory, {"data": {entry: None}})
     release = {"metadata": {"annotations": {ANNOTATION_INVENTORY: None}}}
     api.patch(item.version, item.kind, item.namespace, item.name, release)

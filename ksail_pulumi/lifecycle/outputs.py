@@ -34,6 +34,9 @@ FACTS = ("clusterUuid", "phase", "ready", "nodes", *SECRETS, "schema")
 """The keys of stored outputs that are not inputs."""
 
 
+CHECKSUMS = "__checksums"
+"""The key of stored outputs for the SHA-256 of fetched manifests, by URL."""
+
 CONNECTING = ("endpoint", "serviceAccountKeyEnvVar")
 """The inputs of every resource that say how to reach Omni."""
 
@@ -71,6 +74,7 @@ class ClusterOutputs:
         nodes: Its machines, control plane first.
         creation: The attempt whose mark of an unfinished creation is on the cluster; `""` for none. Not stored.
         reverted: Whether the cluster has other versions than its inputs ask for, because an upgrade failed. Not stored.
+        checksums: The SHA-256 of the fetched manifests of add-ons, by URL.
     """
 
     name: str
@@ -81,6 +85,7 @@ class ClusterOutputs:
     nodes: tuple[ClusterNode, ...] = ()
     creation: str = ""
     reverted: bool = False
+    checksums: Mapping[str, str] = field(default_factory=dict)
 
     def to_wire(self) -> dict[str, Any]:
         """Plain JSON for the state: every input under its key (but see `_RENAMED`) and the facts."""
@@ -91,6 +96,7 @@ class ClusterOutputs:
             "ready": self.ready,
             "nodes": list(self.nodes),
             "schema": SCHEMA,
+            **({CHECKSUMS: dict(self.checksums)} if self.checksums else {}),
         }
         return wire
 

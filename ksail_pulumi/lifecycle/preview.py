@@ -11,15 +11,18 @@ from ksail_pulumi.lifecycle.needed import CLUSTERS, Needed
 from ksail_pulumi.lifecycle.ownership import refuse_existing, refuse_lost
 from ksail_pulumi.lifecycle.patch_checks import PatchChecks
 from ksail_pulumi.lifecycle.snapshot import UNCHANGED, has_extensions, take_snapshot, with_extensions
+from ksail_pulumi.lifecycle.upstream import fetch
 from ksail_pulumi.plan.findings import findings
 from ksail_pulumi.plan.machine_class import with_declared
 from ksail_pulumi.plan.ownership import Creation
+from ksail_pulumi.plan.planning import NO_TEXTS, sources_of
 from ksail_pulumi.plan.reservations import reserve
-from ksail_pulumi.problems import Problem
+from ksail_pulumi.problems import Problem, field_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from ksail_pulumi.addons.groups import Source
     from ksail_pulumi.model.parse import ClusterSpec, Patch
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
@@ -32,6 +35,12 @@ if TYPE_CHECKING:
 
 
 AFTER_BACKUP = ", after a backup of etcd"
+
+_FETCH_SECONDS = 5.0
+"""How long a preview waits for the manifests of add-ons."""
+
+_UNKNOWN = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n    name: unknown\n"
+"""What stands for a manifest that was not fetched."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +123,13 @@ def preview(
             refused.append(Problem(("name",), str(error)))
         if previous is not None and (missing := _missing(snapshot, spec.name, client.endpoint)):
             refused.append(Problem((), missing))
-        found = findings(spec, snapshot, mark=mark, previous=previous, reservations=reservations, adopt=adopt)
-        found = replace(found, warnings=(*found.warnings, *_uncertain(spec, uncertain)))
+        fetched = fetch(sources_of(spec, snapshot, mark), NO_TEXTS, patience=_FETCH_SECONDS)
+        refused += fetched.problems
+        texts = {**fetched.texts, **{each.url: _UNKNOWN for each in (*fetched.late, *fetched.failed)}}
+        found = findings(
+            spec, snapshot, mark=mark, previous=previous, reservations=reservations, adopt=adopt, texts=texts
+        )
+        found = replace(found, warnings=(*found.warnings, *_uncertain(spec, uncertain), *_unverified(fetched.late)))
         return _refused(replace(found, forecasts=(*lines, *found.forecasts)), refused)
 
     found = judged(needed)
@@ -127,6 +141,14 @@ def preview(
 def _refused(found: Findings, problems: Sequence[Problem]) -> Findings:
     """The findings with more failures; nothing is forecast if there are some."""
     return replace(found, failures=(*found.failures, *problems), forecasts=()) if problems else found
+
+
+def _unverified(sources: Sequence[Source]) -> Iterator[str]:
+    for path in dict.fromkeys(source.path for source in sources):
+        yield (
+            f"{field_path(path)}: its manifest was not fetched within {_FETCH_SECONDS:g} s, so it is not verified that "
+            "it can be; `pulumi up` waits longer"
+        )
 
 
 def _uncertain(spec: ClusterSpec, classes: set[str]) -> Iterator[str]:

@@ -13,10 +13,11 @@ from ksail_pulumi.lifecycle.claims import pool_of
 from ksail_pulumi.lifecycle.converge import converge
 from ksail_pulumi.lifecycle.manifest_sync import sync_manifests
 from ksail_pulumi.lifecycle.needed import Needed
-from ksail_pulumi.lifecycle.outputs import inputs_in, reached
+from ksail_pulumi.lifecycle.outputs import CHECKSUMS, inputs_in, reached
 from ksail_pulumi.lifecycle.ownership import refuse_lost
 from ksail_pulumi.lifecycle.presence import Presence
 from ksail_pulumi.lifecycle.snapshot import take_snapshot
+from ksail_pulumi.lifecycle.upstream import fetch_for
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.plan.ownership import Creation
 
@@ -68,8 +69,10 @@ def update(
     back_up_before_upgrade(
         spec, session, check=lambda found: refuse_lost(_present(identity, found, client.endpoint), mark, "change")
     )
+    fetched = fetch_for(spec, mark, session, (old or {}).get(CHECKSUMS) or {})
+    attempt.checksums = fetched.checksums
     with writing(client), attempt.saved():
-        outdated = _write(spec, identity, attempt, old=old, earlier=earlier)
+        outdated = _write(spec, identity, attempt, old=old, earlier=earlier, texts=fetched.texts)
     outputs = attempt.wait()
     if outdated and spec.wait_for == "ready":
         with attempt.saved():
@@ -84,6 +87,7 @@ def _write(
     *,
     old: Mapping[str, Any] | None,
     earlier: Sequence[Earlier],
+    texts: Mapping[str, str],
 ) -> bool:
     """Write the changes; whether Kubernetes has objects of manifests that have changed.
 
@@ -107,6 +111,7 @@ def _write(
             applied=attempt.applied,
             previous=parse_cluster(inputs_in(old)) if old else None,
             earlier=earlier,
+            texts=texts,
             continued=old is not None and not reached(old),
         )
         attempt.converged(converged)

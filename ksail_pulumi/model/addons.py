@@ -1,7 +1,7 @@
 """The add-ons of a cluster: its network plugin, and what is usually installed right after it.
 
-Every add-on is one choice, written as its name, as `true` where there is only one, or as a mapping with `name`,
-`version` and `url`. Each has a version that it gets where none is given, so the same inputs make the same cluster.
+Every add-on is one choice, written as its name, as `true` where there is only one, or as a mapping with `name` and
+details. Each has a version that it gets where none is given, so the same inputs make the same cluster.
 """
 
 from __future__ import annotations
@@ -9,20 +9,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, PlainSerializer, model_validator
+from pydantic import BeforeValidator, ConfigDict, PlainSerializer, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
-from ksail_pulumi.model.base import Model, Version
+from ksail_pulumi.model.base import FilePath, Inline, Model, Version
 from ksail_pulumi.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 FLANNEL, NONE, CILIUM, CALICO = "flannel", "none", "cilium", "calico"
 METRICS_SERVER, CERT_MANAGER = "metrics-server", "cert-manager"
 KYVERNO, GATEKEEPER = "kyverno", "gatekeeper"
 FLUX, ARGO_CD = "flux", "argocd"
 LOCAL_PATH = "local-path"
+NETWORK_PLUGINS = (FLANNEL, NONE, CILIUM, CALICO)
 
 VERSIONS = {
     CILIUM: "1.20.2",
@@ -37,6 +38,17 @@ VERSIONS = {
 }
 """The release of each add-on that is installed where no version is given, as of November 2026."""
 
+FIELDS = {
+    METRICS_SERVER: "metrics_server",
+    CERT_MANAGER: "cert_manager",
+    KYVERNO: "policy_engine",
+    GATEKEEPER: "policy_engine",
+    FLUX: "git_ops_engine",
+    ARGO_CD: "git_ops_engine",
+    LOCAL_PATH: "csi",
+}
+"""The add-ons other than network plugins, each with its field of `Addons`."""
+
 BUILT_IN = (FLANNEL, NONE)
 """What takes nothing to install: Talos' own network plugin, and no plugin at all."""
 
@@ -49,8 +61,45 @@ def _url(text: str) -> str:
     return text
 
 
+def _source_url(text: str) -> str:
+    if not re.fullmatch(r"(?:https?|oci)://[^\s/@]+/\S+", text):
+        raise PydanticCustomError(
+            "url", "should be an https or oci URL without a user name: https://host/repository or oci://host/repository"
+        )
+    return text
+
+
+def _checked(check: Callable[[str], str]) -> BeforeValidator:
+    return BeforeValidator(lambda value: check(value) if isinstance(value, str) else value)
+
+
+class AddonSource(Model):
+    """What a GitOps engine deploys: a Git repository, or an OCI artifact."""
+
+    url: Annotated[str, _checked(_source_url)]
+    """URL of the repository (`https://…`) or the artifact (`oci://…`). Required."""
+
+    revision: str | None = None
+    """Branch of the repository, or tag of the artifact. Default: `main`, or `latest`."""
+
+    path: str | None = None
+    """Folder with the manifests. Default: the root."""
+
+    username: str | None = None
+    """User name for the repository or the registry. Only with `password`."""
+
+    password: str | None = None
+    """Password or token for the repository or the registry. It is a secret in Pulumi's state. In Omni it is in a
+    manifest, and in Kubernetes in a `Secret`."""
+
+    @property
+    def oci(self) -> bool:
+        """Whether it is an OCI artifact."""
+        return self.url.startswith("oci://")
+
+
 class Addon(Model):
-    """One add-on, where its name or `true` says too little. Give at most one of `version` and `url`."""
+    """One add-on, where its name or `true` says too little."""
 
     model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required"))  # the name may be implied
 
@@ -58,10 +107,33 @@ class Addon(Model):
     """Name of the add-on. Required where there is a choice."""
 
     version: Version | None = None
-    """Release to install, with or without `v`. Default: the installed one, or else the one that this package names."""
+    """Release to install, with or without `v`. Give at most one of `version`, `url`, `inline` and `file`. Default: the
+    installed release, or else the one that this package names."""
 
-    url: Annotated[str, BeforeValidator(lambda value: _url(value) if isinstance(value, str) else value)] | None = None
-    """URL of a Kubernetes manifest to install instead of the add-on's own."""
+    url: Annotated[str, _checked(_url)] | None = None
+    """URL of a Kubernetes manifest to install instead of the add-on's own. It is fetched once."""
+
+    inline: Inline = None
+    """Kubernetes objects to install instead of the add-on's own: a mapping, a list of mappings, or YAML text."""
+
+    file: FilePath | None = None
+    """Path of a file with such objects, relative to the program's folder. The program reads it when it runs."""
+
+    source: AddonSource | None = None
+    """What the GitOps engine deploys. Only for `flux` and `argocd`."""
+
+    # Of an add-on that was read from Omni: what its `inline` is recognised by, because Omni has it with more objects.
+    _written: str = PrivateAttr(default="")
+
+    @property
+    def written(self) -> str:
+        """What its `inline` is recognised by; `""` unless it was read from Omni."""
+        return self._written
+
+    def as_written(self, digest: str) -> Addon:
+        """The add-on, with what its `inline` is recognised by."""
+        self._written = digest
+        return self
 
 
 def _one_of(*names: str) -> BeforeValidator:
@@ -77,7 +149,7 @@ def _one_of(*names: str) -> BeforeValidator:
             if value["name"] not in names:
                 raise _wrong(f"should be {listed}, not {{input}}", value["name"])
         elif not isinstance(value, Addon):
-            raise _wrong(f"should be {listed}, or a mapping with name, and version or url")
+            raise _wrong(f"should be {listed}, or a mapping with name, and version, url, inline or file")
         return value
 
     return BeforeValidator(read, json_schema_input_type=Literal[names] | Addon)
@@ -92,7 +164,7 @@ def _switch(name: str) -> BeforeValidator:
         if isinstance(value, dict) and value.get("name", name) == name:
             return {**value, "name": name}
         if not isinstance(value, Addon):
-            raise _wrong("should be true or false, or a mapping with version or url")
+            raise _wrong("should be true or false, or a mapping with version, url, inline or file")
         return value
 
     return BeforeValidator(read, json_schema_input_type=bool | Addon)
@@ -102,9 +174,9 @@ def _wrong(reason: str, value: Any = None) -> PydanticCustomError:
     return PydanticCustomError("addon", "{reason}", {"reason": reason, "value": value})
 
 
-def _details(addon: Addon) -> dict[str, str]:
-    details = (("version", addon.version), ("url", addon.url))
-    return {name: value for name, value in details if value is not None}
+def _details(addon: Addon) -> dict[str, Any]:
+    details: dict[str, Any] = addon.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"name"})
+    return details
 
 
 _NAMED = PlainSerializer(
@@ -151,14 +223,32 @@ class Addons(Model):
             if addon is not None:
                 yield field.alias or name, addon
 
+    def others(self) -> Iterator[tuple[str, Addon]]:
+        """What was asked for besides the network plugin."""
+        return ((field, addon) for field, addon in self.chosen() if addon.name not in NETWORK_PLUGINS)
+
 
 def addon_rules(addons: Addons) -> Iterator[Problem]:
     """What of the add-ons makes no sense, whatever the cluster is like."""
     for field, addon in addons.chosen():
         path = ("addons", field)
-        if addon.name in BUILT_IN and (addon.version or addon.url):
-            given = "version" if addon.version else "url"
+        given = [name for name in ("version", "url", "inline") if getattr(addon, name)]
+        if addon.name in BUILT_IN and given:
             what = "comes with Talos" if addon.name == FLANNEL else "installs nothing"
-            yield Problem((*path, given), f"{addon.name} {what} and has no {given}")
-        elif addon.version and addon.url:
+            yield Problem((*path, given[0]), f"{addon.name} {what} and has no {given[0]}")
+        elif given == ["version", "url"]:
             yield Problem((*path, "version"), "version and url are mutually exclusive: the URL determines the version")
+        elif len(given) > 1:
+            yield Problem((*path, given[0]), f"{' and '.join(given)} are mutually exclusive: keep one of them")
+        elif addon.inline and addon.name in NETWORK_PLUGINS:
+            yield Problem((*path, "inline"), "the machines download the manifest of a network plugin: give its url")
+        if addon.source is not None:
+            yield from _source_rules((*path, "source"), addon)
+
+
+def _source_rules(path: tuple[str, ...], addon: Addon) -> Iterator[Problem]:
+    source = addon.source
+    if addon.name not in (FLUX, ARGO_CD):
+        yield Problem(path, f"{addon.name} deploys nothing and has no source")
+    elif source is not None and (source.username is None) != (source.password is None):
+        yield Problem(path, "username and password belong together: give both or neither")

@@ -39,6 +39,8 @@ PRIVATE_FIELDS = frozenset(
         "provider_data",
         "triggers",
         "url",
+        "password",
+        "username",
     }
 )
 """Fields that may hold a secret: no `repr` shows them."""

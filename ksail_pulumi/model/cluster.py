@@ -283,6 +283,10 @@ class Manifest(Model):
     file: FilePath | None = None
     """Path of a file with the objects, relative to the program's folder. The program reads it when it runs."""
 
+    weight: Annotated[int, Field(ge=0, le=999)] | None = None
+    """First number in the ID of the resource: Omni sorts groups of manifests by it. Default: from 200 on, by the place
+    in the list. Under another number, it is another resource with the same objects, which stay in Kubernetes."""
+
     mode: Literal["full", "one-time"] | None = None
     """How Omni applies the objects. `full`: keeps them as they are written. `one-time`: creates them once. Required."""
 
@@ -365,11 +369,15 @@ class OnDelete(Model):
 
 
 class OnUpdate(Model):
-    """What happens when machines leave the cluster in an update."""
+    """What happens to what leaves the cluster in an update."""
 
     disconnected_machines: Literal["wait", "fail", "remove"] = "fail"
     """What to do about leaving machines that Omni cannot reach and therefore cannot wipe. `fail`: list them and change
     nothing. `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
+
+    custom_resource_definitions: Literal["keep", "delete"] = "keep"
+    """What to do about the custom resource definitions of an add-on that is removed. `keep`: they and their objects
+    stay. `delete`: they are deleted, and with them all their objects. Default: `keep`."""
 
 
 class ClusterSpec(Model):

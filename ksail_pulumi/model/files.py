@@ -70,6 +70,10 @@ def read_files(
     read = _scope(data, (), folders, problems)
     read = _listed(read, ("manifests", "inline"), (), folders, problems)
     read = _listed(read, ("healthChecks", "job"), (), folders, problems)
+    if isinstance(addons := read.get("addons"), Mapping):
+        read["addons"] = {
+            key: _entry(each, "inline", ("addons", key), folders, problems) for key, each in addons.items()
+        }
     if isinstance(control_plane := read.get("controlPlane"), Mapping):
         read["controlPlane"] = _scope(control_plane, ("controlPlane",), folders, problems)
     if isinstance(workers := read.get("workers"), list | tuple):
@@ -100,24 +104,34 @@ def _listed(
         return dict(data)
     read = []
     for index, entry in enumerate(entries):
-        field = (*at, list_name, index)
-        if not isinstance(entry, Mapping) or not isinstance(file := entry.get("file"), str):
-            read.append(entry)
-        elif entry.get(text_name) is not None:
-            found.append(Problem(field, _EXCLUSIVE[text_name]))
-        else:
-            try:
-                text = _text(folders.base / Path(file).expanduser())
-            except (OSError, ValueError, RuntimeError) as error:
-                reason = f"{_reason(error, folders.base)}{_elsewhere(file, folders.base)}"
-                found.append(Problem((*field, "file"), f"failed to access the file: {reason}"))
-                continue
-            rest = {key: value for key, value in entry.items() if key != "file"}
+        with_text = _entry(entry, text_name, (*at, list_name, index), folders, found)
+        if with_text is _SKIPPED:
+            continue
+        file = entry.get("file") if isinstance(entry, Mapping) else None
+        if isinstance(file, str) and list_name in ("patches", "manifests"):
             # The name of a manifest stays as written: under a new ID, Omni would delete and apply its objects again.
-            derived = {"patches": folders.name(file), "manifests": file}
-            name = {"name": derived[list_name]} if list_name in derived else {}
-            read.append({**name, **rest, text_name: text})
+            with_text = {"name": folders.name(file) if list_name == "patches" else file, **with_text}
+        read.append(with_text)
     return {**data, list_name: read}
+
+
+_SKIPPED = object()
+
+
+def _entry(entry: Any, text_name: str, field: FieldPath, folders: _Folders, found: list[Problem]) -> Any:
+    """An entry with the text of its `file`; as it is if there is none, and `_SKIPPED` if there is a problem with it."""
+    if not isinstance(entry, Mapping) or not isinstance(file := entry.get("file"), str):
+        return entry
+    if entry.get(text_name) is not None:
+        found.append(Problem(field, _EXCLUSIVE[text_name]))
+        return _SKIPPED
+    try:
+        text = _text(folders.base / Path(file).expanduser())
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = f"{_reason(error, folders.base)}{_elsewhere(file, folders.base)}"
+        found.append(Problem((*field, "file"), f"failed to access the file: {reason}"))
+        return _SKIPPED
+    return {**{key: value for key, value in entry.items() if key != "file"}, text_name: text}
 
 
 class _TooLargeError(ValueError):

@@ -32,6 +32,9 @@ def workload_rules(spec: ClusterSpec) -> Iterator[Problem]:
     seen: set[str] = set()
     for index, manifest in enumerate(spec.manifests or ()):
         yield from _manifest(("manifests", index), manifest, seen)
+    for field, addon in spec.addons.others():
+        if addon.inline is not None:
+            yield from _objects(("addons", field, "inline"), addon.inline)
     seen = set()
     for index, check in enumerate(spec.health_checks or ()):
         yield from _health_check(("healthChecks", index), check, seen)
@@ -48,11 +51,16 @@ def _manifest(path: FieldPath, manifest: Manifest, seen: set[str]) -> Iterator[P
         yield Problem((*path, "mode"), "kubernetes manifest mode is not set: it must be full or one-time")
     if manifest.inline is None:
         yield Problem(path, "file or inline is required")
-    elif reason := _unreadable(manifest.inline):
-        yield Problem((*path, "inline"), f"error converting manifest to JSON: {reason}")
-    elif (number := _without_kind(manifest.inline)) is not None:
+    else:
+        yield from _objects((*path, "inline"), manifest.inline)
+
+
+def _objects(path: FieldPath, inline: Inline) -> Iterator[Problem]:
+    if reason := _unreadable(inline):
+        yield Problem(path, f"error converting manifest to JSON: {reason}")
+    elif (number := _without_kind(inline)) is not None:
         reason = "error loading JSON manifest into unstructured: Object 'Kind' is missing"
-        yield Problem((*path, "inline"), f"{reason} in document {number}")
+        yield Problem(path, f"{reason} in document {number}")
 
 
 def _health_check(path: FieldPath, check: HealthCheck, seen: set[str]) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from ksail_pulumi.plan.versions import versions_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ksail_pulumi.addons.groups import AddonGroup
     from ksail_pulumi.addons.patches import AddonPatch
     from ksail_pulumi.model.cluster import ClusterSpec
     from ksail_pulumi.model.versions import Versions
@@ -36,6 +37,7 @@ def desired_resources(
     api_version: int = INSTALL_DISK_API,
     bootstrapped: bool = False,
     addons: Sequence[AddonPatch] | None = None,
+    groups: Sequence[AddonGroup] = (),
 ) -> list[Resource]:
     """Everything that should exist in Omni for a cluster, in Omni's order of types.
 
@@ -47,10 +49,11 @@ def desired_resources(
         api_version: Omni's own (`SysVersion`); before 3 an install disk is a patch.
         bootstrapped: Whether the cluster has etcd already; the backup that it was to be restored from is left out then.
         addons: The patches of its add-ons; those of a new cluster if left out.
+        groups: The groups of manifests of its add-ons.
     """
     if addons is None:
-        addons = addon_patches(spec.addons, spec.name, began=versions.talos)
-    asked = Asked(spec, versions, assignment, mark, api_version, bootstrapped, addons)
+        addons = addon_patches(spec.addons, began=versions.talos)
+    asked = Asked(spec, versions, assignment, mark, api_version, bootstrapped, addons, groups)
     return [resource for part in PARTS for resource in part.desired(asked)]
 
 

@@ -18,7 +18,7 @@ from ksail_pulumi.plan.machine_fields import fields_of, path_in, set_by_configs
 from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.plan.parts.part import Outlook, Situation
 from ksail_pulumi.plan.parts.table import PARTS
-from ksail_pulumi.plan.planning import cluster_machines, cluster_versions, plan_changes
+from ksail_pulumi.plan.planning import NO_TEXTS, cluster_machines, cluster_versions, plan_changes
 from ksail_pulumi.plan.repeated import repeated_values
 from ksail_pulumi.plan.reservations import NO_RESERVATIONS
 from ksail_pulumi.plan.server_age import lacking
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ksail_pulumi.model.cluster import ClusterSpec
+    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.plan.changes import Plan
     from ksail_pulumi.plan.machine_fields import MachineField
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.ownership import OwnershipMark
@@ -69,6 +71,7 @@ def findings(
     previous: ClusterSpec | None = None,
     reservations: Reservations = NO_RESERVATIONS,
     adopt: bool = False,
+    texts: Mapping[str, str] = NO_TEXTS,
 ) -> Findings:
     """Judge inputs against what Omni has.
 
@@ -79,6 +82,7 @@ def findings(
         previous: The inputs before; None for a new cluster.
         reservations: What the clusters get that the program declares first.
         adopt: Whether a cluster that exists already is to be taken over.
+        texts: The fetched manifests of add-ons, by URL.
     """
     sizes = measured(spec)
     imported = _importable(spec, snapshot, previous, adopt)
@@ -106,7 +110,7 @@ def findings(
             failures.setdefault(_key(problem), problem)
         warnings += _unused(spec, snapshot, assignment)
         if not failures:
-            plan = plan_changes(spec, snapshot, versions, assignment, mark, previous=previous)
+            plan = plan_changes(spec, snapshot, versions, assignment, mark, previous=previous, texts=texts)
             written = (*plan.creates, *plan.deferred, *(each.desired for each in plan.updates))
             cut_off = cut_off_machines(plan, assignment, snapshot)
             refused = (
@@ -133,9 +137,8 @@ def findings(
             forecasts += addon_forecast(
                 spec,
                 versions,
-                creates=plan.creates,
-                updates=plan.changed,
-                destroys=plan.destroys,
+                actual=_ours(plan, snapshot),
+                desired=plan.desired,
                 new=snapshot.cluster is None,
             )
             forecasts += staying(plan, snapshot) if adopt and previous is None else ()
@@ -151,6 +154,12 @@ def findings(
     return Findings(
         tuple(failures.values()), tuple(warnings), () if failures else tuple(forecasts), shortage, too_few, fields
     )
+
+
+def _ours(plan: Plan, snapshot: Snapshot) -> list[Resource]:
+    """What Omni has that the plan keeps, changes or destroys."""
+    keys = {each.key for each in (*plan.desired, *plan.destroys)}
+    return [each for each in snapshot.resources if each.key in keys]
 
 
 def _shortage(spec: ClusterSpec, snapshot: Snapshot, mark: OwnershipMark, *, adopt: bool) -> str:

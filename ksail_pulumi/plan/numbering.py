@@ -15,6 +15,7 @@ from ksail_pulumi.addons.patches import is_addon
 from ksail_pulumi.model.patches import same_configuration
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.changes import Renumbered
+from ksail_pulumi.plan.parts.manifests import weighted_ids
 from ksail_pulumi.plan.parts.table import PART_OF
 from ksail_pulumi.plan.scopes import Scope, scope_of, unnumbered
 
@@ -41,7 +42,8 @@ class Settled:
 
 def given_ids(spec: ClusterSpec) -> set[str]:
     """The IDs that the inputs give in whole: they have no number of ours, and never change."""
-    return {patch.id_override for _, each in spec.scopes() for patch in each.patches or () if patch.id_override}
+    overrides = {patch.id_override for _, each in spec.scopes() for patch in each.patches or () if patch.id_override}
+    return overrides | weighted_ids(spec)
 
 
 def twins(own: Iterable[str], live: Iterable[str], given: Collection[str]) -> dict[str, str]:

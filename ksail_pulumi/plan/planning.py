@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.addons.groups import addon_groups, needed_sources, used_urls
 from ksail_pulumi.addons.patches import addon_patches
+from ksail_pulumi.omni.resources import KUBERNETES_MANIFEST_GROUP
 from ksail_pulumi.plan.assemble import baseline_resources, desired_resources
 from ksail_pulumi.plan.diff import diff
 from ksail_pulumi.plan.machines import NONE_TAKEN, assign_machines
@@ -13,14 +16,19 @@ from ksail_pulumi.plan.numbering import given_ids, settle
 from ksail_pulumi.plan.versions import resolve_versions, versions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from ksail_pulumi.addons.groups import Source
     from ksail_pulumi.model.cluster import ClusterSpec
     from ksail_pulumi.model.versions import Versions
+    from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.changes import Plan
     from ksail_pulumi.plan.machines import Assignment
     from ksail_pulumi.plan.ownership import OwnershipMark
     from ksail_pulumi.plan.snapshot import Snapshot
+
+_GROUPS_API = 2
+NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 
 
 def cluster_versions(spec: ClusterSpec, snapshot: Snapshot) -> Versions:
@@ -52,6 +60,26 @@ def cluster_machines(
     return assign_machines(spec, snapshot.statuses, snapshot.nodes, versions=versions, taken=taken, mark=counted)
 
 
+def has_groups(snapshot: Snapshot) -> bool:
+    """Whether Omni has groups of manifests, which it applies to clusters itself: since 1.7."""
+    return snapshot.api_version >= _GROUPS_API
+
+
+def sources_of(spec: ClusterSpec, snapshot: Snapshot, mark: OwnershipMark) -> list[Source]:
+    """The manifests of others that the plan of a cluster needs."""
+    return needed_sources(spec.addons, _groups(snapshot.resources, mark)) if has_groups(snapshot) else []
+
+
+def urls_of(spec: ClusterSpec, snapshot: Snapshot) -> set[str]:
+    """The URLs of the manifests of others that the add-ons of a cluster consist of."""
+    return used_urls(spec.addons, snapshot.resources)
+
+
+def _groups(actual: Iterable[Resource], mark: OwnershipMark) -> list[Resource]:
+    """Our own part of what Omni has; a cluster that is taken over may have add-ons of another resource."""
+    return [each for each in actual if mark.owns(each) or each.type != KUBERNETES_MANIFEST_GROUP]
+
+
 def plan_changes(
     spec: ClusterSpec,
     snapshot: Snapshot,
@@ -60,13 +88,24 @@ def plan_changes(
     mark: OwnershipMark,
     *,
     previous: ClusterSpec | None,
+    texts: Mapping[str, str] = NO_TEXTS,
 ) -> Plan:
     """What must change for a cluster to be as asked for. `previous` is what was asked for last time.
+
+    Args:
+        spec: What is asked for.
+        snapshot: What Omni has.
+        versions: The versions that the cluster gets.
+        assignment: The machines that it gets.
+        mark: Whose it is.
+        previous: What was asked for last time; None for a new cluster.
+        texts: The manifests of `sources_of`, by URL.
 
     Raises:
         ForeignClusterError: A resource of the cluster exists and belongs to another one.
     """
     actual = snapshot.resources
+    with_groups = has_groups(snapshot)
     desired = desired_resources(
         spec,
         versions,
@@ -74,7 +113,16 @@ def plan_changes(
         mark,
         api_version=snapshot.api_version,
         bootstrapped=snapshot.bootstrapped,
-        addons=addon_patches(spec.addons, spec.name, began=snapshot.began or versions.talos, actual=actual),
+        addons=addon_patches(spec.addons, began=snapshot.began or versions.talos, actual=actual, groups=with_groups),
+        groups=addon_groups(
+            spec.addons,
+            spec.name,
+            texts,
+            _groups(actual, mark),
+            keep_definitions=spec.on_update.custom_resource_definitions == "keep",
+        )
+        if with_groups
+        else (),
     )
     settled = settle(desired, actual, mark=mark, given=given_ids(spec))
     before = baseline_resources(previous, spec, actual, mark)

@@ -361,7 +361,7 @@ _PATCH: dict[str, Rule] = {
     "description": _description,
     "inline": partial(_inline, same_configuration),
 }
-_MANIFEST: dict[str, Rule] = {**_METADATA, "inline": partial(_inline, str.__eq__)}
+_MANIFEST: dict[str, Rule] = {**_METADATA, "weight": _kept, "inline": partial(_inline, str.__eq__)}
 _HEALTH_CHECK: dict[str, Rule] = {
     **_METADATA,
     "name": _kept,

@@ -273,6 +273,10 @@ class ManifestArgs:
     file: str | None = None
     """Path of a file with the objects, relative to the program's folder. The program reads it when it runs."""
 
+    weight: Input[int] | None = None
+    """First number in the ID of the resource: Omni sorts groups of manifests by it. Default: from 200 on, by the place
+    in the list. Under another number, it is another resource with the same objects, which stay in Kubernetes."""
+
     mode: Input[Literal["full", "one-time"]] | None = None
     """How Omni applies the objects. `full`: keeps them as they are written. `one-time`: creates them once. Required."""
 
@@ -310,17 +314,48 @@ class HealthCheckArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AddonSourceArgs:
+    """What a GitOps engine deploys: a Git repository, or an OCI artifact."""
+
+    url: Input[str] | None = field(default=None, repr=False)
+    """URL of the repository (`https://…`) or the artifact (`oci://…`). Required."""
+
+    revision: Input[str] | None = None
+    """Branch of the repository, or tag of the artifact. Default: `main`, or `latest`."""
+
+    path: Input[str] | None = None
+    """Folder with the manifests. Default: the root."""
+
+    username: Input[str] | None = field(default=None, repr=False)
+    """User name for the repository or the registry. Only with `password`."""
+
+    password: Input[str] | None = field(default=None, repr=False)
+    """Password or token for the repository or the registry. It is a secret in Pulumi's state. In Omni it is in a
+    manifest, and in Kubernetes in a `Secret`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class AddonArgs:
-    """One add-on, where its name or `true` says too little. Give at most one of `version` and `url`."""
+    """One add-on, where its name or `true` says too little."""
 
     name: Input[str] | None = None
     """Name of the add-on. Required where there is a choice."""
 
     version: Input[str] | None = None
-    """Release to install, with or without `v`. Default: the installed one, or else the one that this package names."""
+    """Release to install, with or without `v`. Give at most one of `version`, `url`, `inline` and `file`. Default: the
+    installed release, or else the one that this package names."""
 
     url: Input[str] | None = field(default=None, repr=False)
-    """URL of a Kubernetes manifest to install instead of the add-on's own."""
+    """URL of a Kubernetes manifest to install instead of the add-on's own. It is fetched once."""
+
+    inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]] | None = field(default=None, repr=False)
+    """Kubernetes objects to install instead of the add-on's own: a mapping, a list of mappings, or YAML text."""
+
+    file: str | None = None
+    """Path of a file with such objects, relative to the program's folder. The program reads it when it runs."""
+
+    source: Input[AddonSourceArgs | AddonSourceArgsDict] | None = None
+    """What the GitOps engine deploys. Only for `flux` and `argocd`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -381,11 +416,15 @@ class KubeconfigArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class OnUpdateArgs:
-    """What happens when machines leave the cluster in an update."""
+    """What happens to what leaves the cluster in an update."""
 
     disconnected_machines: Input[Literal["wait", "fail", "remove"]] | None = None
     """What to do about leaving machines that Omni cannot reach and therefore cannot wipe. `fail`: list them and change
     nothing. `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
+
+    custom_resource_definitions: Input[Literal["keep", "delete"]] | None = None
+    """What to do about the custom resource definitions of an add-on that is removed. `keep`: they and their objects
+    stay. `delete`: they are deleted, and with them all their objects. Default: `keep`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -741,6 +780,10 @@ class ManifestArgsDict(TypedDict, total=False):
     file: str
     """Path of a file with the objects, relative to the program's folder. The program reads it when it runs."""
 
+    weight: Input[int]
+    """First number in the ID of the resource: Omni sorts groups of manifests by it. Default: from 200 on, by the place
+    in the list. Under another number, it is another resource with the same objects, which stay in Kubernetes."""
+
     mode: Input[Literal["full", "one-time"]]
     """How Omni applies the objects. `full`: keeps them as they are written. `one-time`: creates them once. Required."""
 
@@ -776,17 +819,47 @@ class HealthCheckArgsDict(TypedDict, total=False):
     """Annotations of the `KubernetesHealthCheck` resource in Omni."""
 
 
+class AddonSourceArgsDict(TypedDict, total=False):
+    """What a GitOps engine deploys: a Git repository, or an OCI artifact."""
+
+    url: Input[str]
+    """URL of the repository (`https://…`) or the artifact (`oci://…`). Required."""
+
+    revision: Input[str]
+    """Branch of the repository, or tag of the artifact. Default: `main`, or `latest`."""
+
+    path: Input[str]
+    """Folder with the manifests. Default: the root."""
+
+    username: Input[str]
+    """User name for the repository or the registry. Only with `password`."""
+
+    password: Input[str]
+    """Password or token for the repository or the registry. It is a secret in Pulumi's state. In Omni it is in a
+    manifest, and in Kubernetes in a `Secret`."""
+
+
 class AddonArgsDict(TypedDict, total=False):
-    """One add-on, where its name or `true` says too little. Give at most one of `version` and `url`."""
+    """One add-on, where its name or `true` says too little."""
 
     name: Input[str]
     """Name of the add-on. Required where there is a choice."""
 
     version: Input[str]
-    """Release to install, with or without `v`. Default: the installed one, or else the one that this package names."""
+    """Release to install, with or without `v`. Give at most one of `version`, `url`, `inline` and `file`. Default: the
+    installed release, or else the one that this package names."""
 
     url: Input[str]
-    """URL of a Kubernetes manifest to install instead of the add-on's own."""
+    """URL of a Kubernetes manifest to install instead of the add-on's own. It is fetched once."""
+
+    inline: Input[str | Mapping[str, Any] | Sequence[Input[Mapping[str, Any]]]]
+    """Kubernetes objects to install instead of the add-on's own: a mapping, a list of mappings, or YAML text."""
+
+    file: str
+    """Path of a file with such objects, relative to the program's folder. The program reads it when it runs."""
+
+    source: Input[AddonSourceArgs | AddonSourceArgsDict]
+    """What the GitOps engine deploys. Only for `flux` and `argocd`."""
 
 
 class AddonsArgsDict(TypedDict, total=False):
@@ -844,11 +917,15 @@ class KubeconfigArgsDict(TypedDict, total=False):
 
 
 class OnUpdateArgsDict(TypedDict, total=False):
-    """What happens when machines leave the cluster in an update."""
+    """What happens to what leaves the cluster in an update."""
 
     disconnected_machines: Input[Literal["wait", "fail", "remove"]]
     """What to do about leaving machines that Omni cannot reach and therefore cannot wipe. `fail`: list them and change
     nothing. `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
+
+    custom_resource_definitions: Input[Literal["keep", "delete"]]
+    """What to do about the custom resource definitions of an add-on that is removed. `keep`: they and their objects
+    stay. `delete`: they are deleted, and with them all their objects. Default: `keep`."""
 
 
 class OnDeleteArgsDict(TypedDict, total=False):
@@ -1218,6 +1295,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "name": Field("name"),
         "inline": Field("inline", "", "any"),
         "file": Field("file"),
+        "weight": Field("weight"),
         "mode": Field("mode"),
         "labels": Field("labels", "", "map"),
         "annotations": Field("annotations", "", "map"),
@@ -1231,10 +1309,20 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "labels": Field("labels", "", "map"),
         "annotations": Field("annotations", "", "map"),
     },
+    "AddonSource": {
+        "url": Field("url"),
+        "revision": Field("revision"),
+        "path": Field("path"),
+        "username": Field("username"),
+        "password": Field("password"),
+    },
     "Addon": {
         "name": Field("name"),
         "version": Field("version"),
         "url": Field("url"),
+        "inline": Field("inline", "", "any"),
+        "file": Field("file"),
+        "source": Field("source", "AddonSource"),
     },
     "Addons": {
         "cni": Field("cni", "Addon"),
@@ -1255,6 +1343,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
     },
     "OnUpdate": {
         "disconnected_machines": Field("disconnectedMachines"),
+        "custom_resource_definitions": Field("customResourceDefinitions"),
     },
     "OnDelete": {
         "disconnected_machines": Field("disconnectedMachines"),

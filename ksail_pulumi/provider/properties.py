@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
-from ksail_pulumi.lifecycle.outputs import FACTS, SECRETS, stored_inputs
+from ksail_pulumi.lifecycle.outputs import CHECKSUMS, FACTS, SECRETS, stored_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,7 +101,7 @@ def stored(
     found = outputs.to_wire()
     pinned = [version for version in VERSIONS if version not in inputs and version in found]
     return {
-        **{key: guarded(key, found[key]) for key in (*FACTS, *pinned) if key in found},
+        **{key: guarded(key, found[key]) for key in (*FACTS, CHECKSUMS, *pinned) if key in found},
         **inputs,
         PINNED: pinned,
         OMNI: endpoint,
@@ -120,7 +120,7 @@ def refreshed(outputs: ClusterOutputs, old: Mapping[str, Any], endpoint: str) ->
     pinned = [version for version in old.get(PINNED, ()) if version in inputs]
     versions = {version: inputs.pop(version) for version in pinned}
     # Credentials of an earlier release stay until the cluster's children have them.
-    kept = {key: guarded(key, old[key]) for key in (MARKED, *SECRETS) if key in old}
+    kept = {key: guarded(key, old[key]) for key in (CHECKSUMS, MARKED, *SECRETS) if key in old}
     return {**stored(outputs, inputs, endpoint), **versions, **kept, PINNED: pinned}, inputs
 
 

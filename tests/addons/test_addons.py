@@ -17,15 +17,17 @@ from ksail_pulumi.model.addons import VERSIONS
 from ksail_pulumi.model.parse import ClusterSpec, parse_cluster, to_wire
 from ksail_pulumi.model.versions import Versions
 from ksail_pulumi.omni import resources as omni
-from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.api import specs_pb2, system_pb2
 from ksail_pulumi.omni.resources import Resource
+from ksail_pulumi.plan.assemble import desired_resources
 from ksail_pulumi.plan.findings import Findings, findings
 from ksail_pulumi.plan.snapshot import Snapshot
 from ksail_pulumi.simulator.validations.talos_config import faults
-from tests.plan.builders import CATALOG, MARK, cluster_spec, desired, inputs_of, machine
+from tests.plan.builders import CATALOG, MANIFESTS, MARK, assigned, cluster_spec, desired, inputs_of, machine
 
 GOLDEN = Path(__file__).parent / "data" / "components"
 URL = "https://example.org/manifest.yaml"
+CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine", "namespace": "default"}}
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "cni-none": ({"cni": "none"}, "1.13.8"),
     "cni-cilium": ({"cni": "cilium"}, "1.13.8"),
@@ -57,7 +59,8 @@ COMPONENTS = st.fixed_dictionaries({}, optional={name: st.sampled_from(each) for
 
 
 def patches_of(components: dict[str, Any], began: str = "1.13.8", **options: Any) -> tuple[AddonPatch, ...]:
-    return addon_patches(cluster_spec(addons=components).addons, "prod", began=began, **options)
+    """The patches for an Omni without groups of manifests: they have everything."""
+    return addon_patches(cluster_spec(addons=components).addons, began=began, groups=False, **options)
 
 
 def objects_in(patches: tuple[AddonPatch, ...]) -> list[dict[str, Any]]:
@@ -68,7 +71,7 @@ def objects_in(patches: tuple[AddonPatch, ...]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_patch_of_a_component_is_this_text(name: str) -> None:
+def test_the_whole_patch_of_a_component_is_this_text(name: str) -> None:
     components, began = CASES[name]
     (patch,) = patches_of(components, began)
     assert patch.text == (GOLDEN / f"{name}.yaml").read_text(encoding="utf-8")
@@ -160,8 +163,8 @@ def test_calico_keeps_its_definitions_in_another_file_from_time_to_time(version:
     assert files == [*definitions, "tigera-operator.yaml"]
 
 
-def live(spec: ClusterSpec) -> list[Resource]:
-    return [replace(each, version=1) for each in desired(spec)]
+def live(spec: ClusterSpec, actual: list[Resource] | None = None) -> list[Resource]:
+    return [replace(each, version=1) for each in desired(spec, actual=actual or [])]
 
 
 def test_a_version_that_is_left_out_stays_what_is_installed() -> None:
@@ -178,21 +181,29 @@ def test_a_version_that_is_left_out_stays_what_is_installed() -> None:
 
 @pytest.mark.parametrize("annotation", ["", "not JSON", "[]", '{"name": 5}', '{"version": "1.2.3"}', '"x"', "null"])
 def test_an_annotation_that_says_nothing_is_no_trouble(annotation: str) -> None:
-    (patch,) = [each for each in live(cluster_spec(addons={"certManager": True})) if "component" in each.id]
-    odd = replace(patch, annotations={**patch.annotations, ANNOTATION_ADDON: annotation})
-    assert recorded(odd) is None
-    assert not intact(odd)
-    spec = cluster_spec(addons={"certManager": True})
-    wire = inputs_of([*(each for each in live(spec) if each.id != odd.id), odd], mark=MARK, previous=spec)
+    spec = cluster_spec(addons={"cni": "none", "certManager": True})
+    odd = [
+        each
+        if "component" not in each.id
+        else replace(each, annotations={**each.annotations, ANNOTATION_ADDON: annotation})
+        if "component" in each.id
+        else each
+        for each in live(spec)
+    ]
+    assert all(recorded(each) is None and not intact(each) for each in odd)
+    wire = inputs_of(odd, mark=MARK, previous=spec)
     assert wire["addons"] == {}
-    assert wire["patches"][0]["idOverride"] == odd.id
+    assert wire["patches"][0]["idOverride"] == "100-cluster-prod-component-cni"
+    assert [each["name"] for each in wire["manifests"]] == [
+        "component-cert-manager-definitions",
+        "component-cert-manager",
+    ]
 
 
 def test_an_exported_cluster_keeps_the_patches_of_components_as_its_own() -> None:
-    resources = live(cluster_spec(addons={"cni": "cilium", "certManager": True}))
+    resources = live(cluster_spec(addons={"cni": "cilium", "metricsServer": True, "certManager": True}))
     exported = parse_cluster(inputs_of(resources))
-    assert len(exported.patches or ()) == 2
-    assert inputs_of(resources, mark=MARK, previous=exported) == to_wire(exported)
+    assert (len(exported.patches or ()), len(exported.manifests or ())) == (2, 3)
     snapshot = Snapshot(resources=resources, talos_versions=CATALOG, bootstrap_status=BOOTSTRAPPED)
     assert findings(exported, snapshot, mark=MARK).failures == ()
 
@@ -214,7 +225,7 @@ def told(
     spec = cluster_spec(addons=components, **versions, **inputs)
     statuses = [machine(number) for number in range(1, 4)]
     if before is None:
-        return findings(spec, Snapshot(statuses=statuses, talos_versions=CATALOG), mark=MARK)
+        return findings(spec, Snapshot(statuses=statuses, talos_versions=CATALOG), mark=MARK, texts=MANIFESTS)
     old = cluster_spec(addons=before, **versions)
     current = Versions(versions["talosVersion"], versions["kubernetesVersion"])
     resources = [replace(each, version=1) for each in desired(old, versions=current)]
@@ -227,7 +238,7 @@ def told(
         talos_versions=CATALOG,
         bootstrap_status=BOOTSTRAPPED,
     )
-    return findings(spec, snapshot, mark=MARK, previous=old)
+    return findings(spec, snapshot, mark=MARK, previous=old, texts=MANIFESTS)
 
 
 def test_a_new_cluster_is_told_with_its_components() -> None:
@@ -244,40 +255,95 @@ def test_without_a_network_plugin_nothing_becomes_ready() -> None:
 
 
 def test_changes_of_components_are_told_in_their_own_words() -> None:
-    sync = "`omnictl cluster kubernetes manifest-sync prod --dry-run=false`"
     old = {"certManager": {"version": "1.20.0"}}
+    removed = f"removes kyverno {VERSIONS['kyverno']}: Omni deletes its objects; its custom resource definitions and "
+
+    assert told({"certManager": True, "metricsServer": True}, before={"certManager": True}).forecasts == (
+        f"adds metrics-server {VERSIONS['metrics-server']}: Omni applies it to the cluster, without a reboot; kubelets "
+        "restart to get certificates",
+    )
+    assert told({"certManager": {"version": "1.21.0"}}, before=old).forecasts == (
+        "cert-manager 1.20.0 -> 1.21.0: Omni applies it to the cluster",
+    )
+    assert told({"certManager": {"inline": CONFIG_MAP}}, before=old).forecasts == (
+        "cert-manager 1.20.0 -> (objects of the program): Omni applies it to the cluster",
+    )
+    assert told({}, before={"policyEngine": "kyverno"}).forecasts == (f"{removed}their objects stay",)
+    assert told({}, before={"policyEngine": "kyverno"}, onUpdate={"customResourceDefinitions": "delete"}).forecasts == (
+        f"removes kyverno {VERSIONS['kyverno']}: Omni deletes its objects, its custom resource definitions, and with "
+        "them all their objects",
+    )
+    assert told({"policyEngine": "gatekeeper"}, before={"policyEngine": "kyverno"}).forecasts == (
+        f"adds gatekeeper {VERSIONS['gatekeeper']}: Omni applies it to the cluster, without a reboot",
+        f"{removed}their objects stay",
+    )
+    assert told({}, before={"metricsServer": {"inline": CONFIG_MAP}}).forecasts == (
+        "removes metrics-server (objects of the program): Omni deletes its objects",
+    )
+
+
+def test_definitions_that_stayed_can_be_deleted_later() -> None:
+    spec = cluster_spec(addons={}, onUpdate={"customResourceDefinitions": "delete"})
+    kept = live(cluster_spec(), live(cluster_spec(addons={"certManager": True})))
+    assert [each.id for each in kept if each.type == omni.KUBERNETES_MANIFEST_GROUP] == [
+        "100-cluster-prod-component-cert-manager-definitions"
+    ]
+    snapshot = Snapshot(resources=kept, talos_versions=CATALOG, bootstrap_status=BOOTSTRAPPED, nodes=nodes_of(kept))
+    found = findings(spec, snapshot, mark=MARK, previous=cluster_spec())
+    assert "deletes the custom resource definitions of cert-manager, and with them all their objects" in found.forecasts
+    assert findings(cluster_spec(), snapshot, mark=MARK, previous=cluster_spec()).forecasts == ()
+
+
+def nodes_of(resources: list[Resource]) -> list[Resource]:
+    return [each for each in resources if each.type == omni.MACHINE_SET_NODE]
+
+
+def by_talos(components: dict[str, Any], before: dict[str, Any], *, talos: str = "1.13.8", api: int = 1) -> Findings:
+    """The findings for a cluster whose add-ons Talos has created, by default in an Omni without groups."""
+    versions = {"talosVersion": talos, "kubernetesVersion": "1.36.3" if talos == "1.13.8" else "1.35.7"}
+    spec, old = (cluster_spec(addons=each, **versions) for each in (components, before))
+    current = Versions(versions["talosVersion"], versions["kubernetesVersion"])
+    patches = addon_patches(old.addons, began=talos, groups=False)
+    resources = [
+        replace(each, version=1) for each in desired_resources(old, current, assigned(old), MARK, addons=patches)
+    ]
+    nodes = nodes_of(resources)
+    snapshot = Snapshot(
+        resources=resources,
+        statuses=[
+            machine(number, cluster="prod" if machine(number).id in {each.id for each in nodes} else "")
+            for number in range(1, 4)
+        ],
+        nodes=nodes,
+        talos_versions=CATALOG,
+        bootstrap_status=BOOTSTRAPPED,
+        sys_version=Resource(omni.SYS_VERSION, "current", system_pb2.SysVersionSpec(backend_api_version=api)),
+    )
+    return findings(spec, snapshot, mark=MARK, previous=old, texts=MANIFESTS)
+
+
+def test_an_omni_without_groups_leaves_add_ons_to_talos() -> None:
+    sync = "`omnictl cluster kubernetes manifest-sync prod --dry-run=false`"
     removed = (
         f"removes kyverno {VERSIONS['kyverno']} from the machine configuration; its objects stay in Kubernetes: "
         f"{sync} deletes them, and all else that Talos created and that is no longer configured"
     )
-
-    assert told({"certManager": True, "metricsServer": True}, before={"certManager": True}).forecasts == (
-        f"adds metrics-server {VERSIONS['metrics-server']}: Talos creates it in the cluster, without a reboot; "
-        "kubelets restart to get certificates",
+    assert by_talos({}, {"policyEngine": "kyverno"}).forecasts == (removed,)
+    assert by_talos({"csi": "local-path"}, {}).forecasts == (
+        f"adds local-path {VERSIONS['local-path']}: Talos creates it in the cluster, without a reboot",
     )
-    assert told({"certManager": {"version": "1.21.0"}}, before=old).forecasts == (
-        "cert-manager 1.20.0 -> 1.21.0: Omni then syncs the manifests of the cluster; objects that are no longer in "
-        "them stay",
-    )
-    assert told({"certManager": {"version": "1.21.0"}}, before=old, waitFor="running").forecasts == (
-        f"cert-manager 1.20.0 -> 1.21.0: run {sync} to apply it, because Talos only creates what is missing",
-    )
-    assert told(
-        {"gitOpsEngine": {"name": "argocd", "version": "3.5.4"}},
-        before={"gitOpsEngine": {"name": "argocd", "version": "3.4.6"}},
-    ).forecasts == ("argocd 3.4.6 -> 3.5.4: a Job in the cluster installs it",)
-    assert told({}, before={"policyEngine": "kyverno"}).forecasts == (removed,)
-    assert told({"policyEngine": "gatekeeper"}, before={"policyEngine": "kyverno"}).forecasts == (
-        f"adds gatekeeper {VERSIONS['gatekeeper']}: Talos creates it in the cluster, without a reboot",
-        removed,
-    )
-
-
-def test_where_talos_cannot_delete_the_user_has_to() -> None:
-    (line,) = told({}, before={"certManager": True}, talos="1.12.11").forecasts
+    (line,) = by_talos({}, {"certManager": True}, talos="1.12.11").forecasts
     assert line.endswith("its objects stay in Kubernetes: delete them with kubectl")
-    (line,) = told({}, before={"gitOpsEngine": "argocd"}).forecasts
+    (line,) = by_talos({}, {"gitOpsEngine": "argocd"}).forecasts
     assert line.endswith("its objects stay in Kubernetes: delete them with kubectl")
+
+
+def test_add_ons_that_talos_has_created_move_to_omni() -> None:
+    asked = {"certManager": True, "metricsServer": True, "cni": "cilium"}
+    assert by_talos(asked, asked, api=2).forecasts == (
+        f"metrics-server {VERSIONS['metrics-server']}: Omni takes over its objects, which Talos has created",
+        f"cert-manager {VERSIONS['cert-manager']}: Omni takes over its objects, which Talos has created",
+    )
 
 
 def test_nothing_is_told_where_no_component_changes() -> None:
@@ -309,8 +375,17 @@ def test_the_patch_of_a_component_is_not_a_patch_of_its_own_as_well() -> None:
 
 
 def test_the_version_of_the_network_plugin_may_change() -> None:
-    found = told(
-        {"cni": {"name": "cilium", "version": "1.20.2"}}, before={"cni": {"name": "cilium", "version": "1.19.5"}}
+    def change(name: str, old: str, new: str, **inputs: Any) -> tuple[str, ...]:
+        found = told({"cni": {"name": name, "version": new}}, before={"cni": {"name": name, "version": old}}, **inputs)
+        assert found.failures == ()
+        return found.forecasts
+
+    sync = "`omnictl cluster kubernetes manifest-sync prod --dry-run=false`"
+    assert change("cilium", "1.19.5", "1.20.2") == ("cilium 1.19.5 -> 1.20.2: a Job in the cluster installs it",)
+    assert change("calico", "3.32.1", "3.32.2") == (
+        "calico 3.32.1 -> 3.32.2: Omni then syncs the manifests of the cluster; objects that are no longer in them "
+        "stay",
     )
-    assert found.failures == ()
-    assert found.forecasts == ("cilium 1.19.5 -> 1.20.2: a Job in the cluster installs it",)
+    assert change("calico", "3.32.1", "3.32.2", waitFor="running") == (
+        f"calico 3.32.1 -> 3.32.2: run {sync} to apply it, because Talos only creates what is missing",
+    )

@@ -1,20 +1,36 @@
-"""Add-ons, from the inputs to the patches in Omni and back."""
+"""Add-ons, from the inputs to the objects in Kubernetes and back."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ksail_pulumi.addons.patches import ANNOTATION_ADDON, APPROVER_VERSION, addon_patch_id, addon_patches
 from ksail_pulumi.errors import CancelledError
 from ksail_pulumi.lifecycle.preview import preview
+from ksail_pulumi.lifecycle.upstream import cache_file
+from ksail_pulumi.model.addons import VERSIONS
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.client import Client
-from ksail_pulumi.omni.resources import CONFIG_PATCH, LABEL_SYSTEM_PATCH
-from ksail_pulumi.omni.watch import Query
+from ksail_pulumi.omni.resources import (
+    ANNOTATION_NAME,
+    CONFIG_PATCH,
+    KUBERNETES_MANIFEST_GROUP,
+    LABEL_CLUSTER,
+    LABEL_SYSTEM_PATCH,
+    Resource,
+)
+from ksail_pulumi.problems import InvalidCluster
+from ksail_pulumi.simulator.kubernetes_objects import TALOS, Key
 from ksail_pulumi.simulator.server import Simulator
+from tests.published import fill_cache, manifest, serving
 
 from .conftest import Lab
 
@@ -36,59 +52,322 @@ def written(simulator: Simulator, since: int) -> list[tuple[str, str, str]]:
     return [(each.verb, each.type.split(".")[0], each.id) for each in entries]
 
 
-def test_a_cluster_gets_a_patch_for_each_component(lab: Lab, needs: Needs) -> None:
-    needs(1)
-    asked = {"cni": "cilium", "certManager": True, "gitOpsEngine": {"name": "flux", "version": "v2.9.0"}}
-    outputs = lab.create(addons=asked, patches=[{"name": "mine", "inline": {"cluster": {"discovery": {}}}}])
+@pytest.fixture(autouse=True)
+def manifests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill_cache(tmp_path, monkeypatch)
 
-    assert sorted(patches(lab)) == [
-        "100-component-cert-manager",
-        "100-component-cni",
-        "100-component-gitops-engine",
-        "200-mine",
+
+def groups(lab: Lab) -> list[str]:
+    return sorted(each.replace(f"cluster-{lab.name}-component-", "") for each in lab.of(KUBERNETES_MANIFEST_GROUP))
+
+
+def config(simulator: Simulator, lab: Lab, name: str, namespace: str = "") -> Any:
+    """The settings of an add-on in Kubernetes; None if they are not there."""
+    found = simulator.kubernetes(lab.name).get(Key("", "ConfigMap", namespace or name, name))
+    return None if found is None else found["data"].get("version")
+
+
+def definition(simulator: Simulator, lab: Lab, name: str) -> Any:
+    key = Key("apiextensions.k8s.io", "CustomResourceDefinition", "", f"things.{name}.example.org")
+    found = simulator.kubernetes(lab.name).get(key)
+    return None if found is None else found["metadata"]["labels"]["version"]
+
+
+def until(met: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_add_ons_come_change_and_go(simulator: Simulator, omni: Client) -> None:
+    lab = Lab(omni, "living")
+    before = {"certManager": {"version": "1.20.0"}, "metricsServer": {"version": "0.8.1"}, "policyEngine": "kyverno"}
+    first = lab.create(addons={**before, "cni": "cilium"})
+    assert sorted(patches(lab)) == ["100-component-cni", "100-component-metrics-server"]
+    assert "anifest" not in patches(lab)["100-component-metrics-server"]
+    assert groups(lab) == [
+        "100-cert-manager-definitions",
+        "100-kyverno-definitions",
+        "110-cert-manager",
+        "110-kyverno",
+        "110-metrics-server",
     ]
-    assert "/v2.9.0/install.yaml" in patches(lab)["100-component-gitops-engine"]
-    read = lab.read(outputs)
+    versions = {name: config(simulator, lab, name) for name in ("cert-manager", "metrics-server", "kyverno")}
+    assert versions == {"cert-manager": "v1.20.0", "metrics-server": "v0.8.1", "kyverno": f"v{VERSIONS['kyverno']}"}
+    assert config(simulator, lab, "kubelet-serving-cert-approver") == f"v{APPROVER_VERSION}"
+
+    after = {"certManager": {"version": "1.20.2"}, "metricsServer": {"version": VERSIONS["metrics-server"]}}
+    mark = len(simulator.store.audit)
+    second = lab.update(first, addons={**after, "cni": "cilium", "policyEngine": "kyverno"})
+    assert config(simulator, lab, "cert-manager") == "v1.20.2"
+    assert definition(simulator, lab, "cert-manager") == "v1.20.2"
+    assert config(simulator, lab, "metrics-server") == f"v{VERSIONS['metrics-server']}"
+    assert {id_.split("component-")[1] for _, _, id_ in written(simulator, mark)} == {
+        "cert-manager",
+        "cert-manager-definitions",
+        "metrics-server",
+    }
+
+    third = lab.update(second, addons={"cni": "cilium"})
+    assert groups(lab) == ["100-cert-manager-definitions", "100-kyverno-definitions"]
+    assert sorted(patches(lab)) == ["100-component-cni"]
+    until(lambda: config(simulator, lab, "cert-manager") is None)
+    until(lambda: config(simulator, lab, "metrics-server") is None)
+    assert definition(simulator, lab, "cert-manager") == "v1.20.2"
+    read = lab.read(third)
     assert read is not None
-    assert read.inputs == outputs.inputs
+    assert read.inputs == third.inputs
+
+    lab.update(third, addons={"cni": "cilium"}, onUpdate={"customResourceDefinitions": "delete"})
+    assert groups(lab) == []
+    until(lambda: definition(simulator, lab, "cert-manager") is None)
 
 
-def test_a_change_writes_the_patch_of_that_component_and_no_other(simulator: Simulator, omni: Client) -> None:
-    lab = Lab(omni, "audited")
-    asked: dict[str, Any] = {"cni": "calico", "certManager": True, "policyEngine": "kyverno"}
-    first = lab.create(addons=asked)
-    mark = len(simulator.store.audit)
-
-    second = lab.update(first, addons={**asked, "certManager": {"version": "1.20.2"}})
-    assert written(simulator, mark) == [("update", "ConfigPatches", "100-cluster-audited-component-cert-manager")]
-
-    mark = len(simulator.store.audit)
-    third = lab.update(second, addons={"cni": "calico", "certManager": {"version": "1.20.2"}})
-    assert written(simulator, mark) == [("teardown", "ConfigPatches", "100-cluster-audited-component-policy-engine")]
-
-    mark = len(simulator.store.audit)
-    lab.update(third, addons={**asked, "certManager": {"version": "1.20.2"}})
-    assert written(simulator, mark) == [("create", "ConfigPatches", "100-cluster-audited-component-policy-engine")]
+OTHERS: dict[str, tuple[Any, Any, str, str]] = {
+    "gatekeeper": ("policyEngine", {"name": "gatekeeper"}, "gatekeeper", "gatekeeper"),
+    "flux": ("gitOpsEngine", {"name": "flux"}, "flux", "flux"),
+    "argocd": ("gitOpsEngine", {"name": "argocd"}, "argocd", "argocd"),
+}
 
 
-def test_changed_manifests_are_synced_once_the_cluster_is_ready(simulator: Simulator, omni: Client) -> None:
-    lab = Lab(omni, "synced")
-    first = lab.create(addons={"certManager": {"version": "1.20.0"}, "cni": {"name": "cilium", "version": "1.20.1"}})
-    second = lab.update(
-        first, addons={"certManager": {"version": "1.20.2"}, "cni": {"name": "cilium", "version": "1.20.1"}}
+@pytest.mark.parametrize("name", OTHERS)
+def test_each_of_the_others_is_added_changed_and_removed(name: str, simulator: Simulator, omni: Client) -> None:
+    lab = Lab(omni, name)
+    field_name, addon, settings, namespace = OTHERS[name]
+    first = lab.create()
+    second = lab.update(first, addons={field_name: addon})
+    assert config(simulator, lab, settings, namespace) == f"v{VERSIONS[name]}"
+    own = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "own", "namespace": "default"}, "data": {}}
+    third = lab.update(second, addons={field_name: {**addon, "inline": own}})
+    namespace = "default"
+    assert simulator.kubernetes(lab.name).get(Key("", "ConfigMap", namespace, "own"))
+    read = lab.read(third)
+    assert read is not None
+    assert read.inputs == third.inputs
+    lab.update(third, addons={})
+    assert groups(lab) == [f"100-{name}-definitions"]
+    until(lambda: simulator.kubernetes(lab.name).get(Key("", "ConfigMap", namespace, "own")) is None)
+
+
+def test_storage_is_added_changed_and_removed(simulator: Simulator, omni: Client) -> None:
+    lab = Lab(omni, "stored")
+    deployment = Key("apps", "Deployment", "local-path-storage", "local-path-provisioner")
+
+    def image() -> str:
+        found = simulator.kubernetes(lab.name).get(deployment)
+        return "" if found is None else found["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":v")[2]
+
+    first = lab.create(addons={"csi": {"name": "local-path", "version": "0.0.36"}})
+    assert image() == "0.0.36"
+    second = lab.update(first, addons={"csi": {"name": "local-path", "version": "0.0.37"}})
+    assert image() == "0.0.37"
+    lab.update(second, addons={})
+    assert groups(lab) == []
+    until(lambda: not image())
+
+
+SOURCE = {"url": "oci://ghcr.io/org/apps", "username": "bot", "password": "s3cret-token"}
+
+
+def test_a_gitops_engine_gets_its_source(simulator: Simulator, omni: Client) -> None:
+    lab = Lab(omni, "sourced")
+    kinds = [
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{plural}.{group}"},
+            "spec": {"group": group, "names": {"kind": kind, "plural": plural}, "versions": [{"name": version}]},
+        }
+        for group, kind, plural, version in (
+            ("source.toolkit.fluxcd.io", "OCIRepository", "ocirepositories", "v1"),
+            ("source.toolkit.fluxcd.io", "GitRepository", "gitrepositories", "v1"),
+            ("kustomize.toolkit.fluxcd.io", "Kustomization", "kustomizations", "v1"),
+        )
+    ]
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}}
+    flux = {"name": "flux", "inline": [*kinds, namespace]}
+    first = lab.create(addons={"gitOpsEngine": {**flux, "source": SOURCE}})
+    kubernetes = simulator.kubernetes(lab.name)
+    secret = kubernetes.get(Key("", "Secret", "flux-system", "flux-system"))
+    assert secret is not None
+    login = {"username": "bot", "password": "s3cret-token"}
+    assert json.loads(secret["stringData"][".dockerconfigjson"]) == {"auths": {"ghcr.io": login}}
+    origin = kubernetes.get(Key("source.toolkit.fluxcd.io", "OCIRepository", "flux-system", "flux-system"))
+    assert origin is not None
+    assert origin["spec"]["ref"] == {"tag": "latest"}
+    for each in (*lab.of(KUBERNETES_MANIFEST_GROUP).values(), *lab.told):
+        assert "s3cret" not in str(getattr(each, "annotations", each))
+    read = lab.read(first)
+    assert read is not None
+    assert read.inputs == first.inputs
+
+    git = {"url": "https://github.com/org/apps", "revision": "prod", "path": "./clusters/west"}
+    lab.update(first, addons={"gitOpsEngine": {**flux, "source": git}})
+    repository = kubernetes.get(Key("source.toolkit.fluxcd.io", "GitRepository", "flux-system", "flux-system"))
+    assert repository is not None
+    assert repository["spec"]["ref"] == {"branch": "prod"}
+    until(lambda: kubernetes.get(Key("", "Secret", "flux-system", "flux-system")) is None)
+
+
+def test_a_cluster_of_the_release_before_moves_over_without_losing_objects(simulator: Simulator, omni: Client) -> None:
+    """Talos has created the objects, and has them in its inventory, out of which Omni takes nothing."""
+    lab = Lab(omni, "moving")
+    with serving({"/cert-manager.yaml": manifest("cert-manager", "1.20.0")}) as url:
+        asked = {
+            "certManager": {"url": f"{url}/cert-manager.yaml"},
+            "csi": "local-path",
+            "metricsServer": {"url": f"{url}/cert-manager.yaml"},
+        }
+        spec = lab.spec(addons=asked)
+        old = lab.create()
+        for patch in addon_patches(spec.addons, began="1.13.8", groups=False):
+            marks = {ANNOTATION_NAME: patch.name, ANNOTATION_ADDON: patch.annotation, **lab.mark.annotations()}
+            spec_of = specs_pb2.ConfigPatchSpec(data=patch.text)
+            patch_id = addon_patch_id(lab.name, patch.field)
+            omni.state.create(Resource(CONFIG_PATCH, patch_id, spec_of, {LABEL_CLUSTER: lab.name}, marks))
+        kubernetes = simulator.kubernetes(lab.name)
+        storage = Key("storage.k8s.io", "StorageClass", "", "local-path")
+        until(lambda: kubernetes.get(storage) is not None and config(simulator, lab, "cert-manager") is not None)
+        kubernetes.patch(storage, {"metadata": {"labels": {"by": "hand"}}})
+        gone: list[str] = []
+        delete = kubernetes.delete
+        kubernetes.delete = lambda key: (gone.append(str(key)), delete(key))[1]  # type: ignore[method-assign]
+
+        state = {**old.to_wire(), "components": asked}
+        outputs = lab.update(state, addons=asked)
+    assert outputs.ready
+    assert gone == []
+    assert sorted(patches(lab)) == ["100-component-metrics-server"]
+    found = kubernetes.get(storage)
+    assert found is not None
+    assert found["metadata"]["labels"] == {"by": "hand"}
+    assert found["metadata"]["annotations"]["config.k8s.io/owning-inventory"] == "omni-user-inventory"
+    assert storage.entry not in kubernetes.listed(TALOS)
+    assert any(line.startswith("taking over ") for line in lab.told)
+
+
+def test_a_manifest_is_fetched_once_and_pinned_by_its_checksum(simulator: Simulator, omni: Client) -> None:
+    lab = Lab(omni, "pinned")
+    pages = {"/a.yaml": manifest("own", "1")}
+    with serving(pages) as url:
+        asked = {"certManager": {"url": f"{url}/a.yaml"}}
+        first = lab.create(addons=asked)
+        assert first.checksums == {f"{url}/a.yaml": hashlib.sha256(pages["/a.yaml"].encode()).hexdigest()}
+        pages["/a.yaml"] = manifest("own", "2")
+        second = lab.update(first, addons=asked, features={"enableWorkloadProxy": True})  # nothing is fetched
+        assert second.checksums == first.checksums
+
+        omni.state.teardown(KUBERNETES_MANIFEST_GROUP, "110-cluster-pinned-component-cert-manager")
+        until(lambda: groups(lab) == ["100-cert-manager-definitions"])
+        third = lab.update(second, addons=asked)  # from the cache
+        assert config(simulator, lab, "own") == "v1"
+        cache_file(f"{url}/a.yaml").unlink()
+        omni.state.teardown(KUBERNETES_MANIFEST_GROUP, "110-cluster-pinned-component-cert-manager")
+        until(lambda: groups(lab) == ["100-cert-manager-definitions"])
+        with pytest.raises(InvalidCluster) as raised:
+            lab.update(third, addons=asked)
+    assert str(raised.value).startswith(
+        "addons.certManager.url: the manifest at this address has changed since it was first installed (SHA-256 "
     )
+
+
+def test_what_cannot_be_fetched_is_said_by_preview_and_up_alike(simulator: Simulator, omni: Client) -> None:
+    lab = Lab(omni, "unfetched")
+    remedy = "Give the manifest as `file` or `inline` if this machine cannot reach that address"
+    with serving({"/empty.yaml": "# nothing"}) as url:
+        cases = {
+            f"{url}/missing.yaml": f"cannot be fetched: the answer has the HTTP status 404. {remedy}",
+            f"{url}/empty.yaml": "has no Kubernetes objects",
+            "http://127.0.0.1:1/a.yaml": f"cannot be fetched: Connection refused. {remedy}",
+            "https://nowhere.invalid/a.yaml": (
+                f"cannot be fetched: the name of its host is not known here (no network?). {remedy}"
+            ),
+        }
+        for address, reason in cases.items():
+            asked = {"certManager": {"url": address}}
+            text = f"addons.certManager.url: the manifest at this address {reason}"
+            assert [str(each) for each in preview(lab.spec(addons=asked), None, lab.mark, omni).failures] == [text]
+            with pytest.raises(InvalidCluster) as raised:
+                lab.create(addons=asked)
+            assert str(raised.value) == text
+    asked = {"certManager": {"version": "0.0.1"}}
+    (failure,) = preview(lab.spec(addons=asked), None, lab.mark, omni).failures
+    assert str(failure).startswith(
+        "addons.certManager: its manifest at https://github.com/cert-manager/cert-manager/releases/download/v0.0.1/"
+        "cert-manager.yaml cannot be fetched: "
+    )
+    assert groups(lab) == []
+
+
+def test_a_preview_says_what_it_could_not_verify(simulator: Simulator, omni: Client, monkeypatch: Any) -> None:
+    lab = Lab(omni, "slow")
+    monkeypatch.setattr("ksail_pulumi.lifecycle.preview._FETCH_SECONDS", 0.0)
+    with serving({"/a.yaml": manifest("own", "1")}) as url:
+        found = preview(lab.spec(addons={"certManager": {"url": f"{url}/a.yaml"}}), None, lab.mark, omni)
+    assert found.warnings == (
+        "addons.certManager: its manifest was not fetched within 0 s, so it is not verified that it can be; "
+        "`pulumi up` waits longer",
+    )
+    assert found.failures == ()
+
+
+def test_a_version_left_out_stays_what_the_cluster_has(lab: Lab, needs: Needs) -> None:
+    needs(1)
+    first = lab.create(addons={"certManager": {"version": "1.20.0"}})
+    before = groups(lab)
+    second = lab.update(first, addons={"certManager": True})
+
+    assert groups(lab) == before
+    read = lab.read(second)
+    assert read is not None
+    assert read.inputs["addons"] == {"certManager": True}
+
+
+def test_a_refresh_shows_by_component_what_somebody_did(simulator: Simulator, omni: Client) -> None:
+    lab = Lab(omni, "drifted")
+    asked = {"certManager": True, "csi": "local-path", "cni": "flannel", "metricsServer": True}
+    first = lab.create(addons=asked)
+    prefix = "110-cluster-drifted-component-"
+
+    omni.state.teardown(KUBERNETES_MANIFEST_GROUP, f"{prefix}local-path")
+    until(lambda: "110-local-path" not in groups(lab))
+    gone = lab.read(first)
+    assert gone is not None
+    assert gone.inputs["addons"] == {"certManager": True, "cni": "flannel", "metricsServer": True}
+
+    def edited(resource: Any) -> Any:
+        return replace(resource, spec=specs_pb2.KubernetesManifestGroupSpec(data="kind: A\n", mode=1))
+
+    omni.state.modify(KUBERNETES_MANIFEST_GROUP, f"{prefix}cert-manager", edited)
+    changed = lab.read(first)
+    assert changed is not None
+    assert changed.inputs["addons"] == {"cni": "flannel", "metricsServer": True}
+    (shown,) = changed.inputs["manifests"]
+    assert shown["name"] == "component-cert-manager"
+
+    again = lab.update(first, addons=asked)
+    restored = lab.read(again)
+    assert restored is not None
+    assert restored.inputs == first.inputs
+
+
+def test_a_changed_network_plugin_is_synced_once_the_cluster_is_ready(simulator: Simulator, omni: Client) -> None:
+    lab = Lab(omni, "synced")
+    first = lab.create(addons={"cni": {"name": "calico", "version": "3.32.1"}})
+    second = lab.update(first, addons={"cni": {"name": "calico", "version": "3.32.2"}})
 
     assert lab.told[-1] == "syncing the manifests of the add-ons"
     assert omni.management.start_sync_manifests("synced", timeout=10).result() == 0  # nothing is left to sync
 
     lab.told.clear()
-    lab.update(second, addons={"certManager": {"version": "1.20.2"}, "cni": {"name": "cilium", "version": "1.20.2"}})
-    assert "syncing the manifests of the add-ons" not in lab.told  # another Job does the work
+    lab.update(second, addons={"cni": {"name": "calico", "version": "3.32.2"}, "certManager": True})
+    assert "syncing the manifests of the add-ons" not in lab.told
 
 
 def test_a_sync_that_fails_is_told_and_the_update_stands(simulator: Simulator, omni: Client) -> None:
     lab = Lab(omni, "unsynced")
-    first = lab.create(addons={"certManager": {"version": "1.20.0"}})
+    first = lab.create(addons={"cni": {"name": "calico", "version": "3.32.1"}})
     warnings: list[str] = []
 
     def cut_the_connection(line: str) -> None:
@@ -97,53 +376,11 @@ def test_a_sync_that_fails_is_told_and_the_update_stands(simulator: Simulator, o
 
     lab.on_progress = cut_the_connection
     session = replace(lab.session(), warn=warnings.append)
-    assert lab.update(first, session=session, addons={"certManager": {"version": "1.20.2"}}).ready
+    assert lab.update(first, session=session, addons={"cni": {"name": "calico", "version": "3.32.2"}}).ready
     (warning,) = warnings
     assert warning.endswith(
         "After you fix this, run `omnictl cluster kubernetes manifest-sync unsynced --dry-run=false`"
     )
-
-
-def test_a_version_left_out_stays_what_the_cluster_has(lab: Lab, needs: Needs) -> None:
-    needs(1)
-    first = lab.create(addons={"certManager": {"version": "1.20.0"}})
-    before = patches(lab)
-    second = lab.update(first, addons={"certManager": True})
-
-    assert patches(lab) == before
-    read = lab.read(second)
-    assert read is not None
-    assert read.inputs["addons"] == {"certManager": True}
-
-
-def test_a_refresh_shows_by_component_what_somebody_did(simulator: Simulator, omni: Client) -> None:
-    lab = Lab(omni, "drifted")
-    first = lab.create(addons={"certManager": True, "csi": "local-path", "cni": "flannel"})
-    prefix = "100-cluster-drifted-component-"
-
-    with omni.state.watch(Query(CONFIG_PATCH, id=f"{prefix}csi")) as watch:
-        omni.state.teardown(CONFIG_PATCH, f"{prefix}csi")
-        assert any(event.kind == "destroyed" for event in iter(watch.next, None))
-    gone = lab.read(first)
-    assert gone is not None
-    assert gone.inputs["addons"] == {"certManager": True, "cni": "flannel"}
-
-    def edited(resource: Any) -> Any:
-        text = "cluster:\n    extraManifests:\n        - https://example.org/mine.yaml\n"
-        return replace(resource, spec=specs_pb2.ConfigPatchSpec(data=text))
-
-    omni.state.modify(CONFIG_PATCH, f"{prefix}cert-manager", edited)
-    changed = lab.read(first)
-    assert changed is not None
-    assert changed.inputs["addons"] == {"cni": "flannel"}
-    (patch,) = changed.inputs["patches"]
-    assert patch["idOverride"] == f"{prefix}cert-manager"
-    assert "annotations" not in patch
-
-    again = lab.update(first, addons={"certManager": True, "csi": "local-path", "cni": "flannel"})
-    restored = lab.read(again)
-    assert restored is not None
-    assert restored.inputs == first.inputs
 
 
 def test_the_network_plugin_of_a_running_cluster_is_not_changed(lab: Lab, needs: Needs) -> None:
@@ -165,7 +402,7 @@ def test_the_network_plugin_of_a_running_cluster_is_not_changed(lab: Lab, needs:
 
 def test_an_interrupted_sync_saves_the_cluster(simulator: Simulator, omni: Client) -> None:
     lab = Lab(omni, "interrupted")
-    first = lab.create(addons={"certManager": {"version": "1.20.0"}})
+    first = lab.create(addons={"cni": {"name": "calico", "version": "3.32.1"}})
 
     def interrupt(line: str) -> None:
         if line.startswith("syncing"):
@@ -174,6 +411,6 @@ def test_an_interrupted_sync_saves_the_cluster(simulator: Simulator, omni: Clien
 
     lab.on_progress = interrupt
     with pytest.raises(CancelledError, match="manifest-sync interrupted") as raised:
-        lab.update(first, addons={"certManager": {"version": "1.20.2"}})
+        lab.update(first, addons={"cni": {"name": "calico", "version": "3.32.2"}})
     assert raised.value.outputs is not None
-    assert raised.value.outputs.inputs["addons"] == {"certManager": {"version": "1.20.2"}}
+    assert raised.value.outputs.inputs["addons"] == {"cni": {"name": "calico", "version": "3.32.2"}}

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from ksail_pulumi.errors import CancelledError, ClusterFailedError, WaitTimeoutError
+from ksail_pulumi.lifecycle.preview import preview
 from ksail_pulumi.lifecycle.session import Deadline
 from ksail_pulumi.model.gate import private_values
 from ksail_pulumi.omni.client import Client
+from ksail_pulumi.omni.resources import KUBERNETES_MANIFEST_GROUP
 from ksail_pulumi.redaction import Gate, behind
 from ksail_pulumi.simulator.kubernetes_objects import Key
 from ksail_pulumi.simulator.server import Simulator
@@ -156,3 +158,35 @@ def test_the_wait_for_manifests_ends_with_the_deadline(lab: Lab, simulator: Simu
     session = replace(lab.session(), deadline=Deadline.after(6), sync_round=60.0)
     with pytest.raises(WaitTimeoutError, match="has manifests that are not applied after 6s: ConfigMap/default/one of"):
         lab.update(first, session=session, manifests=[manifest(config(k="v2"), mode="one-time")])
+
+
+def test_the_mode_changes_in_place(lab: Lab, simulator: Simulator) -> None:
+    first = lab.create(manifests=[manifest(config(k="v1"), mode="one-time")])
+    second = lab.update(first, manifests=[manifest(config(k="v2"))])
+    assert data(simulator, lab) == {"k": "v2"}
+    assert "taking over 1 objects that another inventory has" in lab.told
+
+    once = [manifest(config(k="v3"), mode="one-time")]
+    found = preview(lab.spec(manifests=once), lab.spec(manifests=[manifest(config(k="v2"))]), lab.mark, lab.client)
+    assert found.forecasts == (
+        f"changes manifest 200-cluster-{lab.name}-mine: Omni deletes its objects, and creates them again after half a "
+        "minute",
+    )
+    lab.update(second, manifests=once)
+    assert data(simulator, lab) == {"k": "v3"}
+
+
+def test_a_weight_gives_a_manifest_its_place_and_its_objects_stay(lab: Lab, simulator: Simulator) -> None:
+    first = lab.create(manifests=[{**manifest(config(k="v")), "weight": 400}])
+    assert list(lab.of(KUBERNETES_MANIFEST_GROUP)) == [f"400-cluster-{lab.name}-mine"]
+    gone: list[Key] = []
+    kubernetes = simulator.kubernetes(lab.name)
+    kubernetes.delete = gone.append  # type: ignore[method-assign]
+    moved = [{**manifest(config(k="v")), "weight": 150}]
+    second = lab.update(first, manifests=moved)
+    assert list(lab.of(KUBERNETES_MANIFEST_GROUP)) == [f"150-cluster-{lab.name}-mine"]
+    read = lab.read(second)
+    assert read is not None
+    assert read.inputs["manifests"] == moved
+    time.sleep(1)
+    assert gone == []

@@ -17,11 +17,17 @@ from ksail_pulumi.omni.api.specs_pb2 import ConfigPatchSpec
 from ksail_pulumi.omni.resources import CONFIG_PATCH, LABEL_CLUSTER_MACHINE, LABEL_MACHINE_SET
 from ksail_pulumi.simulator.server import Simulator
 from tests.ksail_made import PATCHES, create_with_ksail, write_project
+from tests.published import fill_cache
 
 from .conftest import Lab
 
 Needs = Callable[[int], list[str]]
 SYSCTLS = "cluster/sysctls.yaml"
+
+
+@pytest.fixture(autouse=True)
+def manifests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill_cache(tmp_path / "cache", monkeypatch)
 
 
 @dataclass

@@ -60,11 +60,19 @@ def test_what_is_off_is_not_chosen() -> None:
 
 MISTAKES = {
     'addons.cni: should be flannel, none, cilium or calico, not "weave"': {"cni": "weave"},
-    "addons.cni: should be flannel, none, cilium or calico, or a mapping with name, and version or url": {"cni": True},
+    "addons.cni: should be flannel, none, cilium or calico, or a mapping with name, and version, url, inline or file": {
+        "cni": True
+    },
     "addons.cni: name is required: flannel, none, cilium or calico": {"cni": {"version": "1.2.3"}},
-    "addons.csi: should be local-path, or a mapping with name, and version or url": {"csi": ["local-path"]},
-    "addons.metricsServer: should be true or false, or a mapping with version or url": {"metricsServer": "yes"},
-    "addons.certManager: should be true or false, or a mapping with version or url": {"certManager": {"name": "other"}},
+    "addons.csi: should be local-path, or a mapping with name, and version, url, inline or file": {
+        "csi": ["local-path"]
+    },
+    "addons.metricsServer: should be true or false, or a mapping with version, url, inline or file": {
+        "metricsServer": "yes"
+    },
+    "addons.certManager: should be true or false, or a mapping with version, url, inline or file": {
+        "certManager": {"name": "other"}
+    },
     "addons.cni.version: flannel comes with Talos and has no version": {"cni": {"name": "flannel", "version": "1.2.3"}},
     "addons.cni.url: none installs nothing and has no url": {"cni": {"name": "none", "url": "https://a.b/c"}},
     "addons.cni.version: should be a string, not the number 1.2": {"cni": {"name": "cilium", "version": 1.2}},

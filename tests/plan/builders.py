@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ksail_pulumi.addons.groups import addon_groups
 from ksail_pulumi.model.parse import ClusterSpec, parse_cluster, to_wire
 from ksail_pulumi.model.versions import Versions
 from ksail_pulumi.omni import resources as omni
@@ -16,6 +17,10 @@ from ksail_pulumi.plan.machines import Assignment, assign_machines
 from ksail_pulumi.plan.observe import observe
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.refresh import refreshed_inputs
+from tests.published import manifest, texts
+
+MANIFESTS = {**texts(), "https://example.org/manifest.yaml": manifest("own", "1.0.0")}
+"""The manifests of add-ons, by URL."""
 
 MARK = OwnershipMark("acme/shop/dev/prod")
 TALOS, KUBERNETES = "1.13.8", "1.36.3"
@@ -122,5 +127,13 @@ def inputs_of(
     return to_wire(observe([each for each in resources if mark is None or mark.owns(each)]))
 
 
-def desired(spec: ClusterSpec, assignment: Assignment | None = None, versions: Versions = VERSIONS) -> list[Resource]:
-    return desired_resources(spec, versions, assignment or assigned(spec), MARK)
+def desired(
+    spec: ClusterSpec,
+    assignment: Assignment | None = None,
+    versions: Versions = VERSIONS,
+    *,
+    actual: Sequence[Resource] = (),
+) -> list[Resource]:
+    keep = spec.on_update.custom_resource_definitions == "keep"
+    groups = addon_groups(spec.addons, spec.name, MANIFESTS, actual, keep_definitions=keep)
+    return desired_resources(spec, versions, assignment or assigned(spec), MARK, groups=groups)

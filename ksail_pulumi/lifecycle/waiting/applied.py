@@ -41,6 +41,7 @@ class Group:
         text: Its objects.
         before: The text that may be in Kubernetes instead; None if nothing is.
         ours: Whether it is one of an add-on.
+        once: Whether its objects are applied once.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Group:
     text: str = field(repr=False)
     before: str | None = field(default=None, repr=False)
     ours: bool = False
+    once: bool = False
 
     @property
     def objects(self) -> list[KubernetesObject]:
@@ -95,7 +97,7 @@ def error_text(error: str, groups: Sequence[Group]) -> str:
     """Omni's error behind the object that it names, and the group of that."""
     text = "; ".join(line.strip() for line in quoted(error).splitlines() if line.strip())
     name = named_object(error, groups)
-    return f"{name}: {text}" if name else text
+    return f"{name}: {text}" if name else f"manifests: {text}"
 
 
 def named_object(error: str, groups: Sequence[Group]) -> str:

@@ -12,6 +12,7 @@ from ksail_pulumi.plan.scopes import scopes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from ksail_pulumi.addons.groups import AddonGroup
     from ksail_pulumi.addons.patches import AddonPatch
     from ksail_pulumi.model.cluster import ClusterSpec, Machine, MachineSet
     from ksail_pulumi.model.versions import Versions
@@ -33,6 +34,7 @@ class Asked:
         api_version: Omni's own (`SysVersion`).
         bootstrapped: Whether the cluster has etcd already.
         addons: The patches of its add-ons.
+        groups: The groups of manifests of its add-ons.
     """
 
     spec: ClusterSpec
@@ -42,6 +44,7 @@ class Asked:
     api_version: int
     bootstrapped: bool
     addons: Sequence[AddonPatch]
+    groups: Sequence[AddonGroup] = ()
 
     @property
     def label(self) -> dict[str, str]:

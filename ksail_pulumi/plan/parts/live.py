@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from ksail_pulumi.addons.groups import AddonsRead, read_addons
 from ksail_pulumi.addons.patches import ANNOTATION_ADDON
 from ksail_pulumi.model.base import Model
 from ksail_pulumi.omni import resources as omni
@@ -30,12 +32,19 @@ class Live:
     Attributes:
         cluster: The cluster's name.
         resources: What users made of it, and is not being torn down.
-        addons: IDs of the patches that are read as add-ons.
+        addons: IDs of the patches that are read as add-ons; none: neither are groups of manifests.
     """
 
     cluster: str
     resources: Sequence[Resource]
     addons: Collection[str]
+
+    @cached_property
+    def read_addons(self) -> AddonsRead:
+        """The add-ons, and the resources that are read as such."""
+        patches = [each for each in self.of(omni.CONFIG_PATCH) if each.id in self.addons]
+        groups = self.of(omni.KUBERNETES_MANIFEST_GROUP) if self.addons else ()
+        return read_addons(self.cluster, patches, groups)
 
     def of(self, resource_type: ResourceType) -> Iterator[Resource]:
         """The resources of one type, by ID."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.addons.patches import ANNOTATION_ADDON, addon_patch_id, is_addon, read_addons
+from ksail_pulumi.addons.patches import ANNOTATION_ADDON, addon_patch_id, is_addon
 from ksail_pulumi.model.cluster import Patch
 from ksail_pulumi.model.patches import inline_of, patch_id, patch_text
 from ksail_pulumi.omni import resources as omni
@@ -64,12 +64,12 @@ def _addons(asked: Asked) -> Iterator[Resource]:
 
 def observe(live: Live, draft: Draft) -> None:
     own = [each for each in live.of(omni.CONFIG_PATCH) if omni.LABEL_SYSTEM_PATCH not in each.labels]
-    addons = read_addons(live.cluster, [each for each in own if each.id in live.addons])
-    if addons.patches:
+    addons = live.read_addons
+    if list(addons.chosen.chosen()):
         draft.cluster["addons"] = addons.chosen
     places: dict[Scope, int] = {}
     for each in own:
-        if each.id not in addons.patches:
+        if each.id not in addons.resources:
             scope = scope_of(each)
             place = places[scope] = places.get(scope, -1) + 1
             found = draft.at(scope)
