@@ -6,85 +6,43 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from ksail_pulumi.errors import OmniError, PermissionDeniedError
-from ksail_pulumi.omni.resources import LABEL_CLUSTER
+from ksail_pulumi.errors import OmniError
+from ksail_pulumi.lifecycle.joined import Joined, join
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from typing import Any
 
+    from ksail_pulumi.lifecycle.question import Question
     from ksail_pulumi.omni.channel import Call
     from ksail_pulumi.omni.client import Client
-    from ksail_pulumi.omni.resources import Resource, ResourceType
-    from ksail_pulumi.omni.state import State
-    from ksail_pulumi.plan.parts.part import Part
+    from ksail_pulumi.omni.resources import Resource
 
 FRESH_SECONDS = 10.0
 """How long a reading is shared, in seconds. A program declares its clusters within seconds, unless it waits for other
 resources in between. What others change in Omni during this time could just as well change after the preview."""
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is read with one call.
+class Reading:
+    """Questions and their answers; any number of threads can ask: each question is sent once.
 
     Attributes:
-        type: The type of the resources.
-        id: The ID of the only one; `""` for all of the type.
-        labels: Labels that each must have, with their values; None for any value.
-        clusters: The clusters one of which each must belong to; None for any or none.
-        ids: The IDs of those that are read; None for all.
-        late: Omni 1.0 does not have the type, and answers PERMISSION_DENIED for it.
-        keep: Reduces a list to what is needed of it.
+        began: When, by `time.monotonic`.
     """
 
-    type: ResourceType
-    id: str = ""
-    labels: tuple[tuple[str, str | None], ...] = ()
-    clusters: frozenset[str] | None = None
-    ids: frozenset[str] | None = None
-    late: bool = False
-    keep: Callable[[Iterable[Resource]], list[Resource]] = list
+    def __init__(self, joining: Collection[Question] = ()) -> None:
+        """Begin.
 
-    @classmethod
-    def about(cls, part: Part, cluster: str) -> Question:
-        """All of one kind of part: of a cluster, or of all machines where the parts stay with their machines."""
-        clusters = None if part.of_machine else frozenset({cluster})
-        return cls(part.type, clusters=clusters, late=part.late)
-
-    def send(self, state: State) -> Call[Any]:
-        if self.id:
-            return state.start_find(self.type, self.id)
-        labels = dict(self.labels)
-        if self.clusters is None:
-            return state.start_list(self.type, labels, ids=self.ids, keep=self.keep)
-        alternatives = ({**labels, LABEL_CLUSTER: name} for name in sorted(self.clusters))
-        return state.start_list(self.type, *alternatives, ids=self.ids, keep=self.keep)
-
-    def answer(self, call: Call[Any]) -> Sequence[Resource]:
-        try:
-            found = call.result()
-        except PermissionDeniedError:
-            if not self.late:
-                raise
-            return []
-        if self.id:
-            return [] if found is None else [found]
-        answer: Sequence[Resource] = found
-        return answer
-
-
-class Reading:
-    """Questions and their answers; any number of threads can ask: each question is sent once."""
-
-    def __init__(self) -> None:
+        Args:
+            joining: Questions for large lists, which other readings ask at the same time: that is done together.
+        """
+        self._joining = joining
         self.began = time.monotonic()
         self._lock = threading.Lock()
-        self._answers: dict[Question, _Answer] = {}
+        self._answers: dict[Question, _Answer | Joined] = {}
 
     def send(self, client: Client, questions: Iterable[Question]) -> None:
         """Send the questions that have not been sent.
@@ -95,7 +53,8 @@ class Reading:
         with self._lock, _forgetting(self):
             for question in questions:
                 if question not in self._answers:
-                    self._answers[question] = _Answer(question, question.send(client.state))
+                    alone = question not in self._joining
+                    self._answers[question] = _Answer(question, client) if alone else join(client, question)
 
     def ask(self, client: Client, question: Question) -> Sequence[Resource]:
         """The answer to a question, which is sent unless it has been.
@@ -113,18 +72,18 @@ class Reading:
             OmniError: The call failed. That is not shared: who waits as well asks again, and gets an error of its own.
         """
         with _forgetting(self):
-            found = self._answers[question].result()
+            found = self._answers[question].result(client)
         return question.answer(question.send(client.state)) if found is None else found
 
 
 class _Answer:
-    def __init__(self, question: Question, call: Call[Any]) -> None:
+    def __init__(self, question: Question, client: Client) -> None:
         self._question = question
         self._lock = threading.Lock()
-        self._call: Call[Any] | None = call
+        self._call: Call[Any] | None = question.send(client.state)
         self._found: Sequence[Resource] | None = None
 
-    def result(self) -> Sequence[Resource] | None:
+    def result(self, _: Client) -> Sequence[Resource] | None:
         """The answer; None if an earlier caller got an error."""
         with self._lock:
             if self._call is not None:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.lifecycle.account import Question
+from ksail_pulumi.lifecycle.question import Question
 from ksail_pulumi.omni.resources import (
     CLUSTER,
     CONFIG_PATCH,
@@ -24,7 +24,7 @@ from ksail_pulumi.omni.resources import (
     SYS_VERSION,
     TALOS_VERSION,
 )
-from ksail_pulumi.plan.condensed import Kinds, condensed, labelled
+from ksail_pulumi.plan.condensed import condensed, labelled
 from ksail_pulumi.plan.parts.table import PARTS
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ OF_MACHINES = tuple(Question(part.type, late=part.late) for part in PARTS if par
 _FREE = (LABEL_AVAILABLE, LABEL_CONNECTED, LABEL_READY_TO_USE, LABEL_REPORTING_EVENTS)
 STATUSES = Question(MACHINE_STATUS, keep=condensed)
 FREE_MACHINES = replace(STATUSES, labels=tuple((label, None) for label in _FREE))
+NODES = Question(MACHINE_SET_NODE)
+LARGE = (FREE_MACHINES, STATUSES, NODES)
+"""Questions with answers of the size of the account."""
 FREE_LABELS = Question(MACHINE_STATUS_LABELS, labels=FREE_MACHINES.labels, late=True, keep=labelled)
 
 
@@ -121,10 +124,10 @@ class Needed:
         others = self.first | self.replaced
         clusters = [Question(CLUSTER, ids=each) for each in _groups(others, apart=shared)]
         if self.everything:
-            return [STATUSES, Question(MACHINE_SET_NODE), *clusters]
+            return [STATUSES, NODES, *clusters]
         nodes = [Question(MACHINE_SET_NODE, clusters=each) for each in _groups(others, apart=shared)]
         statuses = [replace(STATUSES, clusters=each) for each in _groups(self.replaced, apart=shared)]
-        free = FREE_LABELS if shared else replace(FREE_MACHINES, keep=Kinds(self.free, self.selectors).first)
+        free = FREE_LABELS if shared else FREE_MACHINES
         return [*clusters, *nodes, *statuses, *([free] if self.free else [])]
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.lifecycle import facts
-from ksail_pulumi.lifecycle.account import Question
 from ksail_pulumi.lifecycle.attribution import who_changed
 from ksail_pulumi.lifecycle.outputs import inputs_in
+from ksail_pulumi.lifecycle.question import Question
 from ksail_pulumi.lifecycle.waiting.goal import Goal, goal_of
 from ksail_pulumi.lifecycle.waiting.view import ClusterView, start_reading
 from ksail_pulumi.model.parse import parse_cluster, to_wire

@@ -6,10 +6,11 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.lifecycle.account import Question, Reading
+from ksail_pulumi.lifecycle.account import Reading
 from ksail_pulumi.lifecycle.free_machines import with_free_machines
 from ksail_pulumi.lifecycle.needed import (
     FEATURES,
+    LARGE,
     MACHINE_CLASSES,
     MACHINE_PATCHES,
     OF_MACHINES,
@@ -18,6 +19,7 @@ from ksail_pulumi.lifecycle.needed import (
     VERSION,
     Needed,
 )
+from ksail_pulumi.lifecycle.question import Question
 from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_BOOTSTRAP_STATUS,
@@ -77,7 +79,7 @@ def take_snapshot(
         OmniError: A call failed.
     """
     extensions = [Question(TALOS_EXTENSIONS, id=extensions_of)] if extensions_of else []
-    of_account = reading or Reading()
+    of_account = reading or Reading(joining=LARGE)
     account = _Answers(
         client,
         of_account,

@@ -13,7 +13,7 @@ from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.plan.machines import version_conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from ksail_pulumi.omni.resources import Resource
 
@@ -67,10 +67,6 @@ class Kinds:
         self._number = number
         self._selectors = [parse_selector(selector) for selector in sorted(selectors)]
 
-    def first(self, statuses: Iterable[Resource]) -> list[Resource]:
-        """As many machines of each kind as are chosen, with the fields that a plan uses."""
-        return list(map(_condensed, self._first(statuses)))
-
     def candidates(self, labelled: Iterable[Resource], talos: Collection[str]) -> list[Resource]:
         """The machines that can be chosen, as far as labels show it.
 
@@ -102,16 +98,6 @@ class Kinds:
             return (status.id, *self._by_labels(status), *_version_labels(status))
 
         return set(map(deciding, candidates)) <= set(map(deciding, statuses))
-
-    def _first(self, statuses: Iterable[Resource]) -> Iterator[Resource]:
-        found: Counter[tuple[object, ...]] = Counter()
-        for status in statuses:
-            spec = status.spec
-            version = (*_version_labels(status), spec.talos_version, spec.schematic.in_agent_mode)
-            kind = (*self._by_labels(status), *version)
-            found[kind] += 1
-            if found[kind] <= self._number:
-                yield status
 
     def _by_labels(self, status: Resource) -> tuple[object, ...]:
         """What decides whether a machine can be chosen, its version aside; without a spec, that of a free one."""

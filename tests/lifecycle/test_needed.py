@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from ksail_pulumi.errors import NotEnoughMachinesError
+from ksail_pulumi.errors import NotEnoughMachinesError, OmniError
 from ksail_pulumi.lifecycle.account import Reading
-from ksail_pulumi.lifecycle.needed import Needed
+from ksail_pulumi.lifecycle.needed import FREE_MACHINES, LARGE, Needed
 from ksail_pulumi.lifecycle.snapshot import UNCHANGED, take_snapshot
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.channel import Connection
@@ -47,10 +47,6 @@ def test_a_set_with_a_count_needs_the_free_machines(client: Client) -> None:
 
     assert len(found.statuses) == FREE
     assert (found.nodes, found.clusters) == ([], [])
-
-
-def test_of_the_free_machines_only_as_many_are_read_as_are_chosen(client: Client) -> None:
-    assert len(read(client, workers=0).statuses) == 1
 
 
 def test_named_machines_are_read_alone_with_their_nodes(client: Client) -> None:
@@ -134,3 +130,29 @@ def test_a_check_of_a_cluster_that_has_its_machines_reads_no_free_ones(roomy: tu
 
     assert len(checked(client, workers=1)) == 2
     assert len(checked(client, workers=2)) == 2 + 32
+
+
+def test_those_who_ask_while_a_list_is_read_share_the_next_reading(roomy: tuple[Simulator, Client]) -> None:
+    _, client = roomy
+    first, second, third = (Reading(joining=LARGE) for _ in range(3))
+    for reading in (first, second, third):
+        reading.send(client, [FREE_MACHINES])
+    shared = third.result(client, FREE_MACHINES)  # reads the first one, too
+
+    assert second.result(client, FREE_MACHINES) is shared
+    assert first.result(client, FREE_MACHINES) is not shared
+    later = Reading(joining=LARGE)
+    assert later.ask(client, FREE_MACHINES) is not shared
+    assert len(shared) == MANY
+
+
+def test_an_error_is_not_shared_by_those_who_ask_together(roomy: tuple[Simulator, Client]) -> None:
+    omni, client = roomy
+    readings = [Reading(joining=LARGE) for _ in range(3)]
+    omni.faults.unavailable = 1000
+    for reading in readings:
+        reading.send(client, [FREE_MACHINES])
+    with pytest.raises(OmniError):
+        readings[0].result(client, FREE_MACHINES)
+    omni.faults.unavailable = 0
+    assert all(len(reading.result(client, FREE_MACHINES)) == MANY for reading in readings)

@@ -53,7 +53,7 @@ def read_by_labels(kinds: Kinds, statuses: list[Resource]) -> list[Resource]:
 
 
 @given(MACHINES, SETS)
-def test_the_same_machines_are_chosen_from_the_first_of_each_kind(
+def test_the_same_machines_are_chosen_from_what_is_kept_and_from_the_candidates(
     made: list[tuple[dict[str, str], dict[str, str], str, bool, bool, str]], sets: list[tuple[int, str]]
 ) -> None:
     statuses = [
@@ -74,16 +74,8 @@ def test_the_same_machines_are_chosen_from_the_first_of_each_kind(
         except NotEnoughMachinesError as error:
             return error.needed
 
-    assert chosen(kinds.first(statuses)) == chosen(condensed(statuses)) == chosen(statuses)
+    assert chosen(condensed(statuses)) == chosen(statuses)
     assert chosen(read_by_labels(kinds, statuses)) == chosen(statuses)
-
-
-def test_of_thousands_only_as_many_are_kept_as_are_chosen() -> None:
-    statuses = [machine(number, labels={"rack": str(number % 2)}) for number in range(1, 2001)]
-
-    kept = Kinds(3, {"rack = 0"}).first(statuses)
-
-    assert [each.id for each in kept] == [machine_id(number) for number in range(1, 7)]
 
 
 def test_what_is_kept_of_a_machine_has_its_name_and_labels() -> None:
