@@ -69,6 +69,11 @@ class Omni:
             raise AssertionError("only a link counts bytes")
         return int(self.link.ask())
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables with which it is found."""
+        return {"OMNI_ENDPOINT": self.endpoint, "OMNI_SERVICE_ACCOUNT_KEY": self.key}
+
     def cpu(self) -> float:
         """Seconds of CPU that the simulator has used."""
         fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()

@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from ksail_pulumi.provider.inputs import (
         AddonArgs,
         AddonArgsDict,
-        AddonsArgs,
-        AddonsArgsDict,
         AddonSourceArgs,
         AddonSourceArgsDict,
+        AddonsArgs,
+        AddonsArgsDict,
         AutoProvisionArgs,
         AutoProvisionArgsDict,
         BackupArgs,

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 INPUTS = "ksail_pulumi/provider/inputs.py"
+FIELDS = "ksail_pulumi/provider/fields.py"
 PUBLIC = "ksail_pulumi/__init__.py"
 DOCUMENT = "docs/configuration.md"
 SCHEMA = "ksail_pulumi/provider/plugin/schema.json"
 
 _WIDTH = 120
 _INDENT = " " * 4
-_HEAD = '''"""What an `OmniCluster` is made from: each input as a class and as a dictionary, and each as an output.
+_HEAD = '''"""What an `OmniCluster` is made from: each input as a class and as a dictionary.
 
 Written by `make args` from the models in `ksail_pulumi/model`. Change these.
 """
@@ -39,9 +40,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, TypedDict, cast
+from typing import Any, Literal, TypedDict
 
-from pulumi import Input, Output
+from pulumi import Input
+'''
+
+_FIELDS_HEAD = '''"""The names of the inputs, and each input of an `OmniCluster` as an output.
+
+Apart from the classes of the inputs: these are slow to import, and the provider process does not need them.
+
+Written by `make args` from the models in `ksail_pulumi/model`. Change these.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pulumi import Output
 '''
 
 
@@ -57,7 +75,8 @@ def written() -> dict[str, str]:
     public = _between(public, "    # make args: names", listed)
     document = _between((ROOT / DOCUMENT).read_text(), "<!-- make args -->", "\n".join(_document(found)))
     return {
-        INPUTS: _formatted(INPUTS, "\n\n".join([_HEAD, *_python(found)])),
+        INPUTS: _formatted(INPUTS, "\n\n".join([_HEAD, *_classes(found)])),
+        FIELDS: _formatted(FIELDS, "\n\n".join([_FIELDS_HEAD, *_names(found)])),
         PUBLIC: _formatted(PUBLIC, public),
         DOCUMENT: document,
         SCHEMA: plugin_schema.text(),
@@ -81,11 +100,14 @@ def _with_classes(found: Sequence[Part]) -> list[Part]:
     return [part for part in found if part.name not in resources]
 
 
-def _python(found: Sequence[Part]) -> Iterator[str]:
+def _classes(found: Sequence[Part]) -> Iterator[str]:
     for part in _with_classes(found):
         yield "\n".join(_class(part))
     for part in _with_classes(found):
         yield "\n".join(_dictionary(part))
+
+
+def _names(found: Sequence[Part]) -> Iterator[str]:
     yield "\n".join(_outputs(found[-1]))
     yield "\n".join(_table(found))
 

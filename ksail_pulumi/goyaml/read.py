@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import yaml
 
 from ksail_pulumi.errors import ConfigFileError
+from ksail_pulumi.goyaml import MAX_BYTES
 from ksail_pulumi.goyaml.loaders import SafeLoader
 from ksail_pulumi.problems import Problem
 from ksail_pulumi.redaction import HIDDEN, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-MAX_BYTES = 4 * 1024 * 1024
-"""The maximum size of a file in bytes."""
 
 MAX_VALUES = 200_000
 MAX_DEPTH = 100

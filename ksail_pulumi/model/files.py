@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ksail_pulumi.goyaml.read import MAX_BYTES
+from ksail_pulumi.goyaml import MAX_BYTES
 from ksail_pulumi.problems import InvalidCluster, Problem
 from ksail_pulumi.redaction import short
 

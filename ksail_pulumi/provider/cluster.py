@@ -29,8 +29,8 @@ from ksail_pulumi.provider.declaring import (
     refuse_unsendable,
     with_outputs,
 )
+from ksail_pulumi.provider.fields import InputOutputs
 from ksail_pulumi.provider.host import call as host
-from ksail_pulumi.provider.inputs import InputOutputs
 from ksail_pulumi.provider.needed_configs import NeededConfigs
 from ksail_pulumi.provider.paths import to_stored_names
 from ksail_pulumi.provider.properties import (

@@ -5,7 +5,6 @@ Only the program knows whether a value is secret, and only the provider knows al
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -79,6 +78,8 @@ def unknown_settings(names: Iterable[str]) -> Iterator[str]:
     known = [f"omni:{name}" for name in SETTINGS]
     for name in sorted(names):
         if name.startswith("omni:") and name not in known:
+            from difflib import get_close_matches
+
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known settings: {', '.join(known)}"
             yield f"{name} is not a setting of an OmniCluster; {hint}"

@@ -18,7 +18,7 @@ from ksail_pulumi.errors import InputError
 from ksail_pulumi.lifecycle.outputs import FACTS
 from ksail_pulumi.problems import InvalidCluster, Problem, invalid, unknown_field
 from ksail_pulumi.provider.configured import look_at_settings
-from ksail_pulumi.provider.inputs import FIELDS
+from ksail_pulumi.provider.fields import FIELDS
 from ksail_pulumi.provider.program import reported
 from ksail_pulumi.provider.spelling import wire_name
 from ksail_pulumi.redaction import shown

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import LifecycleError
 from ksail_pulumi.lifecycle.outputs import SCHEMA
-from ksail_pulumi.provider.properties import ADOPT, OMNI, OWNER, PACKAGE, UNFINISHED, VERSIONS
+from ksail_pulumi.provider.properties import ADOPT, OMNI, OWNER, PACKAGE, UNFINISHED, VERSIONS, package_version
 from ksail_pulumi.provider.run import this_run
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def refuse_newer(outputs: Mapping[str, Any]) -> None:
     if form_of(outputs) > SCHEMA:
         raise LifecycleError(
             f"the state of this resource was written by ksail-pulumi {outputs.get(PACKAGE, '(unknown)')}, and "
-            f"ksail-pulumi {metadata.version('ksail-pulumi')} cannot read it: install at least ksail-pulumi "
+            f"ksail-pulumi {package_version()} cannot read it: install at least ksail-pulumi "
             f"{outputs.get(PACKAGE, 'in a newer release')}"
         )
 

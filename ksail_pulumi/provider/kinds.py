@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -20,8 +19,8 @@ from ksail_pulumi.omni.endpoint import another_omni
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.problems import InvalidCluster, Problem
 from ksail_pulumi.provider.check import show
+from ksail_pulumi.provider.fields import FIELDS
 from ksail_pulumi.provider.identity import adopts, in_another_omni, mark_of, owner
-from ksail_pulumi.provider.inputs import FIELDS
 from ksail_pulumi.provider.machine_fields import set_elsewhere
 from ksail_pulumi.provider.properties import (
     ADOPT,
@@ -34,6 +33,7 @@ from ksail_pulumi.provider.properties import (
     PREVIEW,
     concerns,
     differs_for_certain,
+    package_version,
     without_unknowns,
 )
 from ksail_pulumi.provider.properties import found as without_contents
@@ -244,7 +244,7 @@ class Verbs:
             **inputs,
             **found.outputs,
             OMNI: client.endpoint,
-            PACKAGE: metadata.version("ksail-pulumi"),
+            PACKAGE: package_version(),
             **({MARKED: [list(path) for path in paths]} if paths else {}),
         }
 

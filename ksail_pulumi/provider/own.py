@@ -14,8 +14,8 @@ from ksail_pulumi.model.files import with_files
 from ksail_pulumi.provider import program
 from ksail_pulumi.provider.base import OmniProvider
 from ksail_pulumi.provider.declaring import Marks, imported_id, refuse_shapeless, refuse_unsendable, with_outputs
+from ksail_pulumi.provider.fields import FIELDS
 from ksail_pulumi.provider.host import call as host
-from ksail_pulumi.provider.inputs import FIELDS
 from ksail_pulumi.provider.paths import to_stored_names
 from ksail_pulumi.provider.properties import ADOPT, CREATE_FIRST, MARKED, NAME_LEFT_OUT, OWNER, PREVIEW
 from ksail_pulumi.provider.spelling import to_wire

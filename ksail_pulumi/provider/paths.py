@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.lifecycle.outputs import FACTS, stored_inputs, stored_name
 from ksail_pulumi.model.machine_ids import machine_id
 from ksail_pulumi.problems import InvalidCluster, Problem
-from ksail_pulumi.provider.inputs import FIELDS, FORMER_NAMES, Field
+from ksail_pulumi.provider.fields import FIELDS, FORMER_NAMES, Field
 from ksail_pulumi.provider.spelling import CLUSTER, fields_of
 from ksail_pulumi.redaction import kind_of
 
@@ -187,6 +186,8 @@ def _below(field: Field, steps: Sequence[Step]) -> Iterator[Step]:
 def _field(step: Step, names: Mapping[str, Field], shown: Sequence[str], what: str = "input") -> Field:
     if isinstance(step, str) and step in names:
         return names[step]
+    from difflib import get_close_matches
+
     close = get_close_matches(str(step), shown, n=1)
     hint = f"did you mean {close[0]}?" if close else f"known names: {', '.join(shown)}"
     raise _NoPropertyError(f"names no {what}; {hint}")

@@ -6,7 +6,7 @@ instead of outputs that do not exist yet. So the inputs `kubeconfig` and `talosc
 
 from __future__ import annotations
 
-from importlib import metadata
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pulumi.output import Unknown
@@ -105,10 +105,18 @@ def stored(
         **inputs,
         PINNED: pinned,
         OMNI: endpoint,
-        PACKAGE: metadata.version("ksail-pulumi"),
+        PACKAGE: package_version(),
         **({UNFINISHED: outputs.creation} if outputs.creation else {}),
         **({MARKED: [list(path) for path in marked]} if marked else {}),
     }
+
+
+@cache
+def package_version() -> str:
+    """The version of this package."""
+    from importlib import metadata  # slow to import, and without changes nothing is stored
+
+    return metadata.version("ksail-pulumi")
 
 
 def refreshed(outputs: ClusterOutputs, old: Mapping[str, Any], endpoint: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -15,7 +15,7 @@ from pulumi import Output
 
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.model.machine_ids import machine_id
-from ksail_pulumi.provider.inputs import FIELDS, FORMER_NAMES, Field
+from ksail_pulumi.provider.fields import FIELDS, FORMER_NAMES, Field
 
 if TYPE_CHECKING:
     from ksail_pulumi.provider.inputs import OmniClusterArgs

@@ -13,9 +13,8 @@ from ksail_pulumi.formats.descriptions import described, descriptions
 from ksail_pulumi.model import addons, cluster, etcd_backup, machine_class, machine_config
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.provider import inputs
+from ksail_pulumi.provider.fields import FIELDS, FORMER_NAMES
 from ksail_pulumi.provider.inputs import (
-    FIELDS,
-    FORMER_NAMES,
     AddonArgs,
     AddonsArgs,
     ControlPlaneArgs,

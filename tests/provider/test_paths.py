@@ -6,7 +6,7 @@ import pulumi
 import pytest
 
 from ksail_pulumi.problems import InvalidCluster
-from ksail_pulumi.provider.inputs import FIELDS
+from ksail_pulumi.provider.fields import FIELDS
 from ksail_pulumi.provider.paths import replaced_by, to_stored_names
 from ksail_pulumi.provider.spelling import to_wire, wire_name
 

@@ -10,7 +10,7 @@ from pulumi.dynamic.dynamic import serialize_provider
 from ksail_pulumi import ControlPlaneArgs, OmniCluster, OmniClusterArgs, PatchArgs
 from ksail_pulumi.errors import InputError, KsailPulumiError
 from ksail_pulumi.provider.cluster import OmniClusterProvider
-from ksail_pulumi.provider.inputs import FIELDS, FORMER_NAMES, InputOutputs
+from ksail_pulumi.provider.fields import FIELDS, FORMER_NAMES, InputOutputs
 from ksail_pulumi.provider.spelling import to_wire
 
 TOKEN = "pulumi-python:dynamic/ksail:OmniCluster"

@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-WRITTEN = ["ksail_pulumi/provider/inputs.py", "ksail_pulumi/__init__.py", "docs/configuration.md"]
+WRITTEN = [
+    "ksail_pulumi/provider/inputs.py",
+    "ksail_pulumi/provider/fields.py",
+    "ksail_pulumi/__init__.py",
+    "docs/configuration.md",
+]
 SCHEMA = "ksail_pulumi/provider/plugin/schema.json"
 
 

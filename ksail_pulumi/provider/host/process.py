@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import select
 import signal
 import sys
@@ -21,6 +23,16 @@ def is_host() -> bool:
     # `python -m pulumi.dynamic` runs the module `pulumi.dynamic.__main__` (pulumi 3.243 to 3.272).
     main = getattr(sys.modules["__main__"], "__spec__", None)
     return getattr(main, "name", "") == _HOST
+
+
+def import_faster() -> None:
+    """Avoid work that Python would do for each import of ours. Needed once in a process."""
+    if not is_host() or gc.get_freeze_count():
+        return
+    # Otherwise the garbage collector searches again and again through all of Pulumi and gRPC.
+    gc.freeze()
+    # Otherwise pydantic reads the metadata of all installed packages.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def end_with_engine(on_end: Callable[[], None]) -> None:

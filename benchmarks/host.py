@@ -1,0 +1,112 @@
+"""Pulumi's process for dynamic providers, called as the engine calls it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import threading
+from concurrent import futures
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.dynamic.dynamic import serialize_provider
+from pulumi.runtime import rpc
+from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc
+
+from benchmarks.lab import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pulumi.dynamic import ResourceProvider
+
+URN = "urn:pulumi:dev::bench::pulumi-python:dynamic/ksail:OmniCluster::bench"
+_SECONDS = 600
+
+
+class _Engine(engine_pb2_grpc.EngineServicer):
+    """As much of Pulumi's engine as a provider reports its progress to."""
+
+    def Log(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 - gRPC's names
+        return empty_pb2.Empty()
+
+
+class Host:
+    """A running provider process.
+
+    Attributes:
+        cpu: Seconds of CPU that the process used, once it has ended.
+    """
+
+    def __init__(self, process: int, channel: grpc.Channel, provider: ResourceProvider) -> None:
+        self.cpu = 0.0
+        self._process = process
+        self._stub = provider_pb2_grpc.ResourceProviderStub(channel)
+        self._provider = serialize_provider(provider)
+        self._stub.Configure(provider_pb2.ConfigureRequest(args=_struct({})))
+
+    def check(self, olds: Mapping[str, Any], news: Mapping[str, Any], urn: str = URN) -> Any:
+        request = provider_pb2.CheckRequest(urn=urn, olds=_struct(olds), news=self._inputs(news))
+        answer = self._stub.Check(request, timeout=_SECONDS)
+        if answer.failures:
+            raise RuntimeError(f"check failed: {answer.failures}")
+        return answer
+
+    def create(self, properties: Mapping[str, Any], urn: str = URN) -> Any:
+        request = provider_pb2.CreateRequest(urn=urn, properties=self._inputs(properties))
+        return self._stub.Create(request, timeout=_SECONDS)
+
+    def peak(self) -> float:
+        """The most memory (MiB) that the process has held at one time."""
+        status = Path(f"/proc/{self._process}/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        if found is None:
+            raise OSError("this system does not report the peak memory of a process")
+        return int(found[1]) / 1024
+
+    def _inputs(self, properties: Mapping[str, Any]) -> Any:
+        return _struct({**properties, "__provider": self._provider})
+
+
+@contextmanager
+def provider_process(provider: ResourceProvider, environment: Mapping[str, str], tree: Path = ROOT) -> Iterator[Host]:
+    """Start the process as the engine does, with the package of a checkout."""
+    engine = grpc.server(futures.ThreadPoolExecutor(4))
+    engine_pb2_grpc.add_EngineServicer_to_server(_Engine(), engine)
+    address = f"127.0.0.1:{engine.add_insecure_port('127.0.0.1:0')}"
+    engine.start()
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "pulumi.dynamic", address],
+        cwd=tree,
+        env=os.environ | {"PYTHONPATH": f"{tree}:{ROOT}"} | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if process.stdout is None:
+        raise AssertionError("it was asked for")
+    port = process.stdout.readline().strip()
+    drain = threading.Thread(target=process.stdout.read, daemon=True)
+    drain.start()
+    host = None
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            host = Host(process.pid, channel, provider)
+            yield host
+    finally:
+        process.kill()
+        _, process.returncode, used = os.wait4(process.pid, 0)
+        if host is not None:
+            host.cpu = used.ru_utime + used.ru_stime
+        drain.join()
+        process.stdout.close()
+        engine.stop(None).wait()
+
+
+def _struct(properties: Mapping[str, Any]) -> Any:
+    return asyncio.run(rpc.serialize_properties(dict(properties), {}))
