@@ -84,7 +84,7 @@ def provider_process(provider: ResourceProvider, environment: Mapping[str, str],
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "pulumi.dynamic", address],
         cwd=tree,
-        env=os.environ | {"PYTHONPATH": f"{tree}:{ROOT}"} | environment,
+        env={**os.environ, "PYTHONPATH": f"{tree}:{ROOT}", **environment},
         stdout=subprocess.PIPE,
         text=True,
     )
