@@ -6,7 +6,7 @@ In this order:
 1. `pulumi` on PATH, if it is recent enough. It is used as it is, with the language host beside it.
 2. One that this program has obtained before (in the cache folder).
 3. Pulumi's own installer (`pulumi.automation.PulumiCommand.install`), where its host answers.
-4. A build with Go, from the two modules in `go/` beside this file. Their `go.sum` pins every byte that goes into it.
+4. A build with Go, from the three modules in `go/` beside this file. Their `go.sum` pins every byte that goes into it.
 
 It prints the folder that holds the command. What it is doing goes to stderr, so that this works before there is a
 virtual environment (the standard library is all it needs):
@@ -40,6 +40,8 @@ OLDEST = (3, 238)
 """Since this release a failing `after_create` hook fails the deployment; older ones are passed over on PATH."""
 HOST_VERSION = "3.68.0"
 """The last release with the Python language host inside the `sdk/v3` module; newer ones are not on the module proxy."""
+YAML_VERSION = "1.25.0"
+"""The release of the language host for Pulumi YAML."""
 
 TOOLS = Path(__file__).resolve().parent
 GO = TOOLS / "go"
@@ -47,7 +49,8 @@ VENV_BIN = TOOLS.parent / ".venv" / "bin"
 INSTALLER_URL = "https://get.pulumi.com/install.sh"
 SDK = "github.com/pulumi/pulumi/sdk/v3"
 SCRIPTS = ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python")
-FILES = ("pulumi", "pulumi-language-python", *(Path(script).name for script in SCRIPTS))
+YAML = "github.com/pulumi/pulumi-yaml"
+FILES = ("pulumi", "pulumi-language-python", "pulumi-language-yaml", *(Path(script).name for script in SCRIPTS))
 
 _PROBE = f"import urllib.request; urllib.request.urlopen({INSTALLER_URL!r}, timeout=5).read(1)"
 _INSTALL = """
@@ -159,12 +162,16 @@ def build(work: Path) -> Path:
     """Build the commands with Go into `work`; return the folder with them."""
     if not shutil.which("go"):
         raise UnavailableError("Go, to build it with, is not installed")
-    minutes = max(1, round(8 / (os.cpu_count() or 1)))
+    minutes = max(1, round(10 / (os.cpu_count() or 1)))
     _say(f"building v{VERSION} with Go: about {minutes} minutes, once; kept in {cache_folder()}")
     folder = work / "build"
     folder.mkdir()
-    _go_build(GO / "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", VERSION, folder)
-    _go_build(GO / "pulumi-language-python", f"{SDK}/python/cmd/pulumi-language-python", HOST_VERSION, folder)
+    known_by = f"{SDK}/go/common/version.Version"
+    _go_build(GO / "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", known_by, VERSION, folder)
+    python = f"{SDK}/python/cmd/pulumi-language-python"
+    _go_build(GO / "pulumi-language-python", python, known_by, HOST_VERSION, folder)
+    yaml = f"{YAML}/cmd/pulumi-language-yaml"
+    _go_build(GO / "pulumi-language-yaml", yaml, f"{YAML}/pkg/version.Version", YAML_VERSION, folder)
     sdk = Path(_go(GO / "pulumi", "list", "-m", "-f", "{{.Dir}}", SDK).strip())
     for script in SCRIPTS:
         target = folder / Path(script).name
@@ -173,8 +180,8 @@ def build(work: Path) -> Path:
     return folder
 
 
-def _go_build(module: Path, package: str, version: str, folder: Path) -> None:
-    flags = f"-s -w -X {SDK}/go/common/version.Version=v{version}"
+def _go_build(module: Path, package: str, known_by: str, version: str, folder: Path) -> None:
+    flags = f"-s -w -X {known_by}=v{version}"
     _go(module, "build", "-tags", "osusergo,grpcnotrace", "-ldflags", flags, "-o", f"{folder}{os.sep}", package)
 
 

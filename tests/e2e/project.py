@@ -81,7 +81,7 @@ class Project:
             if (source / "talos").is_dir():
                 shutil.copytree(source / "talos", folder / "talos")
             settings = folder / "Pulumi.yaml"
-            settings.write_text(settings.read_text().replace("virtualenv: ../../.venv", "virtualenv: .venv"))
+            settings.write_text(settings.read_text().replace("../../.venv", ".venv"))
         else:
             (folder / "__main__.py").write_text(PROGRAM)
             (folder / "Pulumi.yaml").write_text(PROJECT)

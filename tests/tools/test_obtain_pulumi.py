@@ -122,13 +122,14 @@ def test_it_is_built_once_and_kept(machine: Machine) -> None:
         "pulumi",
         "pulumi-language-python",
         "pulumi-language-python-exec",
+        "pulumi-language-yaml",
         "pulumi-resource-pulumi-python",
     }
 
     again = machine.obtain("--cached")
     assert (again["folder"], again["origin"]) == (stdout.strip(), "cache")
     assert again["env"]["PATH"].split(os.pathsep)[:2] == [str(machine.folder / "checkout/.venv/bin"), stdout.strip()]
-    assert len((machine.folder / "builds").read_text().splitlines()) == 2
+    assert len((machine.folder / "builds").read_text().splitlines()) == 3
 
 
 def test_two_at_once_build_it_once(machine: Machine) -> None:
@@ -136,7 +137,7 @@ def test_two_at_once_build_it_once(machine: Machine) -> None:
     processes = [machine.start(), machine.start()]
     folders = {process.communicate(timeout=100)[0].strip() for process in processes}
     assert folders == {str(machine.cache / "v3.276.0")}
-    assert len((machine.folder / "builds").read_text().splitlines()) == 2
+    assert len((machine.folder / "builds").read_text().splitlines()) == 3
 
 
 def test_cached_neither_downloads_nor_builds(machine: Machine) -> None:

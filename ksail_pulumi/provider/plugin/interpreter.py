@@ -45,7 +45,7 @@ def _why_not(command: str) -> str | None:
         return f"Pulumi starts the provider of clusters with {command}, which does not exist"
     if Path(python).parent.parent.resolve() == Path(sys.prefix).resolve():
         return None
-    done = subprocess.run([python, "-c", "import ksail_pulumi"], capture_output=True, check=False)
+    done = subprocess.run([python, "-c", "import ksail_pulumi.provider.cluster"], capture_output=True, check=False)
     if done.returncode == 0:
         return None
     return f"Pulumi starts the provider of clusters with {python}, which does not have the package ksail-pulumi"

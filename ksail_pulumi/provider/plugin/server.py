@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pulumi import InputPropertiesError, Output, provider
@@ -19,19 +17,12 @@ from ksail_pulumi.errors import InputError, OmniError, SettingsError
 from ksail_pulumi.provider.component import KSailCluster
 from ksail_pulumi.provider.plugin.arriving import arrived
 from ksail_pulumi.provider.plugin.interpreter import refuse_other_interpreter
+from ksail_pulumi.provider.plugin.schema import TYPE, schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pulumi import Inputs, ResourceOptions
-
-TYPE = "ksail:index:KSailCluster"
-
-
-def schema() -> dict[str, Any]:
-    """The schema of the package, with the version of this one."""
-    text = Path(__file__).with_name("schema.json").read_text(encoding="utf-8")
-    return {**json.loads(text), "version": metadata.version("ksail-pulumi")}
 
 
 class KSailProvider(provider.Provider):
@@ -47,7 +38,7 @@ class KSailProvider(provider.Provider):
     ) -> provider.ConstructResult:
         """Declare the component with its cluster."""
         if resource_type != TYPE or options is None:
-            raise InputPropertiesError(f"unknown type {resource_type}: the plugin ksail has only {TYPE}", [])
+            raise InputPropertiesError("unknown type: the plugin ksail has only ksail:index:KSailCluster", [])
         try:
             refuse_other_interpreter()
             found = arrived(inputs, options)
