@@ -7,6 +7,7 @@ fixed, but that of the program is.
 from __future__ import annotations
 
 import threading
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -21,7 +22,10 @@ _OF_CLUSTER = ("name", "endpoint", "talosVersion", "ownership")
 _OF_SET = ("name", "count", "machines", "machineClass", "selector")
 
 # One process can run several programs, also at the same time: each has a stack resource of its own.
-_declared: WeakKeyDictionary[pulumi.Resource, list[dict[str, Any]]] = WeakKeyDictionary()
+_declared: WeakKeyDictionary[object, list[dict[str, Any]]] = WeakKeyDictionary()
+behind_plugin: ContextVar[object | None] = ContextVar("behind_plugin", default=None)
+"""In a plugin, which has no stack resource: what stands for the program whose components it constructs."""
+
 _lock = threading.Lock()
 
 
@@ -34,7 +38,7 @@ def declare(wire: Mapping[str, Any], *, adopt: bool) -> list[dict[str, Any]]:
         wire: The inputs of the cluster.
         adopt: Whether the cluster is taken over.
     """
-    stack = pulumi.runtime.get_root_resource()
+    stack = pulumi.runtime.get_root_resource() or behind_plugin.get()
     if stack is None:
         return []
     machines = _what_decides_machines(wire)

@@ -42,7 +42,7 @@ def environment(omni: Simulator) -> dict[str, str]:
 
 
 def test_every_example_is_tested() -> None:
-    tested = {"single-node", "patches", "addons", "apps-on-top", "dev-and-prod", "two-omnis"}
+    tested = {"single-node", "patches", "addons", "apps-on-top", "dev-and-prod", "two-omnis", "pulumi-yaml"}
     assert {path.name for path in EXAMPLES.iterdir()} == tested
 
 

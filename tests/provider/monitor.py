@@ -46,8 +46,13 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         struct = struct_pb2.Struct()
         struct.update(inputs)
         around = {"project": "shop", "stack": "dev", "organization": "acme", "parallel": 4, "parent": STACK}
-        component = {"type": "ksail:index:KSailCluster", "name": "west", "inputs": struct, "accepts_output_values": True}
-        given = {**around, **component, "monitorEndpoint": self.address, **request}
+        component = {
+            "type": "ksail:index:KSailCluster",
+            "name": "west",
+            "inputs": struct,
+            "accepts_output_values": True,
+        }
+        given = {**around, **component, "accepts_output_values": True, "monitorEndpoint": self.address, **request}
         return stub.Construct(provider_pb2.ConstructRequest(**given), timeout=60)
 
     def inputs_of(self, type_):

@@ -15,6 +15,7 @@ from pulumi import InputPropertiesError, Output, provider
 
 from ksail_pulumi.errors import InputError, OmniError, SettingsError
 from ksail_pulumi.provider.component import KSailCluster
+from ksail_pulumi.provider.declared import behind_plugin
 from ksail_pulumi.provider.plugin.arriving import arrived
 from ksail_pulumi.provider.plugin.interpreter import refuse_other_interpreter
 from ksail_pulumi.provider.plugin.schema import TYPE, schema
@@ -41,6 +42,7 @@ class KSailProvider(provider.Provider):
             raise InputPropertiesError("unknown type: the plugin ksail has only ksail:index:KSailCluster", [])
         try:
             refuse_other_interpreter()
+            behind_plugin.set(self)  # Pulumi starts a plugin for each preview and each up
             found = arrived(inputs, options)
             component = KSailCluster(name, found.inputs, options, cluster_opts=found.cluster_options)  # type: ignore[arg-type]
         except (InputError, SettingsError) as error:
