@@ -82,6 +82,8 @@ def shell(tmp_path: Path, pulumi: dict[str, str], wheel: Path) -> Shell:
 def test_a_newcomer_gets_from_init_to_destroy(shell: Shell, wheel: Path) -> None:
     shell("ksail-pulumi", "init", "--workers", "1")
     assert wheel.name in (shell.folder / "requirements.txt").read_text()
+    schema = json.loads(shell("pulumi", "package", "get-schema", ".venv/bin/pulumi-resource-ksail"))
+    assert "ksail:index:KSailCluster" in schema["resources"]
     shell("pulumi", "install", "--non-interactive")
     shell("pulumi", "stack", "init", "dev")
     shell.with_omni("pulumi", "up", "--yes", "--non-interactive")

@@ -66,7 +66,7 @@ def _shown(error: Exception) -> InputPropertiesError:
 
     The fields are in the text: of a field that it knows Pulumi shows the value.
     """
-    # The cause does not name the resource, which Pulumi does.
+    # The cause does not name the resource, which Pulumi does. Without the list SDK 3.272 ends in a traceback.
     return InputPropertiesError(str(error.__cause__ or error), [])
 
 
