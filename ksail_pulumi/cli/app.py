@@ -28,6 +28,8 @@ COMMANDS = {
     "diagnose": "show what keeps a cluster from being healthy, and what to do",
     "machines": "list the machines of the account, and which are free",
     "plan": "show what `pulumi up` would do with the cluster of a file, without Pulumi",
+    "graph": "draw a cluster, or what `pulumi up` would do, as SVG or Mermaid",
+    "timeline": "draw the last change of a cluster: what waited for what, and how long",
     "export": "export a cluster as a cluster template, a Pulumi program or a KSail project",
     "import": "write a project whose program takes over an existing cluster",
     "doctor": "check the way to Omni and the installed versions, and say what to do",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.cli.arguments import ENVIRONMENT, ERROR, SUCCESS, add_output, describe
@@ -15,8 +16,12 @@ from ksail_pulumi.redaction import Gate, behind
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
-_ACTIONS = {
+    from ksail_pulumi.lifecycle.stateless import Forecast
+    from ksail_pulumi.model.parse import ClusterSpec
+
+ACTIONS = {
     "create": "a new cluster",
     "update": "a cluster that Pulumi manages",
     "import": "a cluster that exists and that no Pulumi resource manages: it needs `import_`",
@@ -37,21 +42,49 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_output(command)
 
 
-def run(options: argparse.Namespace) -> int:
-    described = load_either(options.file)
+@dataclass(frozen=True)
+class Planned:
+    """The forecast for the cluster of a file.
+
+    Attributes:
+        spec: The cluster.
+        forecast: What an `up` would do.
+        warnings: What the reader of the file says about it.
+        omni: The endpoint of the Omni.
+    """
+
+    spec: ClusterSpec
+    forecast: Forecast
+    warnings: Sequence[str]
+    omni: str
+
+
+def forecast_in(file: str) -> Planned:
+    """What `pulumi up` would do with the cluster of a ksail.yaml or a cluster template.
+
+    Raises:
+        InputError: The file is not valid.
+        OmniError: Omni did not answer.
+    """
+    described = load_either(file)
     client = client_from_environment(endpoint=described.endpoint, key_variable=described.key_variable)
     spec = parse_cluster(described.spec)
     # Omni's texts quote values that they refuse.
     with behind(Gate(private=lambda: private_values(described.spec))):
         forecast = forecast_of(spec, client)
-    found = forecast.findings
+    return Planned(spec, forecast, described.warnings, client.endpoint)
+
+
+def run(options: argparse.Namespace) -> int:
+    planned = forecast_in(options.file)
+    found = planned.forecast.findings
     data = {
-        "name": spec.name,
-        "action": forecast.action,
+        "name": planned.spec.name,
+        "action": planned.forecast.action,
         "errors": [{"field": each.field, "reason": each.reason} for each in found.failures],
-        "warnings": [*described.warnings, *found.warnings],
+        "warnings": [*planned.warnings, *found.warnings],
         "changes": list(found.forecasts),
-        "omni": client.endpoint,
+        "omni": planned.omni,
     }
     if options.output == "table":
         unchanged = not (found.failures or found.forecasts or found.too_few)
@@ -62,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print(data: dict[str, Any], errors: list[str], *, unchanged: bool) -> None:
-    title = f"{data['name']}: {_ACTIONS[data['action']]}, in Omni at {data['omni']}"
+    title = f"{data['name']}: {ACTIONS[data['action']]}, in Omni at {data['omni']}"
     kinds = (("error", errors), ("warning", data["warnings"]), ("change", data["changes"]))
     lines = [(kind, text) for kind, texts in kinds for text in texts]
     if not rich_terminal():

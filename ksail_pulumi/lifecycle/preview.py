@@ -140,7 +140,9 @@ def preview(
 
 def _refused(found: Findings, problems: Sequence[Problem]) -> Findings:
     """The findings with more failures; nothing is forecast if there are some."""
-    return replace(found, failures=(*found.failures, *problems), forecasts=()) if problems else found
+    if not problems:
+        return found
+    return replace(found, failures=(*found.failures, *problems), forecasts=(), outlook=None)
 
 
 def _unverified(sources: Sequence[Source]) -> Iterator[str]:

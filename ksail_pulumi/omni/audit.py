@@ -22,11 +22,21 @@ class AuditEntry:
         verb: One of `VERBS`.
         email: Who made it; `""` for Omni's own controllers.
         at: When.
+        type: The name of the resource's type.
+        id: The resource's ID.
     """
 
     verb: str
     email: str
     at: datetime
+    type: str
+    id: str
+
+
+def changes_of_users(texts: Iterable[bytes]) -> list[AuditEntry]:
+    """The changes that users made, oldest first; nothing of the resources themselves is kept."""
+    entries = (_entry(line) for text in texts for line in text.splitlines())
+    return sorted((each for each in entries if each is not None and each.email), key=lambda each: each.at)
 
 
 def last_change(texts: Iterable[bytes]) -> AuditEntry | None:
@@ -52,6 +62,8 @@ def _entry(line: bytes) -> AuditEntry | None:
             str(row["event_type"]),
             str(session.get("email") or ""),
             datetime.fromtimestamp(row["event_ts"] / 1000, UTC),
+            str(row.get("resource_type", "")),
+            str(row.get("resource_id", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError):
         return None  # of another form than Omni 1.10's

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi.omni.api import management_pb2
 from ksail_pulumi.omni.api.management_pb2_grpc import ManagementServiceStub
-from ksail_pulumi.omni.audit import AuditEntry, last_change
+from ksail_pulumi.omni.audit import AuditEntry, changes_of_users, last_change
 from ksail_pulumi.omni.channel import Service
 
 if TYPE_CHECKING:
@@ -121,6 +121,24 @@ class Management:
             "ReadAuditLog",
             request,
             lambda responses: last_change(response.audit_log for response in responses),
+            doing="read the audit log",
+            timeout=timeout,
+        )
+
+    def start_changes_of_users(self, cluster: str, *, since: datetime, timeout: float) -> Call[list[AuditEntry]]:
+        """Look up what users changed in a cluster, oldest first. Only the roles Auditor and Admin may read it.
+
+        Args:
+            cluster: The cluster's name.
+            since: Older entries are not read.
+            timeout: How long it may take, in seconds.
+        """
+        request = management_pb2.ReadAuditLogRequest(cluster_id=cluster, start_ts_ms=int(since.timestamp() * 1000))
+        return self._channel.start_stream(
+            _MANAGEMENT,
+            "ReadAuditLog",
+            request,
+            lambda responses: changes_of_users(response.audit_log for response in responses),
             doing="read the audit log",
             timeout=timeout,
         )

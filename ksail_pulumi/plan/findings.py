@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.addons.findings import addon_forecast, addon_rules, addon_warnings
@@ -52,6 +52,7 @@ class Findings:
         too_few: Whether a warning counts machines: all of them have to be known then.
         fields: The fields of machines that it sets, each with its path in the inputs.
         labels: The labels of machines that it changes, by the machine's ID; None for one that it removes.
+        outlook: What would be carried out; None if Omni would refuse it, or there are too few machines.
     """
 
     failures: tuple[Problem, ...] = ()
@@ -61,6 +62,7 @@ class Findings:
     too_few: bool = False
     fields: Mapping[MachineField, FieldPath] = field(default_factory=dict)
     labels: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict, repr=False)
+    outlook: Outlook | None = field(default=None, repr=False, compare=False)
 
 
 def findings(
@@ -99,6 +101,7 @@ def findings(
     forecasts: list[str] = []
     shortage, too_few = "", False
     fields: dict[MachineField, FieldPath] = {}
+    outlook = None
     try:
         versions = cluster_versions(spec, snapshot)
         situation = Situation(spec, snapshot, versions)
@@ -151,9 +154,8 @@ def findings(
         warnings.append(str(error))
         too_few = True
         shortage = _shortage(spec, snapshot, mark, adopt=adopt)
-    return Findings(
-        tuple(failures.values()), tuple(warnings), () if failures else tuple(forecasts), shortage, too_few, fields
-    )
+    found = Findings(tuple(failures.values()), tuple(warnings), shortage=shortage, too_few=too_few, fields=fields)
+    return found if failures else replace(found, forecasts=tuple(forecasts), outlook=outlook)
 
 
 def _ours(plan: Plan, snapshot: Snapshot) -> list[Resource]:

@@ -25,6 +25,7 @@ KNOWN = {
     "lifecycle/waiting/progress.py": "{…}/{…} machines connected",
     "model/reasons.py": "should be a mapping, not {input}",
     "omni/status.py": "the connection was refused",
+    "pictures/graph.py": "Plan for {…}",
     "plan/parts/nodes.py": "{…} will leave {…} and be wiped",
     "problems.py": "unknown field; did you mean {…}?",
     "provider/check.py": "the resource {…} of this stack already manages cluster {…}: choose another name",

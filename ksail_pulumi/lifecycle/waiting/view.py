@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     CLUSTER,
+    CLUSTER_BOOTSTRAP_STATUS,
     CLUSTER_DESTROY_STATUS,
     CLUSTER_KUBERNETES_MANIFESTS_STATUS,
     CLUSTER_MACHINE_STATUS,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 BY_ID = (
     CLUSTER,
+    CLUSTER_BOOTSTRAP_STATUS,
     CLUSTER_STATUS,
     CLUSTER_UUID,
     CLUSTER_DESTROY_STATUS,

@@ -1,0 +1,1 @@
+"""Pictures of clusters, plans and changes: SVG and Mermaid. Pure functions from data to text."""
