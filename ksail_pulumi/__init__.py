@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from ksail_pulumi.provider.inputs import (
         AddonArgs,
         AddonArgsDict,
-        AddonSourceArgs,
-        AddonSourceArgsDict,
         AddonsArgs,
         AddonsArgsDict,
+        AddonSourceArgs,
+        AddonSourceArgsDict,
         AutoProvisionArgs,
         AutoProvisionArgsDict,
         BackupArgs,

@@ -92,9 +92,7 @@ def _card(machine: Machine, *, planned: bool) -> Piece:
         width=_CARD_WIDTH,
         paint=paint,
         name=" · ".join(
-            filter(
-                None, (machine.label, *machine.facts, machine.note, *(each.label for each in machine.parts))
-            )
+            filter(None, (machine.label, *machine.facts, machine.note, *(each.label for each in machine.parts)))
         ),
     )
 
