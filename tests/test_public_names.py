@@ -10,6 +10,8 @@ import ksail_pulumi
 NAMES = [
     "AddonArgs",
     "AddonArgsDict",
+    "AddonSourceArgs",
+    "AddonSourceArgsDict",
     "AddonsArgs",
     "AddonsArgsDict",
     "AutoProvisionArgs",

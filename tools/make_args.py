@@ -66,10 +66,10 @@ if TYPE_CHECKING:
 def written() -> dict[str, str]:
     """The content of every file that is written, by its path."""
     found = parts()
-    names = sorted(f"{part.name}Args{suffix}" for part in _with_classes(found) for suffix in ("", "Dict"))
+    names = [f"{part.name}Args{suffix}" for part in _with_classes(found) for suffix in ("", "Dict")]
     public = (ROOT / PUBLIC).read_text()
     others = [name for name in re.findall(r'^    "(\w+)",$', public, re.MULTILINE) if "Args" not in name]
-    imports = f"    from ksail_pulumi.provider.inputs import ({', '.join(names)},)\n"
+    imports = f"    from ksail_pulumi.provider.inputs import ({', '.join(sorted(names, key=str.lower))},)\n"
     public = _between(public, "    # make args: imports", imports)
     listed = "".join(f'    "{name}",\n' for name in sorted([*others, *names]))
     public = _between(public, "    # make args: names", listed)
