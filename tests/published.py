@@ -16,7 +16,7 @@ from ksail_pulumi.lifecycle.upstream import cache_file
 from ksail_pulumi.model.addons import VERSIONS
 
 _MORE = {
-    "cert-manager": ("1.20.0", "1.20.2", "1.21.0"),
+    "cert-manager": ("1.17.0", "1.20.0", "1.20.2", "1.21.0"),
     "kyverno": ("1.18.2",),
     "flux": ("2.9.0",),
     "metrics-server": ("0.8.1",),

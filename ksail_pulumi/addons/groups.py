@@ -27,12 +27,13 @@ from ksail_pulumi.addons.patches import (
 from ksail_pulumi.model.addons import ARGO_CD, FIELDS, FLUX, LOCAL_PATH, METRICS_SERVER, VERSIONS, Addons
 from ksail_pulumi.model.objects import DEFINITION, joined, objects_in
 from ksail_pulumi.model.patches import patch_text
-from ksail_pulumi.omni.resources import ANNOTATION_NAME, KUBERNETES_MANIFEST_GROUP
+from ksail_pulumi.omni.resources import ANNOTATION_NAME, CONFIG_PATCH, KUBERNETES_MANIFEST_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ksail_pulumi.model.addons import Addon
+    from ksail_pulumi.model.cluster import ClusterSpec
     from ksail_pulumi.model.objects import KubernetesObject
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.problems import FieldPath
@@ -129,6 +130,22 @@ def addon_groups(
     names = {addon.name for _, addon in addons.others()}
     gone = [each for each in live if _part(each) == DEFINITIONS and getattr(recorded(each), "name", "") not in names]
     return (*groups, *map(AddonGroup.standing, gone if keep_definitions else ()))
+
+
+def plain_groups(spec: ClusterSpec) -> frozenset[str]:
+    """The names of the manifests in a spec: those of add-ons too, if they were exported as manifests."""
+    return frozenset(each.name or "" for each in spec.manifests or ())
+
+
+def installed_addons(resources: Iterable[Resource]) -> list[tuple[Addon, list[str]]]:
+    """The add-ons that resources in Omni stand for, each with the IDs of its groups; the network plugin first."""
+    found: dict[str, tuple[Addon, list[str]]] = {}
+    for each in sorted(_live(resources), key=lambda each: (each.type != CONFIG_PATCH, each.id)):
+        addon = recorded(each)
+        if addon is not None and _part(each) != DEFINITIONS:
+            _, groups = found.setdefault(addon.name, (addon, []))
+            groups += [each.id] if each.type == KUBERNETES_MANIFEST_GROUP else []
+    return list(found.values())
 
 
 @dataclass(frozen=True)

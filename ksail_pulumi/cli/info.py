@@ -12,13 +12,13 @@ from ksail_pulumi.lifecycle.overview import read_cluster
 if TYPE_CHECKING:
     import argparse
 
-    from ksail_pulumi.lifecycle.overview import ClusterDetails
+    from ksail_pulumi.lifecycle.overview import ClusterAddon, ClusterDetails
 
 COLUMNS = ("hostname", "role", "stage", "machine set", "machine", "addresses")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    describe(command, "Show one cluster and its nodes.", "info west", "info west --output json")
+    describe(command, "Show one cluster, its add-ons and its nodes.", "info west", "info west --output json")
     command.add_argument("name", metavar="NAME", help="the cluster's name")
     add_output(command)
 
@@ -61,9 +61,16 @@ def _facts(cluster: ClusterDetails, omni: str) -> list[tuple[str, str]]:
         ("Omni", omni),
         ("Kubernetes API", cluster["kubernetesApi"]),
     ]
+    if cluster["addons"]:
+        facts.append(("Add-ons", ", ".join(map(_addon, cluster["addons"]))))
     if cluster["owner"]:
         facts.append(("Pulumi resource", owner(cluster)))
     return facts
+
+
+def _addon(addon: ClusterAddon) -> str:
+    state = "" if addon["state"] in ("", "APPLIED") else f"({addon['state'].lower()})"
+    return " ".join(filter(None, (addon["name"], addon["version"], state)))
 
 
 def _version(running: str, target: str) -> str:

@@ -5,23 +5,29 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypedDict
 
+from ksail_pulumi.addons.groups import installed_addons
 from ksail_pulumi.errors import NotFoundError, OmniError
 from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.waiting.goal import Goal, goal_of
 from ksail_pulumi.lifecycle.waiting.view import BY_ID, ClusterView, start_reading
+from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     CLUSTER,
+    CLUSTER_KUBERNETES_MANIFESTS_STATUS,
     CLUSTER_STATUS,
+    CONFIG_PATCH,
+    KUBERNETES_MANIFEST_GROUP,
     KUBERNETES_UPGRADE_STATUS,
     MACHINE_SET,
     MACHINE_SET_NODE,
     TALOS_UPGRADE_STATUS,
     Resource,
+    enum_name,
 )
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ksail_pulumi.lifecycle.outputs import ClusterNode
     from ksail_pulumi.omni.client import Client
@@ -64,14 +70,30 @@ class ClusterOverview(TypedDict):
     createdBy: str
 
 
+class ClusterAddon(TypedDict):
+    """An add-on of a cluster.
+
+    Attributes:
+        name: Its name.
+        version: Its release; `""` if its objects are given by the program or by a URL.
+        state: What Omni reports about its groups of manifests: `APPLIED`, `PROGRESSING`, …; `""` if Talos creates it.
+    """
+
+    name: str
+    version: str
+    state: str
+
+
 class ClusterDetails(ClusterOverview):
     """A cluster that is looked at on its own.
 
     Attributes:
         kubernetesApi: The URL of the Kubernetes API that kubeconfigs use, at Omni's proxy; `""` if not known.
+        addons: The add-ons that this package has installed, in the order of their fields.
     """
 
     kubernetesApi: str
+    addons: list[ClusterAddon]
 
 
 def list_clusters(client: Client) -> list[ClusterOverview]:
@@ -104,6 +126,7 @@ def read_cluster(client: Client, name: str) -> ClusterDetails:
         OmniError: Omni did not answer.
     """
     results = {kind: start_reading(client.state, kind, name) for kind in (CLUSTER, *_TYPES)}
+    addons = start_reading_addons(client, name)
     kubernetes_url = client.management.start_kubernetes_url(name)
     parts = {kind: result() for kind, result in results.items()}
     if not parts[CLUSTER]:
@@ -111,7 +134,34 @@ def read_cluster(client: Client, name: str) -> ClusterDetails:
     api = ""
     with suppress(OmniError):  # what is known of the cluster is shown without it
         api = kubernetes_url.result()
-    return {**_overview(parts[CLUSTER][0], parts), "kubernetesApi": api}
+    return {**_overview(parts[CLUSTER][0], parts), "kubernetesApi": api, "addons": addons()}
+
+
+def start_reading_addons(client: Client, cluster: str) -> Callable[[], list[ClusterAddon]]:
+    """Start to read the add-ons of a cluster; none where Omni does not show them."""
+    kinds = (CONFIG_PATCH, KUBERNETES_MANIFEST_GROUP, CLUSTER_KUBERNETES_MANIFESTS_STATUS)
+    results = {kind: start_reading(client.state, kind, cluster) for kind in kinds}
+
+    def read() -> list[ClusterAddon]:
+        found: dict[ResourceType, list[Resource]] = {}
+        for kind, result in results.items():
+            with suppress(OmniError):  # an old Omni has no groups, and not everybody may read patches
+                found[kind] = result()
+        status = next(iter(found.get(CLUSTER_KUBERNETES_MANIFESTS_STATUS, ())), None)
+        phases = {key: each.phase for key, each in status.spec.groups.items()} if status is not None else {}
+        resources = [*found.get(CONFIG_PATCH, ()), *found.get(KUBERNETES_MANIFEST_GROUP, ())]
+        return [
+            {"name": addon.name, "version": addon.version or "", "state": _state([phases.get(each) for each in groups])}
+            for addon, groups in installed_addons(resources)
+        ]
+
+    return read
+
+
+def _state(phases: Sequence[int | None]) -> str:
+    """The phase of the group that is the least far."""
+    known = [phase or 0 for phase in phases]
+    return enum_name(specs_pb2.ClusterKubernetesManifestsStatusSpec.GroupStatus.Phase, min(known)) if known else ""
 
 
 def _overview(cluster: Resource, parts: Mapping[ResourceType, list[Resource]]) -> ClusterOverview:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ksail_pulumi.addons.findings import addon_forecast, addon_rules, addon_warnings
+from ksail_pulumi.addons.patches import is_addon
 from ksail_pulumi.errors import ForeignClusterError, NotEnoughMachinesError
 from ksail_pulumi.model.patches import lost_files
 from ksail_pulumi.omni import resources as omni
@@ -159,8 +160,8 @@ def findings(
 
 
 def _ours(plan: Plan, snapshot: Snapshot) -> list[Resource]:
-    """What Omni has that the plan keeps, changes or destroys."""
-    keys = {each.key for each in (*plan.desired, *plan.destroys)}
+    """What Omni has of the add-ons that the plan keeps, changes or destroys."""
+    keys = {each.key for each in (*filter(is_addon, plan.desired), *plan.destroys)}
     return [each for each in snapshot.resources if each.key in keys]
 
 

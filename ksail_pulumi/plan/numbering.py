@@ -164,8 +164,9 @@ def _settled(resource: Resource, resource_id: str, current: Mapping[tuple[str, s
 
 
 def _has_number(resource: Resource) -> bool:
-    """Whether the number in an ID is a place in a list: that of an add-on, or of what Omni makes itself, is not."""
-    return not is_addon(resource) and omni.LABEL_SYSTEM_PATCH not in resource.labels
+    """Whether the number in an ID is a place in a list: that of an add-on's patch, or of what Omni makes, is not."""
+    of_addon = is_addon(resource) and resource.type == omni.CONFIG_PATCH
+    return not of_addon and omni.LABEL_SYSTEM_PATCH not in resource.labels
 
 
 def _by_scope(resources: Iterable[Resource]) -> dict[tuple[ResourceType, Scope], dict[str, Resource]]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.plan.snapshot import Snapshot
 
 
-def observe(resources: Sequence[Resource], *, addons: Collection[str] = ()) -> ClusterSpec:
+def observe(resources: Sequence[Resource], *, addons: Collection[str] = (), plain: Collection[str] = ()) -> ClusterSpec:
     """Read a cluster's inputs from its resources, in canonical form.
 
     Every machine is named, unless Omni chooses the machines of its set. Inputs that Omni does not hold are left out,
@@ -28,6 +28,7 @@ def observe(resources: Sequence[Resource], *, addons: Collection[str] = ()) -> C
     Args:
         resources: What counts of the cluster, its own resource included.
         addons: IDs of the patches that are read as add-ons. All others are read as patches.
+        plain: Names of the groups of manifests that are not read as add-ons.
 
     Raises:
         ValueError: The cluster itself is not among the resources.
@@ -36,7 +37,7 @@ def observe(resources: Sequence[Resource], *, addons: Collection[str] = ()) -> C
     if cluster is None:
         raise ValueError("no cluster among the resources")
     counted = [each for each in resources if _is_users(each) and not of_machine_config(each)]
-    live = Live(cluster, counted, addons)
+    live = Live(cluster, counted, addons, plain)
     draft = Draft()
     for part in PARTS:
         part.observe(live, draft)

@@ -6,9 +6,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.addons.groups import addon_groups, needed_sources, used_urls
+from ksail_pulumi.addons.groups import addon_groups, needed_sources, plain_groups, used_urls
 from ksail_pulumi.addons.patches import addon_patches
-from ksail_pulumi.omni.resources import KUBERNETES_MANIFEST_GROUP
+from ksail_pulumi.omni.resources import ANNOTATION_NAME, KUBERNETES_MANIFEST_GROUP
 from ksail_pulumi.plan.assemble import baseline_resources, desired_resources
 from ksail_pulumi.plan.diff import diff
 from ksail_pulumi.plan.machines import NONE_TAKEN, assign_machines
@@ -67,7 +67,7 @@ def has_groups(snapshot: Snapshot) -> bool:
 
 def sources_of(spec: ClusterSpec, snapshot: Snapshot, mark: OwnershipMark) -> list[Source]:
     """The manifests of others that the plan of a cluster needs."""
-    return needed_sources(spec.addons, _groups(snapshot.resources, mark)) if has_groups(snapshot) else []
+    return needed_sources(spec.addons, _groups(spec, snapshot.resources, mark)) if has_groups(snapshot) else []
 
 
 def urls_of(spec: ClusterSpec, snapshot: Snapshot) -> set[str]:
@@ -75,9 +75,15 @@ def urls_of(spec: ClusterSpec, snapshot: Snapshot) -> set[str]:
     return used_urls(spec.addons, snapshot.resources)
 
 
-def _groups(actual: Iterable[Resource], mark: OwnershipMark) -> list[Resource]:
-    """Our own part of what Omni has; a cluster that is taken over may have add-ons of another resource."""
-    return [each for each in actual if mark.owns(each) or each.type != KUBERNETES_MANIFEST_GROUP]
+def _groups(spec: ClusterSpec, actual: Iterable[Resource], mark: OwnershipMark) -> list[Resource]:
+    """What Omni has of our add-ons: neither those of another resource, nor what the inputs have as manifests."""
+    names = plain_groups(spec)
+    return [
+        each
+        for each in actual
+        if each.type != KUBERNETES_MANIFEST_GROUP
+        or (mark.owns(each) and each.annotations.get(ANNOTATION_NAME) not in names)
+    ]
 
 
 def plan_changes(
@@ -118,7 +124,7 @@ def plan_changes(
             spec.addons,
             spec.name,
             texts,
-            _groups(actual, mark),
+            _groups(spec, actual, mark),
             keep_definitions=spec.on_update.custom_resource_definitions == "keep",
         )
         if with_groups

@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ksail_pulumi.addons.groups import plain_groups
 from ksail_pulumi.addons.patches import addon_ids, addon_patch_id, fits
 from ksail_pulumi.model.addons import FLANNEL
 from ksail_pulumi.model.base import Model
@@ -58,7 +59,7 @@ def refreshed_inputs(
         asked = baseline_resources(previous, previous, resources, mark)
         extra = extra_twins(asked, resources, mark=mark, given=given_ids(previous))
         resources = [each for each in resources if each.type == omni.CLUSTER or mark.owns(each) or each.key in extra]
-    return keep_spelling(wire, previous, observe(resources, addons=addon_ids(previous)))
+    return keep_spelling(wire, previous, observe(resources, addons=addon_ids(previous), plain=plain_groups(previous)))
 
 
 def keep_spelling(wire: Mapping[str, Any], previous: ClusterSpec, live: ClusterSpec) -> Inputs:

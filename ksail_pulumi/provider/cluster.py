@@ -28,6 +28,7 @@ from ksail_pulumi.provider.declaring import (
     refuse_unknown,
     refuse_unsendable,
     with_outputs,
+    with_secrets,
 )
 from ksail_pulumi.provider.fields import InputOutputs
 from ksail_pulumi.provider.host import call as host
@@ -138,7 +139,7 @@ class OmniCluster(InputOutputs, dynamic.Resource, module="ksail", name="OmniClus
         with program.reported(resource_name):
             for given in (args, inputs):
                 refuse_shapeless(given)
-            wire = with_outputs(to_wire(args or {}) | to_wire(inputs))
+            wire = with_secrets(with_outputs(to_wire(args or {}) | to_wire(inputs)))
             refuse_unknown(wire)
             refuse_unsendable(wire)
         # Machines are in one cluster at a time, and so is a name.

@@ -127,6 +127,27 @@ def with_outputs(value: Any) -> Any:
     return Output.from_input(value) if is_bare else value
 
 
+def with_secrets(wire: dict[str, Any]) -> dict[str, Any]:
+    """The inputs with a mark on what is always a secret: the password of a GitOps engine's source.
+
+    Where the engine is an output as a whole, the program has to mark it.
+    """
+    addons = _mapping(wire.get("addons"))
+    engine = _mapping(addons.get("gitOpsEngine"))
+    source = engine.get("source")
+    if isinstance(source, Output):
+        marked: Any = Output.secret(source)
+    elif isinstance(source, dict) and source.get("password") is not None:
+        marked = {**source, "password": Output.secret(source["password"])}
+    else:
+        return wire
+    return {**wire, "addons": {**addons, "gitOpsEngine": {**engine, "source": marked}}}
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def imported_id(
     imported: object, given: object, resource_name: str, *, field: str = "name", noun: str = "cluster"
 ) -> str:

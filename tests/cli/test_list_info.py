@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,12 @@ from ksail_pulumi.cli.app import main
 from ksail_pulumi.lifecycle.create import create
 from ksail_pulumi.lifecycle.lease import finish_creation
 from ksail_pulumi.lifecycle.session import Deadline, Session
+from ksail_pulumi.model.addons import VERSIONS
 from ksail_pulumi.model.parse import parse_cluster
+from ksail_pulumi.omni.api.specs_pb2 import KubernetesManifestGroupSpec
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
-from ksail_pulumi.omni.resources import CLUSTER
+from ksail_pulumi.omni.resources import CLUSTER, KUBERNETES_MANIFEST_GROUP
 from ksail_pulumi.plan.ownership import Creation, OwnershipMark
 from ksail_pulumi.simulator.server import Simulator
 from tests.cli.clusters import use
@@ -28,7 +31,7 @@ def account() -> Iterator[Simulator]:
     """An Omni with one cluster in it, `shop`."""
     with Simulator(machines=3) as omni:
         client = connect(Connection(omni.endpoint, omni.service_account_key))
-        spec = parse_cluster({"name": "shop", "workers": 2})
+        spec = parse_cluster({"name": "shop", "workers": 2, "addons": {"cni": "cilium", "csi": "local-path"}})
         outputs = create(spec, OwnershipMark("org/web/dev/shop"), Session(client, Deadline.after(600)))
         finish_creation(client, "shop", outputs.creation)
         yield omni
@@ -78,6 +81,7 @@ def test_info_shows_a_cluster_and_its_nodes(account, capsys):
     assert known["Ready"] == "yes (3 of 3 machines healthy)"
     assert known["Omni"] == account.endpoint
     assert known["Kubernetes API"] == server_of_a_kubeconfig(account)
+    assert known["Add-ons"] == f"cilium {VERSIONS['cilium']}, local-path {VERSIONS['local-path']}"
     rows = [line.split() for line in nodes.splitlines()]
     assert [row[1] for row in rows] == ["ROLE", "controlplane", "worker", "worker"]
     assert {row[2] for row in rows[1:]} == {"RUNNING"}
@@ -106,6 +110,26 @@ def test_info_for_programs(account, capsys, form, read):
     assert details["kubernetesApi"] == server_of_a_kubeconfig(account)
     assert {node["set"] for node in details["nodes"]} == {"shop-control-planes", "shop-workers"}
     assert all(node["addresses"] for node in details["nodes"])
+    assert details["addons"] == [
+        {"name": "cilium", "version": VERSIONS["cilium"], "state": ""},
+        {"name": "local-path", "version": VERSIONS["local-path"], "state": "APPLIED"},
+    ]
+
+
+def test_info_shows_an_add_on_that_is_not_applied_yet(account, capsys):
+    client = connect(Connection(account.endpoint, account.service_account_key))
+    group_id = "110-cluster-shop-component-local-path"
+    group = client.state.get(KUBERNETES_MANIFEST_GROUP, group_id)
+    odd = KubernetesManifestGroupSpec(data="kind: Odd\napiVersion: a/v1\nmetadata: {name: x}\n", mode=1)
+    client.state.modify(KUBERNETES_MANIFEST_GROUP, group_id, lambda current: replace(current, spec=odd))
+    shown = ""
+    while "local-path 0.0.37 (progressing)" not in shown:
+        assert main(["info", "shop"]) == 0
+        shown = capsys.readouterr().out
+    client.state.modify(KUBERNETES_MANIFEST_GROUP, group_id, lambda current: replace(current, spec=group.spec))
+    while "(progressing)" in shown:
+        assert main(["info", "shop"]) == 0
+        shown = capsys.readouterr().out
 
 
 def test_a_cluster_that_is_not_there_is_a_message(capsys):

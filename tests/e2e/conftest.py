@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.project import ROOT, Project
+from tests.published import fill_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +65,12 @@ def project(
     yield project
     if omni_endpoint:
         project.clean_up()
+
+
+@pytest.fixture
+def published(pulumi: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifests of add-ons are in the cache folder: this machine may have no network."""
+    fill_cache(tmp_path / "cache", monkeypatch)
 
 
 @pytest.fixture

@@ -2,16 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ksail_pulumi.omni.resources import CONFIG_PATCH
+from ksail_pulumi.omni.resources import CONFIG_PATCH, KUBERNETES_MANIFEST_GROUP, LABEL_CLUSTER
+from ksail_pulumi.simulator.kubernetes_objects import Key
 from tests.e2e.project import need
+from tests.published import manifest, serving
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
+    from ksail_pulumi.simulator.server import Simulator
     from tests.e2e.project import Project
+
+
+pytestmark = pytest.mark.usefixtures("published")
+
+
+def ask(project: Project, name: str, **more: Any) -> None:
+    project.clusters({"web": {"name": name, **more}})
+
+
+def groups(omni: Client, name: str) -> set[str]:
+    """The groups of manifests of the add-ons, without what the cluster's name adds."""
+    found = omni.state.list(KUBERNETES_MANIFEST_GROUP, {LABEL_CLUSTER: name})
+    return {each.annotations["name"].removeprefix("component-") for each in found}
+
+
+def test_an_add_on_comes_changes_and_goes(
+    project: Project, omni: Client, simulator: Simulator, name: str, free_machines: list[str]
+) -> None:
+    need(free_machines, 1)
+    pages = {"/own.yaml": manifest("own", "1")}
+    with serving(pages) as url:
+        ask(project, name, addons={"cert_manager": {"version": "1.20.0"}, "policy_engine": own(f"{url}/own.yaml")})
+        project.init()
+        assert "add-ons: cert-manager 1.20.0, kyverno from " in project.run("up", "--yes").output
+        assert groups(omni, name) == {"cert-manager", "cert-manager-definitions", "kyverno", "kyverno-definitions"}
+        checksums = hashlib.sha256(pages["/own.yaml"].encode()).hexdigest()
+        assert checksums in project.run("stack", "export").output
+        project.preview("--expect-no-changes")
+
+        ask(project, name, addons={"cert_manager": {"version": "1.21.2"}})
+        changed = project.run("up", "--yes").output
+    assert "cert-manager 1.20.0 -> 1.21.2: Omni applies it to the cluster" in changed
+    assert "Omni deletes its objects; its custom resource definitions and their objects stay" in changed
+    assert "warning" not in changed
+    assert groups(omni, name) == {"cert-manager", "cert-manager-definitions", "kyverno-definitions"}
+    found = simulator.kubernetes(name).get(Key("", "ConfigMap", "cert-manager", "cert-manager"))
+    assert found is not None
+    assert found["data"] == {"version": "v1.21.2"}
+    assert project.refresh().changes == {"unchanged": 5}
+
+
+def own(url: str) -> dict[str, str]:
+    return {"name": "kyverno", "url": url}
 
 
 @pytest.mark.sweep
@@ -19,34 +66,50 @@ def test_components_are_turned_on_changed_and_off(
     project: Project, omni: Client, name: str, free_machines: list[str]
 ) -> None:
     need(free_machines, 1)
+    password = {"url": "https://github.com/org/apps", "username": "bot", "password": "s3cret-token"}
+    rest: dict[str, Any] = {"metrics_server": True, "csi": "local-path", "cni": "cilium"}
 
-    def ask(**components: object) -> None:
-        project.clusters({"web": {"name": name, "addons": components}})
-
-    def preview_and_up() -> str:
-        return project.run("up", "--yes").output
-
-    ask(cni="cilium", cert_manager={"version": "1.20.0"})
+    ask(project, name, addons={**rest, "cert_manager": {"version": "1.20.0"}, "policy_engine": "gatekeeper"})
     project.init()
-    assert "add-ons: cilium 1.20.2, cert-manager 1.20.0" in preview_and_up()
+    assert "cilium 1.20.2, metrics-server 0.9.0, cert-manager 1.20.0" in project.run("up", "--yes").output
     assert project.refresh().changes == {"unchanged": 5}
 
-    ask(cni="calico", cert_manager=True)
+    ask(project, name, addons={"cni": "calico", "cert_manager": True})
     refused = project.preview(fails=True)
-    assert "addons.cni" in refused.output
     assert "cannot be changed (cilium -> calico)" in refused.output
 
-    ask(cni="cilium", metrics_server=True, cert_manager={"version": "1.21.2"})
-    changed = preview_and_up()
-    assert "cert-manager 1.20.0 -> 1.21.2: Omni then syncs the manifests of the cluster" in changed
-    assert "adds metrics-server 0.9.0" in changed
-    assert "warning" not in changed
+    ask(project, name, addons={**rest, "cert_manager": {"version": "1.21.2"}, "git_ops_engine": "flux"})
+    changed = project.run("up", "--yes").output
+    assert "adds flux 2.9.6: Omni applies it to the cluster, without a reboot" in changed
+    assert "removes gatekeeper 3.23.1: Omni deletes its objects" in changed
 
-    ask(cni="cilium", metrics_server=True)
-    assert "removes cert-manager 1.21.2 from the machine configuration" in preview_and_up()
+    ask(project, name, addons={"cni": "cilium", "git_ops_engine": {"name": "flux", "inline": FLUX, "source": password}})
+    output = project.run("up", "--yes").output
+    state = project.run("stack", "export").output
+    assert "s3cret" not in output
+    assert "s3cret" not in state
+    assert project.refresh().changes == {"unchanged": 5}
+
+    ask(project, name, addons={"cni": "cilium"}, on_update={"custom_resource_definitions": "delete"})
+    assert "deletes the custom resource definitions of cert-manager" in project.run("up", "--yes").output
+    assert groups(omni, name) == set()
     patches = {each.annotations.get("name") for each in omni.state.list(CONFIG_PATCH) if name in each.id}
-    assert {each for each in patches if each and each.startswith("component-")} == {
-        "component-cni",
-        "component-metrics-server",
-    }
+    assert {each for each in patches if each and each.startswith("component-")} == {"component-cni"}
     project.preview("--expect-no-changes")
+
+
+def definition(kind: str, plural: str, group: str) -> dict[str, Any]:
+    names, versions = {"kind": kind, "plural": plural}, [{"name": "v1"}]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {"group": group, "names": names, "versions": versions},
+    }
+
+
+FLUX = [
+    definition("GitRepository", "gitrepositories", "source.toolkit.fluxcd.io"),
+    definition("Kustomization", "kustomizations", "kustomize.toolkit.fluxcd.io"),
+    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}},
+]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Mark = Callable[[Any], Any]
 
+pytestmark = pytest.mark.usefixtures("published")
+
 # The inputs are those of the stack's file, where {"secret": x} stands for Output.secret(x).
 PROGRAM = """\
 import json

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.testing import PulumiStacks
 
+pytestmark = pytest.mark.usefixtures("published")
+
 EXAMPLES = ROOT / "examples"
 STAND_IN = ROOT / "tests" / "e2e" / "standins" / "pulumi_kubernetes.py"
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
     from tests.e2e.project import Project
 
+pytestmark = pytest.mark.usefixtures("published")
+
 SYSCTL = {"machine": {"sysctls": {"net.core.somaxconn": "1024"}}}
 METADATA = {"labels": {"part": "one"}, "annotations": {"note": "kept"}}
 JOB = {
@@ -114,9 +116,12 @@ ELSEWHERE = {
     *("count", "selector", "file"),  # Omni holds the machines and the texts
     "bootstrapSpec",  # a cluster that was made from a backup of another one
     "url",  # instead of a version
+    "weight",  # the ID has it
+    *("source", "revision", "path", "username", "password"),  # the password stays in Omni
     *("disablePublicDiscoveryService", "diskSelector"),  # not with this Talos, and not in this Omni
     *("endpoint", "serviceAccountKeyEnvVar", "kubeconfig", "talosconfig", "waitFor", "ownership"),  # no cluster's
     *("backupBefore", "onUpgradeFailure", "onUpdate", "onDelete"),
+    "customResourceDefinitions",
 }
 """Fields that no cluster in Omni has, or not together with the others."""
 

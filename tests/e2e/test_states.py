@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
     from tests.e2e.project import Project
 
+pytestmark = pytest.mark.usefixtures("published")
+
 # What releases have written, with `(of the run)` in place of what differs in every run.
 SCHEMA_1 = Path(__file__).parent / "schema-1.json"
 SCHEMA_2 = Path(__file__).parent / "schema-2.json"

@@ -12,7 +12,7 @@ import pytest
 from ksail_pulumi import MachineArgs, MachineConfig, OmniCluster, PatchArgs, WorkersArgs
 from ksail_pulumi.errors import InputError
 from ksail_pulumi.problems import InvalidCluster
-from ksail_pulumi.provider.declaring import Marks, refuse_shapeless, refuse_unsendable
+from ksail_pulumi.provider.declaring import Marks, refuse_shapeless, refuse_unsendable, with_secrets
 from ksail_pulumi.provider.spelling import to_wire
 
 ID = "d2f1b8d6-5a3e-4c4e-9a7a-0c5a1b2c3d4e"
@@ -209,6 +209,20 @@ def hidden(value):
 def test_the_paths_of_what_is_marked_as_secret_go_along(loop, inputs, paths):
     with_loop(loop)
     assert marks(loop, **inputs()) == paths
+
+
+def test_the_password_of_a_source_is_always_marked(loop):
+    """The program need not mark it."""
+    with_loop(loop)
+
+    def marks_of(source):
+        return marks(loop, **with_secrets({"addons": {"gitOpsEngine": {"name": "flux", "source": source}}}))
+
+    password = ["addons", "gitOpsEngine", "source", "password"]
+    assert marks_of({"url": "https://a/b", "password": SECRET}) == [password]
+    assert marks_of({"url": "https://a/b", "password": output(SECRET)}) == [password]
+    assert marks_of(output({"url": "https://a/b", "password": SECRET})) == [password[:3]]
+    assert marks_of({"url": "https://a/b"}) is None
 
 
 def with_loop(loop):

@@ -33,18 +33,21 @@ class Live:
         cluster: The cluster's name.
         resources: What users made of it, and is not being torn down.
         addons: IDs of the patches that are read as add-ons; none: neither are groups of manifests.
+        plain: Names of the groups that are not read as add-ons.
     """
 
     cluster: str
     resources: Sequence[Resource]
     addons: Collection[str]
+    plain: Collection[str] = ()
 
     @cached_property
     def read_addons(self) -> AddonsRead:
         """The add-ons, and the resources that are read as such."""
         patches = [each for each in self.of(omni.CONFIG_PATCH) if each.id in self.addons]
         groups = self.of(omni.KUBERNETES_MANIFEST_GROUP) if self.addons else ()
-        return read_addons(self.cluster, patches, groups)
+        own = [each for each in groups if each.annotations.get(omni.ANNOTATION_NAME) not in self.plain]
+        return read_addons(self.cluster, patches, own)
 
     def of(self, resource_type: ResourceType) -> Iterator[Resource]:
         """The resources of one type, by ID."""
