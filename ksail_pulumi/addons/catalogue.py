@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.goyaml.write import encode
 
 if TYPE_CHECKING:
-    from ksail_pulumi.model.addons import AddonSource
+    from ksail_pulumi.model.addons import GitOpsSource
 
 HELM_IMAGE = "docker.io/alpine/helm:4.2.4"
 KUBECTL_IMAGE = "registry.k8s.io/kubectl:v1.36.4"
@@ -156,7 +156,7 @@ def namespace(name: str) -> Object:
     return _named("v1", "Namespace", name)
 
 
-def flux_source(source: AddonSource) -> list[Object]:
+def flux_source(source: GitOpsSource) -> list[Object]:
     """What lets Flux deploy a Git repository or an OCI artifact."""
     name, home = "flux-system", "flux-system"
     secret = {"secretRef": {"name": name}} if source.password is not None else {}
@@ -180,7 +180,7 @@ def flux_source(source: AddonSource) -> list[Object]:
     return [_flux_secret(source, name, home), origin, applied]
 
 
-def _flux_secret(source: AddonSource, name: str, home: str) -> Object:
+def _flux_secret(source: GitOpsSource, name: str, home: str) -> Object:
     login = {"username": source.username, "password": source.password}
     secret = _named("v1", "Secret", name, home)
     if not source.oci:
@@ -190,7 +190,7 @@ def _flux_secret(source: AddonSource, name: str, home: str) -> Object:
     return {**secret, "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": config}}
 
 
-def argo_cd_source(source: AddonSource) -> list[Object]:
+def argo_cd_source(source: GitOpsSource) -> list[Object]:
     """What lets Argo CD deploy a Git repository or an OCI artifact."""
     home, name = ARGO_CD_NAMESPACE, "cluster"
     application = {

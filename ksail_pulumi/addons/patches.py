@@ -39,7 +39,7 @@ from ksail_pulumi.model.versions import parse_version
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from ksail_pulumi.model.addons import AddonSource
+    from ksail_pulumi.model.addons import GitOpsSource
     from ksail_pulumi.model.cluster import ClusterSpec
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.problems import FieldPath
@@ -227,7 +227,7 @@ def inline_mark(addon: Addon) -> str:
     return "" if addon.inline is None else digest(patch_text(addon.inline))
 
 
-def _same_source(asked: AddonSource | None, found: AddonSource | None) -> bool:
+def _same_source(asked: GitOpsSource | None, found: GitOpsSource | None) -> bool:
     """What is secret in a source is not recorded in Omni."""
     if asked is None or found is None:
         return asked is found

@@ -73,7 +73,7 @@ def _checked(check: Callable[[str], str]) -> BeforeValidator:
     return BeforeValidator(lambda value: check(value) if isinstance(value, str) else value)
 
 
-class AddonSource(Model):
+class GitOpsSource(Model):
     """What a GitOps engine deploys: a Git repository, or an OCI artifact."""
 
     url: Annotated[str, _checked(_source_url)]
@@ -119,7 +119,7 @@ class Addon(Model):
     file: FilePath | None = None
     """Path of a file with such objects, relative to the program's folder. The program reads it when it runs."""
 
-    source: AddonSource | None = None
+    source: GitOpsSource | None = None
     """What the GitOps engine deploys. Only for `flux` and `argocd`."""
 
     # Of an add-on that was read from Omni: what its `inline` is recognised by, because Omni has it with more objects.

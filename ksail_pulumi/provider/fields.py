@@ -292,7 +292,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "labels": Field("labels", "", "map"),
         "annotations": Field("annotations", "", "map"),
     },
-    "AddonSource": {
+    "GitOpsSource": {
         "url": Field("url"),
         "revision": Field("revision"),
         "path": Field("path"),
@@ -305,7 +305,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "url": Field("url"),
         "inline": Field("inline", "", "any"),
         "file": Field("file"),
-        "source": Field("source", "AddonSource"),
+        "source": Field("source", "GitOpsSource"),
     },
     "Addons": {
         "cni": Field("cni", "Addon"),

@@ -314,7 +314,7 @@ class HealthCheckArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddonSourceArgs:
+class GitOpsSourceArgs:
     """What a GitOps engine deploys: a Git repository, or an OCI artifact."""
 
     url: Input[str] | None = field(default=None, repr=False)
@@ -354,7 +354,7 @@ class AddonArgs:
     file: str | None = None
     """Path of a file with such objects, relative to the program's folder. The program reads it when it runs."""
 
-    source: Input[AddonSourceArgs | AddonSourceArgsDict] | None = None
+    source: Input[GitOpsSourceArgs | GitOpsSourceArgsDict] | None = None
     """What the GitOps engine deploys. Only for `flux` and `argocd`."""
 
 
@@ -819,7 +819,7 @@ class HealthCheckArgsDict(TypedDict, total=False):
     """Annotations of the `KubernetesHealthCheck` resource in Omni."""
 
 
-class AddonSourceArgsDict(TypedDict, total=False):
+class GitOpsSourceArgsDict(TypedDict, total=False):
     """What a GitOps engine deploys: a Git repository, or an OCI artifact."""
 
     url: Input[str]
@@ -858,7 +858,7 @@ class AddonArgsDict(TypedDict, total=False):
     file: str
     """Path of a file with such objects, relative to the program's folder. The program reads it when it runs."""
 
-    source: Input[AddonSourceArgs | AddonSourceArgsDict]
+    source: Input[GitOpsSourceArgs | GitOpsSourceArgsDict]
     """What the GitOps engine deploys. Only for `flux` and `argocd`."""
 
 
