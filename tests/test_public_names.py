@@ -10,8 +10,6 @@ import ksail_pulumi
 NAMES = [
     "AddonArgs",
     "AddonArgsDict",
-    "AddonSourceArgs",
-    "AddonSourceArgsDict",
     "AddonsArgs",
     "AddonsArgsDict",
     "AutoProvisionArgs",
@@ -29,6 +27,8 @@ NAMES = [
     "ExtensionInfo",
     "FeaturesArgs",
     "FeaturesArgsDict",
+    "GitOpsSourceArgs",
+    "GitOpsSourceArgsDict",
     "HealthCheckArgs",
     "HealthCheckArgsDict",
     "InputError",
