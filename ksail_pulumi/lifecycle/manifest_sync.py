@@ -24,11 +24,13 @@ def sync_manifests(cluster: str, session: Session) -> None:
     """
     session.progress("syncing the manifests of the add-ons")
     timeout = min(LONGEST_SYNC, session.deadline.remaining())
+    # Not in the thread: after an interrupt the client is closed, and a call could not start.
+    call = session.client.management.start_sync_manifests(cluster, timeout=timeout)
     failures: list[OmniError] = []
 
     def sync() -> None:
         try:
-            session.client.management.start_sync_manifests(cluster, timeout=timeout).result()
+            call.result()
         except OmniError as error:
             failures.append(error)
 
