@@ -1,4 +1,4 @@
-"""A dynamic resource that does nothing: what `OmniCluster` is measured beside."""
+"""Dynamic resources that do nothing: what `OmniCluster` is measured beside."""
 
 from __future__ import annotations
 
@@ -22,3 +22,11 @@ class Empty(Resource):
 
     def __init__(self, name: str, opts: ResourceOptions | None = None) -> None:
         super().__init__(EmptyProvider(), name, {}, opts)
+
+
+def empty_cluster(name: str) -> None:
+    """As many resources as a cluster registers: itself, its identity, and then two credentials."""
+    cluster = Empty(name)
+    identity = Empty(f"{name}-identity", ResourceOptions(parent=cluster, depends_on=cluster))
+    for credential in ("kubeconfig", "talosconfig"):
+        Empty(f"{name}-{credential}", ResourceOptions(parent=cluster, depends_on=identity))

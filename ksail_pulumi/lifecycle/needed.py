@@ -28,7 +28,7 @@ from ksail_pulumi.plan.condensed import condensed, labelled
 from ksail_pulumi.plan.parts.table import PARTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.omni.resources import Resource
@@ -46,8 +46,11 @@ _FREE = (LABEL_AVAILABLE, LABEL_CONNECTED, LABEL_READY_TO_USE, LABEL_REPORTING_E
 STATUSES = Question(MACHINE_STATUS, keep=condensed)
 FREE_MACHINES = replace(STATUSES, labels=tuple((label, None) for label in _FREE))
 NODES = Question(MACHINE_SET_NODE)
-LARGE = (FREE_MACHINES, STATUSES, NODES)
-"""Questions with answers of the size of the account."""
+COMMON = (
+    *(TALOS_VERSIONS, MACHINE_CLASSES, FEATURES, VERSION, MACHINE_PATCHES, *OF_MACHINES),
+    *(FREE_MACHINES, STATUSES, NODES),
+)
+"""Questions whose answers are the same for all clusters: who asks at the same time asks together."""
 FREE_LABELS = Question(MACHINE_STATUS_LABELS, labels=FREE_MACHINES.labels, late=True, keep=labelled)
 
 
@@ -102,6 +105,10 @@ class Needed:
             sets={} if deleted else {each.id(one.name): each.wanted or 0 for one in specs for each in one.machine_sets},
             talos=frozenset(one.talos_version for one in specs),
         )
+
+    def among(self, existing: Collection[str]) -> Needed:
+        """The same without clusters that do not exist: nothing of them can be read."""
+        return replace(self, first=self.first.intersection(existing), replaced=self.replaced.intersection(existing))
 
     @property
     def own(self) -> list[Question]:

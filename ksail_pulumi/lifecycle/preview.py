@@ -20,7 +20,7 @@ from ksail_pulumi.plan.reservations import reserve
 from ksail_pulumi.problems import Problem, field_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from ksail_pulumi.addons.groups import Source
     from ksail_pulumi.model.parse import ClusterSpec, Patch
@@ -74,6 +74,7 @@ def preview(
     classes: Sequence[DeclaredClass] = (),
     labels: Mapping[str, Mapping[str, str | None]] = UNCHANGED,
     reading: Reading | None = None,
+    existing: Collection[str] | None = None,
 ) -> Findings:
     """What Omni will refuse, what will block, and what will change.
 
@@ -90,6 +91,7 @@ def preview(
         classes: The machine classes that the program declares first.
         labels: The labels of machines that change before the cluster does, by the machine's ID; None removes one.
         reading: A reading of what belongs to no single cluster. Default: a new one.
+        existing: The names of all clusters in this Omni, if they are known.
 
     Raises:
         OmniError: Omni did not answer.
@@ -97,6 +99,8 @@ def preview(
     checks = PatchChecks(client, _patches(spec), _patches(previous) if previous is not None else ())
     reading = reading or Reading()
     needed = Needed.by(spec, earlier, [each.cluster for each in replaced])
+    if existing is not None:
+        needed = needed.among(existing)
 
     def judged(needed: Needed) -> Findings:
         snapshot = take_snapshot(
@@ -108,6 +112,7 @@ def preview(
             labels=labels,
             backups=bool(spec.backup_before),
             members=_may_upgrade(spec, previous, adopt=adopt),
+            new=previous is None and not adopt,
         )
         known_classes, uncertain = with_declared(snapshot.machine_classes or (), classes)
         snapshot = replace(snapshot, machine_classes=known_classes)
@@ -226,17 +231,22 @@ def _replaces(replaced: Replacement, snapshot: Snapshot, mark: OwnershipMark, *,
     )
 
 
-def own_clusters(mark: OwnershipMark, client: Client, reading: Reading) -> list[Resource]:
-    """The clusters that this resource has created, by name, without unfinished creations and deletions.
+def all_clusters(client: Client, reading: Reading) -> Sequence[Resource]:
+    """All clusters of an Omni.
 
     Raises:
         OmniError: Omni did not answer.
     """
     reading.send(client, [CLUSTERS])
+    return reading.result(client, CLUSTERS)
+
+
+def own_clusters(mark: OwnershipMark, clusters: Sequence[Resource]) -> list[Resource]:
+    """The clusters that this resource has created, by name, without unfinished creations and deletions."""
     return sorted(
         (
             cluster
-            for cluster in reading.result(client, CLUSTERS)
+            for cluster in clusters
             if mark.owner_of(cluster) == mark.owner and not cluster.tearing_down and Creation.of(cluster) is None
         ),
         key=lambda cluster: cluster.id,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ksail_pulumi.lifecycle.account import Reading
 from ksail_pulumi.lifecycle.free_machines import with_free_machines
 from ksail_pulumi.lifecycle.needed import (
+    COMMON,
     FEATURES,
-    LARGE,
     MACHINE_CLASSES,
     MACHINE_PATCHES,
     OF_MACHINES,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource, ResourceType
 
 _PARTS = tuple(part for part in PARTS if part.type not in (CLUSTER, MACHINE_SET_NODE) and not part.of_machine)
-_OF_ID = (CLUSTER, KUBERNETES_UPGRADE_STATUS, CLUSTER_CONFIG_VERSION, CLUSTER_UUID, CLUSTER_BOOTSTRAP_STATUS)
+_OF_ID = (KUBERNETES_UPGRADE_STATUS, CLUSTER_CONFIG_VERSION, CLUSTER_UUID, CLUSTER_BOOTSTRAP_STATUS)
 NOTHING_ELSE = Needed()
 UNCHANGED: Mapping[str, Mapping[str, str | None]] = MappingProxyType({})
 
@@ -62,6 +62,7 @@ def take_snapshot(
     labels: Mapping[str, Mapping[str, str | None]] = UNCHANGED,
     backups: bool = False,
     members: bool = False,
+    new: bool = False,
 ) -> Snapshot:
     """Read cluster `name`, what its plan depends on, and the available versions, in one round trip.
 
@@ -74,12 +75,13 @@ def take_snapshot(
         labels: The labels of machines that change before the cluster does, by the machine's ID; None removes one.
         backups: Whether Omni's status of backups is also read.
         members: Whether the statuses of the cluster's machines are also read.
+        new: Whether the cluster hardly exists yet. If it does all the same, what it has takes another round trip.
 
     Raises:
         OmniError: A call failed.
     """
     extensions = [Question(TALOS_EXTENSIONS, id=extensions_of)] if extensions_of else []
-    of_account = reading or Reading(joining=LARGE)
+    of_account = reading or Reading(joining=COMMON)
     account = _Answers(
         client,
         of_account,
@@ -94,7 +96,10 @@ def take_snapshot(
     overall = [Question(ETCD_BACKUP_OVERALL_STATUS, id=OVERALL_STATUS_ID)] if backups else []
     statuses = [Question(CLUSTER_MACHINE_STATUS, clusters=here)] if members else []
     machines = [replace(STATUSES, clusters=here), Question(MACHINE_SET_NODE, clusters=here)]
-    own = _Answers(client, Reading(), [*of_id, *parts, *overall, *statuses, *machines, *needed.own])
+    of_cluster = [*of_id, *parts, *statuses, *machines]
+    own = _Answers(client, Reading(), [Question(CLUSTER, id=name), *overall, *needed.own])
+    if not new or own.one(CLUSTER) is not None:
+        own.ask(of_cluster)
     nodes = _distinct([*own.of(MACHINE_SET_NODE), *account.of(MACHINE_SET_NODE)])
     snapshot = Snapshot(
         resources=[
@@ -130,8 +135,12 @@ class _Answers:
     def __init__(self, client: Client, reading: Reading, questions: Sequence[Question]) -> None:
         self._client = client
         self._reading = reading
-        self._questions = questions
-        reading.send(client, questions)
+        self._questions: list[Question] = []
+        self.ask(questions)
+
+    def ask(self, questions: Sequence[Question]) -> None:
+        self._questions += questions
+        self._reading.send(self._client, questions)
 
     def of(self, kind: ResourceType) -> list[Resource]:
         asked = [question for question in self._questions if question.type == kind]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 _NUMBERS = re.compile(r"v?([0-9]+)\.([0-9]+)(?:\.([0-9]+))?(?:-(.*))?")
 
@@ -33,6 +34,7 @@ class ParsedVersion:
         return self.major, self.minor
 
 
+@lru_cache(maxsize=1024)  # a plan compares the same few versions for each machine
 def parse_version(text: str) -> ParsedVersion | None:
     """Read a version, with or without `v`; None if it is none."""
     found = _NUMBERS.fullmatch(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.model.parse import InvalidCluster, parse_cluster
@@ -16,6 +18,7 @@ from ksail_pulumi.provider.run import this_run
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.provider.settings import Settings
 
 
@@ -28,11 +31,16 @@ def earlier_clusters(urn: str, settings: Settings, inputs: Mapping[str, Any]) ->
         if another_omni(here, endpoint):
             continue
         try:
-            spec = parse_cluster({key: value for key, value in declared.items() if key != ADOPT})
+            spec = _parsed(json.dumps({key: value for key, value in declared.items() if key != ADOPT}))
         except InvalidCluster:
             continue  # its own check reports it
         found.append(Earlier(spec, adopt=bool(declared.get(ADOPT)), replaced=this_run.freed(endpoint, spec.name)))
     return found
+
+
+@lru_cache(maxsize=4096)  # every cluster comes with all that are declared before it
+def _parsed(inputs: str) -> ClusterSpec:
+    return parse_cluster(json.loads(inputs))
 
 
 def classes_of_program(urn: str, settings: Settings, inputs: Mapping[str, Any]) -> list[DeclaredClass]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ksail_pulumi.errors import UnreachableError
 from ksail_pulumi.lifecycle.account import shared_reading
 from ksail_pulumi.lifecycle.outputs import inputs_in
-from ksail_pulumi.lifecycle.preview import AFTER_BACKUP, Replacement, own_clusters, preview
+from ksail_pulumi.lifecycle.preview import AFTER_BACKUP, Replacement, all_clusters, own_clusters, preview
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.client import connect
 from ksail_pulumi.omni.endpoint import another_omni
@@ -27,7 +27,7 @@ from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.sessions import LOOK_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.omni.client import Client
@@ -160,7 +160,8 @@ class _Asking:
         return f"cluster {name} in Omni at {self._former} is deleted {when}{backup}, and {wiped}"
 
     def about_a_new_one(self, *, name_left_out: bool) -> Look:
-        replaced = None if this_run.is_leaving(self.urn) else self._replaced()
+        clusters = all_clusters(self.client, shared_reading(self.client))
+        replaced = None if this_run.is_leaving(self.urn) else self._replaced(clusters)
         had = this_run.kept(self.urn) or (_kept(replaced) if replaced is not None else {})
         inputs = dict(self.inputs)
         if name_left_out and had:
@@ -172,11 +173,12 @@ class _Asking:
         if replaced is not None:
             replacements = [self._replacement(replaced.id, certain=this_run.replaced(self.urn) == replaced.id)]
         deleted = "" if self._create_first else "".join(each.cluster for each in replacements)
-        return Look(self._preview(spec, None, replacements), inputs, deleted)
+        found = self._preview(spec, None, replacements, existing={each.id for each in clusters})
+        return Look(found, inputs, deleted)
 
-    def _replaced(self) -> Resource | None:
+    def _replaced(self, clusters: Sequence[Resource]) -> Resource | None:
         """The cluster of this resource, if this is a forced replacement, which the engine does not report."""
-        own = {cluster.id: cluster for cluster in own_clusters(self._mark, self.client, shared_reading(self.client))}
+        own = {cluster.id: cluster for cluster in own_clusters(self._mark, clusters)}
         if self._adopts:
             return own.get(self.spec.name)
         # Of several clusters that carry this mark, only the state knows which is ours.
@@ -185,7 +187,12 @@ class _Asking:
         return next((own[name] for name in likely if name in own), None)
 
     def _preview(
-        self, spec: ClusterSpec, before: ClusterSpec | None, replaced: list[Replacement] | None = None
+        self,
+        spec: ClusterSpec,
+        before: ClusterSpec | None,
+        replaced: list[Replacement] | None = None,
+        *,
+        existing: Collection[str] | None = None,
     ) -> Findings:
         if replaced and replaced[0].first:
             this_run.frees(self.urn, replaced[0].cluster)
@@ -204,6 +211,7 @@ class _Asking:
                 this_run.remembered(self.urn).get(CONFIGS, ()), self.settings.endpoint_for(self.inputs)
             ),
             reading=shared_reading(self.client),
+            existing=existing,
         )
 
     @property

@@ -9,7 +9,7 @@ import pytest
 
 from ksail_pulumi.errors import NotEnoughMachinesError, OmniError
 from ksail_pulumi.lifecycle.account import Reading
-from ksail_pulumi.lifecycle.needed import FREE_MACHINES, LARGE, Needed
+from ksail_pulumi.lifecycle.needed import COMMON, FREE_MACHINES, Needed
 from ksail_pulumi.lifecycle.snapshot import UNCHANGED, take_snapshot
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.channel import Connection
@@ -134,21 +134,21 @@ def test_a_check_of_a_cluster_that_has_its_machines_reads_no_free_ones(roomy: tu
 
 def test_those_who_ask_while_a_list_is_read_share_the_next_reading(roomy: tuple[Simulator, Client]) -> None:
     _, client = roomy
-    first, second, third = (Reading(joining=LARGE) for _ in range(3))
+    first, second, third = (Reading(joining=COMMON) for _ in range(3))
     for reading in (first, second, third):
         reading.send(client, [FREE_MACHINES])
     shared = third.result(client, FREE_MACHINES)  # reads the first one, too
 
     assert second.result(client, FREE_MACHINES) is shared
     assert first.result(client, FREE_MACHINES) is not shared
-    later = Reading(joining=LARGE)
+    later = Reading(joining=COMMON)
     assert later.ask(client, FREE_MACHINES) is not shared
     assert len(shared) == MANY
 
 
 def test_an_error_is_not_shared_by_those_who_ask_together(roomy: tuple[Simulator, Client]) -> None:
     omni, client = roomy
-    readings = [Reading(joining=LARGE) for _ in range(3)]
+    readings = [Reading(joining=COMMON) for _ in range(3)]
     omni.faults.unavailable = 1000
     for reading in readings:
         reading.send(client, [FREE_MACHINES])
