@@ -162,7 +162,8 @@ def _changed(before: Addon, after: Addon, spec: ClusterSpec, *, moved: bool) -> 
     same = (before.version, before.url) == (after.version, after.url)
     change = f"changes {_title(after)}" if same else f"{_title(before)} -> {_detail(after)}"
     if moved:
-        return f"{_title(after) if same else change}: Omni takes over its objects, which Talos has created"
+        when = "" if spec.wait_for == "ready" else ', but only in an `up` that waits: set waitFor to "ready" for it'
+        return f"{_title(after) if same else change}: Omni takes over its objects, which Talos has created{when}"
     if after.name not in NETWORK_PLUGINS:
         return f"{change}: Omni applies it to the cluster"
     if _by_job(after):

@@ -298,10 +298,12 @@ def nodes_of(resources: list[Resource]) -> list[Resource]:
     return [each for each in resources if each.type == omni.MACHINE_SET_NODE]
 
 
-def by_talos(components: dict[str, Any], before: dict[str, Any], *, talos: str = "1.13.8", api: int = 1) -> Findings:
+def by_talos(
+    components: dict[str, Any], before: dict[str, Any], *, talos: str = "1.13.8", api: int = 1, **inputs: Any
+) -> Findings:
     """The findings for a cluster whose add-ons Talos has created, by default in an Omni without groups."""
     versions = {"talosVersion": talos, "kubernetesVersion": "1.36.3" if talos == "1.13.8" else "1.35.7"}
-    spec, old = (cluster_spec(addons=each, **versions) for each in (components, before))
+    spec, old = (cluster_spec(addons=each, **versions, **inputs) for each in (components, before))
     current = Versions(versions["talosVersion"], versions["kubernetesVersion"])
     patches = addon_patches(old.addons, began=talos, groups=False)
     resources = [
@@ -344,6 +346,8 @@ def test_add_ons_that_talos_has_created_move_to_omni() -> None:
         f"metrics-server {VERSIONS['metrics-server']}: Omni takes over its objects, which Talos has created",
         f"cert-manager {VERSIONS['cert-manager']}: Omni takes over its objects, which Talos has created",
     )
+    (line,) = by_talos({"certManager": True}, {"certManager": True}, api=2, waitFor="running").forecasts
+    assert line.endswith('which Talos has created, but only in an `up` that waits: set waitFor to "ready" for it')
 
 
 def test_nothing_is_told_where_no_component_changes() -> None:

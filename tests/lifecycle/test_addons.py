@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from ksail_pulumi.addons.patches import ANNOTATION_ADDON, APPROVER_VERSION, addon_patch_id, addon_patches
-from ksail_pulumi.errors import CancelledError
+from ksail_pulumi.errors import CancelledError, LifecycleError
 from ksail_pulumi.lifecycle.preview import preview
 from ksail_pulumi.lifecycle.upstream import cache_file
 from ksail_pulumi.model.addons import VERSIONS
@@ -414,3 +415,31 @@ def test_an_interrupted_sync_saves_the_cluster(simulator: Simulator, omni: Clien
         lab.update(first, addons={"cni": {"name": "calico", "version": "3.32.2"}})
     assert raised.value.outputs is not None
     assert raised.value.outputs.inputs["addons"] == {"cni": {"name": "calico", "version": "3.32.2"}}
+
+
+def test_add_ons_that_somebody_changes_between_fetch_and_plan_are_an_error(simulator: Simulator, omni: Client) -> None:
+    lab = Lab(omni, "raced")
+    first = lab.create(addons={"certManager": True})
+
+    def remove(line: str) -> None:
+        if line == "fetching the manifests of add-ons":
+            omni.state.teardown(KUBERNETES_MANIFEST_GROUP, "110-cluster-raced-component-cert-manager")
+            until(lambda: "110-cert-manager" not in groups(lab))
+
+    lab.on_progress = remove
+    with pytest.raises(LifecycleError, match="somebody has changed the add-ons of cluster 'raced' in the meantime"):
+        lab.update(first, addons={"certManager": True, "policyEngine": "kyverno"})
+
+
+def test_a_manifest_that_does_not_come_ends_with_the_deadline(
+    simulator: Simulator, omni: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(omni, "late")
+    release = threading.Event()
+    monkeypatch.setattr("ksail_pulumi.lifecycle.upstream._obtained", lambda *_: release.wait(60) and "")
+    with pytest.raises(InvalidCluster, match=r"addons\.certManager: its manifest was not fetched in time"):
+        lab.create(session=lab.session(seconds=2), addons={"certManager": True})
+    lab.cancelled.set()
+    with pytest.raises(CancelledError, match="fetching the manifests of add-ons was interrupted"):
+        lab.create(addons={"certManager": True})
+    release.set()

@@ -15,7 +15,7 @@ from ksail_pulumi.model.gate import private_values
 from ksail_pulumi.omni.client import Client
 from ksail_pulumi.omni.resources import KUBERNETES_MANIFEST_GROUP
 from ksail_pulumi.redaction import Gate, behind
-from ksail_pulumi.simulator.kubernetes_objects import Key
+from ksail_pulumi.simulator.kubernetes_objects import TALOS, Key
 from ksail_pulumi.simulator.server import Simulator
 
 from .conftest import Lab
@@ -155,9 +155,19 @@ def test_an_object_that_somebody_else_keeps_changing_is_not_proved(lab: Lab, sim
 
 def test_the_wait_for_manifests_ends_with_the_deadline(lab: Lab, simulator: Simulator) -> None:
     first = lab.create(manifests=[manifest(config(k="v1"), mode="one-time")])
+    once = [manifest(config(k="v2"), mode="one-time")]
+    lab.on_progress = lambda line: lab.cancelled.set() if line == "looking at manifest mine" else None
+    with pytest.raises(
+        CancelledError, match=f"waiting for the manifests of cluster {lab.name} was interrupted"
+    ) as ended:
+        lab.update(first, manifests=once)
+    assert ended.value.outputs is not None
+    assert not ended.value.outputs.ready
+    lab.on_progress = None
+    lab.cancelled.clear()
     session = replace(lab.session(), deadline=Deadline.after(6), sync_round=60.0)
     with pytest.raises(WaitTimeoutError, match="has manifests that are not applied after 6s: ConfigMap/default/one of"):
-        lab.update(first, session=session, manifests=[manifest(config(k="v2"), mode="one-time")])
+        lab.update(ended.value.outputs, session=session, manifests=once)
 
 
 def test_the_mode_changes_in_place(lab: Lab, simulator: Simulator) -> None:
@@ -190,3 +200,20 @@ def test_a_weight_gives_a_manifest_its_place_and_its_objects_stay(lab: Lab, simu
     assert read.inputs["manifests"] == moved
     time.sleep(1)
     assert gone == []
+
+
+def test_an_object_of_another_inventory_is_named(lab: Lab, simulator: Simulator) -> None:
+    """It may be one that Talos has created for a patch of the program, so nobody takes it over."""
+
+    def write(line: str) -> None:
+        mark = {"annotations": {"config.k8s.io/owning-inventory": TALOS}}
+        item = config(k="v")
+        simulator.kubernetes(lab.name).write({**item, "metadata": {**item["metadata"], **mark}})
+
+    lab.on_progress = write
+    with pytest.raises(ClusterFailedError) as raised:
+        lab.create(session=lab.session(grace=1), manifests=[manifest(config(k="new"))])
+    assert (
+        f"(ConfigMap/default/one of manifest mine belongs to the inventory {TALOS}: delete the object, or remove it "
+        "from the manifest)"
+    ) in str(raised.value)

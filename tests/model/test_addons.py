@@ -86,6 +86,28 @@ MISTAKES = {
     "addons.cni.version: version and url are mutually exclusive: the URL determines the version": {
         "cni": {"name": "cilium", "version": "1.2.3", "url": "https://a.b/c"}
     },
+    "addons.certManager.version: version and inline are mutually exclusive: keep one of them": {
+        "certManager": {"version": "1.2.3", "inline": {"kind": "A"}}
+    },
+    "addons.certManager.url: url and inline are mutually exclusive: keep one of them": {
+        "certManager": {"url": "https://a.b/c", "inline": {"kind": "A"}}
+    },
+    "addons.certManager.inline: error loading JSON manifest into unstructured: Object 'Kind' is missing in "
+    "document 1": {"certManager": {"inline": {"a": 1}}},
+    "addons.cni.inline: the machines download the manifest of a network plugin: give its url": {
+        "cni": {"name": "cilium", "inline": {"kind": "A"}}
+    },
+    "addons.csi.source: local-path deploys nothing and has no source": {
+        "csi": {"name": "local-path", "source": {"url": "https://a/b"}}
+    },
+    "addons.gitOpsEngine.source: username and password belong together: give both or neither": {
+        "gitOpsEngine": {"name": "flux", "source": {"url": "https://a/b", "username": "x"}}
+    },
+    "addons.gitOpsEngine.source.url: should be an https or oci URL without a user name: https://host/repository or "
+    "oci://host/repository": {"gitOpsEngine": {"name": "flux", "source": {"url": "https://u:p@a/b"}}},
+    "addons.gitOpsEngine.source.url: should be a string, not a number": {
+        "gitOpsEngine": {"name": "flux", "source": {"url": 5}}
+    },
     "addons.cni.verison: unknown field; did you mean version?": {"cni": {"name": "cilium", "verison": "1.2.3"}},
     "addons.gitopsEngine: unknown field; did you mean gitOpsEngine?": {"gitopsEngine": "flux"},
     "addons: should be a mapping, not a list": ["cilium"],

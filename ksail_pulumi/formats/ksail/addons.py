@@ -54,12 +54,11 @@ def fields_of(addons: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
     for name, value in addons.items():
         details = value if isinstance(value, dict) else {}
         spelled = _FIELDS[name].get(details.get("name", True) if details else value)
-        if spelled is None or "url" in details:
+        if spelled is None or {"url", "inline"} & details.keys():
             left_out.append(f"addons.{name}")
             continue
         fields[name] = spelled
-        if "version" in details:
-            left_out.append(f"addons.{name}.version")
+        left_out += [f"addons.{name}.{detail}" for detail in ("version", "source") if detail in details]
     return fields, left_out
 
 
