@@ -32,6 +32,7 @@ from ksail_pulumi.problems import InvalidCluster
 from ksail_pulumi.simulator.kubernetes_objects import TALOS, Key
 from ksail_pulumi.simulator.server import Simulator
 from tests.published import fill_cache, manifest, serving
+from tests.sweeps import sample
 
 from .conftest import Lab
 
@@ -132,7 +133,7 @@ OTHERS: dict[str, tuple[Any, Any, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", sample(OTHERS))
 def test_each_of_the_others_is_added_changed_and_removed(name: str, simulator: Simulator, omni: Client) -> None:
     lab = Lab(omni, name)
     field_name, addon, settings, namespace = OTHERS[name]
@@ -151,6 +152,7 @@ def test_each_of_the_others_is_added_changed_and_removed(name: str, simulator: S
     until(lambda: simulator.kubernetes(lab.name).get(Key("", "ConfigMap", namespace, "own")) is None)
 
 
+@pytest.mark.sweep
 def test_storage_is_added_changed_and_removed(simulator: Simulator, omni: Client) -> None:
     lab = Lab(omni, "stored")
     deployment = Key("apps", "Deployment", "local-path-storage", "local-path-provisioner")

@@ -59,27 +59,21 @@ def lab(omni: Client, cluster_name: str, simulator: Simulator) -> Lab:
     return Lab(omni, cluster_name)
 
 
-def test_new_manifests_are_there_when_create_returns(lab: Lab, simulator: Simulator) -> None:
-    outputs = lab.create(manifests=[manifest(config(k="v"))])
-    assert (data(simulator, lab), outputs.ready) == ({"k": "v"}, True)
-
-
-def test_a_change_is_there_when_update_returns(lab: Lab, simulator: Simulator) -> None:
+def test_manifests_are_there_when_the_operation_returns(lab: Lab, simulator: Simulator) -> None:
     first = lab.create(manifests=[manifest(config(k="v1"), config("two"))])
+    assert (data(simulator, lab), first.ready) == ({"k": "v1"}, True)
+
     lab.told.clear()
     warned: list[str] = []
     session = replace(lab.session(), warn=warned.append)
-    lab.update(first, session=session, manifests=[manifest(config(k="v2"))])
+    second = lab.update(first, session=session, manifests=[manifest(config(k="v2"))])
     assert data(simulator, lab) == {"k": "v2"}
     assert simulator.kubernetes(lab.name).get(replace(CONFIG, name="two")) is None
     assert "looking at manifest mine" in lab.told
     assert warned == []
 
-
-def test_an_update_that_leaves_manifests_alone_does_not_wait_for_them(lab: Lab, simulator: Simulator) -> None:
-    first = lab.create(manifests=[manifest(config(k="v1"))])
-    lab.told.clear()
-    lab.update(first, manifests=[manifest(config(k="v1"))], features={"enableWorkloadProxy": True})
+    lab.told.clear()  # what leaves them alone does not wait for them
+    lab.update(second, manifests=[manifest(config(k="v2"))], features={"enableWorkloadProxy": True})
     assert not any("manifest" in line for line in lab.told)
 
 
@@ -108,6 +102,7 @@ def test_the_object_that_fails_is_named_at_once_and_ends_the_wait(lab: Lab, simu
     assert (fixed.ready, data(simulator, lab)) == (True, {"k": "v"})
 
 
+@pytest.mark.sweep
 def test_a_change_that_kubernetes_refuses_is_named_although_the_status_says_applied(lab: Lab) -> None:
     first = lab.create(manifests=[manifest(deployment(app="one"))])
     with pytest.raises(ClusterFailedError, match="Omni cannot apply Deployment/default/web of manifest mine: "):
@@ -186,6 +181,7 @@ def test_the_mode_changes_in_place(lab: Lab, simulator: Simulator) -> None:
     assert data(simulator, lab) == {"k": "v3"}
 
 
+@pytest.mark.sweep
 def test_a_weight_gives_a_manifest_its_place_and_its_objects_stay(lab: Lab, simulator: Simulator) -> None:
     first = lab.create(manifests=[{**manifest(config(k="v")), "weight": 400}])
     assert list(lab.of(KUBERNETES_MANIFEST_GROUP)) == [f"400-cluster-{lab.name}-mine"]
