@@ -26,14 +26,19 @@ if TYPE_CHECKING:
 
     from pulumi.dynamic import ResourceProvider
 
-URN = "urn:pulumi:dev::bench::pulumi-python:dynamic/ksail:OmniCluster::bench"
+URN_OF = "urn:pulumi:dev::bench::pulumi-python:dynamic/ksail:OmniCluster::{}"
+URN = URN_OF.format("bench")
 _SECONDS = 600
 
 
 class _Engine(engine_pb2_grpc.EngineServicer):
     """As much of Pulumi's engine as a provider reports its progress to."""
 
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
     def Log(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 - gRPC's names
+        self.lines.append((request.urn, request.message))
         return empty_pb2.Empty()
 
 
@@ -42,10 +47,14 @@ class Host:
 
     Attributes:
         cpu: Seconds of CPU that the process used, once it has ended.
+        lines: What it has reported: the URN of a resource, and a text.
     """
 
-    def __init__(self, process: int, channel: grpc.Channel, provider: ResourceProvider) -> None:
+    def __init__(
+        self, process: int, channel: grpc.Channel, provider: ResourceProvider, lines: list[tuple[str, str]]
+    ) -> None:
         self.cpu = 0.0
+        self.lines = lines
         self._process = process
         self._stub = provider_pb2_grpc.ResourceProviderStub(channel)
         self._provider = serialize_provider(provider)
@@ -59,15 +68,18 @@ class Host:
         return answer
 
     def create(self, properties: Mapping[str, Any], urn: str = URN) -> Any:
-        request = provider_pb2.CreateRequest(urn=urn, properties=self._inputs(properties))
-        return self._stub.Create(request, timeout=_SECONDS)
+        return self.start_create(properties, urn).result()
 
-    def peak(self) -> float:
-        """The most memory (MiB) that the process has held at one time."""
+    def start_create(self, properties: Mapping[str, Any], urn: str = URN) -> Any:
+        request = provider_pb2.CreateRequest(urn=urn, properties=self._inputs(properties))
+        return self._stub.Create.future(request, timeout=_SECONDS)
+
+    def memory(self, field: str = "VmRSS") -> float:
+        """MiB: what the process holds now, or with `VmHWM` the most that it has held at one time."""
         status = Path(f"/proc/{self._process}/status").read_text()
-        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        found = re.search(rf"{field}:\s+(\d+) kB", status)
         if found is None:
-            raise OSError("this system does not report the peak memory of a process")
+            raise OSError("this system does not report the memory of a process")
         return int(found[1]) / 1024
 
     def _inputs(self, properties: Mapping[str, Any]) -> Any:
@@ -78,7 +90,8 @@ class Host:
 def provider_process(provider: ResourceProvider, environment: Mapping[str, str], tree: Path = ROOT) -> Iterator[Host]:
     """Start the process as the engine does, with the package of a checkout."""
     engine = grpc.server(futures.ThreadPoolExecutor(4))
-    engine_pb2_grpc.add_EngineServicer_to_server(_Engine(), engine)
+    servicer = _Engine()
+    engine_pb2_grpc.add_EngineServicer_to_server(servicer, engine)
     address = f"127.0.0.1:{engine.add_insecure_port('127.0.0.1:0')}"
     engine.start()
     process = subprocess.Popen(
@@ -96,7 +109,7 @@ def provider_process(provider: ResourceProvider, environment: Mapping[str, str],
     host = None
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            host = Host(process.pid, channel, provider)
+            host = Host(process.pid, channel, provider, servicer.lines)
             yield host
     finally:
         process.kill()
