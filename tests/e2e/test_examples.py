@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from pulumi.automation import CommandError, ConfigValue
 
 from ksail_pulumi import testing
 from ksail_pulumi.cli.app import main
-from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH
+from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH, MACHINE_CLASS, MACHINE_SET
+from ksail_pulumi.simulator.machines import MachineSetup
 from ksail_pulumi.testing import Simulator
 from tests.e2e.project import ROOT, Project
 from tests.sweeps import sample
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ksail_pulumi.testing import PulumiStacks
 
 pytestmark = pytest.mark.usefixtures("published")
@@ -27,6 +32,9 @@ pytestmark = pytest.mark.usefixtures("published")
 EXAMPLES = ROOT / "examples"
 STAND_IN = ROOT / "tests" / "e2e" / "standins" / "pulumi_kubernetes.py"
 
+
+NODES = {"quickstart": 1, "addons": 2, "from-ksail": 3, "from-template": 3, "patches-and-extensions": 3}
+"""The examples with one stack that need nothing else, and their machines."""
 
 omni, pulumi_stack = testing.omni, testing.pulumi_stack
 
@@ -44,8 +52,18 @@ def environment(omni: Simulator) -> dict[str, str]:
 
 
 def test_every_example_is_tested() -> None:
-    tested = {"single-node", "patches", "addons", "apps-on-top", "dev-and-prod", "two-omnis", "pulumi-yaml"}
-    assert {path.name for path in EXAMPLES.iterdir()} == tested
+    own = {
+        "apps-on-top",
+        "automation-api",
+        "backup-and-restore",
+        "environments",
+        "github-actions",
+        "high-availability",
+        "pulumi-yaml",
+        "two-omnis",
+    }
+    assert {path.name for path in EXAMPLES.iterdir()} == own | NODES.keys()
+    assert {path.parent.name for path in EXAMPLES.glob("*/README.md")} >= (own | NODES.keys()) - {"addons"}
 
 
 def test_the_root_project_brings_up_the_cluster_of_its_ksail_yaml(
@@ -74,9 +92,6 @@ def test_the_root_project_can_be_previewed_without_credentials(tmp_path: Path, p
     assert "still contains the placeholder <account>" in preview.output
 
 
-NODES = {"single-node": 1, "patches": 3, "addons": 2}
-
-
 @pytest.mark.parametrize("example", sample(NODES))
 def test_an_example_with_one_stack(pulumi_stack: PulumiStacks, example: str) -> None:
     stack = pulumi_stack(EXAMPLES / example)
@@ -85,16 +100,102 @@ def test_an_example_with_one_stack(pulumi_stack: PulumiStacks, example: str) -> 
 
 
 @pytest.mark.sweep
-def test_two_stacks_of_one_program(pulumi_stack: PulumiStacks) -> None:
-    dev, prod = (pulumi_stack(EXAMPLES / "dev-and-prod", name) for name in ("dev", "prod"))
-    prod.set_config("workers", ConfigValue("1"))
-    with ThreadPoolExecutor() as both:
-        results = both.map(lambda stack: stack.up(), (dev, prod))
-    nodes = [{node["id"] for node in result.outputs["nodes"].value} for result in results]
-    assert [len(each) for each in nodes] == [2, 4]
-    assert not nodes[0] & nodes[1]
+@pytest.mark.parametrize("omni", [11], indirect=True)
+def test_environments_are_stacks_of_one_program(pulumi_stack: PulumiStacks) -> None:
+    stacks = [pulumi_stack(EXAMPLES / "environments", name) for name in ("dev", "staging", "prod")]
+    with ThreadPoolExecutor() as together:
+        outputs = [result.outputs for result in together.map(lambda stack: stack.up(), stacks)]
+    nodes = [{node["id"] for node in each["nodes"].value} for each in outputs]
+    assert [len(each) for each in nodes] == [2, 4, 5]
+    assert len(set.union(*nodes)) == 11
+    assert [each["versions"].value[0] for each in outputs] == ["1.13.8", "1.13.8", "1.13.7"]
     with pytest.raises(CommandError, match="protect"):
-        prod.destroy()
+        stacks[-1].destroy()
+
+
+POOLS = [MachineSetup(labels={"pool": pool}) for pool in (*["control-plane"] * 3, *["general"] * 3, "storage")]
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("omni", [POOLS], indirect=True)
+def test_high_availability_takes_the_machines_of_its_classes(omni: Simulator, pulumi_stack: PulumiStacks) -> None:
+    stack = pulumi_stack(EXAMPLES / "high-availability")
+    nodes = stack.up().outputs["nodes"].value
+    assert Counter(node["set"] for node in nodes) == {
+        "shop-control-planes": 3,
+        "shop-storage": 1,
+        "shop-workers": 2,
+    }
+    stack.set_config("workers", ConfigValue("3"))
+    assert len(stack.up().outputs["nodes"].value) == 7
+    stack.preview(expect_no_changes=True)
+    stack.destroy()
+    assert not omni.store.list(MACHINE_CLASS)
+
+
+@pytest.mark.sweep
+def test_a_cluster_starts_from_the_last_backup(omni: Simulator, pulumi_stack: PulumiStacks) -> None:
+    stack = pulumi_stack(EXAMPLES / "backup-and-restore")
+    first = stack.up().outputs["snapshot"].value
+    stack.set_config("release", ConfigValue("2"))
+    second = stack.up().outputs["snapshot"].value
+    assert first != second
+    stack.set_config("restore", ConfigValue("true"))
+    assert len(stack.up().outputs["copy"].value) == 2
+    restored = next(each for each in omni.store.list(MACHINE_SET) if each.id == "shop-copy-control-planes")
+    assert restored.spec.bootstrap_spec.snapshot == second
+    stack.preview(expect_no_changes=True)
+
+
+@pytest.mark.sweep
+def test_a_cluster_for_each_pull_request(omni: Simulator, pulumi_stack: PulumiStacks) -> None:
+    def run(action: str, pull_request: int) -> str:
+        command = [sys.executable, EXAMPLES / "automation-api", action, str(pull_request)]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    assert run("up", 42).endswith("shop-pr-42 has 2 machines\n")
+    run("up", 43)
+    assert "unchanged" in run("up", 42)
+    assert [each.id for each in omni.store.list(CLUSTER)] == ["shop-pr-42", "shop-pr-43"]
+    run("down", 42)
+    assert [each.id for each in omni.store.list(CLUSTER)] == ["shop-pr-43"]
+
+
+def steps_of(workflow: str) -> list[str]:
+    """The commands of a workflow of `github-actions`, without the installation of what the tests have already."""
+    text = (EXAMPLES / "github-actions/.github/workflows" / workflow).read_text()
+    (job,) = yaml.safe_load(text)["jobs"].values()
+    return [step["run"] for step in job["steps"] if "run" in step and "pip install" not in step["run"]]
+
+
+@pytest.mark.sweep
+def test_the_workflows_preview_with_the_key_of_a_reader_and_update_with_that_of_an_operator(
+    tmp_path: Path, pulumi: dict[str, str], omni: Simulator
+) -> None:
+    project = Project.create(tmp_path, pulumi, environment(omni), EXAMPLES / "github-actions")
+    project.init("prod")
+    summary = tmp_path / "summary.md"
+    variables = {
+        "RUNNER_TEMP": str(tmp_path),
+        "GITHUB_STEP_SUMMARY": str(summary),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{project.environment['PATH']}",
+    }
+
+    def run(workflow: str, role: str) -> None:
+        key = {"OMNI_SERVICE_ACCOUNT_KEY": omni.issue_key(role.lower(), role=role)}
+        for step in steps_of(workflow):
+            command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step]
+            done = subprocess.run(
+                command, cwd=project.folder, env={**project.environment, **variables, **key},
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, f"{step}\n{done.stdout}"
+
+    run("preview.yaml", "Reader")
+    assert "shop" in summary.read_text()
+    assert not omni.store.list(CLUSTER)
+    run("up.yaml", "Operator")
+    assert [each.id for each in omni.store.list(CLUSTER)] == ["shop"]
 
 
 @pytest.mark.sweep

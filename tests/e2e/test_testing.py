@@ -34,7 +34,7 @@ def command(pulumi: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.sweep
 def test_the_tests_in_the_documentation_pass(tmp_path: Path, pulumi: dict[str, str]) -> None:
     conftest, tests = re.findall(r"```python\n(.*?)```", (ROOT / "docs/testing.md").read_text(), re.S)
-    shutil.copytree(ROOT / "examples/single-node", tmp_path, dirs_exist_ok=True)
+    shutil.copytree(ROOT / "examples/quickstart", tmp_path, dirs_exist_ok=True)
     (tmp_path / "conftest.py").write_text(conftest)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "tests").mkdir()

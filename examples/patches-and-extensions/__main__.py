@@ -1,4 +1,4 @@
-"""Talos patches in every form, for the cluster and for its sets of machines; two sets of workers."""
+"""What configures machines: patches, system extensions and kernel arguments, for the cluster and for its sets."""
 
 import pulumi
 
@@ -28,10 +28,12 @@ cluster = OmniCluster(
         ],
         control_plane=ControlPlaneArgs(count=1, patches=[PatchArgs(name="kubelet", inline=KUBELET_ARGUMENTS)]),
         workers=[
-            WorkersArgs(count=1),
+            WorkersArgs(count=1, system_extensions=["siderolabs/iscsi-tools"]),
             WorkersArgs(
                 name="batch",
                 count=1,
+                system_extensions=["siderolabs/gvisor"],
+                kernel_args=["mitigations=off"],
                 patches=[PatchArgs(name="labels", inline={"machine": {"nodeLabels": {"example.com/pool": "batch"}}})],
             ),
         ],

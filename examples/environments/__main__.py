@@ -1,4 +1,4 @@
-"""One program, two stacks, a cluster in each; the stacks' configuration says how big."""
+"""One program, three stacks, a cluster in each: the configuration of the stacks says how they differ."""
 
 import pulumi
 
@@ -10,11 +10,14 @@ stack = pulumi.get_stack()
 cluster = OmniCluster(
     "cluster",
     name=f"shop-{stack}",
-    control_plane={"count": config.require_int("controlPlanes")},
+    talos_version=config.require("talosVersion"),
+    kubernetes_version=config.require("kubernetesVersion"),
+    control_plane=config.require_int("controlPlanes"),
     workers=config.require_int("workers"),
     labels={"stage": stack},
     opts=pulumi.ResourceOptions(protect=stack == "prod"),
 )
 
 pulumi.export("nodes", cluster.nodes)
+pulumi.export("versions", [cluster.talos_version, cluster.kubernetes_version])
 pulumi.export("kubeconfig", cluster.kubeconfig)

@@ -1,12 +1,12 @@
-"""One machine that is control plane and worker at the same time, as for a home lab or an edge site."""
+"""The smallest cluster: one machine that is control plane and worker at the same time."""
 
 import pulumi
 
 from ksail_pulumi import OmniCluster
 
 cluster = OmniCluster(
-    "edge",
-    control_plane={"count": 1},
+    "first",
+    control_plane=1,
     patches=[{"name": "allow-scheduling", "inline": {"cluster": {"allowSchedulingOnControlPlanes": True}}}],
 )
 
