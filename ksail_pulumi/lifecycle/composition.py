@@ -42,18 +42,22 @@ def read_graph(client: Client, name: str) -> Graph:
     queries = ({LABEL_CLUSTER: name}, {LABEL_MACHINE: None})
     calls = [client.state.start_list(CONFIG_PATCH, query, keep=_named) for query in queries]
     state = state_of(read_view(client, name))
-    patches: Patches = defaultdict(list)
-    for call in calls:
-        for patch in call.result():
-            machine = patch.labels.get(LABEL_MACHINE)
-            scope = Scope(LABEL_CLUSTER_MACHINE, machine) if machine else scope_of(patch)
-            patches[scope].append(Part(part_name(patch)))
+    return graph_of(state, [patch for call in calls for patch in call.result()])
+
+
+def graph_of(state: ClusterState, patches: Iterable[Resource]) -> Graph:
+    """The picture of a cluster, from its state and its patches."""
+    parts: Patches = defaultdict(list)
+    for patch in patches:
+        machine = patch.labels.get(LABEL_MACHINE)
+        scope = Scope(LABEL_CLUSTER_MACHINE, machine) if machine else scope_of(patch)
+        parts[scope].append(Part(part_name(patch)))
     return Graph(
-        name,
+        state["name"],
         _facts(state),
         "good" if state["healthy"] else "busy",
-        tuple(patches[Scope(LABEL_CLUSTER)]),
-        tuple(map(partial(_group, state, patches), state["sets"])),
+        tuple(parts[Scope(LABEL_CLUSTER)]),
+        tuple(map(partial(_group, state, parts), state["sets"])),
     )
 
 
