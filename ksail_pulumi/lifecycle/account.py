@@ -30,15 +30,18 @@ class Reading:
     """Questions and their answers; any number of threads can ask: each question is sent once.
 
     Attributes:
+        shared: Whether other operations get the same reading.
         began: When, by `time.monotonic`.
     """
 
-    def __init__(self, joining: Collection[Question] = ()) -> None:
+    def __init__(self, joining: Collection[Question] = (), *, shared: bool = False) -> None:
         """Begin.
 
         Args:
-            joining: Questions for large lists, which other readings ask at the same time: that is done together.
+            joining: Questions that other readings ask at the same time: that is done together.
+            shared: Whether other operations get the same reading.
         """
+        self.shared = shared
         self._joining = joining
         self.began = time.monotonic()
         self._lock = threading.Lock()
@@ -72,6 +75,10 @@ class Reading:
             OmniError: The call failed. That is not shared: who waits as well asks again, and gets an error of its own.
         """
         with _forgetting(self):
+            # All at once: otherwise each that waits for another reading would take a round trip of its own.
+            for each in list(self._answers.values()):
+                if isinstance(each, Joined):
+                    each.start(client)
             found = self._answers[question].result(client)
         return question.answer(question.send(client.state)) if found is None else found
 
@@ -110,13 +117,13 @@ class _Shared:
         self._readings: WeakKeyDictionary[Client, Reading] = WeakKeyDictionary()
         self._writers: Counter[str] = Counter()
 
-    def reading(self, client: Client) -> Reading:
+    def reading(self, client: Client, joining: Collection[Question]) -> Reading:
         with self._lock:
             if self._writers[client.endpoint]:
-                return Reading()
+                return Reading(joining)
             found = self._readings.get(client)
             if found is None or time.monotonic() - found.began > FRESH_SECONDS:
-                found = self._readings[client] = Reading()
+                found = self._readings[client] = Reading(shared=True)
             return found
 
     def forget(self, reading: Reading) -> None:
@@ -140,12 +147,13 @@ class _Shared:
 _shared = _Shared()
 
 
-def shared_reading(client: Client) -> Reading:
+def shared_reading(client: Client, joining: Collection[Question] = ()) -> Reading:
     """A reading for a check: the one of an earlier check, or a new one if that is stale.
 
     It is stale `FRESH_SECONDS` after it began, and from the moment that this process begins to write to that Omni.
+    While it writes, each check has a reading of its own, and asks the questions `joining` together with others.
     """
-    return _shared.reading(client)
+    return _shared.reading(client, joining)
 
 
 @contextmanager

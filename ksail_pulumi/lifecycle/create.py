@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -75,7 +75,9 @@ def create(
         back_up_before_upgrade(spec, session)
     fetched = fetch_for(spec, mark, session, {})
     attempt.checksums = fetched.checksums
-    with writing(session.client), lease.held() if lease else nullcontext(), attempt.saved():
+    with ExitStack() as while_written:
+        while_written.enter_context(lease.held() if lease else nullcontext())
+        while_written.enter_context(attempt.saved())
         _write(
             spec,
             mark,
@@ -86,6 +88,7 @@ def create(
             create_first=create_first,
             earlier=earlier,
             texts=fetched.texts,
+            while_written=while_written,
         )
         return attempt.wait()
 
@@ -101,6 +104,7 @@ def _write(
     create_first: bool,
     earlier: Sequence[Earlier],
     texts: Mapping[str, str],
+    while_written: ExitStack,
 ) -> None:
     """Write the cluster. A function of its own: during the wait, what was read for it must not stay in memory."""
     session, name = attempt.session, spec.name
@@ -114,6 +118,9 @@ def _write(
                 lease.take(partial(refuse_existing, mark=mark, resumable=resumable, create_first=create_first))
                 attempt.applied.accepted = True
             attempt.creation = lease.creation.run
+        if snapshot.cluster is not None:
+            # A new cluster takes machines only, and checks know that. One that exists may also free some.
+            while_written.enter_context(writing(session.client))
         uuid = snapshot.cluster_uuid.spec.uuid if snapshot.cluster_uuid is not None else ""
         presence = Presence(name, uuid=uuid, creation=lease.creation if lease else None, mark=mark)
         attempt.session = replace(session, presence=presence)

@@ -29,6 +29,15 @@ class Joined:
         self._ended = False
         self._found: Sequence[Resource] | None = None
 
+    def start(self, client: Client) -> None:
+        """Send it, once the one before it has ended.
+
+        Raises:
+            OmniError: There is no connection.
+        """
+        with self._lock:
+            self._start(client)
+
     def result(self, client: Client) -> Sequence[Resource] | None:
         """Wait for the answer; None if an earlier caller got an error.
 
@@ -43,14 +52,17 @@ class Joined:
     def send(self, client: Client) -> None:
         self._call = self._list.question.send(client.state)
 
+    def _start(self, client: Client) -> None:
+        if self._before is not None:
+            with suppress(OmniError):
+                self._before.result(client)
+            self._before = None
+            self._list.begun(self)
+            self.send(client)
+
     def _read(self, client: Client) -> None:
         try:
-            if self._before is not None:
-                with suppress(OmniError):
-                    self._before.result(client)
-                self._before = None
-                self._list.begun(self)
-                self.send(client)
+            self._start(client)
             if self._call is not None:
                 self._found = self._list.question.answer(self._call)
         finally:

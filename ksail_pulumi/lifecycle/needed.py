@@ -46,12 +46,12 @@ _FREE = (LABEL_AVAILABLE, LABEL_CONNECTED, LABEL_READY_TO_USE, LABEL_REPORTING_E
 STATUSES = Question(MACHINE_STATUS, keep=condensed)
 FREE_MACHINES = replace(STATUSES, labels=tuple((label, None) for label in _FREE))
 NODES = Question(MACHINE_SET_NODE)
+FREE_LABELS = Question(MACHINE_STATUS_LABELS, labels=FREE_MACHINES.labels, late=True, keep=labelled)
 COMMON = (
-    *(TALOS_VERSIONS, MACHINE_CLASSES, FEATURES, VERSION, MACHINE_PATCHES, *OF_MACHINES),
-    *(FREE_MACHINES, STATUSES, NODES),
+    *(CLUSTERS, TALOS_VERSIONS, MACHINE_CLASSES, FEATURES, VERSION, MACHINE_PATCHES, *OF_MACHINES),
+    *(FREE_LABELS, FREE_MACHINES, STATUSES, NODES),
 )
 """Questions whose answers are the same for all clusters: who asks at the same time asks together."""
-FREE_LABELS = Question(MACHINE_STATUS_LABELS, labels=FREE_MACHINES.labels, late=True, keep=labelled)
 
 
 @dataclass(frozen=True)
@@ -122,19 +122,20 @@ class Needed:
         members = Counter(node.labels.get(LABEL_MACHINE_SET) for node in nodes if not node.tearing_down)
         return bool(self.sets) and all(members[each] >= wanted for each, wanted in self.sets.items())
 
-    def of_account(self, *, shared: bool) -> list[Question]:
+    def of_account(self, *, labels_first: bool, apart: bool) -> list[Question]:
         """Questions for other clusters and free machines.
 
         Args:
-            shared: Whether other checks ask too, about other clusters and with other selectors.
+            labels_first: Whether the labels of the free machines are read first, to choose those that are read.
+            apart: Whether other checks share the answers, and so each cluster has a question of its own.
         """
         others = self.first | self.replaced
-        clusters = [Question(CLUSTER, ids=each) for each in _groups(others, apart=shared)]
+        clusters = [Question(CLUSTER, ids=each) for each in _groups(others, apart=apart)]
         if self.everything:
             return [STATUSES, NODES, *clusters]
-        nodes = [Question(MACHINE_SET_NODE, clusters=each) for each in _groups(others, apart=shared)]
-        statuses = [replace(STATUSES, clusters=each) for each in _groups(self.replaced, apart=shared)]
-        free = FREE_LABELS if shared else FREE_MACHINES
+        nodes = [Question(MACHINE_SET_NODE, clusters=each) for each in _groups(others, apart=apart)]
+        statuses = [replace(STATUSES, clusters=each) for each in _groups(self.replaced, apart=apart)]
+        free = FREE_LABELS if labels_first else FREE_MACHINES
         return [*clusters, *nodes, *statuses, *([free] if self.free else [])]
 
 

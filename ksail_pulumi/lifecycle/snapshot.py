@@ -87,7 +87,7 @@ def take_snapshot(
         of_account,
         [
             *(TALOS_VERSIONS, MACHINE_CLASSES, FEATURES, VERSION, MACHINE_PATCHES, *OF_MACHINES, *extensions),
-            *needed.of_account(shared=reading is not None),
+            *needed.of_account(labels_first=reading is not None, apart=of_account.shared),
         ],
     )
     here = frozenset({name})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.errors import UnreachableError
 from ksail_pulumi.lifecycle.account import shared_reading
+from ksail_pulumi.lifecycle.needed import COMMON
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.preview import AFTER_BACKUP, Replacement, all_clusters, own_clusters, preview
 from ksail_pulumi.model.parse import parse_cluster
@@ -29,6 +30,7 @@ from ksail_pulumi.provider.sessions import LOOK_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from ksail_pulumi.lifecycle.account import Reading
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
@@ -79,7 +81,8 @@ def look(
 
     def ask() -> None:
         try:
-            asking = _Asking(urn, inputs, spec, olds, connect(connection), settings)
+            client = connect(connection)
+            asking = _Asking(urn, inputs, spec, olds, client, settings, shared_reading(client, COMMON))
             outcome.append(asking.about_a_change() if olds else asking.about_a_new_one(name_left_out=name_left_out))
         except Exception as error:
             outcome.append(error)
@@ -105,6 +108,7 @@ class _Asking:
     olds: Mapping[str, Any] = field(repr=False)
     client: Client
     settings: Settings
+    reading: Reading = field(repr=False)
 
     def about_a_change(self) -> Look:
         before = parse_cluster(inputs_in(self.olds))
@@ -160,7 +164,7 @@ class _Asking:
         return f"cluster {name} in Omni at {self._former} is deleted {when}{backup}, and {wiped}"
 
     def about_a_new_one(self, *, name_left_out: bool) -> Look:
-        clusters = all_clusters(self.client, shared_reading(self.client))
+        clusters = all_clusters(self.client, self.reading)
         replaced = None if this_run.is_leaving(self.urn) else self._replaced(clusters)
         had = this_run.kept(self.urn) or (_kept(replaced) if replaced is not None else {})
         inputs = dict(self.inputs)
@@ -210,7 +214,7 @@ class _Asking:
             labels=this_run.relabelled(
                 this_run.remembered(self.urn).get(CONFIGS, ()), self.settings.endpoint_for(self.inputs)
             ),
-            reading=shared_reading(self.client),
+            reading=self.reading,
             existing=existing,
         )
 

@@ -17,6 +17,8 @@ from ksail_pulumi.omni.client import Client
 from ksail_pulumi.omni.resources import MACHINE_CLASS, Resource
 from ksail_pulumi.simulator.server import Simulator
 
+from .conftest import Lab
+
 
 def classes(client: Client, *, fresh: bool = False) -> set[str]:
     """The machine classes that a check finds, or a verb, which reads afresh."""
@@ -78,3 +80,33 @@ def test_an_error_is_not_shared(omni: Client, simulator: Simulator) -> None:
     simulator.faults.unavailable = 0
     assert shared_reading(omni) is not reading
     assert reading.result(omni, FREE_MACHINES)
+
+
+def test_only_a_cluster_that_exists_makes_a_reading_stale(omni: Client, simulator: Simulator) -> None:
+    reading, lab = shared_reading(omni), Lab(omni, "east")
+    outputs = lab.create(workers=1)
+    assert shared_reading(omni) is reading
+    lab.create(workers=0, adopt=True)
+    now = shared_reading(omni)
+    assert now is not reading
+    lab.update(outputs, workers=1)
+    assert shared_reading(omni) is not now
+
+
+def test_readings_of_one_moment_share_each_round_trip(omni: Client, simulator: Simulator) -> None:
+    """While one reading is under way, the others wait for all of the next one together, not for one list at a time."""
+    simulator.faults.round_trip = 0.5
+    began, took = time.monotonic(), []
+
+    def read() -> None:
+        take_snapshot(omni, "west", new=True)
+        took.append(time.monotonic() - began)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.02)
+    for thread in threads:
+        thread.join()
+    assert len(took) == 4
+    assert max(took) < 6 * 0.5
