@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.addons import catalogue
+from ksail_pulumi.addons.marks import ANNOTATION_ADDON, DEFINITIONS, mark_of
 from ksail_pulumi.addons.patches import (
-    ANNOTATION_ADDON,
     APPROVER_VERSION,
     digest,
     has_manifests,
@@ -27,7 +27,7 @@ from ksail_pulumi.addons.patches import (
 from ksail_pulumi.model.addons import ARGO_CD, FIELDS, FLUX, LOCAL_PATH, METRICS_SERVER, VERSIONS, Addons
 from ksail_pulumi.model.objects import DEFINITION, joined, objects_in
 from ksail_pulumi.model.patches import patch_text
-from ksail_pulumi.omni.resources import ANNOTATION_NAME, CONFIG_PATCH, KUBERNETES_MANIFEST_GROUP
+from ksail_pulumi.omni.resources import ANNOTATION_NAME, KUBERNETES_MANIFEST_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.problems import FieldPath
 
-DEFINITIONS, OBJECTS, SOURCE = "definitions", "objects", "source"
+OBJECTS, SOURCE = "objects", "source"
 _WEIGHTS = {DEFINITIONS: 100, OBJECTS: 110, SOURCE: 120}
 """The first number in the ID of a group, by what it has. The user's own groups begin at 200."""
 
@@ -137,17 +137,6 @@ def plain_groups(spec: ClusterSpec) -> frozenset[str]:
     return frozenset(each.name or "" for each in spec.manifests or ())
 
 
-def installed_addons(resources: Iterable[Resource]) -> list[tuple[Addon, list[str]]]:
-    """The add-ons that resources in Omni stand for, each with the IDs of its groups; the network plugin first."""
-    found: dict[str, tuple[Addon, list[str]]] = {}
-    for each in sorted(_live(resources), key=lambda each: (each.type != CONFIG_PATCH, each.id)):
-        addon = recorded(each)
-        if addon is not None and _part(each) != DEFINITIONS:
-            _, groups = found.setdefault(addon.name, (addon, []))
-            groups += [each.id] if each.type == KUBERNETES_MANIFEST_GROUP else []
-    return list(found.values())
-
-
 @dataclass(frozen=True)
 class AddonsRead:
     """Add-ons that were read from resources.
@@ -186,11 +175,11 @@ def _read(own: Sequence[Resource]) -> Addon | None:
     """The add-on that groups of one name stand for; None if one of them was changed, or is missing."""
     upstream = [each for each in own if _part(each) != SOURCE]
     objects = [each for each in own if _part(each) == OBJECTS]
-    if not (objects and all(map(intact, own)) and len(upstream) == _mark(objects[0]).get("of")):
+    if not (objects and all(map(intact, own)) and len(upstream) == mark_of(objects[0]).get("of")):
         return None
-    source = next((_mark(each).get(SOURCE) for each in own if _part(each) == SOURCE), None)
+    source = next((mark_of(each).get(SOURCE) for each in own if _part(each) == SOURCE), None)
     inline = joined(item for each in upstream for item in objects_in(each.spec.data))
-    known = str(_mark(objects[0]).get("inline", ""))
+    known = str(mark_of(objects[0]).get("inline", ""))
     addon = recorded(objects[0], source=source, inline=inline if known else None)
     return addon.as_written(known) if addon is not None else None
 
@@ -205,16 +194,8 @@ def _live(actual: Iterable[Resource]) -> list[Resource]:
     return [each for each in actual if ANNOTATION_ADDON in each.annotations and not each.tearing_down]
 
 
-def _mark(resource: Resource) -> dict[str, Any]:
-    try:
-        found = json.loads(resource.annotations.get(ANNOTATION_ADDON, ""))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _part(resource: Resource) -> str:
-    return str(_mark(resource).get("part", ""))
+    return str(mark_of(resource).get("part", ""))
 
 
 def _standing(addon: Addon, live: Sequence[Resource]) -> list[Resource]:
@@ -222,8 +203,8 @@ def _standing(addon: Addon, live: Sequence[Resource]) -> list[Resource]:
     if addon.inline is not None or addon.name == LOCAL_PATH:
         return []
     own = [each for each in live if _part(each) in (DEFINITIONS, OBJECTS) and recorded(each) == _recordable(addon)]
-    complete = own and len(own) == _mark(own[0]).get("of") and all(map(intact, own))
-    return own if complete and not _mark(own[0]).get("inline") else []
+    complete = own and len(own) == mark_of(own[0]).get("of") and all(map(intact, own))
+    return own if complete and not mark_of(own[0]).get("inline") else []
 
 
 def _recordable(addon: Addon) -> Addon:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.addons import catalogue
+from ksail_pulumi.addons.marks import ANNOTATION_ADDON
 from ksail_pulumi.model.addons import (
     ARGO_CD,
     CALICO,
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.model.cluster import ClusterSpec
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.problems import FieldPath
-
-ANNOTATION_ADDON = "ksail-pulumi/component"
-"""The annotation on the patch of an add-on: its name, its version or URL, and a digest of the patch."""
 
 ADDON_WEIGHT = 100
 """The first number in the IDs of these patches: Omni applies them before the user's own, which start at 200."""

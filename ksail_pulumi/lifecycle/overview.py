@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypedDict
 
-from ksail_pulumi.addons.groups import installed_addons
+from ksail_pulumi.addons.marks import installed_addons
 from ksail_pulumi.errors import NotFoundError, OmniError
 from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.waiting.goal import Goal, goal_of
@@ -151,8 +151,8 @@ def start_reading_addons(client: Client, cluster: str) -> Callable[[], list[Clus
         phases = {key: each.phase for key, each in status.spec.groups.items()} if status is not None else {}
         resources = [*found.get(CONFIG_PATCH, ()), *found.get(KUBERNETES_MANIFEST_GROUP, ())]
         return [
-            {"name": addon.name, "version": addon.version or "", "state": _state([phases.get(each) for each in groups])}
-            for addon, groups in installed_addons(resources)
+            {"name": each.name, "version": each.version, "state": _state([phases.get(group) for group in each.groups])}
+            for each in installed_addons(resources)
         ]
 
     return read

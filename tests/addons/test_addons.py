@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ksail_pulumi.addons.catalogue import published
-from ksail_pulumi.addons.patches import ANNOTATION_ADDON, AddonPatch, addon_patches, intact, recorded
+from ksail_pulumi.addons.marks import ANNOTATION_ADDON
+from ksail_pulumi.addons.patches import AddonPatch, addon_patches, intact, recorded
 from ksail_pulumi.model.addons import VERSIONS
 from ksail_pulumi.model.parse import ClusterSpec, parse_cluster, to_wire
 from ksail_pulumi.model.versions import Versions

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from ksail_pulumi.addons.patches import ANNOTATION_ADDON, APPROVER_VERSION, addon_patch_id, addon_patches
+from ksail_pulumi.addons.marks import ANNOTATION_ADDON
+from ksail_pulumi.addons.patches import APPROVER_VERSION, addon_patch_id, addon_patches
 from ksail_pulumi.errors import CancelledError, LifecycleError
 from ksail_pulumi.lifecycle.preview import preview
 from ksail_pulumi.lifecycle.upstream import cache_file

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ksail_pulumi.addons.groups import AddonsRead, read_addons
-from ksail_pulumi.addons.patches import ANNOTATION_ADDON
+from ksail_pulumi.addons.marks import ANNOTATION_ADDON
 from ksail_pulumi.model.base import Model
 from ksail_pulumi.omni import resources as omni
 from ksail_pulumi.plan.ownership import ANNOTATION_CREATION, ANNOTATION_OWNER

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.addons.patches import ANNOTATION_ADDON, is_addon
+from ksail_pulumi.addons.marks import ANNOTATION_ADDON
+from ksail_pulumi.addons.patches import is_addon
 from ksail_pulumi.model.cluster import Manifest
 from ksail_pulumi.model.patches import inline_of, patch_text
 from ksail_pulumi.omni import resources as omni

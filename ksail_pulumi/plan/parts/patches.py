@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.addons.patches import ANNOTATION_ADDON, addon_patch_id, is_addon
+from ksail_pulumi.addons.marks import ANNOTATION_ADDON
+from ksail_pulumi.addons.patches import addon_patch_id, is_addon
 from ksail_pulumi.model.cluster import Patch
 from ksail_pulumi.model.patches import inline_of, patch_id, patch_text
 from ksail_pulumi.omni import resources as omni
