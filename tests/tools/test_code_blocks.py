@@ -42,16 +42,19 @@ from ksail_pulumi import *
 
 CONSOLE = ("console", "sh")
 SETTINGS = {"OMNI_ENDPOINT", "OMNI_SERVICE_ACCOUNT_KEY", "OMNI_CA_FILE", "KUBECONFIG", "PULUMI_PARALLEL"}
+SETTINGS |= {"OMNI_EU_KEY", "OMNI_US_KEY"}  # the names that the example two-omnis has chosen
 OTHERS = {
     ".": "",
     "cd": "",
     "curl": "",
+    "gh": "secret|variable",
     "git": "clone",
     "kubectl": "get|config",
     "mkdir": "",
     "omnictl": "cluster|get|serviceaccount",
     "pip": "install",
     "pipx": "install",
+    "python": "",
     "python3": "",
     "terraform": "state",
     "umask": "",
