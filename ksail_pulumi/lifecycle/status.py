@@ -21,6 +21,7 @@ from ksail_pulumi.omni.resources import (
     CLUSTER_DESTROY_STATUS,
     CLUSTER_MACHINE_STATUS,
     KUBERNETES_UPGRADE_STATUS,
+    LABEL_CONTROL_PLANE,
     LABEL_MACHINE_SET,
     MACHINE_SET,
     MACHINE_SET_NODE,
@@ -97,7 +98,7 @@ class ClusterState(TypedDict):
     Attributes:
         healthy: Whether all of the cluster is ready, as `waitFor: ready` means it.
         progress: How far it is and what it waits for, as `pulumi up` reports it.
-        sets: Its machine sets, by ID.
+        sets: Its machine sets, by ID; that of the control plane is the first.
     """
 
     name: str
@@ -220,7 +221,7 @@ def state_of(view: ClusterView) -> ClusterState:
         "runningTalosVersion": facts.running_version(view.one(TALOS_UPGRADE_STATUS)),
         "kubernetesVersion": cluster.spec.kubernetes_version,
         "runningKubernetesVersion": facts.running_version(view.one(KUBERNETES_UPGRADE_STATUS)),
-        "sets": [_set(view, each) for each in view.all(MACHINE_SET)],
+        "sets": [_set(view, each) for each in sorted(view.all(MACHINE_SET), key=_workers)],
     }
 
 
@@ -229,6 +230,10 @@ def _progress(view: ClusterView) -> str:
     if cluster is None:
         return "nothing is known of it yet"
     return describe_deletion(view) if cluster.tearing_down else describe(view, goal_in(view))
+
+
+def _workers(machine_set: Resource) -> bool:
+    return LABEL_CONTROL_PLANE not in machine_set.labels
 
 
 def _set(view: ClusterView, machine_set: Resource) -> SetState:

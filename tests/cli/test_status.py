@@ -33,7 +33,9 @@ def running() -> Iterator[Simulator]:
 @pytest.fixture(scope="module")
 def stuck() -> Iterator[Simulator]:
     """An Omni with a cluster whose second machine never gets ready."""
-    with shop(machines=MACHINES, faults=Faults(never_join=[SECOND]), workers=2, waitFor="none") as omni:
+    with shop(
+        machines=MACHINES, faults=Faults(never_join=[SECOND]), workers=[{"name": "all", "count": 2}], waitFor="none"
+    ) as omni:
         wait_until_joined(omni, SECOND)
         yield omni
 
@@ -77,7 +79,7 @@ def test_a_watch_ends_at_its_timeout_and_names_what_holds_the_cluster_up(stuck, 
     [worker] = [each for each in json.loads(output.out)["sets"][1]["machines"] if each["id"] == SECOND]
     assert not worker["ready"]
     assert "ksail-pulumi: cluster shop is not healthy after 2s: " in output.err
-    assert f"machine {SECOND}, shop-workers: connected, " in output.err
+    assert f"machine {SECOND}, shop-all: connected, " in output.err
 
 
 def test_a_watch_ends_when_the_cluster_is_healthy(monkeypatch, capsys):
@@ -123,7 +125,9 @@ def test_a_machine_that_is_not_connected_and_one_that_has_not_joined_are_shown(m
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_an_omni_that_goes_away_is_reported_within_seconds(monkeypatch, capsys, terminal):
-    with shop(machines=MACHINES, faults=Faults(never_join=[SECOND]), workers=2, waitFor="none") as omni:
+    with shop(
+        machines=MACHINES, faults=Faults(never_join=[SECOND]), workers=[{"name": "all", "count": 2}], waitFor="none"
+    ) as omni:
         use(monkeypatch, omni)
         wait_until_joined(omni, SECOND)
         monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
