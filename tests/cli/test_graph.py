@@ -15,7 +15,7 @@ from ksail_pulumi.simulator.machines import MachineSetup
 from ksail_pulumi.simulator.server import Simulator
 from tests.pictures.drawn import check, names, texts
 
-from .clusters import client_of, shop, use, wait_until_joined
+from .clusters import client_of, create_shop, shop, use, wait_until_joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,15 +32,17 @@ def patch(name: str) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def account() -> Iterator[Simulator]:
     """An Omni with the cluster `shop` of two machines, which has patches in all scopes, and an empty cluster."""
-    with shop(
-        machines=MACHINES,
-        controlPlane={"machines": [FIRST]},
-        workers=[{"machines": [SECOND], "patches": [patch("of-set")]}],
-        patches=[patch("of-cluster")],
-    ) as omni:
+    with Simulator(machines=MACHINES) as omni:
         state = client_of(omni).state
+        # Before the cluster: a patch that comes later makes its machine busy for a moment.
         text = specs_pb2.ConfigPatchSpec(data="machine: {sysctls: {kernel.domainname: Zsecret}}")
         state.create(Resource(CONFIG_PATCH, "500-mine", text, {LABEL_MACHINE: SECOND}, {"name": "of-machine"}))
+        create_shop(
+            omni,
+            controlPlane={"machines": [FIRST]},
+            workers=[{"machines": [SECOND], "patches": [patch("of-set")]}],
+            patches=[patch("of-cluster")],
+        )
         versions = specs_pb2.ClusterSpec(talos_version="1.13.8", kubernetes_version="1.36.3")
         state.create(Resource(CLUSTER, "empty", versions))
         yield omni
