@@ -109,7 +109,7 @@ def _write(
     """Write the cluster. A function of its own: during the wait, what was read for it must not stay in memory."""
     session, name = attempt.session, spec.name
     with pool_of(session.client.endpoint).claim() as claim:
-        snapshot = _without_the_old(name, Needed.by(spec, earlier), session, claim, new=not adopt)
+        snapshot = _without_the_old(name, Needed.by(spec, earlier), session, claim, exists=adopt or None)
         if lease is None:
             found = _to_adopt(snapshot, name, mark, create_first=create_first)
             attempt.creation = found.run if found else ""
@@ -141,9 +141,9 @@ def _write(
         )
 
 
-def _without_the_old(name: str, needed: Needed, session: Session, claim: Claim, *, new: bool) -> Snapshot:
+def _without_the_old(name: str, needed: Needed, session: Session, claim: Claim, *, exists: bool | None) -> Snapshot:
     """Read Omni, after an old cluster of this name that is being deleted is gone."""
-    snapshot = take_snapshot(session.client, name, needed, new=new)
+    snapshot = take_snapshot(session.client, name, needed, exists=exists)
     if snapshot.cluster is None or not snapshot.cluster.tearing_down:
         return snapshot
     session.progress(f"waiting for the deletion of the old cluster {name}")

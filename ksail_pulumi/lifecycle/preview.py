@@ -112,7 +112,7 @@ def preview(
             labels=labels,
             backups=bool(spec.backup_before),
             members=_may_upgrade(spec, previous, adopt=adopt),
-            new=previous is None and not adopt,
+            exists=existing is None or spec.name in existing,
         )
         known_classes, uncertain = with_declared(snapshot.machine_classes or (), classes)
         snapshot = replace(snapshot, machine_classes=known_classes)

@@ -62,7 +62,7 @@ def take_snapshot(
     labels: Mapping[str, Mapping[str, str | None]] = UNCHANGED,
     backups: bool = False,
     members: bool = False,
-    new: bool = False,
+    exists: bool | None = True,
 ) -> Snapshot:
     """Read cluster `name`, what its plan depends on, and the available versions, in one round trip.
 
@@ -75,7 +75,7 @@ def take_snapshot(
         labels: The labels of machines that change before the cluster does, by the machine's ID; None removes one.
         backups: Whether Omni's status of backups is also read.
         members: Whether the statuses of the cluster's machines are also read.
-        new: Whether the cluster hardly exists yet. If it does all the same, what it has takes another round trip.
+        exists: Whether the cluster exists. None: probably not; if it does, the rest of it takes a second round trip.
 
     Raises:
         OmniError: A call failed.
@@ -97,8 +97,9 @@ def take_snapshot(
     statuses = [Question(CLUSTER_MACHINE_STATUS, clusters=here)] if members else []
     machines = [replace(STATUSES, clusters=here), Question(MACHINE_SET_NODE, clusters=here)]
     of_cluster = [*of_id, *parts, *statuses, *machines]
-    own = _Answers(client, Reading(), [Question(CLUSTER, id=name), *overall, *needed.own])
-    if not new or own.one(CLUSTER) is not None:
+    cluster = [Question(CLUSTER, id=name)] if exists is not False else []
+    own = _Answers(client, Reading(), [*cluster, *overall, *needed.own])
+    if exists or own.one(CLUSTER) is not None:
         own.ask(of_cluster)
     nodes = _distinct([*own.of(MACHINE_SET_NODE), *account.of(MACHINE_SET_NODE)])
     snapshot = Snapshot(

@@ -99,7 +99,7 @@ def test_readings_of_one_moment_share_each_round_trip(omni: Client, simulator: S
     began, took = time.monotonic(), []
 
     def read() -> None:
-        take_snapshot(omni, "west", new=True)
+        take_snapshot(omni, "west", exists=None)
         took.append(time.monotonic() - began)
 
     threads = [threading.Thread(target=read) for _ in range(4)]
