@@ -6,7 +6,7 @@ import importlib
 import sys
 import time
 
-NAMES = ("imports", "settling", "creating", "previewing", "traffic", "memory", "no_op_up")
+NAMES = ("imports", "settling", "creating", "previewing", "traffic", "memory", "no_op_up", "first_up", "many")
 
 
 def main() -> int:

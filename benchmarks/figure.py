@@ -16,6 +16,7 @@ class Figure:
         unit: What both are counted in, `""` for a plain ratio.
         beside: What it was measured beside, and the ratio to that.
         detail: The measurements behind it.
+        reason: Why it is missed, where that is known.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Figure:
     unit: str
     beside: str
     detail: str = ""
+    reason: str = ""
 
     @property
     def held(self) -> bool:
@@ -33,4 +35,5 @@ class Figure:
         verdict = "ok  " if self.held else "MISS"
         unit = f" {self.unit}" if self.unit else ""
         lines = [f"{verdict} {self.name}: {self.value:.4g}{unit} (bound {self.bound:g}{unit}); {self.beside}"]
-        return "\n".join(lines + ([f"     {self.detail}"] if self.detail else []))
+        more = [self.detail, "" if self.held or not self.reason else f"missed because {self.reason}"]
+        return "\n".join([*lines, *(f"     {each}" for each in more if each)])

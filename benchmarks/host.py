@@ -70,6 +70,19 @@ class Host:
     def create(self, properties: Mapping[str, Any], urn: str = URN) -> Any:
         return self.start_create(properties, urn).result()
 
+    def read(self, properties: Any, urn: str = URN) -> Any:
+        return self._stub.Read(
+            provider_pb2.ReadRequest(id=properties["name"], urn=urn, properties=properties), timeout=_SECONDS
+        )
+
+    def update(self, olds: Any, news: Mapping[str, Any], urn: str = URN) -> Any:
+        request = provider_pb2.UpdateRequest(id=olds["name"], urn=urn, olds=olds, news=self._inputs(news))
+        return self._stub.Update(request, timeout=_SECONDS)
+
+    def delete(self, properties: Any, urn: str = URN) -> None:
+        request = provider_pb2.DeleteRequest(id=properties["name"], urn=urn, properties=properties)
+        self._stub.Delete(request, timeout=_SECONDS)
+
     def start_create(self, properties: Mapping[str, Any], urn: str = URN) -> Any:
         request = provider_pb2.CreateRequest(urn=urn, properties=self._inputs(properties))
         return self._stub.Create.future(request, timeout=_SECONDS)

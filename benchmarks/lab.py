@@ -65,9 +65,17 @@ class Omni:
 
     def received(self) -> int:
         """The bytes that the link has carried from the simulator so far."""
+        return self._counted()[0]
+
+    def calls(self) -> int:
+        """The calls that the link has carried to the simulator so far."""
+        return self._counted()[1]
+
+    def _counted(self) -> tuple[int, int]:
         if self.link is None:
-            raise AssertionError("only a link counts bytes")
-        return int(self.link.ask())
+            raise AssertionError("only a link counts")
+        received, calls = map(int, self.link.ask().split())
+        return received, calls
 
     @property
     def environment(self) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`python -m benchmarks.link PORT SECONDS`: a long link to a local port, until stdin closes; prints its own port.
 
-It answers each line with the number of bytes that it has carried back from the local port.
+It answers each line with the number of bytes that it has carried back from the local port, and with the number of gRPC
+calls that went there.
 
 Every byte takes half the round-trip time in each direction, and so does opening a connection. As much as is sent may be
 under way, so that it is a long link and not a narrow one.
@@ -18,8 +19,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+class _Calls:
+    """Counts the calls: each begins with one HEADERS frame of HTTP/2, and a client sends no others."""
+
+    _PREFACE = len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    _HEAD, _HEADERS = 9, 1
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def connection(self) -> Callable[[bytes], None]:
+        """What is to be called with the bytes of one connection."""
+        left, skip = bytearray(), self._PREFACE
+
+        def carried(data: bytes) -> None:
+            nonlocal skip
+            left.extend(data)
+            while len(left) >= skip + self._HEAD:
+                del left[:skip]
+                self.count += left[3] == self._HEADERS
+                skip = self._HEAD + int.from_bytes(left[:3], "big")
+
+        return carried
+
+
 async def _carry(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float, carried: Callable[[int], None]
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float, carried: Callable[[bytes], None]
 ) -> None:
     """Bring bytes from one end to the other, each `delay` seconds after it was sent."""
     loop = asyncio.get_running_loop()
@@ -37,7 +62,7 @@ async def _carry(
     delivery = asyncio.create_task(deliver())
     try:
         while data := await reader.read(1 << 16):
-            carried(len(data))
+            carried(data)
             under_way.put_nowait((loop.time() + delay, data))
     except ConnectionError:
         pass
@@ -48,6 +73,7 @@ async def _carry(
 async def _serve(port: int, round_trip: float) -> None:
     delay = round_trip / 2
     sizes: list[int] = []
+    calls = _Calls()
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(round_trip)
@@ -55,7 +81,8 @@ async def _serve(port: int, round_trip: float) -> None:
         # asyncio would report a connection that is open when the link is taken down.
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(
-                _carry(reader, far_writer, delay, lambda _: None), _carry(far_reader, writer, delay, sizes.append)
+                _carry(reader, far_writer, delay, calls.connection()),
+                _carry(far_reader, writer, delay, lambda data: sizes.append(len(data))),
             )
 
     server = await asyncio.start_server(connect, "127.0.0.1", 0)
@@ -65,7 +92,7 @@ async def _serve(port: int, round_trip: float) -> None:
 
     def answer() -> None:
         for _ in sys.stdin:
-            print(sum(sizes), flush=True)
+            print(sum(sizes), calls.count, flush=True)
         loop.call_soon_threadsafe(closed.set)
 
     threading.Thread(target=answer, daemon=True).start()

@@ -1,99 +1,43 @@
-"""How much longer a `pulumi up` without changes takes with an `OmniCluster` than with an empty dynamic resource."""
+"""What a `pulumi up` without changes takes with an `OmniCluster`, beside one with as many empty dynamic resources."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
-import time
-from dataclasses import dataclass
-from pathlib import Path
+import statistics
 from typing import TYPE_CHECKING
 
 from benchmarks.figure import Figure
-from benchmarks.lab import ROOT, omni
+from benchmarks.lab import omni
+from benchmarks.stack import CLUSTERS, EMPTY, stacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RUNS = 7
-"""Taken in turn; what else runs on the machine only ever adds to one."""
-BOUND = 1.10
-_PROJECT = "name: {name}\nruntime: {{name: python, options: {{virtualenv: .venv}}}}\n"
-_CLUSTER = "from ksail_pulumi import OmniCluster\nOmniCluster('bench', workers=2)\n"
-_EMPTY = "from benchmarks.empty import Empty\nEmpty('bench')\n"
-
-
-@dataclass(frozen=True)
-class _Project:
-    folder: Path
-    environment: dict[str, str]
-
-    def pulumi(self, *arguments: str) -> float:
-        """Run a command, and give the seconds that it took."""
-        began = time.perf_counter()
-        done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"pulumi {' '.join(arguments)}: {done.stdout}{done.stderr}")
-        return time.perf_counter() - began
-
-    def up(self) -> float:
-        return self.pulumi("up", "--yes", "--skip-preview")
-
-
-def _project(folder: Path, program: str, environment: dict[str, str]) -> _Project:
-    folder.mkdir()
-    (folder / "Pulumi.yaml").write_text(_PROJECT.format(name=folder.name))
-    (folder / "__main__.py").write_text(program)
-    (folder / ".venv").symlink_to(sys.prefix)
-    project = _Project(folder, environment)
-    project.pulumi("stack", "init", "dev")
-    return project
-
-
-def _command() -> dict[str, str]:
-    """The environment in which there is a `pulumi`."""
-    tool = [sys.executable, str(ROOT / "tools" / "obtain_pulumi.py"), "--json"]
-    found = json.loads(subprocess.run(tool, stdout=subprocess.PIPE, text=True, check=False).stdout)
-    if "reason" in found:
-        raise RuntimeError(f"needs pulumi: {found['reason']}")
-    environment: dict[str, str] = found["env"]
-    return environment
+RUNS = 15
+CPU, TIME = 1.05, 1.10
 
 
 def measure() -> Iterator[Figure]:
-    command = _command()
-    with tempfile.TemporaryDirectory() as base, omni(machines=3) as server:
-        (Path(base) / "state").mkdir()
-        environment = os.environ | command
-        environment |= {
-            "PULUMI_BACKEND_URL": f"file://{base}/state",
-            "PULUMI_HOME": f"{base}/home",
-            "PULUMI_CONFIG_PASSPHRASE": "bench",
-            "PYTHONPATH": str(ROOT),
-            "OMNI_ENDPOINT": server.endpoint,
-            "OMNI_SERVICE_ACCOUNT_KEY": server.key,
-        }
-        cluster = _project(Path(base) / "cluster", _CLUSTER, environment)
-        empty = _project(Path(base) / "empty", _EMPTY, environment)
-        for project in (cluster, empty):
-            project.up()
-            project.up()
+    with stacks() as folder, omni(machines=3) as server:
+        cluster = folder.new("cluster", CLUSTERS.format(clusters=1, workers=2, inputs=""), server.environment)
+        empty = folder.new("empty", EMPTY.format(clusters=1), {})
+        for stack in (cluster, empty):
+            stack.up()
+            stack.up()
         runs = [(cluster.up(), empty.up()) for _ in range(RUNS)]
-    ours, theirs = min(first for first, _ in runs), min(second for _, second in runs)
+    name = "`pulumi up` without changes, beside one with as many empty dynamic resources"
+    ours, theirs = (statistics.median(used.cpu for used in each) for each in zip(*runs, strict=True))
     yield Figure(
-        "`pulumi up` without changes, beside one with an empty dynamic resource",
+        f"{name}: CPU of all processes",
+        statistics.median(first.cpu / second.cpu for first, second in runs),
+        CPU,
+        "",
+        f"{ours:.2f} s beside {theirs:.2f} s; medians of {RUNS} pairs in turn",
+    )
+    ours, theirs = (min(used.seconds for used in each) for each in zip(*runs, strict=True))
+    yield Figure(
+        f"{name}: time",
         ours / theirs,
-        BOUND,
+        TIME,
         "",
         f"{ours:.2f} s beside {theirs:.2f} s, the quickest of {RUNS} each, in turn",
     )
