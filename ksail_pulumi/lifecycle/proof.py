@@ -7,36 +7,30 @@ are read through Omni's proxy of the Kubernetes API.
 from __future__ import annotations
 
 import base64
-import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi import listing
 from ksail_pulumi.errors import ClusterFailedError, OmniError, WaitTimeoutError
 from ksail_pulumi.lifecycle.handover import Handover
 from ksail_pulumi.lifecycle.kubernetes import Kubernetes
+from ksail_pulumi.lifecycle.likeness import as_written
 from ksail_pulumi.lifecycle.waiting.applied import error_text, wait_until_applied
 from ksail_pulumi.lifecycle.waiting.progress import duration
 from ksail_pulumi.model.objects import objects_in
 from ksail_pulumi.omni.resources import CLUSTER_KUBERNETES_MANIFESTS_STATUS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ksail_pulumi.lifecycle.session import Session
     from ksail_pulumi.lifecycle.waiting.applied import Group
     from ksail_pulumi.model.objects import KubernetesObject
     from ksail_pulumi.omni.kubernetes import KubernetesApi
 
 _POLL_SECONDS = 1.0
-_SUFFIXES = {
-    **{letter: Decimal(1000) ** (place + 1) for place, letter in enumerate("kMGTPE")},
-    **{f"{letter}i": Decimal(1024) ** (place + 1) for place, letter in enumerate("KMGTPE")},
-    "m": Decimal("0.001"),
-    "": Decimal(1),
-}
-_QUANTITY = re.compile(r"([+-]?[0-9.]+)([kMGTPE]|[KMGTPE]i|m|)")
 
 
 def prove(groups: Sequence[Group], session: Session, cluster: str, *, last_write: float | None) -> None:
@@ -69,11 +63,13 @@ class _Change:
     Attributes:
         title: What texts call its group.
         item: The object.
+        before: The object in the text before; None if it had none.
         gone: Whether it has to go.
     """
 
     title: str
     item: KubernetesObject
+    before: KubernetesObject | None = None
     gone: bool = False
 
     def __str__(self) -> str:
@@ -85,7 +81,8 @@ class _Change:
         live = api.find(item.version, item.kind, item.namespace, item.name)
         if self.gone:
             return live is None or "deletionTimestamp" in live["metadata"]
-        return live is not None and _has(live, _as_stored(item.content()))
+        before = _as_stored(self.before.content()) if self.before is not None else None
+        return live is not None and as_written(live, _as_stored(item.content()), before)
 
 
 class _Proof:
@@ -166,7 +163,11 @@ def _changes(group: Group) -> list[_Change]:
     if group.before is None:
         return []
     old, new = ({f"{each.group}/{each}": each for each in objects_in(text)} for text in (group.before, group.text))
-    changed = [_Change(group.title, item) for key, item in new.items() if key not in old or old[key].text != item.text]
+    changed = [
+        _Change(group.title, item, old.get(key))
+        for key, item in new.items()
+        if key not in old or old[key].text != item.text
+    ]
     return [*changed, *(_Change(group.title, item, gone=True) for key, item in old.items() if key not in new)]
 
 
@@ -178,23 +179,3 @@ def _as_stored(content: Any) -> Any:
     encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in texts.items()}
     rest = {key: value for key, value in content.items() if key != "stringData"}
     return {**rest, "data": {**(content.get("data") or {}), **encoded}}
-
-
-def _has(live: Any, wanted: Any) -> bool:
-    """Whether a live value has all that is wanted; the API server adds defaults, and others their own fields."""
-    if isinstance(wanted, Mapping):
-        return isinstance(live, Mapping) and all(
-            _has(live[key], value) if key in live else not value for key, value in wanted.items()
-        )
-    if isinstance(wanted, list):
-        return isinstance(live, list) and all(any(_has(item, each) for item in live) for each in wanted)
-    return live == wanted or _quantity(live) == _quantity(wanted) is not None
-
-
-def _quantity(value: Any) -> Decimal | None:
-    """A number, or a quantity of Kubernetes such as `100m`; None for something else."""
-    found = _QUANTITY.fullmatch(str(value))
-    try:
-        return Decimal(found[1]) * _SUFFIXES[found[2]] if found else None
-    except InvalidOperation:
-        return None

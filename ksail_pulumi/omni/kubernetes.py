@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ksail_pulumi.errors import OmniError, SettingsError, UnreachableError
+from ksail_pulumi.errors import SettingsError, UnreachableError
 from ksail_pulumi.omni.endpoint import normalise_endpoint
 from ksail_pulumi.omni.proxy import dial
 from ksail_pulumi.omni.tls import trust_whoever_answers, verifying
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.tls import Trust
 
 _CALL_SECONDS = 3.0
+_DEFAULT_NAMESPACE = "default"  # as kubectl has it
+
+
+class AnswerError(UnreachableError):
+    """The API answered one call with an error or with no object; other calls may still work."""
 
 
 class KubernetesApi:
@@ -62,7 +67,7 @@ class KubernetesApi:
         Raises:
             UnreachableError: The API does not answer, or does not accept the token.
         """
-        return kind in self._kinds(version)
+        return bool(self._kind(version, kind)[0])
 
     def patch(self, version: str, kind: str, namespace: str, name: str, patch: Mapping[str, Any]) -> None:
         """Merge a patch into an object (RFC 7396), if it exists.
@@ -79,23 +84,20 @@ class KubernetesApi:
             self._connection = None
 
     def _path(self, version: str, kind: str, namespace: str, name: str) -> str:
-        plural, namespaced = self._kinds(version).get(kind, ("", False))
+        plural, namespaced = self._kind(version, kind)
         if not plural:
             return ""
-        home = f"/namespaces/{quote(namespace, safe='')}" if namespaced else ""
+        home = f"/namespaces/{quote(namespace or _DEFAULT_NAMESPACE, safe='')}" if namespaced else ""
         return f"{_root(version)}{home}/{quote(plural, safe='')}/{quote(name, safe='')}"
 
-    def _kinds(self, version: str) -> dict[str, tuple[str, bool]]:
-        """The kinds of a version, each with its name in URLs and whether its objects are in namespaces."""
-        if version not in self._plurals:
+    def _kind(self, version: str, kind: str) -> tuple[str, bool]:
+        """The name of a kind in URLs, `""` if there is none, and whether its objects are in namespaces."""
+        if kind not in self._plurals.get(version, ()):  # a definition may have added it since
             listed = (self._call("GET", _root(version)) or {}).get("resources") or ()
-            found = {
+            self._plurals[version] = {
                 each["kind"]: (each["name"], bool(each["namespaced"])) for each in listed if "/" not in each["name"]
             }
-            if not found:
-                return {}  # a definition may add it later
-            self._plurals[version] = found
-        return self._plurals[version]
+        return self._plurals[version].get(kind, ("", False))
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> Any:
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
@@ -108,15 +110,18 @@ class KubernetesApi:
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise self._unreachable(type(error).__name__) from error
+            raise UnreachableError(self._failed(type(error).__name__)) from error
         if response.status == http.client.NOT_FOUND:
             return None
         if response.status >= http.client.BAD_REQUEST:
-            raise self._unreachable(f"HTTP status {response.status}")
+            raise AnswerError(self._failed(f"HTTP status {response.status}"))
         try:
-            return json.loads(content)
-        except ValueError as error:
-            raise self._unreachable("the answer is not JSON") from error
+            found = json.loads(content)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise AnswerError(self._failed("the answer is not JSON"))
+        return found
 
     def _connected(self) -> http.client.HTTPConnection:
         """The connection, through a proxy if there is one. A time limit that has passed is an error."""
@@ -129,8 +134,8 @@ class KubernetesApi:
         self._connection.sock.settimeout(timeout)
         return self._connection
 
-    def _unreachable(self, reason: str) -> OmniError:
-        return UnreachableError(f"the Kubernetes API at {self._endpoint.url} cannot be reached: {reason}")
+    def _failed(self, reason: str) -> str:
+        return f"the Kubernetes API at {self._endpoint.url} cannot be reached: {reason}"
 
 
 def _connect(endpoint: Endpoint, trust: Trust | None, timeout: float) -> http.client.HTTPConnection:

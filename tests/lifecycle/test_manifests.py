@@ -213,3 +213,9 @@ def test_an_object_of_another_inventory_is_named(lab: Lab, simulator: Simulator)
         f"(ConfigMap/default/one of manifest mine belongs to the inventory {TALOS}: delete the object, or remove it "
         "from the manifest)"
     ) in str(raised.value)
+
+
+def test_a_removed_key_counts_when_it_is_gone(lab: Lab, simulator: Simulator) -> None:
+    first = lab.create(manifests=[manifest(config(k="v", old="v"))])
+    lab.update(first, manifests=[manifest(config(k="v"))])
+    assert data(simulator, lab) == {"k": "v"}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ksail_pulumi.errors import UnreachableError
-from ksail_pulumi.omni.kubernetes import KubernetesApi
+from ksail_pulumi.omni.kubernetes import AnswerError, KubernetesApi
 
 KINDS = {
     "resources": [
@@ -77,6 +77,29 @@ def test_an_object_is_found_by_its_kind(api: KubernetesApi, server: Any) -> None
     assert [path for _, path, _ in asked].count("/api/v1") == 1
 
 
+def test_a_kind_that_a_definition_adds_later_is_found(api: KubernetesApi, server: Any) -> None:
+    _, answers, _ = server
+    gizmos = {"name": "gizmos", "kind": "Gizmo", "namespaced": True}
+    answers["/apis/example.org/v1"] = {"resources": [{**gizmos, "name": "things", "kind": "Thing"}]}
+    assert (api.knows("example.org/v1", "Thing"), api.knows("example.org/v1", "Gizmo")) == (True, False)
+    answers["/apis/example.org/v1"]["resources"].append(gizmos)
+    answers["/apis/example.org/v1/namespaces/a/gizmos/b"] = {"kind": "Gizmo"}
+    assert api.find("example.org/v1", "Gizmo", "a", "b") == {"kind": "Gizmo"}
+
+
+def test_an_object_without_a_namespace_is_in_that_of_kubectl(api: KubernetesApi, server: Any) -> None:
+    server[1]["/api/v1/namespaces/default/configmaps/b"] = {"data": {}}
+    assert api.find("v1", "ConfigMap", "", "b") == {"data": {}}
+
+
+def test_a_bad_answer_is_that_of_one_object(api: KubernetesApi, server: Any) -> None:
+    _, answers, _ = server
+    answers |= {"/api/v1/namespaces/a": "no JSON", "/api/v1/namespaces/b": {"kind": "Namespace"}}
+    with pytest.raises(AnswerError, match="the answer is not JSON"):
+        api.find("v1", "Namespace", "", "a")
+    assert api.find("v1", "Namespace", "", "b") == {"kind": "Namespace"}
+
+
 def test_a_patch_is_sent_to_what_there_is(api: KubernetesApi, server: Any) -> None:
     _, answers, asked = server
     answers["/api/v1/namespaces/a/configmaps/b"] = {}
@@ -88,7 +111,13 @@ def test_a_patch_is_sent_to_what_there_is(api: KubernetesApi, server: Any) -> No
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"), [(502, "HTTP status 502"), ("no JSON", "the answer is not JSON"), (401, "HTTP status 401")]
+    ("answer", "reason"),
+    [
+        (502, "HTTP status 502"),
+        ("no JSON", "the answer is not JSON"),
+        ([], "the answer is not JSON"),
+        (401, "HTTP status 401"),
+    ],
 )
 def test_an_answer_that_is_none_is_an_error(answer: Any, reason: str, api: KubernetesApi, server: Any) -> None:
     server[1]["/api/v1"] = answer
