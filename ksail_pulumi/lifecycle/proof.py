@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi import listing
-from ksail_pulumi.errors import ClusterFailedError, OmniError, WaitTimeoutError
+from ksail_pulumi.errors import ClusterFailedError, OmniError, UnreachableError, WaitTimeoutError
 from ksail_pulumi.lifecycle.handover import Handover
 from ksail_pulumi.lifecycle.kubernetes import Kubernetes
 from ksail_pulumi.lifecycle.likeness import as_written
 from ksail_pulumi.lifecycle.waiting.applied import error_text, wait_until_applied
 from ksail_pulumi.lifecycle.waiting.progress import duration
 from ksail_pulumi.model.objects import objects_in
+from ksail_pulumi.omni.kubernetes import AnswerError
 from ksail_pulumi.omni.resources import CLUSTER_KUBERNETES_MANIFESTS_STATUS
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ def prove(groups: Sequence[Group], session: Session, cluster: str, *, last_write
         OmniError: Omni did not answer.
     """
     kubernetes = Kubernetes(session.client, cluster)
-    explain = Handover(groups, kubernetes, session.progress)
+    explain = Handover(groups, kubernetes, session, cluster)
     try:
-        wait_until_applied(groups, session, cluster, last_write=last_write, explain=explain)
-        changes = [change for group in groups for change in _changes(group)]
+        absent = wait_until_applied(groups, session, cluster, last_write=last_write, explain=explain)
+        changes = [change for group in groups for change in _changes(group, absent=group.id in absent)]
         if changes:
             session.progress(f"looking at {listing.names(list(dict.fromkeys(each.title for each in changes)))}")
             _Proof(groups, changes, kubernetes, session, cluster).wait(last_write or time.monotonic())
@@ -101,15 +102,16 @@ class _Proof:
         self._cluster = cluster
         self._error = ""
         self._reason = ""
+        self._silent = False
 
     def wait(self, quiet_since: float) -> None:
         session, fails_since = self._session, 0.0
         while True:
             now = time.monotonic()
             if error := self._failure():
-                fails_since = fails_since or now
                 quiet_since = now
-                if now - fails_since >= session.grace:
+                fails_since = 0.0 if self._silent else fails_since or now
+                if fails_since and now - fails_since >= session.grace:
                     raise ClusterFailedError(f"cluster {self._cluster} failed: {error}")
             else:
                 fails_since = 0.0
@@ -128,10 +130,16 @@ class _Proof:
             session.check_cancelled(f"waiting for the manifests of cluster {self._cluster}", error)
 
     def _failure(self) -> str:
-        """Omni's error in words, which are shown once; `""` for none."""
-        status = self._session.client.state.find(CLUSTER_KUBERNETES_MANIFESTS_STATUS, self._cluster)
-        error = status.spec.last_error if status is not None else ""
-        text = f"Omni cannot apply {error_text(error, self._groups)}" if error else ""
+        """Omni's error in words, or that it does not answer, which are shown once; `""` for none."""
+        try:
+            status = self._session.client.state.find(CLUSTER_KUBERNETES_MANIFESTS_STATUS, self._cluster)
+        except UnreachableError as failure:  # the change is made, and Omni may be back before the deadline
+            self._silent = True
+            text = f"no connection to Omni: {failure}"
+        else:
+            self._silent = False
+            error = status.spec.last_error if status is not None else ""
+            text = f"Omni cannot apply {error_text(error, self._groups)}" if error else ""
         if text and text != self._error:
             self._session.progress(text)
         self._error = text
@@ -139,12 +147,19 @@ class _Proof:
 
     def _look(self) -> None:
         """Leave out what is in Kubernetes."""
+        self._reason = ""
         try:
             api = self._kubernetes.api()
-            self._left = [each for each in self._left if not each.made(api)]
-            self._reason = ""
+            self._left = [each for each in self._left if not self._made(each, api)]
         except OmniError as error:
             self._reason = str(error)
+
+    def _made(self, change: _Change, api: KubernetesApi) -> bool:
+        try:
+            return change.made(api)
+        except AnswerError as error:
+            self._reason = str(error)  # others may be read
+            return False
 
     def _names(self) -> str:
         return listing.names([str(each) for each in self._left])
@@ -158,15 +173,17 @@ class _Proof:
         )
 
 
-def _changes(group: Group) -> list[_Change]:
-    """What differs between the texts of a group."""
-    if group.before is None:
+def _changes(group: Group, *, absent: bool) -> list[_Change]:
+    """What differs between the texts of a group; all that it has if Omni's status does not show it."""
+    if group.before is None and not absent:
         return []
-    old, new = ({f"{each.group}/{each}": each for each in objects_in(text)} for text in (group.before, group.text))
+    old, new = (
+        {f"{each.group}/{each}": each for each in objects_in(text)} for text in (group.before or "", group.text)
+    )
     changed = [
         _Change(group.title, item, old.get(key))
         for key, item in new.items()
-        if key not in old or old[key].text != item.text
+        if absent or key not in old or old[key].text != item.text
     ]
     return [*changed, *(_Change(group.title, item, gone=True) for key, item in old.items() if key not in new)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from typing import Any
@@ -219,3 +220,62 @@ def test_a_removed_key_counts_when_it_is_gone(lab: Lab, simulator: Simulator) ->
     first = lab.create(manifests=[manifest(config(k="v", old="v"))])
     lab.update(first, manifests=[manifest(config(k="v"))])
     assert data(simulator, lab) == {"k": "v"}
+
+
+def test_an_object_of_two_manifests_is_proved_where_omni_does_not_show_it(lab: Lab, simulator: Simulator) -> None:
+    warned: list[str] = []
+    session = replace(lab.session(), warn=warned.append, sync_round=2.0)
+    both = [manifest(config(k="a"), name="a"), manifest(config(k="b"), name="b")]
+    assert lab.create(session=session, manifests=both).ready
+    (warning,) = warned
+    other = {"a": "b", "b": "a"}[data(simulator, lab)["k"]]
+    assert f"are in Kubernetes: ConfigMap/default/one of manifest {other}. Omni" in warning
+
+
+def test_objects_are_taken_over_once_the_kubernetes_api_answers(lab: Lab, simulator: Simulator) -> None:
+    first = lab.create(manifests=[manifest(config(k="v1"), mode="one-time")])
+    simulator.faults.no_kubernetes_proxy = True
+    back = threading.Timer(2, lambda: setattr(simulator.faults, "no_kubernetes_proxy", False))
+
+    def hear(line: str) -> None:
+        if "Omni cannot apply" in line and not back.is_alive():
+            back.start()
+            lab.on_progress = None
+
+    lab.on_progress = hear
+    assert lab.update(first, session=lab.session(grace=30), manifests=[manifest(config(k="v2"))]).ready
+    back.join()
+    assert data(simulator, lab) == {"k": "v2"}
+    assert lab.told.count("taking over 1 objects that another inventory has") == 1
+
+
+def test_what_talos_itself_creates_stays_its_own(lab: Lab, simulator: Simulator) -> None:
+    dns = config("coredns", "kube-system", k="v")
+    mark = {"annotations": {"config.k8s.io/owning-inventory": TALOS}}
+
+    def write(line: str) -> None:
+        simulator.kubernetes(lab.name).write({**dns, "metadata": {**dns["metadata"], **mark}})
+        lab.on_progress = None
+
+    lab.on_progress = write
+    with pytest.raises(ClusterFailedError) as raised:
+        lab.create(session=lab.session(grace=4), addons={"certManager": {"inline": [{**dns, "data": {"k": "new"}}]}})
+    assert f"ConfigMap/kube-system/coredns of cert-manager belongs to the inventory {TALOS}: " in str(raised.value)
+    assert data(simulator, lab, Key("", "ConfigMap", "kube-system", "coredns")) == {"k": "v"}
+
+
+def test_an_outage_of_omni_does_not_end_the_proof(lab: Lab, simulator: Simulator) -> None:
+    first = lab.create(manifests=[manifest(config(k="v1"))])
+
+    def hear(line: str) -> None:
+        if line == "looking at manifest mine":
+            simulator.faults.unavailable = 10_000
+        elif line.startswith("no connection to Omni: "):
+            simulator.faults.unavailable = 0
+
+    lab.on_progress = hear
+    warned: list[str] = []
+    session = replace(lab.session(), warn=warned.append)
+    assert lab.update(first, session=session, manifests=[manifest(config(k="v2"))]).ready
+    assert any(line.startswith("no connection to Omni: ") for line in lab.told)
+    assert (data(simulator, lab), warned) == ({"k": "v2"}, [])

@@ -6,6 +6,7 @@ holds up all others. So what counts is that every group is applied and that ther
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ _APPLIED = Status.GroupStatus.Phase.APPLIED
 _OBJECT_APPLIED = Status.ManifestStatus.Phase.APPLIED
 _ABSENT_SECONDS = 5.0
 """How long a group may be missing in the status: Omni shows an object that two groups have in one of them only."""
+_EXPLAIN_SECONDS = 1.0
+"""The pause between the explanations of an error: its text stays the same while more of its objects show up."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +66,18 @@ def wait_until_applied(
     *,
     last_write: float | None,
     explain: Callable[[Sequence[str]], str],
-) -> None:
+) -> frozenset[str]:
     """Wait until these groups are applied and Omni reports no error.
+
+    Returns the IDs of those that the status does not show: Omni is busy, or another group has their objects too.
 
     Args:
         groups: The groups.
         session: The Omni and the deadline.
         cluster: The name of the cluster.
         last_write: When the last write was answered, by `time.monotonic`.
-        explain: Called once for each error of Omni that names no object, with those that are not applied;
-            says more about them.
+        explain: Called again and again during an error of Omni that names no object, with those that are not
+            applied; says more about them.
 
     Raises:
         ClusterFailedError: An error lasted for the grace time of the session; the text names the object.
@@ -90,7 +95,9 @@ def wait_until_applied(
         describe=condition.describe,
         awaited=Awaited,
         waiting_for="has manifests that are not applied",
+        every=_EXPLAIN_SECONDS,
     )
+    return frozenset(group.id for group in condition.absent)
 
 
 def error_text(error: str, groups: Sequence[Group]) -> str:
@@ -129,6 +136,7 @@ class _Applied(Condition):
         self._holds_since: float | None = None
         self._error, self._text = "", ""
         self._fails_since: float | None = None
+        self._explain_at = float("-inf")
 
     @property
     def _status(self) -> Status:
@@ -138,11 +146,13 @@ class _Applied(Condition):
     def observe(self, now: float) -> None:
         error = self._status.last_error
         if error != self._error:
-            self._error = error
+            self._error, self._explain_at = error, now
             self._text = error_text(error, self._groups) if error else ""
-            # The API is asked only where Omni's error says too little: that takes time.
-            if error and not named_object(error, self._groups) and (more := self._explain(self._waiting())):
-                self._text = f"{self._text} ({more})"
+        # The API is asked only where Omni's error says too little: that takes time.
+        if error and now >= self._explain_at and not named_object(error, self._groups):
+            if more := self._explain(self._waiting()):
+                self._text = f"{error_text(error, self._groups)} ({more})"
+            self._explain_at = time.monotonic() + _EXPLAIN_SECONDS
         if not error:
             self._fails_since = None
         elif self._fails_since is None:
@@ -155,8 +165,7 @@ class _Applied(Condition):
     def done_at(self) -> float | None:
         if self._holds_since is None:
             return None
-        absent = any(group.id not in self._status.groups for group in self._groups)
-        return max(self._holds_since + SETTLING_SECONDS, self._present_by if absent else self._not_before)
+        return max(self._holds_since + SETTLING_SECONDS, self._present_by if self.absent else self._not_before)
 
     def failed_at(self) -> float | None:
         return self._fails_since + self._grace if self._fails_since is not None else None
@@ -168,8 +177,14 @@ class _Applied(Condition):
     def describe(self) -> str:
         if self._error:
             return f"Omni cannot apply {self._text}"
-        pending = self._pending()
+        pending = list(dict.fromkeys([*self._pending(), *(group.title for group in self.absent)]))
         return f"waiting for Omni to apply {listing.names(pending)}" if pending else "manifests applied"
+
+    @property
+    def absent(self) -> list[Group]:
+        """The groups that the status does not show."""
+        groups = self._status.groups
+        return [group for group in self._groups if group.id not in groups]
 
     def _pending(self) -> list[str]:
         """The titles of the groups that are known not to be applied."""
@@ -179,6 +194,7 @@ class _Applied(Condition):
 
     def _waiting(self) -> list[str]:
         """The objects that are not applied."""
-        status = self._status
-        found = (status.groups[group.id] for group in self._groups if group.id in status.groups)
-        return [name for group in found for name, each in group.manifests.items() if each.phase != _OBJECT_APPLIED]
+        groups = self._status.groups
+        found = (groups[group.id] for group in self._groups if group.id in groups)
+        shown = [name for group in found for name, each in group.manifests.items() if each.phase != _OBJECT_APPLIED]
+        return [*shown, *(str(item) for group in self.absent for item in group.objects)]

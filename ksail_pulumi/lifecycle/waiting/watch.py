@@ -87,8 +87,12 @@ def follow(
     awaited: Callable[[], Awaited],
     waiting_for: str,
     react: Callable[[WatchEvent], None] | None = None,
+    every: float | None = None,
 ) -> None:
-    """Apply events until the condition is met. `react` is called after each one."""
+    """Apply events until the condition is met. `react` is called after each one.
+
+    `every`: how often the condition observes the view although nothing changes, in seconds.
+    """
     presence = session.presence
     if presence is not None:
         types = {query.type for query in watched}
@@ -116,6 +120,7 @@ def follow(
                     _timeout_text(session, str(diagnose(view, awaited(), client)), waiting, describe(), watch.trouble)
                 )
             times = [done_at, condition.failed_at(), session.deadline.at, reporter.due]
+            times += [now + every] if every is not None else []
             due = min(when for when in times if when is not None)
             # Also when the condition is met: a queued event may revert it.
             event = watch.next(timeout=0.0 if done else max(0.0, due - now))
@@ -126,6 +131,8 @@ def follow(
                     react(event)
             elif done:
                 return
+            elif every is not None:
+                condition.observe(time.monotonic())
             synced = view.synced(query.type for query in watched)
             reporter.report(time.monotonic(), changed=event is not None, synced=synced)
 
