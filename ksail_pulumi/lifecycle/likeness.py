@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from ksail_pulumi.model.objects import KubernetesObject
 
 _QUANTITIES = frozenset({"resources", "limits", "requests", "capacity", "hard", "storage", "sizeLimit"})
 """The fields below which the API server may write a quantity differently: `1000m` as `1`."""
@@ -18,6 +24,20 @@ _SUFFIXES = {
     "": Decimal(1),
 }
 _QUANTITY = re.compile(r"([+-]?[0-9.]+)([kMGTPE]|[KMGTPE]i|m|)")
+
+
+def stored(item: KubernetesObject) -> Any:
+    """An object as the API server stores it: the texts of a Secret are encoded. None if it cannot be read."""
+    try:
+        content = item.content()
+    except yaml.YAMLError:  # a text that somebody else has given to Omni
+        return None
+    texts = content.get("stringData") if item.kind == "Secret" else None
+    if not isinstance(texts, Mapping):
+        return content
+    encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in texts.items()}
+    rest = {key: value for key, value in content.items() if key != "stringData"}
+    return {**rest, "data": {**(content.get("data") or {}), **encoded}}
 
 
 def as_written(live: Any, wanted: Any, before: Any = None, *, quantities: bool | None = False) -> bool:

@@ -6,17 +6,15 @@ are read through Omni's proxy of the Kubernetes API.
 
 from __future__ import annotations
 
-import base64
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ksail_pulumi import listing
 from ksail_pulumi.errors import ClusterFailedError, OmniError, UnreachableError, WaitTimeoutError
 from ksail_pulumi.lifecycle.handover import Handover
 from ksail_pulumi.lifecycle.kubernetes import Kubernetes
-from ksail_pulumi.lifecycle.likeness import as_written
+from ksail_pulumi.lifecycle.likeness import as_written, stored
 from ksail_pulumi.lifecycle.waiting.applied import error_text, wait_until_applied
 from ksail_pulumi.lifecycle.waiting.progress import duration
 from ksail_pulumi.model.objects import objects_in
@@ -82,8 +80,8 @@ class _Change:
         live = api.find(item.version, item.kind, item.namespace, item.name)
         if self.gone:
             return live is None or "deletionTimestamp" in live["metadata"]
-        before = _as_stored(self.before.content()) if self.before is not None else None
-        return live is not None and as_written(live, _as_stored(item.content()), before)
+        before = stored(self.before) if self.before is not None else None
+        return live is not None and as_written(live, stored(item), before)
 
 
 class _Proof:
@@ -186,13 +184,3 @@ def _changes(group: Group, *, absent: bool) -> list[_Change]:
         if absent or key not in old or old[key].text != item.text
     ]
     return [*changed, *(_Change(group.title, item, gone=True) for key, item in old.items() if key not in new)]
-
-
-def _as_stored(content: Any) -> Any:
-    """An object as the API server stores it: the texts of a Secret are encoded."""
-    texts = content.get("stringData") if content.get("kind") == "Secret" else None
-    if not isinstance(texts, Mapping):
-        return content
-    encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in texts.items()}
-    rest = {key: value for key, value in content.items() if key != "stringData"}
-    return {**rest, "data": {**(content.get("data") or {}), **encoded}}

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ksail_pulumi.lifecycle.likeness import as_written
+from ksail_pulumi.lifecycle.likeness import as_written, stored
+from ksail_pulumi.model.objects import objects_in
 
 ONE, TWO = {"name": "one"}, {"name": "two"}
 
@@ -68,3 +69,13 @@ def test_a_default_for_a_removed_field_leaves_the_change_unproved() -> None:
     assert not as_written({"a": {}}, {"a": [1]})
     assert not as_written(pod(env=[ONE, TWO]), pod(env=[{**ONE, "value": "x"}]))
     assert not as_written({"limits": "1.1.1"}, {"limits": "1.1.2"})
+
+
+def test_an_object_is_compared_as_it_is_stored() -> None:
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: b}\n"
+    both, bad = (objects_in(secret + more)[0] for more in ("data: {x: eA==}\nstringData: {y: y}\n", "data: [\n"))
+    found = stored(both)
+    assert (found["data"], "stringData" in found) == ({"x": "eA==", "y": "eQ=="}, False)
+    assert stored(bad) is None
+    assert as_written(found, found, stored(bad))
+    assert not as_written(found, stored(bad))
