@@ -110,17 +110,17 @@ class KubernetesApi:
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise UnreachableError(self._failed(type(error).__name__)) from error
+            raise self._unreachable(type(error).__name__) from error
         if response.status == http.client.NOT_FOUND:
             return None
         if response.status >= http.client.BAD_REQUEST:
-            raise AnswerError(self._failed(f"HTTP status {response.status}"))
+            raise AnswerError(str(self._unreachable(f"HTTP status {response.status}")))
         try:
             found = json.loads(content)
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise AnswerError(self._failed("the answer is not JSON"))
+            raise AnswerError(str(self._unreachable("the answer is not JSON")))
         return found
 
     def _connected(self) -> http.client.HTTPConnection:
@@ -134,8 +134,8 @@ class KubernetesApi:
         self._connection.sock.settimeout(timeout)
         return self._connection
 
-    def _failed(self, reason: str) -> str:
-        return f"the Kubernetes API at {self._endpoint.url} cannot be reached: {reason}"
+    def _unreachable(self, reason: str) -> UnreachableError:
+        return UnreachableError(f"the Kubernetes API at {self._endpoint.url} cannot be reached: {reason}")
 
 
 def _connect(endpoint: Endpoint, trust: Trust | None, timeout: float) -> http.client.HTTPConnection:
