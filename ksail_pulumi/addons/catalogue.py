@@ -172,6 +172,8 @@ def flux_source(source: GitOpsSource) -> list[Object]:
             "interval": _INTERVAL,
             "path": source.path or "./",
             "prune": True,
+            # Without its source, Flux would delete all that it has deployed.
+            "deletionPolicy": "Orphan",
             "sourceRef": {"kind": kind, "name": name},
         },
     }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ksail_pulumi.addons.groups import is_kept_definition
+from ksail_pulumi.addons.groups import is_kept_definition, is_source
 from ksail_pulumi.addons.patches import addon_patch_id, has_manifests, is_addon, plain_patches, recorded
 from ksail_pulumi.model.addons import ARGO_CD, BUILT_IN, CILIUM, FLANNEL, METRICS_SERVER, NETWORK_PLUGINS, NONE, Addon
 from ksail_pulumi.model.versions import parse_version
-from ksail_pulumi.omni.resources import CONFIG_PATCH
+from ksail_pulumi.omni.resources import CONFIG_PATCH, KUBERNETES_MANIFEST_GROUP
 from ksail_pulumi.problems import Problem
 
 if TYPE_CHECKING:
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.resources import Resource
 
 _PRUNES_SINCE = (1, 13)  # the Talos that remembers which objects it made
+
+_INSTALLER = (
+    "the account argocd-installer of the earlier release stays bound to cluster-admin: "
+    "`kubectl delete clusterrolebinding argocd-installer` removes that"
+)
 
 
 def addon_rules(spec: ClusterSpec, live: Sequence[Resource], *, bootstrapped: bool) -> Iterator[Problem]:
@@ -86,9 +91,11 @@ def addon_forecast(
     for name, addon in before.addons.items():
         if name not in after.addons:
             if name in before.by_talos:
-                yield _removed_by_talos(addon, spec.name, versions)
+                yield _removed_by_talos(addon, spec.name, versions, in_groups=after.in_groups)
             else:
                 yield _removed(addon, spec, defines=name in before.defined)
+    for name in sorted(before.sources - after.sources):
+        yield f"removes the source of {name}: what {name} has deployed stays in Kubernetes"
     for name in sorted(before.defined - before.addons.keys() - after.defined):
         yield f"deletes the custom resource definitions of {name}, and with them all their objects"
 
@@ -101,6 +108,8 @@ class _Installed:
         texts: What their resources say, by name.
         by_talos: The names of those that Talos creates.
         defined: The names of those that have groups of definitions, also of those that were removed.
+        sources: The names of those that have a source.
+        in_groups: Whether any is in a group of manifests.
     """
 
     def __init__(self, resources: Iterable[Resource]) -> None:
@@ -108,10 +117,15 @@ class _Installed:
         self.texts: dict[str, dict[str, str]] = {}
         self.by_talos: set[str] = set()
         self.defined: set[str] = set()
+        self.sources: set[str] = set()
+        self.in_groups = False
         for each in sorted(filter(is_addon, resources), key=lambda each: (each.type != CONFIG_PATCH, each.id)):
             addon = None if each.tearing_down else recorded(each)
             if addon is None:
                 continue
+            self.in_groups |= each.type == KUBERNETES_MANIFEST_GROUP
+            if is_source(each):
+                self.sources.add(addon.name)
             if is_kept_definition(each):
                 self.defined.add(addon.name)
             else:
@@ -163,13 +177,15 @@ def _changed(before: Addon, after: Addon, spec: ClusterSpec, *, moved: bool) -> 
     change = f"changes {_title(after)}" if same else f"{_title(before)} -> {_detail(after)}"
     if moved:
         when = "" if spec.wait_for == "ready" else ', but only in an `up` that waits: set waitFor to "ready" for it'
-        return f"{_title(after) if same else change}: Omni takes over its objects, which Talos has created{when}"
+        left = f"; {_INSTALLER}" if after.name == ARGO_CD else ""
+        return f"{_title(after) if same else change}: Omni takes over its objects, which Talos has created{when}{left}"
     if after.name not in NETWORK_PLUGINS:
         return f"{change}: Omni applies it to the cluster"
     if _by_job(after):
         return f"{change}: a Job in the cluster installs it"
     if spec.wait_for != "ready":
-        return f"{change}: run `{sync_command(spec.name)}` to apply it, because Talos only creates what is missing"
+        # No command here: a sync deletes the objects of add-ons that Omni has not taken over yet.
+        return f'{change}: Talos only creates what is missing; set waitFor to "ready" for it, and Omni applies the rest'
     return f"{change}: Omni then syncs the manifests of the cluster; objects that are no longer in them stay"
 
 
@@ -182,10 +198,11 @@ def _removed(addon: Addon, spec: ClusterSpec, *, defines: bool) -> str:
     return f"{gone}, its custom resource definitions, and with them all their objects"
 
 
-def _removed_by_talos(addon: Addon, cluster: str, versions: Versions) -> str:
+def _removed_by_talos(addon: Addon, cluster: str, versions: Versions, *, in_groups: bool) -> str:
     gone = f"removes {_title(addon)} from the machine configuration; its objects stay in Kubernetes"
     talos = parse_version(versions.talos)
-    if not _by_job(addon) and talos is not None and talos.line >= _PRUNES_SINCE:
+    # A sync would also delete the objects of add-ons that Omni has not taken over yet.
+    if not in_groups and not _by_job(addon) and talos is not None and talos.line >= _PRUNES_SINCE:
         sync = f"`{sync_command(cluster)}`"
         return f"{gone}: {sync} deletes them, and all else that Talos created and that is no longer configured"
     return f"{gone}: delete them with kubectl"

@@ -189,6 +189,11 @@ def is_kept_definition(resource: Resource) -> bool:
     return resource.type == KUBERNETES_MANIFEST_GROUP and _part(resource) == DEFINITIONS
 
 
+def is_source(resource: Resource) -> bool:
+    """Whether a resource is the group of what a GitOps engine deploys."""
+    return resource.type == KUBERNETES_MANIFEST_GROUP and _part(resource) == SOURCE
+
+
 def _live(actual: Iterable[Resource]) -> list[Resource]:
     """The groups of add-ons, and the patches of add-ons."""
     return [each for each in actual if ANNOTATION_ADDON in each.annotations and not each.tearing_down]

@@ -349,6 +349,36 @@ def test_add_ons_that_talos_has_created_move_to_omni() -> None:
     )
     (line,) = by_talos({"certManager": True}, {"certManager": True}, api=2, waitFor="running").forecasts
     assert line.endswith('which Talos has created, but only in an `up` that waits: set waitFor to "ready" for it')
+    (line,) = by_talos({"gitOpsEngine": "argocd"}, {"gitOpsEngine": "argocd"}, api=2).forecasts
+    assert line.endswith(
+        "the account argocd-installer of the earlier release stays bound to cluster-admin: `kubectl delete "
+        "clusterrolebinding argocd-installer` removes that"
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"cni": {"name": "calico", "version": "3.32.1"}}, {"cni": {"name": "calico", "version": "3.32.2"}}),
+        ({"policyEngine": "kyverno"}, {}),
+    ],
+)
+def test_no_preview_names_a_sync_while_add_ons_move_to_omni(before: dict[str, Any], after: dict[str, Any]) -> None:
+    found = by_talos({"certManager": True, **after}, {"certManager": True, **before}, api=2, waitFor="running")
+    assert len(found.forecasts) == 2
+    assert "manifest-sync" not in "".join((*found.forecasts, *found.warnings))
+
+
+@pytest.mark.parametrize("engine", ["flux", "argocd"])
+def test_what_an_engine_has_deployed_stays_without_its_source(engine: str) -> None:
+    asked = {"gitOpsEngine": {"name": engine, "source": {"url": "https://example.org/apps"}}}
+    gone = f"removes the source of {engine}: what {engine} has deployed stays in Kubernetes"
+    assert gone in told({"gitOpsEngine": engine}, before=asked).forecasts
+    assert gone in told({}, before=asked).forecasts
+    (text,) = (each.spec.data for each in live(cluster_spec(addons=asked)) if each.id.startswith("120-"))
+    applied = list(yaml.safe_load_all(text))[-1]
+    assert "finalizers" not in applied["metadata"]  # with that of Argo CD, it would delete what it has deployed
+    assert applied["spec"].get("deletionPolicy") == {"flux": "Orphan"}.get(engine)
 
 
 def test_nothing_is_told_where_no_component_changes() -> None:
@@ -385,12 +415,12 @@ def test_the_version_of_the_network_plugin_may_change() -> None:
         assert found.failures == ()
         return found.forecasts
 
-    sync = "`omnictl cluster kubernetes manifest-sync prod --dry-run=false`"
     assert change("cilium", "1.19.5", "1.20.2") == ("cilium 1.19.5 -> 1.20.2: a Job in the cluster installs it",)
     assert change("calico", "3.32.1", "3.32.2") == (
         "calico 3.32.1 -> 3.32.2: Omni then syncs the manifests of the cluster; objects that are no longer in them "
         "stay",
     )
     assert change("calico", "3.32.1", "3.32.2", waitFor="running") == (
-        f"calico 3.32.1 -> 3.32.2: run {sync} to apply it, because Talos only creates what is missing",
+        'calico 3.32.1 -> 3.32.2: Talos only creates what is missing; set waitFor to "ready" for it, and Omni applies '
+        "the rest",
     )
