@@ -25,9 +25,10 @@ from ksail_pulumi.addons.patches import (
     written,
 )
 from ksail_pulumi.model.addons import ARGO_CD, FIELDS, FLUX, LOCAL_PATH, METRICS_SERVER, VERSIONS, Addons
-from ksail_pulumi.model.objects import DEFINITION, joined, objects_in
+from ksail_pulumi.model.objects import DEFINITION, faults_in, joined, objects_in
 from ksail_pulumi.model.patches import patch_text
 from ksail_pulumi.omni.resources import ANNOTATION_NAME, KUBERNETES_MANIFEST_GROUP
+from ksail_pulumi.problems import InvalidCluster, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -117,15 +118,18 @@ def addon_groups(
         texts: The manifests of `needed_sources`, by URL.
         actual: What Omni has of the cluster.
         keep_definitions: Whether definitions stay that no add-on has any longer.
+
+    Raises:
+        InvalidCluster: A manifest has something else than objects.
     """
     live = _live(actual)
     groups: list[AddonGroup] = []
-    for _, addon in settled_addons(addons, live):
+    for wire_field, addon in settled_addons(addons, live):
         if standing := _standing(addon, live):
             groups += map(AddonGroup.standing, standing)
         else:
             kept = _definitions(addon.name, live) if keep_definitions else []
-            groups += _groups(addon, cluster, _objects(addon, texts), kept)
+            groups += _groups(addon, cluster, _objects(addon, wire_field, texts), kept)
         groups += _source_groups(addon, cluster)
     names = {addon.name for _, addon in addons.others()}
     gone = [each for each in live if _part(each) == DEFINITIONS and getattr(recorded(each), "name", "") not in names]
@@ -225,13 +229,21 @@ def _urls(addon: Addon) -> tuple[str, ...]:
     return () if addon.name == LOCAL_PATH else (*before, *catalogue.published(addon.name, version))
 
 
-def _objects(addon: Addon, texts: Mapping[str, str]) -> list[KubernetesObject]:
+def _objects(addon: Addon, wire_field: str, texts: Mapping[str, str]) -> list[KubernetesObject]:
+    """The objects of an add-on.
+
+    Raises:
+        InvalidCluster: Its manifest has something else.
+    """
     if addon.inline is not None:
         text = [patch_text(addon.inline)]
     elif addon.name == LOCAL_PATH and not addon.url:
         text = [catalogue.manifest_text(catalogue.local_path(addon.version or VERSIONS[LOCAL_PATH]))]
     else:
         text = [texts[url] for url in _urls(addon)]
+    given = next(((name,) for name in ("url", "inline") if getattr(addon, name) is not None), ())
+    if faults := [fault for one in text for fault in faults_in(one)]:
+        raise InvalidCluster([Problem(("addons", wire_field, *given), "; ".join(faults))])
     objects = [each for one in text for each in objects_in(one)]
     if addon.name == ARGO_CD:
         # Its manifest leaves the namespace to whoever applies it.

@@ -381,6 +381,23 @@ def test_what_an_engine_has_deployed_stays_without_its_source(engine: str) -> No
     assert applied["spec"].get("deletionPolicy") == {"flux": "Orphan"}.get(engine)
 
 
+@pytest.mark.parametrize(
+    ("asked", "url", "field"),
+    [
+        ("kyverno", published("kyverno", VERSIONS["kyverno"])[0], "addons.policyEngine"),
+        ({"name": "kyverno", "url": URL}, URL, "addons.policyEngine.url"),
+    ],
+)
+def test_a_fetched_manifest_has_nothing_but_objects(
+    asked: Any, url: str, field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MANIFESTS, url, MANIFESTS[url] + "---\nkind: List\nitems: []\n---\na: [\n")
+    (problem,) = told({"policyEngine": asked}).failures
+    assert problem.field == field
+    assert " of its manifest is not one Kubernetes object" in problem.reason
+    assert " of its manifest is not valid YAML" in problem.reason
+
+
 def test_nothing_is_told_where_no_component_changes() -> None:
     components = {"cni": "calico", "certManager": True, "csi": "local-path"}
     assert told(components, before=components) == Findings()
