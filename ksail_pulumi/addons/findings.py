@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PRUNES_SINCE = (1, 13)  # the Talos that remembers which objects it made
 
+_INSIDE = "all objects of these kinds and in these namespaces"
 _INSTALLER = (
     "the account argocd-installer of the earlier release stays bound to cluster-admin: "
     "`kubectl delete clusterrolebinding argocd-installer` removes that"
@@ -97,7 +98,7 @@ def addon_forecast(
     for name in sorted(before.sources - after.sources):
         yield f"removes the source of {name}: what {name} has deployed stays in Kubernetes"
     for name in sorted(before.defined - before.addons.keys() - after.defined):
-        yield f"deletes the custom resource definitions of {name}, and with them all their objects"
+        yield f"deletes the custom resource definitions and namespaces of {name}, and with them {_INSIDE}"
 
 
 class _Installed:
@@ -194,8 +195,8 @@ def _removed(addon: Addon, spec: ClusterSpec, *, defines: bool) -> str:
     if not defines:
         return gone
     if spec.on_update.custom_resource_definitions == "keep":
-        return f"{gone}; its custom resource definitions and their objects stay"
-    return f"{gone}, its custom resource definitions, and with them all their objects"
+        return f"{gone}; its custom resource definitions and namespaces stay, with {_INSIDE}"
+    return f"{gone}, its custom resource definitions and namespaces, and with them {_INSIDE}"
 
 
 def _removed_by_talos(addon: Addon, cluster: str, versions: Versions, *, in_groups: bool) -> str:

@@ -1,8 +1,8 @@
 """Add-ons as groups of Kubernetes manifests, which Omni applies, keeps and deletes.
 
-The definitions of custom resources are groups of their own: without a definition its objects are deleted, so these
-groups stay when an add-on is removed. A group that Omni has as it was written is left as it is, and what it was made
-from need not be fetched again.
+Each definition of custom resources and each namespace is a group of its own: with it, all its objects are deleted, so
+these groups stay when an add-on is removed, and nothing moves from one to another when a manifest grows. A group that
+Omni has as it was written is left as it is, and what it was made from need not be fetched again.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 OBJECTS, SOURCE = "objects", "source"
 _WEIGHTS = {DEFINITIONS: 100, OBJECTS: 110, SOURCE: 120}
 """The first number in the ID of a group, by what it has. The user's own groups begin at 200."""
+
+_STAYING = {DEFINITION: "definition", "Namespace": "namespace"}
+"""The kinds whose objects stay when an add-on is removed, as they are called in the names of groups."""
 
 MOST_GROUP_BYTES = 1_500_000
 """The size of a group: below the 2,097,152 bytes that Omni stores at most."""
@@ -117,7 +120,7 @@ def addon_groups(
         cluster: The cluster's name.
         texts: The manifests of `needed_sources`, by URL.
         actual: What Omni has of the cluster.
-        keep_definitions: Whether definitions stay that no add-on has any longer.
+        keep_definitions: Whether definitions and namespaces stay that no add-on has any longer.
 
     Raises:
         InvalidCluster: A manifest has something else than objects.
@@ -189,7 +192,7 @@ def _read(own: Sequence[Resource]) -> Addon | None:
 
 
 def is_kept_definition(resource: Resource) -> bool:
-    """Whether a resource is a group of definitions of an add-on."""
+    """Whether a resource is a group of an add-on that stays when the add-on is removed."""
     return resource.type == KUBERNETES_MANIFEST_GROUP and _part(resource) == DEFINITIONS
 
 
@@ -233,7 +236,7 @@ def _objects(addon: Addon, wire_field: str, texts: Mapping[str, str]) -> list[Ku
     """The objects of an add-on.
 
     Raises:
-        InvalidCluster: Its manifest has something else.
+        InvalidCluster: Its manifest has something else, or nothing that is deleted with the add-on.
     """
     if addon.inline is not None:
         text = [patch_text(addon.inline)]
@@ -245,6 +248,10 @@ def _objects(addon: Addon, wire_field: str, texts: Mapping[str, str]) -> list[Ku
     if faults := [fault for one in text for fault in faults_in(one)]:
         raise InvalidCluster([Problem(("addons", wire_field, *given), "; ".join(faults))])
     objects = [each for one in text for each in objects_in(one)]
+    if all(each.kind in _STAYING for each in objects):
+        # Such an add-on would look like a removed one.
+        reason = "its manifest has nothing but custom resource definitions and namespaces: use `manifests` for them"
+        raise InvalidCluster([Problem(("addons", wire_field, *given), reason)])
     if addon.name == ARGO_CD:
         # Its manifest leaves the namespace to whoever applies it.
         namespace = objects_in(catalogue.manifest_text([catalogue.namespace(catalogue.ARGO_CD_NAMESPACE)]))
@@ -255,7 +262,7 @@ def _objects(addon: Addon, wire_field: str, texts: Mapping[str, str]) -> list[Ku
 
 
 def _definitions(name: str, live: Sequence[Resource]) -> list[KubernetesObject]:
-    """The definitions that an add-on has in Omni."""
+    """The definitions and namespaces that an add-on has in Omni."""
     own = [each for each in live if _part(each) == DEFINITIONS and getattr(recorded(each), "name", "") == name]
     return [item for each in own for item in objects_in(each.spec.data)]
 
@@ -263,14 +270,12 @@ def _definitions(name: str, live: Sequence[Resource]) -> list[KubernetesObject]:
 def _groups(
     addon: Addon, cluster: str, objects: Sequence[KubernetesObject], kept: Sequence[KubernetesObject]
 ) -> Iterator[AddonGroup]:
-    defined = [each for each in objects if each.kind == DEFINITION]
-    names = {each.name for each in defined}
-    chunks = [(DEFINITIONS, chunk) for chunk in _chunks([*defined, *(each for each in kept if each.name not in names)])]
-    chunks += [(OBJECTS, chunk) for chunk in _chunks([each for each in objects if each.kind != DEFINITION])]
-    numbers = {DEFINITIONS: 0, OBJECTS: 0}
-    for part, chunk in chunks:
-        numbers[part] += 1
-        yield _group(addon, cluster, part, joined(chunk), {"of": len(chunks)}, number=numbers[part])
+    staying = {str(each): each for each in (*kept, *objects) if each.kind in _STAYING}
+    chunks = list(_chunks([each for each in objects if each.kind not in _STAYING]))
+    parts = [(DEFINITIONS, f"-{_STAYING[each.kind]}-{each.name}", [each]) for each in staying.values()]
+    parts += [(OBJECTS, f"-{number}" if number > 1 else "", chunk) for number, chunk in enumerate(chunks, start=1)]
+    for part, suffix, chunk in parts:
+        yield _group(addon, cluster, part, joined(chunk), {"of": len(parts)}, suffix=suffix)
 
 
 def _chunks(objects: Sequence[KubernetesObject]) -> Iterator[list[KubernetesObject]]:
@@ -294,11 +299,10 @@ def _source_groups(addon: Addon, cluster: str) -> Iterator[AddonGroup]:
     make = {FLUX: catalogue.flux_source, ARGO_CD: catalogue.argo_cd_source}[addon.name]
     shown = addon.source.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"username", "password"})
     text = catalogue.manifest_text(make(addon.source))
-    yield _group(addon, cluster, SOURCE, text, {SOURCE: shown})
+    yield _group(addon, cluster, SOURCE, text, {SOURCE: shown}, suffix="-source")
 
 
-def _group(addon: Addon, cluster: str, part: str, text: str, more: Mapping[str, Any], *, number: int = 1) -> AddonGroup:
-    suffix = ("" if part == OBJECTS else f"-{part}") + (f"-{number}" if number > 1 else "")
+def _group(addon: Addon, cluster: str, part: str, text: str, more: Mapping[str, Any], *, suffix: str) -> AddonGroup:
     name = f"component-{addon.name}{suffix}"
     inline = {"inline": known} if (known := inline_mark(addon)) else {}
     mark = {**written(addon), "digest": digest(text), "part": part, **inline, **more}

@@ -17,7 +17,7 @@ ANNOTATION_ADDON = "ksail-pulumi/component"
 """The annotation on a resource of an add-on: its name, its version or URL, and a digest of what was written."""
 
 DEFINITIONS = "definitions"
-"""The part of an add-on that stays when it is removed."""
+"""The part of an add-on that stays when it is removed: its definitions and namespaces."""
 
 
 @dataclass(frozen=True)

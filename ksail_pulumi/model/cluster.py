@@ -376,8 +376,8 @@ class OnUpdate(Model):
     nothing. `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
 
     custom_resource_definitions: Literal["keep", "delete"] = "keep"
-    """What to do about the custom resource definitions of an add-on that is removed. `keep`: they and their objects
-    stay. `delete`: they are deleted, and with them all their objects. Default: `keep`."""
+    """What to do about the custom resource definitions and namespaces of an add-on that is removed. `keep`: they stay,
+    with all objects of these kinds and in these namespaces. `delete`: all of that is deleted. Default: `keep`."""
 
 
 class ClusterSpec(Model):

@@ -423,8 +423,8 @@ class OnUpdateArgs:
     nothing. `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
 
     custom_resource_definitions: Input[Literal["keep", "delete"]] | None = None
-    """What to do about the custom resource definitions of an add-on that is removed. `keep`: they and their objects
-    stay. `delete`: they are deleted, and with them all their objects. Default: `keep`."""
+    """What to do about the custom resource definitions and namespaces of an add-on that is removed. `keep`: they stay,
+    with all objects of these kinds and in these namespaces. `delete`: all of that is deleted. Default: `keep`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -924,8 +924,8 @@ class OnUpdateArgsDict(TypedDict, total=False):
     nothing. `wait`: wait for them. `remove`: remove them from Omni. Default: `fail`."""
 
     custom_resource_definitions: Input[Literal["keep", "delete"]]
-    """What to do about the custom resource definitions of an add-on that is removed. `keep`: they and their objects
-    stay. `delete`: they are deleted, and with them all their objects. Default: `keep`."""
+    """What to do about the custom resource definitions and namespaces of an add-on that is removed. `keep`: they stay,
+    with all objects of these kinds and in these namespaces. `delete`: all of that is deleted. Default: `keep`."""
 
 
 class OnDeleteArgsDict(TypedDict, total=False):

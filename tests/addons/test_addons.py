@@ -196,7 +196,8 @@ def test_an_annotation_that_says_nothing_is_no_trouble(annotation: str) -> None:
     assert wire["addons"] == {}
     assert wire["patches"][0]["idOverride"] == "100-cluster-prod-component-cni"
     assert [each["name"] for each in wire["manifests"]] == [
-        "component-cert-manager-definitions",
+        "component-cert-manager-definition-things.cert-manager.example.org",
+        "component-cert-manager-namespace-cert-manager",
         "component-cert-manager",
     ]
 
@@ -204,7 +205,7 @@ def test_an_annotation_that_says_nothing_is_no_trouble(annotation: str) -> None:
 def test_an_exported_cluster_keeps_the_patches_of_components_as_its_own() -> None:
     resources = live(cluster_spec(addons={"cni": "cilium", "metricsServer": True, "certManager": True}))
     exported = parse_cluster(inputs_of(resources))
-    assert (len(exported.patches or ()), len(exported.manifests or ())) == (2, 3)
+    assert (len(exported.patches or ()), len(exported.manifests or ())) == (2, 6)
     snapshot = Snapshot(resources=resources, talos_versions=CATALOG, bootstrap_status=BOOTSTRAPPED)
     assert findings(exported, snapshot, mark=MARK).failures == ()
 
@@ -258,6 +259,7 @@ def test_without_a_network_plugin_nothing_becomes_ready() -> None:
 def test_changes_of_components_are_told_in_their_own_words() -> None:
     old = {"certManager": {"version": "1.20.0"}}
     removed = f"removes kyverno {VERSIONS['kyverno']}: Omni deletes its objects; its custom resource definitions and "
+    inside = "all objects of these kinds and in these namespaces"
 
     assert told({"certManager": True, "metricsServer": True}, before={"certManager": True}).forecasts == (
         f"adds metrics-server {VERSIONS['metrics-server']}: Omni applies it to the cluster, without a reboot; kubelets "
@@ -269,14 +271,14 @@ def test_changes_of_components_are_told_in_their_own_words() -> None:
     assert told({"certManager": {"inline": CONFIG_MAP}}, before=old).forecasts == (
         "cert-manager 1.20.0 -> (objects of the program): Omni applies it to the cluster",
     )
-    assert told({}, before={"policyEngine": "kyverno"}).forecasts == (f"{removed}their objects stay",)
+    assert told({}, before={"policyEngine": "kyverno"}).forecasts == (f"{removed}namespaces stay, with {inside}",)
     assert told({}, before={"policyEngine": "kyverno"}, onUpdate={"customResourceDefinitions": "delete"}).forecasts == (
-        f"removes kyverno {VERSIONS['kyverno']}: Omni deletes its objects, its custom resource definitions, and with "
-        "them all their objects",
+        f"removes kyverno {VERSIONS['kyverno']}: Omni deletes its objects, its custom resource definitions and "
+        f"namespaces, and with them {inside}",
     )
     assert told({"policyEngine": "gatekeeper"}, before={"policyEngine": "kyverno"}).forecasts == (
         f"adds gatekeeper {VERSIONS['gatekeeper']}: Omni applies it to the cluster, without a reboot",
-        f"{removed}their objects stay",
+        f"{removed}namespaces stay, with {inside}",
     )
     assert told({}, before={"metricsServer": {"inline": CONFIG_MAP}}).forecasts == (
         "removes metrics-server (objects of the program): Omni deletes its objects",
@@ -286,13 +288,41 @@ def test_changes_of_components_are_told_in_their_own_words() -> None:
 def test_definitions_that_stayed_can_be_deleted_later() -> None:
     spec = cluster_spec(addons={}, onUpdate={"customResourceDefinitions": "delete"})
     kept = live(cluster_spec(), live(cluster_spec(addons={"certManager": True})))
-    assert [each.id for each in kept if each.type == omni.KUBERNETES_MANIFEST_GROUP] == [
-        "100-cluster-prod-component-cert-manager-definitions"
+    assert sorted(each.id for each in kept if each.type == omni.KUBERNETES_MANIFEST_GROUP) == [
+        "100-cluster-prod-component-cert-manager-definition-things.cert-manager.example.org",
+        "100-cluster-prod-component-cert-manager-namespace-cert-manager",
     ]
     snapshot = Snapshot(resources=kept, talos_versions=CATALOG, bootstrap_status=BOOTSTRAPPED, nodes=nodes_of(kept))
     found = findings(spec, snapshot, mark=MARK, previous=cluster_spec())
-    assert "deletes the custom resource definitions of cert-manager, and with them all their objects" in found.forecasts
+    assert (
+        "deletes the custom resource definitions and namespaces of cert-manager, and with them all objects of these "
+        "kinds and in these namespaces"
+    ) in found.forecasts
     assert findings(cluster_spec(), snapshot, mark=MARK, previous=cluster_spec()).forecasts == ()
+
+
+def test_a_definition_stays_in_its_group_when_others_grow() -> None:
+    def definition(name: str, size: int) -> dict[str, Any]:
+        kind = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+        return {**kind, "metadata": {"name": f"{name}.example.org"}, "spec": {"text": "x" * size}}
+
+    def held(size: int) -> dict[str, str]:
+        own = [CONFIG_MAP, definition("a", size), definition("b", 1000), definition("c", 900_000)]
+        spec = cluster_spec(addons={"certManager": {"inline": own}})
+        groups = [each for each in desired(spec) if each.type == omni.KUBERNETES_MANIFEST_GROUP]
+        return {each.id: yaml.safe_load(each.spec.data)["metadata"]["name"] for each in groups}
+
+    assert held(1000) == held(1_400_000)
+    assert len(held(1000)) == 4
+
+
+def test_an_add_on_has_something_that_goes_with_it() -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}}
+    (problem,) = told({"certManager": {"inline": namespace}}).failures
+    assert str(problem) == (
+        "addons.certManager.inline: its manifest has nothing but custom resource definitions and namespaces: use "
+        "`manifests` for them"
+    )
 
 
 def nodes_of(resources: list[Resource]) -> list[Resource]:

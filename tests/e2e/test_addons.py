@@ -40,7 +40,10 @@ def test_an_add_on_comes_changes_and_goes(
         ask(project, name, addons={"cert_manager": {"version": "1.20.0"}, "policy_engine": own(f"{url}/own.yaml")})
         project.init()
         assert "add-ons: cert-manager 1.20.0, kyverno from " in project.run("up", "--yes").output
-        assert groups(omni, name) == {"cert-manager", "cert-manager-definitions", "kyverno", "kyverno-definitions"}
+        names = {"cert-manager": "cert-manager", "kyverno": "own"}
+        staying = {f"{addon}-definition-things.{each}.example.org" for addon, each in names.items()}
+        staying |= {f"{addon}-namespace-{each}" for addon, each in names.items()}
+        assert groups(omni, name) == {"cert-manager", "kyverno", *staying}
         checksums = hashlib.sha256(pages["/own.yaml"].encode()).hexdigest()
         assert checksums in project.run("stack", "export").output
         project.preview("--expect-no-changes")
@@ -48,9 +51,9 @@ def test_an_add_on_comes_changes_and_goes(
         ask(project, name, addons={"cert_manager": {"version": "1.21.2"}})
         changed = project.run("up", "--yes").output
     assert "cert-manager 1.20.0 -> 1.21.2: Omni applies it to the cluster" in changed
-    assert "Omni deletes its objects; its custom resource definitions and their objects stay" in changed
+    assert "Omni deletes its objects; its custom resource definitions and namespaces stay" in changed
     assert "warning" not in changed
-    assert groups(omni, name) == {"cert-manager", "cert-manager-definitions", "kyverno-definitions"}
+    assert groups(omni, name) == {"cert-manager", *staying}
     found = simulator.kubernetes(name).get(Key("", "ConfigMap", "cert-manager", "cert-manager"))
     assert found is not None
     assert found["data"] == {"version": "v1.21.2"}
@@ -91,7 +94,7 @@ def test_components_are_turned_on_changed_and_off(
     assert project.refresh().changes == {"unchanged": 5}
 
     ask(project, name, addons={"cni": "cilium"}, on_update={"custom_resource_definitions": "delete"})
-    assert "deletes the custom resource definitions of cert-manager" in project.run("up", "--yes").output
+    assert "deletes the custom resource definitions and namespaces of cert-manager" in project.run("up", "--yes").output
     assert groups(omni, name) == set()
     patches = {each.annotations.get("name") for each in omni.state.list(CONFIG_PATCH) if name in each.id}
     assert {each for each in patches if each and each.startswith("component-")} == {"component-cni"}
@@ -112,4 +115,5 @@ FLUX = [
     definition("GitRepository", "gitrepositories", "source.toolkit.fluxcd.io"),
     definition("Kustomization", "kustomizations", "kustomize.toolkit.fluxcd.io"),
     {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}},
+    {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "flux", "namespace": "flux-system"}},
 ]

@@ -64,6 +64,12 @@ def groups(lab: Lab) -> list[str]:
     return sorted(each.replace(f"cluster-{lab.name}-component-", "") for each in lab.of(KUBERNETES_MANIFEST_GROUP))
 
 
+def staying(addon: str, name: str = "") -> list[str]:
+    """The groups that stay when an add-on is removed whose manifest has this name."""
+    name = name or addon
+    return [f"100-{addon}-definition-things.{name}.example.org", f"100-{addon}-namespace-{name}"]
+
+
 def config(simulator: Simulator, lab: Lab, name: str, namespace: str = "") -> Any:
     """The settings of an add-on in Kubernetes; None if they are not there."""
     found = simulator.kubernetes(lab.name).get(Key("", "ConfigMap", namespace or name, name))
@@ -83,6 +89,9 @@ def until(met: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
+METRICS = [f"100-metrics-server-namespace-{name}" for name in ("kubelet-serving-cert-approver", "metrics-server")]
+
+
 def test_add_ons_come_change_and_go(simulator: Simulator, omni: Client) -> None:
     lab = Lab(omni, "living")
     before = {"certManager": {"version": "1.20.0"}, "metricsServer": {"version": "0.8.1"}, "policyEngine": "kyverno"}
@@ -90,8 +99,9 @@ def test_add_ons_come_change_and_go(simulator: Simulator, omni: Client) -> None:
     assert sorted(patches(lab)) == ["100-component-cni", "100-component-metrics-server"]
     assert "anifest" not in patches(lab)["100-component-metrics-server"]
     assert groups(lab) == [
-        "100-cert-manager-definitions",
-        "100-kyverno-definitions",
+        *staying("cert-manager"),
+        *staying("kyverno"),
+        *METRICS,
         "110-cert-manager",
         "110-kyverno",
         "110-metrics-server",
@@ -108,12 +118,12 @@ def test_add_ons_come_change_and_go(simulator: Simulator, omni: Client) -> None:
     assert config(simulator, lab, "metrics-server") == f"v{VERSIONS['metrics-server']}"
     assert {id_.split("component-")[1] for _, _, id_ in written(simulator, mark)} == {
         "cert-manager",
-        "cert-manager-definitions",
         "metrics-server",
+        *(each.removeprefix("100-") for each in staying("cert-manager") + METRICS),
     }
 
     third = lab.update(second, addons={"cni": "cilium"})
-    assert groups(lab) == ["100-cert-manager-definitions", "100-kyverno-definitions"]
+    assert groups(lab) == [*staying("cert-manager"), *staying("kyverno"), *METRICS]
     assert sorted(patches(lab)) == ["100-component-cni"]
     until(lambda: config(simulator, lab, "cert-manager") is None)
     until(lambda: config(simulator, lab, "metrics-server") is None)
@@ -149,7 +159,7 @@ def test_each_of_the_others_is_added_changed_and_removed(name: str, simulator: S
     assert read is not None
     assert read.inputs == third.inputs
     lab.update(third, addons={})
-    assert groups(lab) == [f"100-{name}-definitions"]
+    assert groups(lab) == staying(name)
     until(lambda: simulator.kubernetes(lab.name).get(Key("", "ConfigMap", namespace, "own")) is None)
 
 
@@ -167,7 +177,7 @@ def test_storage_is_added_changed_and_removed(simulator: Simulator, omni: Client
     second = lab.update(first, addons={"csi": {"name": "local-path", "version": "0.0.37"}})
     assert image() == "0.0.37"
     lab.update(second, addons={})
-    assert groups(lab) == []
+    assert groups(lab) == ["100-local-path-namespace-local-path-storage"]
     until(lambda: not image())
 
 
@@ -190,7 +200,8 @@ def test_a_gitops_engine_gets_its_source(simulator: Simulator, omni: Client) -> 
         )
     ]
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}}
-    flux = {"name": "flux", "inline": [*kinds, namespace]}
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "flux", "namespace": "flux-system"}}
+    flux = {"name": "flux", "inline": [*kinds, namespace, account]}
     first = lab.create(addons={"gitOpsEngine": {**flux, "source": SOURCE}})
     kubernetes = simulator.kubernetes(lab.name)
     secret = kubernetes.get(Key("", "Secret", "flux-system", "flux-system"))
@@ -263,12 +274,12 @@ def test_a_manifest_is_fetched_once_and_pinned_by_its_checksum(simulator: Simula
         assert second.checksums == first.checksums
 
         omni.state.teardown(KUBERNETES_MANIFEST_GROUP, "110-cluster-pinned-component-cert-manager")
-        until(lambda: groups(lab) == ["100-cert-manager-definitions"])
+        until(lambda: groups(lab) == staying("cert-manager", "own"))
         third = lab.update(second, addons=asked)  # from the cache
         assert config(simulator, lab, "own") == "v1"
         cache_file(f"{url}/a.yaml").unlink()
         omni.state.teardown(KUBERNETES_MANIFEST_GROUP, "110-cluster-pinned-component-cert-manager")
-        until(lambda: groups(lab) == ["100-cert-manager-definitions"])
+        until(lambda: groups(lab) == staying("cert-manager", "own"))
         with pytest.raises(InvalidCluster) as raised:
             lab.update(third, addons=asked)
     assert str(raised.value).startswith(
