@@ -47,7 +47,7 @@ class Attempt:
         applied: What has been written.
         creation: The attempt whose creation mark is on the cluster; `""` for none.
         session: The Omni and the deadline.
-        checksums: The SHA-256 of the manifests of add-ons, by URL.
+        checksums: The SHA-256 of the manifests of add-ons, by that of their URLs.
     """
 
     def __init__(self, spec: ClusterSpec, session: Session, old: Mapping[str, Any] | None = None) -> None:

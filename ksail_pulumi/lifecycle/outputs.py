@@ -35,7 +35,7 @@ FACTS = ("clusterUuid", "phase", "ready", "nodes", *SECRETS, "schema")
 
 
 CHECKSUMS = "__checksums"
-"""The key of stored outputs for the SHA-256 of fetched manifests, by URL."""
+"""The key of stored outputs for the SHA-256 of fetched manifests, by that of their URLs, which may contain secrets."""
 
 CONNECTING = ("endpoint", "serviceAccountKeyEnvVar")
 """The inputs of every resource that say how to reach Omni."""
@@ -74,7 +74,7 @@ class ClusterOutputs:
         nodes: Its machines, control plane first.
         creation: The attempt whose mark of an unfinished creation is on the cluster; `""` for none. Not stored.
         reverted: Whether the cluster has other versions than its inputs ask for, because an upgrade failed. Not stored.
-        checksums: The SHA-256 of the fetched manifests of add-ons, by URL.
+        checksums: The SHA-256 of the fetched manifests of add-ons, by that of their URLs.
     """
 
     name: str

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, build_opener
 
 from ksail_pulumi.lifecycle.snapshot import take_snapshot
 from ksail_pulumi.model.objects import objects_in
@@ -28,6 +29,9 @@ from ksail_pulumi.problems import InvalidCluster, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from http.client import HTTPMessage, HTTPResponse
+    from typing import IO
+    from urllib.request import Request
 
     from ksail_pulumi.addons.groups import Source
     from ksail_pulumi.lifecycle.session import Session
@@ -35,7 +39,13 @@ if TYPE_CHECKING:
     from ksail_pulumi.plan.ownership import OwnershipMark
 
 _ANSWER_SECONDS = 30.0
+"""How long a server may send nothing."""
+
+_WHOLE_SECONDS = 300.0
+"""How long a fetch may take: a server that sends a byte now and then must not block an update until its deadline."""
+
 _MOST_BYTES = 16 * 1024 * 1024
+_PART_BYTES = 64 * 1024
 _REMEDY = "Give the manifest as `file` or `inline` if this machine cannot reach that address"
 
 
@@ -45,7 +55,8 @@ class Fetched:
 
     Attributes:
         texts: The manifests by URL.
-        checksums: The SHA-256 of each, by URL; those of earlier fetches too, if their URLs are still in use.
+        checksums: The SHA-256 of each, by that of its URL, which may contain a secret. Those of earlier fetches too,
+            if their URLs are still in use.
         problems: Why others were not, one for each.
         failed: Those that these are about.
         late: Those that had not come in time.
@@ -65,7 +76,7 @@ def fetch_for(spec: ClusterSpec, mark: OwnershipMark, session: Session, pins: Ma
         spec: The cluster.
         mark: Its owner.
         session: The Omni and the deadline.
-        pins: The SHA-256 of manifests of earlier fetches, by URL.
+        pins: The SHA-256 of manifests of earlier fetches, by that of their URLs.
 
     Raises:
         InvalidCluster: A manifest cannot be fetched, or has changed.
@@ -87,8 +98,8 @@ def fetch_for(spec: ClusterSpec, mark: OwnershipMark, session: Session, pins: Ma
     late = [Problem(each.path, "its manifest was not fetched in time") for each in fetched.late]
     if problems := [*fetched.problems, *late]:
         raise InvalidCluster(problems)
-    in_use = urls_of(spec, snapshot)
-    kept = {url: checksum for url, checksum in pins.items() if url in in_use}
+    in_use = {_checksum(url) for url in urls_of(spec, snapshot)}
+    kept = {key: checksum for key, checksum in pins.items() if key in in_use}
     return Fetched(fetched.texts, {**kept, **fetched.checksums})
 
 
@@ -99,17 +110,23 @@ def fetch(
 
     Args:
         sources: The manifests.
-        pins: The SHA-256 of those that were fetched before, by URL.
+        pins: The SHA-256 of those that were fetched before, by that of their URLs.
         patience: How long all of it may take, in seconds.
         check: Called again and again; may raise.
     """
     outcomes: dict[str, str | Problem] = {}
+    failures: list[Exception] = []
+    until = time.monotonic() + min(patience, _WHOLE_SECONDS)
 
     def obtain(source: Source) -> None:
         try:
-            outcomes[source.url] = _obtained(source, pins.get(source.url, ""))
+            outcomes[source.url] = _obtained(source, pins.get(_checksum(source.url), ""), until)
         except InvalidCluster as error:
             outcomes[source.url] = error.problems[0]
+        except _LateError:
+            pass  # nobody waits for it
+        except Exception as error:
+            failures.append(error)  # for the caller's thread
 
     threads = [
         threading.Thread(
@@ -117,17 +134,19 @@ def fetch(
         )
         for each in sources
     ]
-    until = time.monotonic() + patience
     for thread in threads:
         thread.start()
-    while any(thread.is_alive() for thread in threads) and time.monotonic() < until:
-        check()
-        next(thread for thread in threads if thread.is_alive()).join(0.05)
+    for thread in threads:
+        while thread.is_alive() and time.monotonic() < until:
+            check()
+            thread.join(0.05)
+    if failures:
+        raise failures[0]
     found = dict(outcomes)
     texts = {url: each for url, each in found.items() if isinstance(each, str)}
     return Fetched(
         texts,
-        {url: _checksum(text) for url, text in texts.items()},
+        {_checksum(url): _checksum(text) for url, text in texts.items()},
         tuple(each for each in found.values() if isinstance(each, Problem)),
         tuple(each for each in sources if isinstance(found.get(each.url), Problem)),
         tuple(each for each in sources if each.url not in found),
@@ -142,10 +161,10 @@ def cache_folder() -> Path:
 
 def cache_file(url: str) -> Path:
     """The file in the cache folder for a URL."""
-    return cache_folder() / f"{hashlib.sha256(url.encode()).hexdigest()[:40]}.yaml"
+    return cache_folder() / f"{_checksum(url)[:40]}.yaml"
 
 
-def _obtained(source: Source, pin: str) -> str:
+def _obtained(source: Source, pin: str, until: float) -> str:
     """A manifest, from the cache folder if that has the right one.
 
     Raises:
@@ -154,7 +173,7 @@ def _obtained(source: Source, pin: str) -> str:
     cached = _cached(source.url)
     if cached is not None and (_checksum(cached) == pin or (source.released and not pin)):
         return cached
-    text = _downloaded(source)
+    text = _downloaded(source, until)
     if pin and _checksum(text) != pin:
         raise _problem(
             source,
@@ -167,10 +186,27 @@ def _obtained(source: Source, pin: str) -> str:
     return text
 
 
-def _downloaded(source: Source) -> str:
+class _LateError(Exception):
+    """The time for a fetch is over."""
+
+
+class _RedirectError(OSError):
+    """A redirect to an address that is not protected like the one that redirects."""
+
+
+class _Redirects(HTTPRedirectHandler):
+    def redirect_request(  # noqa: PLR0917 - as in the standard library
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        if urlsplit(newurl).scheme not in ("https", urlsplit(req.full_url).scheme):
+            raise _RedirectError
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _downloaded(source: Source, until: float) -> str:
     try:
-        with urlopen(source.url, timeout=_ANSWER_SECONDS) as response:  # noqa: S310 - the model takes http(s) only
-            content: bytes = response.read(_MOST_BYTES + 1)
+        with build_opener(_Redirects).open(source.url, timeout=_ANSWER_SECONDS) as response:
+            content = _content(response, until)
         if len(content) > _MOST_BYTES:
             raise _problem(source, f"is larger than {_MOST_BYTES} bytes")
         return content.decode()
@@ -180,11 +216,35 @@ def _downloaded(source: Source) -> str:
         raise _problem(source, f"cannot be fetched: {_reason(error)}. {_REMEDY}") from None
 
 
+def _content(response: HTTPResponse, until: float) -> bytes:
+    """All of an answer, or more than `_MOST_BYTES` of it.
+
+    Raises:
+        IncompleteRead: The connection was closed before the end.
+        _LateError: The time is over.
+    """
+    content = bytearray()
+    while len(content) <= _MOST_BYTES:
+        if time.monotonic() > until:
+            raise _LateError
+        part = response.read1(_PART_BYTES)
+        if not part:
+            if response.length:  # the bytes that are missing; `read1` does not report them
+                raise http.client.IncompleteRead(b"", response.length)
+            break
+        content += part
+    return bytes(content)
+
+
 def _reason(error: Exception) -> str:
     """Why a manifest cannot be fetched, without its URL, which may contain a secret."""
     if isinstance(error, HTTPError):
         return f"the answer has the HTTP status {error.code}"
+    if isinstance(error, http.client.IncompleteRead):
+        return "the connection was closed before all of it was sent"
     cause = error.reason if isinstance(error, URLError) else error
+    if isinstance(cause, _RedirectError):
+        return "the server redirects to an address that is not an https URL"
     if isinstance(cause, socket.gaierror):
         return "the name of its host is not known here (no network?)"
     if isinstance(cause, TimeoutError):
@@ -208,16 +268,17 @@ def _checksum(text: str) -> str:
 
 def _cached(url: str) -> str | None:
     try:
-        return cache_file(url).read_text(encoding="utf-8")
-    except (OSError, ValueError):
+        return cache_file(url).read_bytes().decode()
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: this user has no home
         return None
 
 
 def _keep(url: str, text: str) -> None:
     """Write a manifest to the cache folder, in one step: other processes read it. Without one, it is fetched again."""
-    path = cache_file(url)
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            file.write(text)
-        Path(file.name).replace(path)
+    with suppress(OSError, RuntimeError):
+        path = cache_file(url)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            file = Path(folder) / path.name
+            file.write_bytes(text.encode())
+            file.replace(path)
