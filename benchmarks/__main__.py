@@ -1,15 +1,25 @@
-"""`python -m benchmarks [NAME …]`: measure the figures, print each beside its bound; 1 if one is missed."""
+"""`python -m benchmarks [NAME …]`: measure the figures, print each beside its bound; 1 if one is missed.
+
+`python -m benchmarks scale [--write PATH]`: the tables of `docs/scale.md`, which have no bounds.
+"""
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import time
+
+from benchmarks import scale
 
 NAMES = ("imports", "settling", "creating", "previewing", "traffic", "memory", "no_op_up", "first_up", "many")
 
 
 def main() -> int:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if sys.argv[1:2] == ["scale"]:
+        scale.write(*sys.argv[3:4])
+        return 0
     names = sys.argv[1:] or list(NAMES)
     unknown = [name for name in names if name not in NAMES]
     if unknown:

@@ -41,5 +41,5 @@ def measure() -> Iterator[Figure]:
                 "",
                 f"{ours:.2f} s beside {theirs:.2f} s, the quickest of {RUNS} each, in turn; "
                 f"CPU of all processes {cpu[0]:.2f} s beside {cpu[1]:.2f} s",
-                reason="the provider process imports the models and gRPC, and a create has six round trips in sequence",
+                reason="the first check imports the models, the plan and the client (see `imports`)",
             )

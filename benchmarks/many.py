@@ -1,7 +1,8 @@
 """A stack of 50 clusters over a long link, beside the floor.
 
-The floor of a preview is that of as many empty dynamic resources, and the round trips of one check: the others find what
-it has read. The floor of an `up` is that of empty resources, and what one cluster takes longer than its empty resources.
+The floor of a preview is that of as many empty dynamic resources, and the round trips of one check: the others find
+what it has read. The floor of an `up` is that of empty resources, and what one cluster takes longer than its empty
+resources.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def measure() -> Iterator[Figure]:
             _quickest(ours) / floor,
             PREVIEW,
             "",
-            f"{_quickest(ours):.2f} s beside {floor:.2f} s; {_quickest(before):.2f} s at {COMMIT}, with one resource each",
+            f"{_quickest(ours):.2f} s beside {floor:.2f} s; {_quickest(before):.2f} s at {COMMIT}, one resource each",
             f"CPU {_least(ours):.2f} s beside {_least(theirs):.2f} s of the empty resources",
             reason="Pulumi resolves each of the 50 properties of a cluster, and the engine checks one after the other",
         )
@@ -68,14 +69,14 @@ def measure() -> Iterator[Figure]:
         runs = [[_up(each) for each in (many, empty)] for _ in range(UPS)]
         served = server.cpu() - served
         ours, theirs = zip(*runs, strict=True)
-        before = [_up(earlier)]
+        before = (_up(earlier),)
         floor = _quickest(theirs) + alone - empty_alone
         yield Figure(
             f"`up` of {COUNT} clusters of one machine {over} with --parallel 64, beside the floor",
             _quickest(ours) / floor,
             UP,
             "",
-            f"{_quickest(ours):.2f} s beside {floor:.2f} s; {_quickest(before):.2f} s at {COMMIT}, with one resource each",
+            f"{_quickest(ours):.2f} s beside {floor:.2f} s; {_quickest(before):.2f} s at {COMMIT}, one resource each",
             f"CPU {_least(ours):.2f} s beside {_least(theirs):.2f} s of the empty resources; "
             f"the simulator took {served / UPS:.1f} s for one `up` and `destroy`",
             reason="the calls and watches of all clusters share one Python process, beside Pulumi and the simulator",

@@ -1,13 +1,14 @@
 """Writes a plan to Omni: the calls of a step are sent together, the steps one after the other.
 
-A plan needs one round trip per step, whether a step writes one resource or thousands.
+A plan needs one round trip per step, whether a step writes one resource or a thousand.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi import listing
 from ksail_pulumi.errors import AlreadyExistsError, ConflictError, ForeignClusterError, NotFoundError, OmniError
@@ -17,14 +18,18 @@ from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.plan.parts.table import PART_OF
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ksail_pulumi.lifecycle.session import Session
+    from ksail_pulumi.omni.channel import Call
     from ksail_pulumi.omni.resources import Resource
     from ksail_pulumi.plan.changes import Step
     from ksail_pulumi.plan.ownership import OwnershipMark
 
 _VERBS = {"create": "create", "update": "change", "destroy": "remove"}
+
+_AT_ONCE = 1000
+"""How many calls are under way at most: for more of them Omni may need longer than a call may take."""
 
 
 @dataclass
@@ -85,12 +90,23 @@ def apply(
             return
 
 
+def _sent(
+    resources: Sequence[Resource], start: Callable[[Resource], Call[Any]]
+) -> Iterator[tuple[Resource, Call[Any]]]:
+    """Each resource with its call; up to `_AT_ONCE` are sent ahead."""
+    under_way: deque[tuple[Resource, Call[Any]]] = deque()
+    for resource in resources:
+        if len(under_way) == _AT_ONCE:
+            yield under_way.popleft()
+        under_way.append((resource, start(resource)))
+    yield from under_way
+
+
 def _create(resources: Sequence[Resource], session: Session, mark: OwnershipMark, applied: Applied) -> None:
     state = session.client.state
-    calls = [(resource, state.start_create(resource)) for resource in resources]
     exist: list[tuple[Resource, AlreadyExistsError]] = []
     failures: list[tuple[Resource, OmniError]] = []
-    for resource, call in calls:
+    for resource, call in _sent(resources, state.start_create):
         try:
             call.result()
             applied.wrote(resource)
@@ -134,9 +150,8 @@ def _update(
     resources: Sequence[Resource], session: Session, applied: Applied, merge: Callable[[Resource], Resource]
 ) -> None:
     state = session.client.state
-    calls = [(resource, state.start_update(resource)) for resource in resources]
     failures: list[tuple[Resource, OmniError]] = []
-    for resource, call in calls:
+    for resource, call in _sent(resources, state.start_update):
         try:
             try:
                 call.result()
@@ -151,10 +166,9 @@ def _update(
 
 def _destroy(resources: Sequence[Resource], session: Session, applied: Applied) -> None:
     state = session.client.state
-    calls = [(resource, state.start_teardown(resource.type, resource.id)) for resource in resources]
     failures: list[tuple[Resource, OmniError]] = []
     going: list[Resource] = []
-    for resource, call in calls:
+    for resource, call in _sent(resources, lambda each: state.start_teardown(each.type, each.id)):
         try:
             call.result()
         except NotFoundError:
