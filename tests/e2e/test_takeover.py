@@ -23,6 +23,7 @@ def said(run: Run) -> str:
 
 
 @pytest.mark.sweep
+@pytest.mark.usefixtures("published")
 def test_the_patches_of_a_cluster_that_ksail_made_are_the_programs_from_then_on(
     project: Project, omni: Client, cluster_name: str, free_machines: list[str]
 ) -> None:

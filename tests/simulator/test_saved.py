@@ -15,14 +15,16 @@ from ksail_pulumi.lifecycle.update import update
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import Client, connect
-from ksail_pulumi.omni.resources import CLUSTER, MACHINE_STATUS
+from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_STATUS, CLUSTER_UUID, MACHINE_STATUS
 from ksail_pulumi.plan.ownership import OwnershipMark
+from ksail_pulumi.simulator.clock import ManualClock
 from ksail_pulumi.simulator.saved import NotSavedError, SavedOmni
 from ksail_pulumi.simulator.server import Simulator
 from tests.sweeps import sample
 
 if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
+    from ksail_pulumi.omni.resources import ResourceType
 
 MARK = OwnershipMark("organization/shop/dev/west")
 INPUTS = {"name": "west", "controlPlane": {"count": 3}, "workers": 1, "talosVersion": "1.13.7", "waitFor": "none"}
@@ -38,13 +40,13 @@ def again(omni: Simulator) -> Simulator:
 
 
 def made(client: Client, **inputs: object) -> ClusterOutputs:
-    return create(parse_cluster({**INPUTS, **inputs}), MARK, Session(client, Deadline.after(60)))
+    return create(parse_cluster({**INPUTS, **inputs}), MARK, Session(client, Deadline.after(300)))
 
 
 def changed(client: Client, old: ClusterOutputs, **inputs: object) -> ClusterOutputs:
     identity = Identity("west", MARK, uuid=old.cluster_uuid, omni=client.endpoint)
     spec = parse_cluster({**INPUTS, **inputs})
-    return update(spec, identity, Session(client, Deadline.after(60)), old=old.to_wire())
+    return update(spec, identity, Session(client, Deadline.after(300)), old=old.to_wire())
 
 
 def test_an_omni_goes_on_with_its_clusters_its_key_and_its_port() -> None:
@@ -59,7 +61,7 @@ def test_an_omni_goes_on_with_its_clusters_its_key_and_its_port() -> None:
         assert len(new.nodes) == 5
     with again(second) as third:
         client = client_of(third)
-        delete("west", Session(client, Deadline.after(60)))
+        delete("west", Session(client, Deadline.after(300)))
         assert client.state.find(CLUSTER, "west") is None
 
 
@@ -80,8 +82,24 @@ def test_what_was_under_way_goes_on(seconds: float) -> None:
         time.sleep(seconds / 5)
     with again(omni) as omni:
         client = client_of(omni)
-        delete("west", Session(client, Deadline.after(60)))
+        delete("west", Session(client, Deadline.after(300)))
         assert len(client.state.list(MACHINE_STATUS, {"omni.sidero.dev/available": None})) == 6
+
+
+@pytest.mark.parametrize("kind", [CLUSTER_UUID, CLUSTER_STATUS], ids=lambda kind: kind.name)
+def test_a_deletion_that_was_between_two_of_its_steps_goes_on(kind: ResourceType) -> None:
+    with Simulator(machines=6) as omni:
+        made(client_of(omni))
+    with Simulator(saved=omni.save(), speed="manual") as omni:
+        assert isinstance(omni.clock, ManualClock)
+        omni.clock.advance(600)
+        client_of(omni).state.teardown(CLUSTER, "west")
+        while not ((found := omni.store.find(kind, "west")) and found.tearing_down):
+            omni.clock.advance(0.05)
+    with again(omni) as omni:
+        client = client_of(omni)
+        delete("west", Session(client, Deadline.after(300)))
+        assert client.state.find(CLUSTER, "west") is None
 
 
 def test_another_key_is_not_kept() -> None:

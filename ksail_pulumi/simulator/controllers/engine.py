@@ -107,6 +107,7 @@ class Runtime:
         self._watchers: dict[str, list[tuple[Controller, Keys]]] = {}
         self._events: deque[Event] = deque()
         self._queued: set[tuple[int, str]] = set()
+        self._torn_down: set[tuple[str, str]] = set()
         self._draws = itertools.count()
         self._members: Counter[str] = Counter()
         self._draining = False
@@ -224,6 +225,7 @@ class Runtime:
         """Start to tear down a resource of any owner; None if there is none."""
         resource = self.find(resource_type, resource_id)
         if resource is not None and not resource.tearing_down:
+            self._torn_down.add((resource_type.name, resource_id))
             self.store.teardown(resource_type, resource_id, owner=resource.owner)
             return self.find(resource_type, resource_id)
         return resource
@@ -233,7 +235,9 @@ class Runtime:
         resource = self.find(resource_type, resource_id)
         if resource is None:
             return True
-        if not resource.tearing_down:
+        # Also one that is being torn down since before this Omni was saved: its next step was not saved.
+        if not resource.tearing_down or (resource_type.name, resource_id) not in self._torn_down:
+            self._torn_down.add((resource_type.name, resource_id))
             self.tear_down(resource_type, resource_id)
             self.after(self.timings.destroy, lambda: self._dispose_step(resource_type, resource_id))
         return False
