@@ -144,11 +144,12 @@ def fetch(
         raise failures[0]
     found = dict(outcomes)
     texts = {url: each for url, each in found.items() if isinstance(each, str)}
+    failed = {each: problem for each in sources if isinstance(problem := found.get(each.url), Problem)}
     return Fetched(
         texts,
         {_checksum(url): _checksum(text) for url, text in texts.items()},
-        tuple(each for each in found.values() if isinstance(each, Problem)),
-        tuple(each for each in sources if isinstance(found.get(each.url), Problem)),
+        tuple(dict.fromkeys(failed.values())),
+        tuple(failed),
         tuple(each for each in sources if each.url not in found),
     )
 

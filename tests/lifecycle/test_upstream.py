@@ -148,6 +148,22 @@ def test_the_reason_is_in_words(error: Exception, reason: str, monkeypatch: Any)
     assert f"cannot be fetched: {reason}. Give the manifest as `file` or `inline`" in problem("https://a/b")
 
 
+def test_problems_are_in_the_order_of_the_addons(monkeypatch: Any) -> None:
+    urls = [f"https://a/{number}" for number in range(3)]
+    failed = {url: threading.Event() for url in urls}
+
+    def fail_after_the_next(handler: HTTPSHandler, request: Request) -> Any:
+        later = urls[urls.index(request.full_url) + 1 :]
+        assert not later or failed[later[0]].wait(20)
+        failed[request.full_url].set()
+        raise TimeoutError
+
+    monkeypatch.setattr(HTTPSHandler, "https_open", fail_after_the_next)
+    found = fetch([source(url, released=True) for url in urls], {}, patience=20)
+    assert [url in str(each) for url, each in zip(urls, found.problems, strict=True)] == 3 * [True]
+    assert [each.url for each in found.failed] == urls
+
+
 @pytest.mark.parametrize("path", ["/cut", "/chunked"])
 def test_a_part_of_a_manifest_is_refused(path: str, server: Any) -> None:
     url, pages, _ = server
