@@ -54,6 +54,19 @@ def test_nothing_counts_as_gone_before_all_of_its_type_has_been_told() -> None:
     assert gone.done_at() == 3.0
 
 
+def test_progress_counts_what_is_left() -> None:
+    view = ClusterView("prod")
+    disks = [disk("one"), disk("two")]
+    gone = Gone(view, disks)
+    view.put(MACHINE_INSTALL_DISK_CONFIG, disks)
+    assert gone.describe() == "waiting for 2 resources to be removed"
+    left, query = [], gone.queries[0]
+    for each in disks:
+        view.apply(query.type, WatchEvent("destroyed", each, query))
+        left.append(gone.describe())
+    assert left == ["waiting for 1 resource to be removed", "resources removed"]
+
+
 def test_what_only_loses_the_label_of_the_cluster_is_waited_for(lab: Lab, simulator: Simulator) -> None:
     state = lab.client.state
     held = Resource(CONFIG_PATCH, f"{lab.name}-held", CONFIG_PATCH.spec(data="machine: {}"), {LABEL_CLUSTER: lab.name})

@@ -81,7 +81,7 @@ def test_an_update_that_waits_for_machines_to_leave_ends(lab: Lab, simulator: Si
     outputs = lab.create(workers=[{"name": "a", "count": 1}])
     (machine,) = lab.machines("a")
     simulator.faults.unreachable.add(machine)  # it cannot leave its set, and has to before it joins another one
-    lab.on_progress = once(lab, begin_to_go, "resources to be removed")
+    lab.on_progress = once(lab, begin_to_go, "to be removed")
     with pytest.raises(ClusterGoneError, match="is being deleted by someone else"):
         lab.update(outputs, workers=[{"name": "b", "machines": [machine]}])
 

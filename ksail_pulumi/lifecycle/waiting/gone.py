@@ -167,4 +167,6 @@ class Gone(Condition):
 
     def describe(self) -> str:
         left = sum(1 for resource_type, key in self._waiting if self._is_there(resource_type, key))
-        return f"waiting for {left} resources to be removed"
+        if not left:  # they may be gone before the first report
+            return "resources removed"
+        return f"waiting for {left} {'resource' if left == 1 else 'resources'} to be removed"
