@@ -65,12 +65,13 @@ def update(
     """
     client, name, mark = session.client, spec.name, identity.mark
     attempt = Attempt(spec, session, old)
+    # Before the backup, because it may refuse the update.
+    fetched = fetch_for(spec, mark, session, (old or {}).get(CHECKSUMS) or {})
+    attempt.checksums = fetched.checksums
     # Without a claim on machines: it can take minutes.
     back_up_before_upgrade(
         spec, session, check=lambda found: refuse_lost(_present(identity, found, client.endpoint), mark, "change")
     )
-    fetched = fetch_for(spec, mark, session, (old or {}).get(CHECKSUMS) or {})
-    attempt.checksums = fetched.checksums
     with writing(client), attempt.saved():
         outdated = _write(spec, identity, attempt, old=old, earlier=earlier, texts=fetched.texts)
     outputs = attempt.wait()

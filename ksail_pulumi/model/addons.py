@@ -52,17 +52,17 @@ FIELDS = {
 BUILT_IN = (FLANNEL, NONE)
 """What takes nothing to install: Talos' own network plugin, and no plugin at all."""
 
-_URL = re.compile(r"https?://[^\s/]+/\S+")
+_URL = re.compile(r"https?://[^\s/@?#]+/\S+")
 
 
 def _url(text: str) -> str:
     if not _URL.fullmatch(text):
-        raise PydanticCustomError("url", "should be the http or https URL of a Kubernetes manifest")
+        raise PydanticCustomError("url", "should be the http or https URL of a manifest, without a user name")
     return text
 
 
 def _source_url(text: str) -> str:
-    if not re.fullmatch(r"(?:https?|oci)://[^\s/@]+/\S+", text):
+    if not re.fullmatch(r"(?:https|oci)://[^\s/@?#]+/\S+", text):
         raise PydanticCustomError(
             "url", "should be an https or oci URL without a user name: https://host/repository or oci://host/repository"
         )

@@ -17,9 +17,11 @@ from ksail_pulumi.omni.resources import (
     LABEL_CLUSTER,
 )
 from ksail_pulumi.plan.ownership import OwnershipMark
+from ksail_pulumi.problems import InvalidCluster
 from ksail_pulumi.simulator.faults import Faults, Write
 from ksail_pulumi.simulator.server import Simulator
 from ksail_pulumi.simulator.store import Store
+from tests.published import serving
 
 from .conftest import Lab
 
@@ -64,6 +66,13 @@ def test_a_failed_backup_stops_an_upgrade_before_it_changes_anything(lab: Lab, s
     assert raised.value.outputs is None, "the state stays as it is"
     assert {kind for _, kind in user_writes(simulator.store)} == {ETCD_MANUAL_BACKUP.name}
     assert lab.client.state.get(CLUSTER, lab.name).spec.talos_version == OLD
+
+
+def test_a_manifest_that_cannot_be_fetched_refuses_an_upgrade_before_the_backup(lab: Lab) -> None:
+    old = lab.create(talosVersion=OLD)
+    with serving({}) as url, pytest.raises(InvalidCluster, match="HTTP status 404"):
+        lab.update(old, talosVersion=NEW, addons={"certManager": {"url": f"{url}/a.yaml"}}, **BEFORE_UPGRADE)
+    assert lab.client.state.find(ETCD_MANUAL_BACKUP, lab.name) is None
 
 
 def test_a_cluster_of_someone_else_is_not_backed_up(lab: Lab, simulator: Simulator) -> None:

@@ -79,7 +79,7 @@ MISTAKES = {
     "addons.cni.version: version should be in semver format, like 1.36.3": {
         "cni": {"name": "cilium", "version": "1.20"}
     },
-    "addons.csi.url: should be the http or https URL of a Kubernetes manifest": {
+    "addons.csi.url: should be the http or https URL of a manifest, without a user name": {
         "csi": {"name": "local-path", "url": "ftp://example.org/a"}
     },
     "addons.csi.url: should be a string, not a number": {"csi": {"name": "local-path", "url": 5}},
@@ -117,6 +117,19 @@ MISTAKES = {
 @pytest.mark.parametrize(("message", "components"), MISTAKES.items())
 def test_a_mistake_is_told_with_its_field(message: str, components: Any) -> None:
     assert problems(components) == [message]
+
+
+@pytest.mark.parametrize("url", ["http://u:p@a/b", "https://u@a/b", "https://a#@b/c", "https://a?@b/c"])
+def test_the_url_of_a_manifest_has_no_user(url: str) -> None:
+    (found,) = problems({"certManager": {"url": url}})
+    assert found.startswith("addons.certManager.url: should be the http or https URL of a manifest, without")
+    assert parse_cluster({"name": "prod", "addons": {"certManager": {"url": "http://a/b@c?d=@"}}})
+
+
+@pytest.mark.parametrize("more", [{}, {"username": "u", "password": "p"}])
+def test_a_source_is_not_read_without_tls(more: dict[str, str]) -> None:
+    (found,) = problems({"gitOpsEngine": {"name": "flux", "source": {"url": "http://a/b", **more}}})
+    assert found.startswith("addons.gitOpsEngine.source.url: should be an https or oci URL without a user name")
 
 
 def test_all_mistakes_are_told_at_once() -> None:
