@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from ksail_pulumi.addons.catalogue import published
 from ksail_pulumi.addons.patches import APPROVER_VERSION
 from ksail_pulumi.lifecycle.upstream import cache_file
 from ksail_pulumi.model.addons import VERSIONS
+from tests.web import listening
 
 _MORE = {
     "cert-manager": ("1.17.0", "1.20.0", "1.20.2", "1.21.0"),
@@ -91,12 +91,5 @@ def serving(pages: dict[str, str]) -> Iterator[str]:
         def log_message(self, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Handler) as url:
+        yield url

@@ -19,6 +19,7 @@ from ksail_pulumi.addons.patches import (
     has_manifests,
     inline_mark,
     intact,
+    is_addon,
     read_patches,
     recorded,
     settled_addons,
@@ -203,7 +204,7 @@ def is_source(resource: Resource) -> bool:
 
 def _live(actual: Iterable[Resource]) -> list[Resource]:
     """The groups of add-ons, and the patches of add-ons."""
-    return [each for each in actual if ANNOTATION_ADDON in each.annotations and not each.tearing_down]
+    return [each for each in actual if is_addon(each) and not each.tearing_down]
 
 
 def _part(resource: Resource) -> str:

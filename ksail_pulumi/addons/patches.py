@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.addons import catalogue
-from ksail_pulumi.addons.marks import ANNOTATION_ADDON
+from ksail_pulumi.addons.marks import ANNOTATION_ADDON, DEFINITIONS, mark_of
 from ksail_pulumi.model.addons import (
     ARGO_CD,
     CALICO,
@@ -152,10 +152,8 @@ def settled_addons(addons: Addons, actual: Iterable[Resource]) -> list[tuple[str
 
 def _settled_all(addons: Addons, actual: Iterable[Resource]) -> list[tuple[str, Addon]]:
     # Definitions also stay of an add-on that has been removed.
-    marked = [
-        each for each in actual if is_addon(each) and '"part": "definitions"' not in each.annotations[ANNOTATION_ADDON]
-    ]
-    installed = {known.name: known for each in marked if (known := recorded(each)) is not None}
+    there = [each for each in actual if mark_of(each).get("part") != DEFINITIONS]
+    installed = {known.name: known for each in there if (known := recorded(each)) is not None}
     return [
         (field, _settled(addon, installed.get(addon.name))) for field, addon in addons.chosen() if addon.name != FLANNEL
     ]
@@ -163,9 +161,9 @@ def _settled_all(addons: Addons, actual: Iterable[Resource]) -> list[tuple[str, 
 
 def recorded(resource: Resource, **more: Any) -> Addon | None:
     """The add-on in the annotation of a patch or group; None if the annotation is missing or cannot be read."""
+    mark = mark_of(resource)
+    known = {key: mark[key] for key in ("name", "version", "url") if key in mark}
     try:
-        wire = json.loads(resource.annotations.get(ANNOTATION_ADDON, ""))
-        known = {key: wire[key] for key in ("name", "version", "url") if key in wire}
         return Addon.model_validate({**known, **{key: value for key, value in more.items() if value is not None}})
     except (ValueError, TypeError):
         return None
@@ -173,11 +171,8 @@ def recorded(resource: Resource, **more: Any) -> Addon | None:
 
 def intact(resource: Resource) -> bool:
     """Whether the patch of an add-on is still as it was written."""
-    try:
-        wire = json.loads(resource.annotations.get(ANNOTATION_ADDON, ""))
-        return bool(wire["digest"] == digest(resource.spec.data))
-    except (ValueError, TypeError, KeyError):
-        return False
+    known = mark_of(resource).get("digest")
+    return known is not None and known == digest(resource.spec.data)
 
 
 def plain_patches(spec: ClusterSpec) -> dict[str, FieldPath]:

@@ -30,8 +30,6 @@ ONCE_INVENTORY = "omni-sync-one-time"
 _OMNI = "omni-"
 _INVENTORIES = "kube-system"
 _TOKENS = "Secret/kube-system/bootstrap-token-"
-
-
 _OF_TALOS = frozenset(
     {
         "ClusterRole/flannel",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ksail_pulumi.omni.api import management_pb2
 from ksail_pulumi.omni.api.management_pb2_grpc import ManagementServiceStub
@@ -10,13 +10,14 @@ from ksail_pulumi.omni.audit import AuditEntry, changes_of_users, last_change
 from ksail_pulumi.omni.channel import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime, timedelta
 
     from ksail_pulumi.omni.channel import Call, Channel
     from ksail_pulumi.omni.resources import ResourceType
 
 _MANAGEMENT = Service("management.ManagementService", ManagementServiceStub)
+T = TypeVar("T")
 
 
 class Management:
@@ -116,14 +117,7 @@ class Management:
         request = management_pb2.ReadAuditLogRequest(
             resource_type=kind.name, resource_id=resource_id, start_ts_ms=int(since.timestamp() * 1000)
         )
-        return self._channel.start_stream(
-            _MANAGEMENT,
-            "ReadAuditLog",
-            request,
-            lambda responses: last_change(response.audit_log for response in responses),
-            doing="read the audit log",
-            timeout=timeout,
-        )
+        return self._start_audit_log(request, last_change, timeout=timeout)
 
     def start_changes_of_users(self, cluster: str, *, since: datetime, timeout: float) -> Call[list[AuditEntry]]:
         """Look up what users changed in a cluster, oldest first. Only the roles Auditor and Admin may read it.
@@ -134,11 +128,20 @@ class Management:
             timeout: How long it may take, in seconds.
         """
         request = management_pb2.ReadAuditLogRequest(cluster_id=cluster, start_ts_ms=int(since.timestamp() * 1000))
+        return self._start_audit_log(request, changes_of_users, timeout=timeout)
+
+    def _start_audit_log(
+        self,
+        request: management_pb2.ReadAuditLogRequest,
+        outcome: Callable[[Iterable[bytes]], T],
+        *,
+        timeout: float,
+    ) -> Call[T]:
         return self._channel.start_stream(
             _MANAGEMENT,
             "ReadAuditLog",
             request,
-            lambda responses: changes_of_users(response.audit_log for response in responses),
+            lambda responses: outcome(response.audit_log for response in responses),
             doing="read the audit log",
             timeout=timeout,
         )

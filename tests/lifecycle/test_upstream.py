@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.client import HTTPMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -22,6 +22,7 @@ from ksail_pulumi.addons.groups import Source
 from ksail_pulumi.lifecycle import upstream
 from ksail_pulumi.lifecycle.upstream import cache_file, fetch
 from tests.published import manifest
+from tests.web import listening
 
 TEXT = manifest("own", "1")
 
@@ -61,12 +62,9 @@ def server() -> Iterator[tuple[str, dict[str, bytes], list[str]]]:
         def log_message(self, *args: object) -> None:
             pass
 
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    yield f"http://127.0.0.1:{listening.server_address[1]}", pages, asked
-    stopped.set()
-    listening.shutdown()
-    listening.server_close()
+    with listening(Handler) as url:
+        yield url, pages, asked
+        stopped.set()
 
 
 def source(url: str, *, released: bool = False) -> Source:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 from ksail_pulumi.errors import UnreachableError
 from ksail_pulumi.omni.kubernetes import AnswerError, KubernetesApi
+from tests.web import listening
 
 KINDS = {
     "resources": [
@@ -52,11 +52,8 @@ def server() -> Iterator[tuple[str, dict[str, Any], list[tuple[str, str, str]]]]
         def log_message(self, *args: object) -> None:
             pass
 
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    yield f"http://127.0.0.1:{listening.server_address[1]}", answers, asked
-    listening.shutdown()
-    listening.server_close()
+    with listening(Handler) as url:
+        yield url, answers, asked
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import yaml
 
 from ksail_pulumi.cli import app
 from ksail_pulumi.formats.either import load_either
+from ksail_pulumi.provider.plugin.schema import schema
 from tests.tools.blocks import Block, blocks, commands
 from tools.documents import ROOT
 
@@ -64,7 +65,7 @@ OTHERS = {
 PROJECT = {"name", "description", "runtime", "plugins", "packages", "config", "resources", "outputs", "variables"}
 """The fields of a Pulumi.yaml."""
 
-SCHEMA = json.loads((ROOT / "ksail_pulumi" / "provider" / "plugin" / "schema.json").read_text())
+SCHEMA = schema()
 
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 

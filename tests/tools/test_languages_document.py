@@ -12,6 +12,7 @@ import yaml
 from ksail_pulumi.model.component import ComponentOptions
 from ksail_pulumi.model.parse import parse_cluster, parse_part
 from ksail_pulumi.provider.plugin.schema import TYPE, schema
+from tests.tools.blocks import blocks as blocks_of_all
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "languages.md"
 SCHEMA = schema()
@@ -20,7 +21,7 @@ TYPES = {token.rsplit(":", 1)[1]: each for token, each in SCHEMA["types"].items(
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE)
+    return [block.text for block in blocks_of_all(language) if block.document.name == DOCUMENT.name]
 
 
 def test_the_cluster_in_yaml_is_valid() -> None:
