@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from ksail_pulumi.errors import SettingsError
@@ -110,6 +111,7 @@ def _invalid(written: str, reason: str) -> SettingsError:
     return SettingsError(f"omni endpoint{quoted} is not valid: {reason}. {_EXAMPLE}")
 
 
+@lru_cache(maxsize=64)  # many clusters of a program are in few Omnis
 def another_omni(first: str, second: str) -> bool:
     """Whether two endpoints have different addresses; an address can be written in several ways."""
     try:

@@ -61,23 +61,48 @@ class Reservations:
 NO_RESERVATIONS = Reservations()
 
 
+@dataclass(frozen=True)
+class _Reserved:
+    """What clusters get of the machines that were read."""
+
+    read: tuple[object, ...] = ()
+    earlier: Sequence[Earlier] = ()
+    machines: Mapping[str, str] = field(default_factory=dict)
+
+    def begins(self, read: tuple[object, ...], earlier: Sequence[Earlier]) -> bool:
+        """Whether other clusters get their machines after these, of the same ones."""
+        return self.read == read and self.earlier == earlier[: len(self.earlier)]
+
+
+# Each cluster of a program comes with all before it: without this, many clusters take the square of their number.
+_latest = [_Reserved()]
+
+
 def reserve(earlier: Sequence[Earlier], snapshot: Snapshot) -> Reservations:
     """Choose the machines of earlier clusters, one cluster after the other.
 
     A cluster without enough machines reserves none, and neither does one without a possible version: its own check
     reports that.
     """
-    machines: dict[str, str] = {}
-    for each in earlier:
-        pool = snapshot.without([each.replaced] if each.replaced else ())
-        try:
-            assignment = cluster_machines(
-                each.spec, pool, _versions(each, snapshot), _ANY_OF_OURS, taken=machines, adopt=each.adopt
-            )
-        except (InvalidCluster, NotEnoughMachinesError):
-            continue
-        machines |= dict.fromkeys(assignment.machines, f"cluster {each.spec.name}")
+    read = (snapshot.statuses, snapshot.nodes, snapshot.clusters, snapshot.talos_versions)
+    known = _latest[0]
+    if not known.begins(read, earlier):
+        known = _Reserved()
+    machines = dict(known.machines)
+    for each in earlier[len(known.earlier) :]:
+        machines |= dict.fromkeys(_machines(each, snapshot, machines), f"cluster {each.spec.name}")
+    _latest[0] = _Reserved(read, earlier, machines)
     return Reservations(machines)
+
+
+def _machines(earlier: Earlier, snapshot: Snapshot, taken: Mapping[str, str]) -> Sequence[str]:
+    pool = snapshot.without([earlier.replaced] if earlier.replaced else ())
+    try:
+        versions = _versions(earlier, snapshot)
+        assignment = cluster_machines(earlier.spec, pool, versions, _ANY_OF_OURS, taken=taken, adopt=earlier.adopt)
+    except (InvalidCluster, NotEnoughMachinesError):
+        return ()
+    return assignment.machines
 
 
 def _versions(earlier: Earlier, snapshot: Snapshot) -> Versions:

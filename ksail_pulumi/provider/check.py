@@ -57,7 +57,8 @@ def check(call: Call, settings: Settings, olds: Mapping[str, Any], news: Mapping
     this_run.remember(
         call.urn,
         {
-            **{key: news.get(key) or [] for key in (CLASSES, CONFIGS, EARLIER, MARKED, REPLACED_ON)},
+            **{key: news.get(key) or [] for key in (CLASSES, CONFIGS, MARKED, REPLACED_ON)},
+            EARLIER: news.get(EARLIER) or "",
             POSTPONED: None,
             UNSEEN: bool(olds) and _hidden(olds) != _hidden(inputs),
         },

@@ -6,6 +6,7 @@ fixed, but that of the program is.
 
 from __future__ import annotations
 
+import json
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -22,15 +23,17 @@ _OF_CLUSTER = ("name", "endpoint", "talosVersion", "ownership")
 _OF_SET = ("name", "count", "machines", "machineClass", "selector")
 
 # One process can run several programs, also at the same time: each has a stack resource of its own.
-_declared: WeakKeyDictionary[object, list[dict[str, Any]]] = WeakKeyDictionary()
+_declared: WeakKeyDictionary[object, list[str]] = WeakKeyDictionary()
 behind_plugin: ContextVar[object | None] = ContextVar("behind_plugin", default=None)
 """In a plugin, which has no stack resource: what stands for the program whose components it constructs."""
 
 _lock = threading.Lock()
 
 
-def declare(wire: Mapping[str, Any], *, adopt: bool) -> list[dict[str, Any]]:
-    """Add a cluster to those of its program, and return the ones before it.
+def declare(wire: Mapping[str, Any], *, adopt: bool) -> str:
+    """Add a cluster to those of its program, and return the ones before it, one in JSON on each line.
+
+    They are one text because Pulumi resolves each value of a list on its own, for each of many clusters.
 
     A cluster is left out if an input that decides its machines is an output: this cluster must not depend on it.
 
@@ -40,13 +43,13 @@ def declare(wire: Mapping[str, Any], *, adopt: bool) -> list[dict[str, Any]]:
     """
     stack = pulumi.runtime.get_root_resource() or behind_plugin.get()
     if stack is None:
-        return []
+        return ""
     machines = _what_decides_machines(wire)
     with _lock:
         declared = _declared.setdefault(stack, [])
-        earlier = list(declared)
+        earlier = "\n".join(declared)
         if _is_plain(machines):
-            declared.append({**machines, **({ADOPT: True} if adopt else {})})
+            declared.append(json.dumps({**machines, **({ADOPT: True} if adopt else {})}))
     return earlier
 
 

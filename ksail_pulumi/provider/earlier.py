@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -26,21 +27,31 @@ def earlier_clusters(urn: str, settings: Settings, inputs: Mapping[str, Any]) ->
     """The clusters in the same Omni that the program declares before a resource; `check` has remembered them."""
     here = settings.endpoint_for(inputs)
     found: list[Earlier] = []
-    for declared in this_run.remembered(urn).get(EARLIER, ()):
-        endpoint = settings.endpoint_for(declared)
-        if another_omni(here, endpoint):
+    for line in this_run.remembered(urn).get(EARLIER, "").splitlines():
+        declared = _read(line)
+        endpoint = settings.endpoint_for(declared.inputs)
+        if declared.spec is None or another_omni(here, endpoint):
             continue
-        try:
-            spec = _parsed(json.dumps({key: value for key, value in declared.items() if key != ADOPT}))
-        except InvalidCluster:
-            continue  # its own check reports it
-        found.append(Earlier(spec, adopt=bool(declared.get(ADOPT)), replaced=this_run.freed(endpoint, spec.name)))
+        freed = this_run.freed(endpoint, declared.spec.name)
+        found.append(Earlier(declared.spec, adopt=declared.adopt, replaced=freed))
     return found
 
 
+@dataclass(frozen=True)
+class _Declared:
+    inputs: Mapping[str, Any]
+    adopt: bool
+    spec: ClusterSpec | None
+
+
 @lru_cache(maxsize=4096)  # every cluster comes with all that are declared before it
-def _parsed(inputs: str) -> ClusterSpec:
-    return parse_cluster(json.loads(inputs))
+def _read(line: str) -> _Declared:
+    inputs = json.loads(line)
+    adopt = bool(inputs.pop(ADOPT, False))
+    try:
+        return _Declared(inputs, adopt, parse_cluster(inputs))
+    except InvalidCluster:
+        return _Declared(inputs, adopt, None)  # its own check reports it
 
 
 def classes_of_program(urn: str, settings: Settings, inputs: Mapping[str, Any]) -> list[DeclaredClass]:

@@ -36,7 +36,7 @@ NAME_LEFT_OUT = "__nameLeftOut"
 """The program omits the name, so it is that of the resource."""
 
 EARLIER = "__earlier"
-"""What decides the machines of the clusters that the program declares before this one."""
+"""What decides the machines of the clusters that the program declares before this one: JSON, one on each line."""
 
 REPLACED_ON = "__replacedOn"
 """The paths of the inputs whose change replaces the cluster (`opts.replace_on_changes`)."""

@@ -2,6 +2,7 @@
 
 import base64
 import inspect
+import json
 
 import pulumi
 import pytest
@@ -384,7 +385,8 @@ def test_a_cluster_knows_what_decides_the_machines_of_those_before_it(monitor):
             pulumi.runtime.settings.set_root_resource(before)
 
     run(within_a_stack)
-    earlier = {args.name: args.inputs.get("__earlier") for args in monitor.registered if args.typ == TOKEN}
+    texts = {args.name: args.inputs.get("__earlier") for args in monitor.registered if args.typ == TOKEN}
+    earlier = {name: text and [json.loads(line) for line in text.splitlines()] for name, text in texts.items()}
     first = {"name": "first", "controlPlane": 3, "workers": [{"name": "gpu", "selector": "gpu"}]}
     taken = {"name": "taken", "__adopt": True}
     assert earlier == {"first": None, "unknown": [first], "taken": [first], "read": None, "last": [first, taken]}
