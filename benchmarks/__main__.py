@@ -12,7 +12,18 @@ import time
 
 from benchmarks import scale
 
-NAMES = ("imports", "settling", "creating", "previewing", "traffic", "memory", "no_op_up", "first_up", "many")
+NAMES = (
+    "imports",
+    "settling",
+    "creating",
+    "client_cpu",
+    "previewing",
+    "traffic",
+    "memory",
+    "no_op_up",
+    "first_up",
+    "many",
+)
 
 
 def main() -> int:

@@ -46,6 +46,7 @@ class Host:
     """A running provider process.
 
     Attributes:
+        process: Its ID.
         cpu: Seconds of CPU that the process used, once it has ended.
         lines: What it has reported: the URN of a resource, and a text.
     """
@@ -55,7 +56,7 @@ class Host:
     ) -> None:
         self.cpu = 0.0
         self.lines = lines
-        self._process = process
+        self.process = process
         self._stub = provider_pb2_grpc.ResourceProviderStub(channel)
         self._provider = serialize_provider(provider)
         self._stub.Configure(provider_pb2.ConfigureRequest(args=_struct({})))
@@ -89,7 +90,7 @@ class Host:
 
     def memory(self, field: str = "VmRSS") -> float:
         """MiB: what the process holds now, or with `VmHWM` the most that it has held at one time."""
-        status = Path(f"/proc/{self._process}/status").read_text()
+        status = Path(f"/proc/{self.process}/status").read_text()
         found = re.search(rf"{field}:\s+(\d+) kB", status)
         if found is None:
             raise OSError("this system does not report the memory of a process")

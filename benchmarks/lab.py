@@ -84,8 +84,13 @@ class Omni:
 
     def cpu(self) -> float:
         """Seconds of CPU that the simulator has used."""
-        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_of(self.process)
+
+
+def cpu_of(process: int) -> float:
+    """Seconds of CPU that a process has used, by its ID."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
