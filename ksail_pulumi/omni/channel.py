@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections import namedtuple
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -111,7 +110,7 @@ class Connection:
 
 
 class Channel:
-    """A gRPC channel that signs every call. It is opened by the first call and can be used from any thread.
+    """A gRPC channel whose calls are signed. It is opened by the first call and can be used from any thread.
 
     Raises:
         SettingsError: The endpoint, the key or the CA file of the connection is not usable.
@@ -123,7 +122,7 @@ class Channel:
         self._trust: Trust | None = None
         if self.endpoint.secure and not connection.insecure_skip_tls_verify:
             self._trust = Trust(file_roots(connection.ca_file) if connection.ca_file else system_roots())
-        self.link = Link(self.endpoint, self._trust, self._connect)
+        self.link = Link(self.endpoint, self._trust, self._open)
         self._until = float("inf")
 
     @property
@@ -155,6 +154,20 @@ class Channel:
             code, words = grpc.StatusCode.UNAVAILABLE, str(failure)
         raise omni_error(code, words, doing=doing, method=method, endpoint=self.endpoint, key=self.key)
 
+    def signed(self, method: str, metadata: Sequence[tuple[str, str]] = ()) -> tuple[tuple[str, str], ...]:
+        """The metadata of a call that begins now, with its signature.
+
+        Not an interceptor of gRPC: with one, a call takes a quarter more of CPU.
+
+        Args:
+            method: The full gRPC method.
+            metadata: Additional metadata; signed if Omni's signature covers it.
+
+        Raises:
+            SettingsError: The key has expired in the meantime.
+        """
+        return (*metadata, *signed_metadata(self.key, method, metadata, datetime.now(UTC)))
+
     def start(
         self,
         service: Service,
@@ -163,7 +176,7 @@ class Channel:
         convert: Callable[[Any], T],
         *,
         doing: str,
-        metadata: Sequence[tuple[str, str]] | None = None,
+        metadata: Sequence[tuple[str, str]] = (),
         recover: Callable[[OmniError], T] | None = None,
     ) -> Call[T]:
         """Send a request with a single answer.
@@ -179,7 +192,7 @@ class Channel:
         """
         method = f"/{service.name}/{rpc}"
         send = getattr(self.stub(service.stub, doing, method), rpc).future
-        future = send(request, metadata=metadata, **self._patience(UNARY_DEADLINE))
+        future = send(request, metadata=self.signed(method, metadata), **self._patience(UNARY_DEADLINE))
         return Call(self, lambda: convert(future.result()), doing=doing, method=method, recover=recover)
 
     def start_stream(
@@ -191,7 +204,7 @@ class Channel:
         *,
         doing: str,
         timeout: float = UNARY_DEADLINE,
-        metadata: Sequence[tuple[str, str]] | None = None,
+        metadata: Sequence[tuple[str, str]] = (),
         repeatable: bool = False,
     ) -> Call[T]:
         """Send a request that a stream of messages answers, all within `timeout` seconds; else as `start`.
@@ -203,7 +216,8 @@ class Channel:
         until = time.monotonic() + timeout
 
         def open_stream() -> Iterator[Any]:
-            stream: Iterator[Any] = send(request, metadata=metadata, **self._patience(until - time.monotonic()))
+            patience = self._patience(until - time.monotonic())
+            stream: Iterator[Any] = send(request, metadata=self.signed(method, metadata), **patience)
             return stream
 
         first = open_stream()
@@ -231,9 +245,6 @@ class Channel:
         """How long a call waits; a connection that had worked is waited for."""
         limit = max(_SHORTEST, min(timeout, self._until - time.monotonic()))
         return {"timeout": limit, "wait_for_ready": self.link.worked or None}
-
-    def _connect(self) -> grpc.Channel:
-        return grpc.intercept_channel(self._open(), _SigningInterceptor(self.key))
 
     def _open(self) -> grpc.Channel:
         options = list(_OPTIONS)
@@ -319,36 +330,3 @@ class Call(Generic[T]):
             return self._recover(failure)
         finally:
             del failure  # else the frame, which the traceback of a failure keeps, keeps the failure
-
-
-class _CallDetails(
-    namedtuple("_CallDetails", ("method", "timeout", "metadata", "credentials", "wait_for_ready", "compression")),
-    grpc.ClientCallDetails,
-):
-    """The details of a call; gRPC has only the interface."""
-
-
-class _SigningInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    """Signs every call at its start, a stream when it is opened."""
-
-    def __init__(self, key: ServiceAccountKey) -> None:
-        self._key = key
-
-    def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return continuation(self._signed(client_call_details), request)
-
-    def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return continuation(self._signed(client_call_details), request)
-
-    def _signed(self, details: Any) -> _CallDetails:
-        method = details.method.decode() if isinstance(details.method, bytes) else details.method
-        metadata = list(details.metadata or ())
-        metadata += signed_metadata(self._key, method, metadata, datetime.now(UTC))
-        return _CallDetails(
-            details.method,
-            details.timeout,
-            metadata,
-            details.credentials,
-            details.wait_for_ready,
-            details.compression,
-        )

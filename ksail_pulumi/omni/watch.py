@@ -243,7 +243,7 @@ class _Stream(threading.Thread):
         with self._lock:
             if self._stopped.is_set():
                 raise OmniError("the watch is closed")
-            self._call = stub.Watch(request)
+            self._call = stub.Watch(request, metadata=self._channel.signed(_METHOD))
 
     def _report(self, event: state_pb2.Event) -> None:
         if kind := _KINDS.get(event.event_type):
