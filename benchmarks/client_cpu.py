@@ -1,0 +1,158 @@
+"""CPU of the client: in a large account beside a small one, and for a large cluster beside the earlier build."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from contextlib import contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.earlier import COMMIT, earlier_build
+from benchmarks.figure import Figure
+from benchmarks.host import provider_process
+from benchmarks.lab import MARK, ROOT, cpu_of, omni, session
+from ksail_pulumi.lifecycle.create import create
+from ksail_pulumi.lifecycle.preview import preview
+from ksail_pulumi.model.parse import parse_cluster
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import LABEL_AVAILABLE, MACHINE_CLASS, MACHINE_STATUS, SYS_VERSION, Resource
+from ksail_pulumi.provider.cluster import OmniClusterProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from ksail_pulumi.model.parse import ClusterSpec
+    from ksail_pulumi.omni.client import Client
+
+SMALL, LARGE = 48, 5000
+FREE = 40
+"""Of the machines of both accounts; the others are in one cluster."""
+MACHINES = 3
+PREVIEWS, CREATES = 15, 5
+ACCOUNT = 1.3
+MANY = 1000
+PAIRS = 5
+BUILD = 0.6
+_CLASS = "without-machines"
+
+
+def measure() -> Iterator[Figure]:
+    yield from _accounts()
+    with earlier_build() as earlier:
+        runs = [(_created(ROOT), _created(earlier), _calls()) for _ in range(PAIRS)]
+    now, before, calls = (statistics.median(each) for each in zip(*runs, strict=True))
+    yield Figure(
+        f"creating {MANY} machines, CPU of the client, beside that at {COMMIT}",
+        now / before,
+        BUILD,
+        "",
+        f"{now:.2f} s beside {before:.2f} s; medians of {PAIRS} in turn",
+        reason=f"as many of the smallest signed calls alone take {calls:.2f} s, {calls / before:.2f} of it",
+    )
+
+
+def _created(tree: Path) -> float:
+    """Seconds of CPU that a build takes to create a large cluster, after a small one: that imports what it needs."""
+    with (
+        omni(machines=MANY + 1, speed="real") as server,
+        provider_process(OmniClusterProvider(), server.environment, tree) as host,
+    ):
+        host.create(_inputs("first", 1))
+        before = cpu_of(host.process)
+        host.create(_inputs("bench", MANY))
+        return cpu_of(host.process) - before
+
+
+def _calls() -> float:
+    """Seconds of CPU of as many calls as there are machines."""
+    with omni(machines=1, speed="real") as server:
+        state = server.connect().state
+        state.find(SYS_VERSION, "current")  # connects
+        began = time.process_time()
+        for call in [state.start_find(SYS_VERSION, "current") for _ in range(MANY)]:
+            call.result()
+        return time.process_time() - began
+
+
+def _inputs(name: str, machines: int) -> dict[str, Any]:
+    inputs = {"name": name, "controlPlane": {"count": 1}, "workers": machines - 1, "waitFor": "none"}
+    return {**inputs, "__owner": f"o/p/s/{name}"}
+
+
+def _accounts() -> Iterator[Figure]:
+    with _account(SMALL) as small, _account(LARGE) as large:
+        for name, inputs in _WAYS.items():
+            for verb, runs, work in (("preview", PREVIEWS, _preview), ("create", CREATES, _create)):
+                for client in (small, large):
+                    _cpu(work, client, inputs)
+                pairs = [[_cpu(work, client, inputs) for client in (small, large)] for _ in range(runs)]
+                few, many = (statistics.median(each) * 1000 for each in zip(*pairs, strict=True))
+                yield Figure(
+                    f"{verb} of {MACHINES} machines, {name}: CPU in an account of {LARGE} beside one of {SMALL}",
+                    many / few,
+                    ACCOUNT,
+                    "",
+                    f"{many:.1f} ms beside {few:.1f} ms; medians of {runs} in turn",
+                )
+
+
+@contextmanager
+def _account(machines: int) -> Iterator[Client]:
+    """An Omni where few machines are free, and a class that none of them matches."""
+    with omni(machines=machines, speed="real") as server:
+        client = server.connect()
+        rest = machines - FREE - 1
+        create(parse_cluster({"name": "rest", "workers": rest, "waitFor": "none"}), MARK, session(client))
+        client.state.create(Resource(MACHINE_CLASS, _CLASS, specs_pb2.MachineClassSpec(match_labels=["rack = 7"])))
+        until = time.monotonic() + 120
+        while len(_free(client)) > FREE:
+            if time.monotonic() > until:
+                raise RuntimeError(f"{len(_free(client))} machines are free")
+            time.sleep(0.5)
+        yield client
+
+
+def _free(client: Client) -> list[str]:
+    return sorted(each.id for each in client.state.list(MACHINE_STATUS, {LABEL_AVAILABLE: None}))
+
+
+def _of_class(_: Client) -> dict[str, Any]:
+    sets = {"machineClass": {"name": _CLASS, "size": 1}}
+    return {"controlPlane": sets, "workers": [{"name": "workers", **sets}]}
+
+
+def _named(client: Client) -> dict[str, Any]:
+    first, *others = _free(client)[:MACHINES]
+    return {"controlPlane": {"machines": [first]}, "workers": [{"name": "workers", "machines": others}]}
+
+
+def _few_free(_: Client) -> dict[str, Any]:
+    return {"controlPlane": {"count": 1}, "workers": MACHINES - 1}
+
+
+_WAYS: dict[str, Callable[[Client], dict[str, Any]]] = {
+    "of a class": _of_class,
+    "named": _named,
+    "few free": _few_free,
+}
+_numbers = count()
+
+
+def _cpu(work: Callable[[ClusterSpec, Client], object], client: Client, inputs: Callable[[Client], Any]) -> float:
+    """Seconds of CPU of one piece of work on a new cluster."""
+    spec = parse_cluster({"name": f"bench-{next(_numbers)}", **inputs(client), "waitFor": "none"})
+    began = time.process_time()
+    work(spec, client)
+    return time.process_time() - began
+
+
+def _preview(spec: ClusterSpec, client: Client) -> None:
+    found = preview(spec, None, MARK, client)
+    if found.failures or not found.forecasts:
+        raise RuntimeError(f"no forecast: {found}")
+
+
+def _create(spec: ClusterSpec, client: Client) -> None:
+    create(spec, MARK, session(client))
