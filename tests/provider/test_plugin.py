@@ -31,17 +31,17 @@ def monitor():
     found.close()
 
 
+def started(sdk, engine, folder):
+    """The plugin, started as Pulumi starts the folder `plugin`, for a project whose `virtualenv` is that of the SDK."""
+    environment = {**environment_of_host(), "PULUMI_RUNTIME_VIRTUALENV": os.path.dirname(os.path.dirname(sdk))}  # noqa: PTH120
+    command = [sdk, str(ROOT / "plugin"), engine.address]
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE)
+
+
 @pytest.fixture(scope="module")
 def stub(sdk, tmp_path_factory):
-    """The plugin, started as Pulumi starts the folder `plugin`, for a project whose `virtualenv` is that of the SDK."""
     engine = Engine()
-    environment = {**environment_of_host(), "PULUMI_RUNTIME_VIRTUALENV": os.path.dirname(os.path.dirname(sdk))}  # noqa: PTH120
-    process = subprocess.Popen(
-        [sdk, str(ROOT / "plugin"), engine.address],
-        cwd=tmp_path_factory.mktemp("program"),
-        env=environment,
-        stdout=subprocess.PIPE,
-    )
+    process = started(sdk, engine, tmp_path_factory.mktemp("program"))
     channel = grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}")
     yield provider_pb2_grpc.ResourceProviderStub(channel)
     channel.close()
@@ -157,6 +157,15 @@ def test_a_mistake_names_the_field_and_shows_no_traceback(monitor, stub, inputs,
     assert shown.startswith(reason)
     assert "Traceback" not in shown
     assert "canary" not in shown
+
+
+def test_the_plugin_ends_with_the_engine_that_reads_its_output(sdk, tmp_path):
+    engine = Engine()
+    process = started(sdk, engine, tmp_path)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=30) == 0
+    engine.server.stop(None).wait()
 
 
 def test_another_type_is_refused(monitor, stub):

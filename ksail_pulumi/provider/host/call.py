@@ -35,7 +35,7 @@ from pulumi.runtime import rpc
 
 from ksail_pulumi.errors import KsailPulumiError
 from ksail_pulumi.provider.host import server as host_server
-from ksail_pulumi.provider.host.process import end_with_engine, import_faster
+from ksail_pulumi.provider.host.process import end_with_engine, import_faster, is_host
 from ksail_pulumi.provider.secrecy import gate_for
 from ksail_pulumi.redaction import Gate, behind, without_keys
 
@@ -203,7 +203,8 @@ def prepare() -> None:
     """Let the host serve many calls at once, react to Cancel, and end with the engine. Needed once in a process."""
     import_faster()
     host_server.prepare(_calls.cancel)
-    end_with_engine(_calls.cancel)
+    if is_host():
+        end_with_engine(_calls.cancel)
 
 
 class _Calls:

@@ -1,4 +1,4 @@
-"""Pulumi's provider process: whether this is one, and its end when the engine is gone."""
+"""A process that Pulumi's engine has started: whether it is the provider process, and its end with the engine."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def end_with_engine(on_end: Callable[[], None]) -> None:
     `on_end` is called first; running calls of all providers then come to their end. Windows has no `poll`: there the
     process stays.
     """
-    if is_host() and hasattr(select, "poll") and _once.acquire(blocking=False):
+    if hasattr(select, "poll") and _once.acquire(blocking=False):
         threading.Thread(target=_wait_for_end, args=(on_end,), name="ksail-pulumi-engine", daemon=True).start()
 
 

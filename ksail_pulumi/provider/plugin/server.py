@@ -7,8 +7,10 @@ served as `make args` has written it.
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from pulumi import InputPropertiesError, Output, provider
@@ -16,6 +18,7 @@ from pulumi import InputPropertiesError, Output, provider
 from ksail_pulumi.errors import InputError, OmniError, SettingsError
 from ksail_pulumi.provider.component import KSailCluster
 from ksail_pulumi.provider.declared import behind_plugin
+from ksail_pulumi.provider.host.process import end_with_engine
 from ksail_pulumi.provider.plugin.arriving import arrived
 from ksail_pulumi.provider.plugin.interpreter import refuse_other_interpreter
 from ksail_pulumi.provider.plugin.schema import TYPE, schema
@@ -75,7 +78,9 @@ def _snake_case(name: str) -> str:
 
 
 def main() -> None:
-    """Serve the plugin to the engine whose address is the first argument."""
+    """Serve the plugin to the engine whose address is the first argument, until it ends or interrupts."""
+    # At once: an interrupted server of grpcio 1.71 does not always end, and without an engine nothing is left to do.
+    end_with_engine(partial(os._exit, 0))
     provider.main(KSailProvider(), sys.argv[1:])
 
 
