@@ -47,7 +47,8 @@ def outputs(
         inputs=inputs,
         cluster_uuid=uuid.spec.uuid if uuid is not None else str(old.get("clusterUuid", "")),
         phase=phase(view),
-        ready=goal is not None and reached(view, replace(goal, wait_for="ready")),
+        # Without a wait, the statuses may still be those from before the last write.
+        ready=goal is not None and goal.wait_for != "none" and reached(view, replace(goal, wait_for="ready")),
         nodes=nodes(view),
     )
 

@@ -252,6 +252,18 @@ def test_a_set_of_a_machine_class_shrinks_until_its_machines_are_free(lab: Lab, 
         lab.client.state.teardown(MACHINE_CLASS, lab.name)
 
 
+@pytest.mark.parametrize("adopt", [False, True])
+def test_without_a_wait_the_outputs_are_those_of_the_next_read(lab: Lab, needs: Needs, adopt: bool) -> None:
+    needs(2)
+    old = lab.create(workers=1)
+    inputs = {"workers": 1, "waitFor": "none"}
+    new = lab.create(adopt=True, **inputs) if adopt else lab.update(old, labels={"env": "test"}, **inputs)
+    found = lab.read(new)
+    assert found is not None
+    assert (new.phase, new.nodes) == (found.phase, found.nodes) == ("RUNNING", old.nodes)
+    assert not new.ready  # nobody has waited for that
+
+
 def test_a_write_of_somebody_else_in_between_is_merged_with_ours(lab: Lab, needs: Needs) -> None:
     needs(1)
     old = lab.create(labels={"env": "test"}, waitFor="none")
