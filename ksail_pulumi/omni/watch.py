@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import grpc
 
-from ksail_pulumi.errors import OmniError, UnreachableError
+from ksail_pulumi.errors import OmniError, PermissionDeniedError, UnreachableError
 from ksail_pulumi.omni.api import resource_pb2, state_pb2
 from ksail_pulumi.omni.api.state_pb2_grpc import StateStub
 from ksail_pulumi.omni.channel import BROKEN
@@ -41,11 +41,20 @@ _KINDS: Mapping[int, Literal["created", "updated", "destroyed"]] = {
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """What to watch: one resource by its ID, or all of a type with all these labels (value `None`: any value)."""
+    """What to watch: one resource by its ID, or all of a type with all these labels (value `None`: any value).
+
+    Attributes:
+        type: The type.
+        id: The ID; None for all of the type.
+        labels: The labels.
+        late: An older Omni does not have the type, and answers PERMISSION_DENIED for it. Then nothing is reported but
+            `resync` and `bootstrapped`.
+    """
 
     type: ResourceType
     id: str | None = None
     labels: Mapping[str, str | None] | None = None
+    late: bool = False
 
     def __str__(self) -> str:
         return f"{self.type.name}({self.type.namespace}/{self.id or '*'})"
@@ -193,6 +202,10 @@ class _Stream(threading.Thread):
             if self.trouble is None:  # it was connected
                 connected_at, odd_failures = time.monotonic(), 0
             odd_failures += code in BROKEN
+            if self._query.late and isinstance(failure, PermissionDeniedError):
+                self._put(WatchEvent("resync", None, self._query))
+                self._put(WatchEvent("bootstrapped", None, self._query))
+                return
             lasting = time.monotonic() - connected_at > self._patience or odd_failures > _ODD_FAILURES
             if lasting or not (isinstance(failure, UnreachableError) or code in BROKEN):
                 raise failure

@@ -76,6 +76,7 @@ class Faults:
         failing_backups: Whether backups of etcd fail.
         no_backup_store: Whether Omni has no store for backups of etcd. It takes none then, and reports no failure.
         no_kubernetes_proxy: Whether the Kubernetes APIs of clusters cannot be reached through Omni.
+        missing_types: The names of types that Omni does not have, as an older one: every call is refused.
         unavailable: How many of the next calls are answered with UNAVAILABLE; the server counts down.
         round_trip: Extra duration of every call in seconds, as over a slow link.
     """
@@ -91,6 +92,7 @@ class Faults:
         failing_backups: bool = False,
         no_backup_store: bool = False,
         no_kubernetes_proxy: bool = False,
+        missing_types: Iterable[str] = (),
         unavailable: int = 0,
         round_trip: float = 0.0,
     ) -> None:
@@ -102,6 +104,7 @@ class Faults:
         self.failing_backups = failing_backups
         self._no_backup_store = no_backup_store
         self.no_kubernetes_proxy = no_kubernetes_proxy
+        self.missing_types = set(missing_types)
         self.unavailable = unavailable
         self.round_trip = round_trip
         self._listeners: list[Listener] = []

@@ -102,7 +102,7 @@ class Simulator:
         virtual = Virtual(lambda: self.endpoint, lambda: datetime.now(UTC), self.store)
         context = Context(self.store, lambda: datetime.now(UTC))
         self._types = access.table(api_version)
-        state = State(self.store, context, virtual, self._types)
+        state = State(self.store, context, virtual, self._types, self.faults)
         management = self._management = Management(
             self.store,
             self.catalog,

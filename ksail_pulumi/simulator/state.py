@@ -18,6 +18,7 @@ from ksail_pulumi.omni.resources import (
     stored_bytes,
 )
 from ksail_pulumi.simulator import access, envelope, queries, validations, virtual
+from ksail_pulumi.simulator.faults import Faults
 from ksail_pulumi.simulator.store import Store, StoreError, Verb, named, not_found
 from ksail_pulumi.simulator.validations import Context
 from ksail_pulumi.simulator.verification import Identity
@@ -27,21 +28,24 @@ from ksail_pulumi.simulator.watches import Watch
 class State:
     """The methods of `cosi.resource.State`; they raise `StoreError` where Omni refuses."""
 
-    def __init__(self, store: Store, context: Context, virtual_types: virtual.Virtual, types: access.Table) -> None:
+    def __init__(
+        self, store: Store, context: Context, virtual_types: virtual.Virtual, types: access.Table, faults: Faults
+    ) -> None:
         self._store = store
         self._situation = context
         self._virtual = virtual_types
         self._types = types
+        self._faults = faults
 
     def get(self, identity: Identity, request: state_pb2.GetRequest) -> state_pb2.GetResponse:
-        kind = access.check(self._types, identity, "read", request.type).type
+        kind = self._check(identity, "read", request.type).type
         if kind in access.VIRTUAL:
             return state_pb2.GetResponse(resource=envelope.encode(self._virtual.get(identity, kind, request.id)))
         return state_pb2.GetResponse(resource=envelope.encode(self._existing(request)))
 
     def list(self, identity: Identity, request: state_pb2.ListRequest) -> Iterator[state_pb2.ListResponse]:
         """Read all resources that match a query, ordered by ID."""
-        kind = access.check(self._types, identity, "read", request.type).type
+        kind = self._check(identity, "read", request.type).type
         if kind in access.VIRTUAL:
             for resource in self._virtual.list(identity, kind):
                 yield state_pb2.ListResponse(resource=envelope.encode(resource))
@@ -57,7 +61,7 @@ class State:
 
     def create(self, identity: Identity, request: state_pb2.CreateRequest) -> state_pb2.CreateResponse:
         envelope.check(request.HasField("resource"), request.resource)
-        kind = access.check(self._types, identity, "create", request.resource.metadata.type).type
+        kind = self._check(identity, "create", request.resource.metadata.type).type
         resource = envelope.decode(request.resource, kind)
         if resource.owner and resource.owner != request.options.owner:
             name = named(kind.name, resource.type.namespace, resource.id)
@@ -72,7 +76,7 @@ class State:
     def update(self, identity: Identity, request: state_pb2.UpdateRequest) -> state_pb2.UpdateResponse:
         envelope.check(request.HasField("new_resource"), request.new_resource)
         metadata = request.new_resource.metadata
-        kind = access.check(self._types, identity, "update", metadata.type).type
+        kind = self._check(identity, "update", metadata.type).type
         current = self._existing(metadata)
         options = request.options
         expected = options.expected_phase if options.HasField("expected_phase") else None
@@ -116,7 +120,7 @@ class State:
 
     def destroy(self, identity: Identity, request: state_pb2.DestroyRequest) -> state_pb2.DestroyResponse:
         """Remove a resource that has no finalizers."""
-        access.check(self._types, identity, "destroy", request.type)
+        self._check(identity, "destroy", request.type)
         resource = self._existing(request)
         validations.check_destroy(self._situation, resource)
         self._store.destroy(resource.type, resource.id, owner=request.options.owner)
@@ -125,7 +129,7 @@ class State:
 
     def watch(self, identity: Identity, request: state_pb2.WatchRequest) -> Watch:
         """Start a watch on a resource or a type."""
-        kind = access.check(self._types, identity, "read", request.type).type
+        kind = self._check(identity, "read", request.type).type
         if kind in access.VIRTUAL:
             text = f'unsupported resource type for watch "{request.type}"'
             raise StoreError(grpc.StatusCode.UNIMPLEMENTED, text)
@@ -137,13 +141,17 @@ class State:
         request: state_pb2.TeardownRequest | state_pb2.TeardownAndDestroyRequest,
         owner: str,
     ) -> bool:
-        access.check(self._types, identity, "destroy", request.type)
+        self._check(identity, "destroy", request.type)
         resource = self._existing(request)
         validations.check_destroy(self._situation, resource)
         ready = self._store.teardown(resource.type, resource.id, owner=owner)
         if not resource.tearing_down:
             self._record("teardown", resource, identity)
         return ready
+
+    def _check(self, identity: Identity, action: access.Action, type_name: str) -> access.Access:
+        types = {} if type_name in self._faults.missing_types else self._types
+        return access.check(types, identity, action, type_name)
 
     def _existing(self, named: validations.Named) -> Resource:
         if named.namespace not in access.NAMESPACES:

@@ -151,6 +151,14 @@ def test_a_machine_that_is_lost_on_the_way_is_an_error_once_that_stands(lab: Lab
     assert worker in str(failures[0])
 
 
+def test_an_omni_without_labels_of_machines_is_followed_by_their_statuses(lab: Lab, simulator: Simulator) -> None:
+    lab.create(workers=1)
+    simulator.faults.missing_types.add(MACHINE_STATUS_LABELS.name)
+    lab.delete()
+    assert lab.client.state.find(CLUSTER, lab.name) is None
+    assert not lab.client.state.list(MACHINE_STATUS, {LABEL_CLUSTER: lab.name})
+
+
 def test_a_deletion_that_takes_too_long_is_explained(lab: Lab, simulator: Simulator) -> None:
     worker = lab.create(workers=1).nodes[1]["id"]
     simulator.faults.unreachable.add(worker)

@@ -210,6 +210,13 @@ def test_a_watch_that_omni_does_not_allow_raises_once_and_is_over(server, client
     assert watch.next(timeout=WITHIN) is None
 
 
+def test_a_type_that_an_older_omni_does_not_have_is_reported_as_lost(server, client):
+    server.on["Watch"] = lambda request, context: context.abort(grpc.StatusCode.PERMISSION_DENIED, "no access")
+    with client.state.watch(Query(CLUSTER, late=True)) as watch:
+        assert [watch.next(timeout=WITHIN).kind for _ in range(2)] == ["resync", "bootstrapped"]
+        assert watch.trouble is None
+
+
 def test_a_server_that_answers_only_errors_is_given_up_soon(server, client):
     server.on["Watch"] = lambda request, context: context.abort(grpc.StatusCode.UNKNOWN, "odd")
     with pytest.raises(OmniError, match="odd"), client.state.watch(Query(CLUSTER)) as watch:

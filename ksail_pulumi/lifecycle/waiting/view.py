@@ -22,6 +22,7 @@ from ksail_pulumi.omni.resources import (
     LABEL_CONNECTED,
     LABEL_LOCKED_UPDATE,
     MACHINE_SET_STATUS,
+    MACHINE_STATUS_LABELS,
     TALOS_UPGRADE_STATUS,
     machine_name,
 )
@@ -46,6 +47,9 @@ BY_ID = (
 )
 """Types with one resource per cluster, whose ID is the cluster name. All others are found by their cluster label, which
 some of these do not have (TalosUpgradeStatus)."""
+
+LATE = (CLUSTER_KUBERNETES_MANIFESTS_STATUS, MACHINE_STATUS_LABELS)
+"""Types that an older Omni does not have; it answers PERMISSION_DENIED for them."""
 
 _RUNNING = specs_pb2.ClusterMachineStatusSpec.Stage.RUNNING
 _CONNECTION_ERRORS = ("code = Unavailable", "code = DeadlineExceeded", "code = Canceled")

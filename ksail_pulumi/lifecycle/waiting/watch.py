@@ -11,7 +11,7 @@ from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited, diagnose, hold_ups
 from ksail_pulumi.lifecycle.waiting.goal import still_leaving
 from ksail_pulumi.lifecycle.waiting.reporting import Reporter
 from ksail_pulumi.lifecycle.waiting.settling import GoalCondition
-from ksail_pulumi.lifecycle.waiting.view import BY_ID
+from ksail_pulumi.lifecycle.waiting.view import BY_ID, LATE
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID, LABEL_CLUSTER
 from ksail_pulumi.omni.watch import Query
 
@@ -70,9 +70,9 @@ def wait(session: Session, view: ClusterView, goal: Goal, *, last_write: float |
 def queries(cluster: str, types: Iterable[ResourceType]) -> list[Query]:
     """The queries for these types of one cluster."""
     return [
-        Query(resource_type, id=cluster)
+        Query(resource_type, id=cluster, late=resource_type in LATE)
         if resource_type in BY_ID
-        else Query(resource_type, labels={LABEL_CLUSTER: cluster})
+        else Query(resource_type, labels={LABEL_CLUSTER: cluster}, late=resource_type in LATE)
         for resource_type in types
     ]
 
