@@ -63,6 +63,8 @@ def _facts(cluster: ClusterDetails, omni: str) -> list[tuple[str, str]]:
     ]
     if cluster["addons"]:
         facts.append(("Add-ons", ", ".join(map(_addon, cluster["addons"]))))
+    if cluster["manifestsError"]:
+        facts.append(("Manifests", cluster["manifestsError"]))
     if cluster["owner"]:
         facts.append(("Pulumi resource", owner(cluster)))
     return facts

@@ -9,6 +9,7 @@ from ksail_pulumi.addons.marks import installed_addons
 from ksail_pulumi.errors import NotFoundError, OmniError
 from ksail_pulumi.lifecycle import facts
 from ksail_pulumi.lifecycle.waiting.goal import Goal, goal_of
+from ksail_pulumi.lifecycle.waiting.manifest_error import reported_error
 from ksail_pulumi.lifecycle.waiting.view import BY_ID, ClusterView, start_reading
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
@@ -90,10 +91,12 @@ class ClusterDetails(ClusterOverview):
     Attributes:
         kubernetesApi: The URL of the Kubernetes API that kubeconfigs use, at Omni's proxy; `""` if not known.
         addons: The add-ons that this package has installed, in the order of their fields.
+        manifestsError: What Omni cannot apply of the manifests; `""` for nothing.
     """
 
     kubernetesApi: str
     addons: list[ClusterAddon]
+    manifestsError: str
 
 
 def list_clusters(client: Client) -> list[ClusterOverview]:
@@ -126,7 +129,7 @@ def read_cluster(client: Client, name: str) -> ClusterDetails:
         OmniError: Omni did not answer.
     """
     results = {kind: start_reading(client.state, kind, name) for kind in (CLUSTER, *_TYPES)}
-    addons = start_reading_addons(client, name)
+    manifests = _start_reading_manifests(client, name)
     kubernetes_url = client.management.start_kubernetes_url(name)
     parts = {kind: result() for kind, result in results.items()}
     if not parts[CLUSTER]:
@@ -134,15 +137,21 @@ def read_cluster(client: Client, name: str) -> ClusterDetails:
     api = ""
     with suppress(OmniError):  # what is known of the cluster is shown without it
         api = kubernetes_url.result()
-    return {**_overview(parts[CLUSTER][0], parts), "kubernetesApi": api, "addons": addons()}
+    addons, error = manifests()
+    return {
+        **_overview(parts[CLUSTER][0], parts),
+        "kubernetesApi": api,
+        "addons": addons,
+        "manifestsError": error,
+    }
 
 
-def start_reading_addons(client: Client, cluster: str) -> Callable[[], list[ClusterAddon]]:
-    """Start to read the add-ons of a cluster; none where Omni does not show them."""
+def _start_reading_manifests(client: Client, cluster: str) -> Callable[[], tuple[list[ClusterAddon], str]]:
+    """Start to read the add-ons of a cluster and the error of its manifests; nothing where Omni does not show them."""
     kinds = (CONFIG_PATCH, KUBERNETES_MANIFEST_GROUP, CLUSTER_KUBERNETES_MANIFESTS_STATUS)
     results = {kind: start_reading(client.state, kind, cluster) for kind in kinds}
 
-    def read() -> list[ClusterAddon]:
+    def read() -> tuple[list[ClusterAddon], str]:
         found: dict[ResourceType, list[Resource]] = {}
         for kind, result in results.items():
             with suppress(OmniError):  # an old Omni has no groups, and not everybody may read patches
@@ -150,10 +159,11 @@ def start_reading_addons(client: Client, cluster: str) -> Callable[[], list[Clus
         status = next(iter(found.get(CLUSTER_KUBERNETES_MANIFESTS_STATUS, ())), None)
         phases = {key: each.phase for key, each in status.spec.groups.items()} if status is not None else {}
         resources = [*found.get(CONFIG_PATCH, ()), *found.get(KUBERNETES_MANIFEST_GROUP, ())]
-        return [
+        addons: list[ClusterAddon] = [
             {"name": each.name, "version": each.version, "state": _state([phases.get(group) for group in each.groups])}
             for each in installed_addons(resources)
         ]
+        return addons, reported_error(status)
 
     return read
 

@@ -15,7 +15,8 @@ from ksail_pulumi.errors import ClusterFailedError, OmniError, UnreachableError,
 from ksail_pulumi.lifecycle.handover import Handover
 from ksail_pulumi.lifecycle.kubernetes import Kubernetes
 from ksail_pulumi.lifecycle.likeness import as_written, stored
-from ksail_pulumi.lifecycle.waiting.applied import error_text, wait_until_applied
+from ksail_pulumi.lifecycle.waiting.applied import names_in, wait_until_applied
+from ksail_pulumi.lifecycle.waiting.manifest_error import error_text
 from ksail_pulumi.lifecycle.waiting.progress import duration
 from ksail_pulumi.model.objects import objects_in
 from ksail_pulumi.omni.kubernetes import AnswerError
@@ -137,7 +138,7 @@ class _Proof:
         else:
             self._silent = False
             error = status.spec.last_error if status is not None else ""
-            text = f"Omni cannot apply {error_text(error, self._groups)}" if error else ""
+            text = f"Omni cannot apply {error_text(error, names_in(self._groups))}" if error else ""
         if text and text != self._error:
             self._session.progress(text)
         self._error = text

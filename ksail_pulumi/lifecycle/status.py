@@ -11,6 +11,7 @@ from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
 from ksail_pulumi.lifecycle.waiting.goal import Goal, goal_of, reached
 from ksail_pulumi.lifecycle.waiting.machine_state import connection, own_error
 from ksail_pulumi.lifecycle.waiting.machine_state import facts as machine_facts
+from ksail_pulumi.lifecycle.waiting.manifest_error import reported_error
 from ksail_pulumi.lifecycle.waiting.progress import describe, describe_deletion
 from ksail_pulumi.lifecycle.waiting.settling import GoalCondition
 from ksail_pulumi.lifecycle.waiting.view import ClusterView, start_reading
@@ -19,6 +20,7 @@ from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_DESTROY_STATUS,
+    CLUSTER_KUBERNETES_MANIFESTS_STATUS,
     CLUSTER_MACHINE_STATUS,
     KUBERNETES_UPGRADE_STATUS,
     LABEL_CONTROL_PLANE,
@@ -45,6 +47,7 @@ TYPES = (
     MACHINE_SET,
     MACHINE_SET_NODE,
     MACHINE_STATUS,
+    CLUSTER_KUBERNETES_MANIFESTS_STATUS,
     *Goal("", "ready").types,
 )
 """The types to read or watch."""
@@ -96,7 +99,7 @@ class ClusterState(TypedDict):
     """A cluster, with the keys of `overview.ClusterOverview` where it has them.
 
     Attributes:
-        healthy: Whether all of the cluster is ready, as `waitFor: ready` means it.
+        healthy: Whether all of the cluster is ready, as `waitFor: ready` means it, and no manifest has an error.
         progress: How far it is and what it waits for, as `pulumi up` reports it.
         sets: Its machine sets, by ID; that of the control plane is the first.
     """
@@ -183,7 +186,9 @@ class _Healthy(Condition):
         self._condition.observe(now)
 
     def done_at(self) -> float | None:
-        return self._condition.done_at() if self._condition is not None else None
+        if self._condition is None or _manifest_error(self._view):
+            return None
+        return self._condition.done_at()
 
 
 def _cluster(view: ClusterView) -> Resource:
@@ -206,7 +211,7 @@ def awaited(view: ClusterView) -> Awaited:
 
 def healthy(view: ClusterView) -> bool:
     """Whether a cluster is healthy at this moment."""
-    return not _cluster(view).tearing_down and reached(view, goal_in(view))
+    return not _cluster(view).tearing_down and not _manifest_error(view) and reached(view, goal_in(view))
 
 
 def state_of(view: ClusterView) -> ClusterState:
@@ -229,7 +234,13 @@ def _progress(view: ClusterView) -> str:
     cluster = view.one(CLUSTER)
     if cluster is None:
         return "nothing is known of it yet"
-    return describe_deletion(view) if cluster.tearing_down else describe(view, goal_in(view))
+    if cluster.tearing_down:
+        return describe_deletion(view)
+    return ", ".join(filter(None, (describe(view, goal_in(view)), _manifest_error(view))))
+
+
+def _manifest_error(view: ClusterView) -> str:
+    return reported_error(view.one(CLUSTER_KUBERNETES_MANIFESTS_STATUS))
 
 
 def _workers(machine_set: Resource) -> bool:

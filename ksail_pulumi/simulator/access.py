@@ -148,7 +148,10 @@ def _table() -> Mapping[str, Access]:
 TABLE = _table()
 
 Table = Mapping[str, Access]
-_SINCE_API_2 = (resources.KUBERNETES_MANIFEST_GROUP, resources.KUBERNETES_HEALTH_CHECK)
+_SINCE_API_2 = (
+    *(resources.KUBERNETES_MANIFEST_GROUP, resources.CLUSTER_KUBERNETES_MANIFESTS_STATUS),
+    resources.KUBERNETES_HEALTH_CHECK,
+)
 
 
 def table(api_version: int) -> Table:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from ksail_pulumi import listing
 from ksail_pulumi.lifecycle.waiting.diagnosis import Awaited
+from ksail_pulumi.lifecycle.waiting.manifest_error import error_text, named_object
 from ksail_pulumi.lifecycle.waiting.settling import SETTLING_SECONDS, STALE_SECONDS
 from ksail_pulumi.lifecycle.waiting.view import ClusterView
 from ksail_pulumi.lifecycle.waiting.watch import Condition, follow, queries
 from ksail_pulumi.model.objects import KubernetesObject, objects_in
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import CLUSTER_KUBERNETES_MANIFESTS_STATUS
-from ksail_pulumi.redaction import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,19 +100,9 @@ def wait_until_applied(
     return frozenset(group.id for group in condition.absent)
 
 
-def error_text(error: str, groups: Sequence[Group]) -> str:
-    """Omni's error behind the object that it names, and the group of that."""
-    text = "; ".join(line.strip() for line in quoted(error).splitlines() if line.strip())
-    name = named_object(error, groups)
-    return f"{name}: {text}" if name else f"manifests: {text}"
-
-
-def named_object(error: str, groups: Sequence[Group]) -> str:
-    """The object that an error names, with its group; `""` for none of these groups."""
-    # The longest: the name of one object may begin with that of another.
-    found = [(str(each), group.title) for group in groups for each in group.objects if str(each) in error]
-    name, title = max(found, key=lambda each: len(each[0]), default=("", ""))
-    return f"{name} of {title}" if name else ""
+def names_in(groups: Sequence[Group]) -> list[tuple[str, str]]:
+    """The objects of groups as Omni names them, each with the title of its group."""
+    return [(str(each), group.title) for group in groups for each in group.objects]
 
 
 class _Applied(Condition):
@@ -147,11 +137,11 @@ class _Applied(Condition):
         error = self._status.last_error
         if error != self._error:
             self._error, self._explain_at = error, now
-            self._text = error_text(error, self._groups) if error else ""
+            self._text = error_text(error, names_in(self._groups)) if error else ""
         # The API is asked only where Omni's error says too little: that takes time.
-        if error and now >= self._explain_at and not named_object(error, self._groups):
+        if error and now >= self._explain_at and not named_object(error, names_in(self._groups)):
             if more := self._explain(self._waiting()):
-                self._text = f"{error_text(error, self._groups)} ({more})"
+                self._text = f"{error_text(error, names_in(self._groups))} ({more})"
             self._explain_at = time.monotonic() + _EXPLAIN_SECONDS
         if not error:
             self._fails_since = None

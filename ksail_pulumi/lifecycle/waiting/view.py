@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ksail_pulumi.lifecycle.question import Question
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     CLUSTER,
@@ -18,7 +19,6 @@ from ksail_pulumi.omni.resources import (
     CLUSTER_STATUS,
     CLUSTER_UUID,
     KUBERNETES_UPGRADE_STATUS,
-    LABEL_CLUSTER,
     LABEL_CONNECTED,
     LABEL_LOCKED_UPDATE,
     MACHINE_SET_STATUS,
@@ -57,10 +57,13 @@ _CONNECTION_ERRORS = ("code = Unavailable", "code = DeadlineExceeded", "code = C
 
 def start_reading(state: State, resource_type: ResourceType, cluster: str) -> Callable[[], list[Resource]]:
     """Start to read the resources of one type of a cluster; the result waits for them."""
-    if resource_type not in BY_ID:
-        return state.start_list(resource_type, {LABEL_CLUSTER: cluster}).result
-    call = state.start_find(resource_type, cluster)
-    return lambda: [] if (found := call.result()) is None else [found]
+    late = resource_type in LATE
+    if resource_type in BY_ID:
+        question = Question(resource_type, id=cluster, late=late)
+    else:
+        question = Question(resource_type, clusters=frozenset({cluster}), late=late)
+    call = question.send(state)
+    return lambda: list(question.answer(call))
 
 
 class ClusterView:
