@@ -71,10 +71,11 @@ def create(
     """
     lease = None if adopt else Lease(session.client, spec.name)
     attempt = Attempt(spec, session)
-    if adopt:
-        back_up_before_upgrade(spec, session)
+    # Before the backup, because it may refuse the creation.
     fetched = fetch_for(spec, mark, session, {})
     attempt.checksums = fetched.checksums
+    if adopt:
+        back_up_before_upgrade(spec, session)
     with ExitStack() as while_written:
         while_written.enter_context(lease.held() if lease else nullcontext())
         while_written.enter_context(attempt.saved())

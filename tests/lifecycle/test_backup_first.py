@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -68,10 +69,12 @@ def test_a_failed_backup_stops_an_upgrade_before_it_changes_anything(lab: Lab, s
     assert lab.client.state.get(CLUSTER, lab.name).spec.talos_version == OLD
 
 
-def test_a_manifest_that_cannot_be_fetched_refuses_an_upgrade_before_the_backup(lab: Lab) -> None:
+@pytest.mark.parametrize("adopt", [False, True])
+def test_a_manifest_that_cannot_be_fetched_refuses_an_upgrade_before_the_backup(lab: Lab, adopt: bool) -> None:
     old = lab.create(talosVersion=OLD)
+    change = partial(lab.create, adopt=True) if adopt else partial(lab.update, old)
     with serving({}) as url, pytest.raises(InvalidCluster, match="HTTP status 404"):
-        lab.update(old, talosVersion=NEW, addons={"certManager": {"url": f"{url}/a.yaml"}}, **BEFORE_UPGRADE)
+        change(talosVersion=NEW, addons={"certManager": {"url": f"{url}/a.yaml"}}, **BEFORE_UPGRADE)
     assert lab.client.state.find(ETCD_MANUAL_BACKUP, lab.name) is None
 
 
