@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.project import ROOT, Project
+from tests.e2e.vault import vault
 from tests.published import fill_cache
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def pulumi() -> dict[str, str]:
+def pulumi() -> Iterator[dict[str, str]]:
     """What a process needs in its environment to run the `pulumi` command."""
     found = json.loads(
         subprocess.run(
@@ -42,8 +43,8 @@ def pulumi() -> dict[str, str]:
     )
     if "reason" in found:
         pytest.skip(f"needs the pulumi command (make pulumi): {found['reason']}")
-    environment: dict[str, str] = found["env"]
-    return environment
+    with vault() as key_server:
+        yield {**found["env"], **key_server}
 
 
 @pytest.fixture

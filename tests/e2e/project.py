@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.programs import PROGRAM
+from tests.e2e.vault import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
+PIP = ROOT / "tests" / "e2e" / "standins" / "pip.py"
 PASSPHRASE = "correct horse battery staple"
 
 CLUSTER_TYPE = "pulumi-python:dynamic/ksail:OmniCluster"
@@ -86,6 +88,7 @@ class Project:
             (folder / "__main__.py").write_text(PROGRAM)
             (folder / "Pulumi.yaml").write_text(PROJECT)
         (folder / ".venv").symlink_to(sys.prefix)
+        (folder / PIP.name).symlink_to(PIP)  # `python -m pip` looks into the working directory first
         (base / "state").mkdir()
         others = ("OMNI_", "SIDERO_", "PULUMI_")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(others)}
@@ -152,7 +155,7 @@ class Project:
                 kill(process)
 
     def init(self, stack: str = "dev") -> None:
-        self.run("stack", "init", stack)
+        self.run("stack", "init", stack, "--secrets-provider", KEY)
 
     def up(self, *arguments: str, **how: Any) -> Run:
         return self.run("up", "--yes", "--skip-preview", *arguments, **how)
