@@ -11,53 +11,43 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ksail_pulumi import redaction
-from ksail_pulumi.model import parse as cluster
-from ksail_pulumi.plan.findings import Findings
-from ksail_pulumi.problems import Problem
-from tests.secrecy.sites import REPORTS, ROOT, sites
+from tests.secrecy.instrumented import observe
+from tests.secrecy.sites import REPORTS
 
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
-
     import pytest
 
-SITES = sites()
 CANARIES = [f"Q{number:04d}Zplanted" for number in range(40)]
-_PREFIX = f"{ROOT}/"
 _READERS = ("goyaml/read.py", "model/files.py")
+_OF_TEXTS = ("Problem", "Findings")
 
-
-@dataclass(frozen=True)
-class _Texts:
-    """Where a function makes texts.
-
-    Attributes:
-        found: Whether it makes any.
-        lines: The lines that have not run yet.
-    """
-
-    found: bool
-    lines: set[int]
-
-
-_left: dict[CodeType, _Texts] = {}
 _ran: set[tuple[str, int]] = set()
 _leaks: dict[str, str] = {}
 _tests: set[str] = set()
 
 
-def _lines_of_texts(code: CodeType) -> _Texts:
-    if not code.co_filename.startswith(_PREFIX):
-        return _Texts(found=False, lines=set())
-    module = code.co_filename[len(_PREFIX) :]
-    lines = {line for _, _, line in code.co_lines() if line is not None}
-    of_texts = {line for site in SITES if site.module == module for line in range(site.first, site.last + 1)}
-    return _Texts(bool(lines & of_texts), lines & of_texts)
+def _made(module: str, line: int) -> None:
+    _ran.add((module, line))
+
+
+def _handed_out(where: str, given: Any) -> None:
+    # What a reader of files returns is their content; what it raises is a message.
+    if where.startswith(_READERS) and not isinstance(given, BaseException):
+        return
+    parts = given if isinstance(given, tuple) else [given]
+    kinds = str if isinstance(given, tuple) else str | BaseException
+    text = " ".join(str(each) for each in parts if isinstance(each, kinds) or type(each).__name__ in _OF_TEXTS)
+    if "Zplanted" in text:
+        _leaks.setdefault(where, text[:500])
+
+
+observe(_made, _handed_out)
+
+from ksail_pulumi import redaction  # noqa: E402 - it is observed from here on
+from ksail_pulumi.model import parse as cluster  # noqa: E402
 
 
 def planted(data: Any) -> Any:
@@ -86,46 +76,10 @@ def _scope(data: dict[str, Any], canaries: Any) -> dict[str, Any]:
     return data
 
 
-def _trace_calls(frame: FrameType, event: str, _: Any) -> Any:
-    code = frame.f_code
-    left = _left.get(code)
-    if left is None:
-        left = _left[code] = _lines_of_texts(code)
-    if not left.found:
-        return None
-    # Tracing lines is expensive: it ends for a function once all of its texts were made.
-    frame.f_trace_lines = bool(left.lines)
-    return _looking
-
-
-def _looking(frame: FrameType, event: str, given: Any) -> Any:
-    """Record the lines of texts that run, and look at what the function hands out: returns, yields, raises."""
-    if event == "line":
-        left = _left[frame.f_code]
-        if frame.f_lineno in left.lines:
-            left.lines.discard(frame.f_lineno)
-            _ran.add((frame.f_code.co_filename[len(_PREFIX) :], frame.f_lineno))
-        return _looking
-    if event == "exception":
-        given = given[1]
-    # What a reader of files returns is their content; what it raises is a message.
-    is_message = event == "exception" or (event == "return" and not frame.f_code.co_filename.endswith(_READERS))
-    if is_message and isinstance(given, str | BaseException | tuple | Problem | Findings):
-        given = [each for each in given if isinstance(each, str | Problem)] if isinstance(given, tuple) else [given]
-        text = " ".join(map(str, given))
-        if "Zplanted" in text:
-            where = f"{frame.f_code.co_filename[len(_PREFIX) :]} {frame.f_code.co_qualname}"
-            _leaks.setdefault(where, text[:500])
-    return _looking
-
-
-def _trace_thread(frame: FrameType, event: str, given: Any) -> Any:
-    if threading.current_thread().name.startswith("simulator"):
-        sys.settrace(None)  # it makes no texts of ours, and tracing would take half of the time
-        return None
-    redaction._current.set(_GATE)  # what a call of the engine does for its threads
-    sys.settrace(_trace_calls)
-    return _trace_calls(frame, event, given)
+def _set_gate(*_: object) -> None:
+    """Do at the start of a thread what a call of the engine does for its threads."""
+    redaction._current.set(_GATE)
+    sys.settrace(None)
 
 
 _GATE = redaction.Gate(private=lambda: CANARIES)
@@ -135,16 +89,13 @@ def pytest_configure(config: pytest.Config) -> None:
     original = cluster.parse_cluster
     cluster.parse_cluster = lambda data, **options: original(planted(data), **options)  # type: ignore[assignment]
     redaction._current.set(_GATE)
-    threading.settrace(_trace_thread)
-    sys.settrace(_trace_calls)
+    threading.settrace(_set_gate)
 
 
 def pytest_runtest_call(item: pytest.Item) -> None:
     _tests.add(item.nodeid)
-    sys.settrace(_trace_calls)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    sys.settrace(None)
     report = {"ran": sorted(_ran), "leaks": _leaks, "tests": len(_tests)}
     Path(os.environ[REPORTS], f"{os.getpid()}.json").write_text(json.dumps(report))

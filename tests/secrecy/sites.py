@@ -37,8 +37,12 @@ class Site:
 
 def sites() -> list[Site]:
     """All of them, by walking the code."""
-    made = (place for place in places() if place.function and _makes_text(place.node))
-    return sorted({_site(place) for place in made if not is_content(place)})
+    return sorted({_site(place) for place in places() if is_site(place)})
+
+
+def is_site(place: Place) -> bool:
+    """Whether such a text is made there."""
+    return _makes_text(place.node) and bool(place.function) and not is_content(place)
 
 
 def _site(place: Place) -> Site:
