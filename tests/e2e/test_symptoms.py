@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -36,10 +37,29 @@ ASKED = {
 REFUSED = {"reader": ("service account 'reader' may not create", "Changing clusters needs the role Operator")}
 
 
+# What Pulumi shows of the program itself: while it runs, and in the summary.
+OF_PROGRAM = re.compile(
+    r"^.*pulumi:pulumi:Stack [\w-]+ .*\n"
+    r"|^  pulumi:pulumi:Stack \([\w-]+\):\n((?:    .*\n|\n)*)",
+    re.M,
+)
+
+
+def without_interrupt(output: str) -> str:
+    """The output without what Python prints where Pulumi interrupts the program.
+
+    After a refused resource Pulumi (3.276) sends a SIGINT to the program, which may be about to end.
+    """
+    of_program = "".join(OF_PROGRAM.findall(output)).rstrip()
+    interrupted = of_program.endswith("\n    KeyboardInterrupt") and f"{ROOT / 'ksail_pulumi'}" not in of_program
+    return OF_PROGRAM.sub("", output) if interrupted else output
+
+
 def without_traceback(run: Run) -> str:
+    output = without_interrupt(run.output)
     for word in ("Traceback", 'File "', "pulumi.dynamic", "grpc._channel"):
-        assert word not in run.output, run.output
-    return " ".join(run.output.split())
+        assert word not in output, run.output
+    return " ".join(output.split())
 
 
 def tells(run: Run, severity: str, symptoms: Mapping[str, tuple[str, ...]]) -> None:
