@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ class _Transit(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path.startswith("/v1/transit/encrypt/"):
-            name = f"vault:v1:{len(self.kept)}"
+            name = f"vault:v1:{uuid.uuid4().hex}"
             self.kept[name] = given["plaintext"]
             made = {"ciphertext": name}
         else:
