@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic_core import PydanticUndefined
 
 from ksail_pulumi.formats.descriptions import described, descriptions
-from ksail_pulumi.model.base import PRIVATE_FIELDS, READ_BY_PROGRAM, Formerly
+from ksail_pulumi.model.base import ALWAYS_SECRET, PRIVATE_FIELDS, READ_BY_PROGRAM, Formerly
 from ksail_pulumi.model.cluster import ClusterSpec
 from ksail_pulumi.model.component import ComponentOptions
 from ksail_pulumi.model.etcd_backup import EtcdBackupInputs
@@ -63,6 +63,7 @@ class Input:
         shapes: The forms that its value may have.
         description: What it is, on one line; names other fields in Python's spelling.
         private: Whether it may hold a secret.
+        secret: Whether it always is a secret.
         plain: Whether it cannot be an output.
         required: Whether a user must set it if its part is given.
         former: The name that it had before, still accepted; `""` for none.
@@ -73,6 +74,7 @@ class Input:
     shapes: tuple[Shape, ...]
     description: str
     private: bool
+    secret: bool
     plain: bool
     required: bool
     former: str
@@ -135,6 +137,7 @@ def _inputs(model: type[BaseModel]) -> Iterator[Input]:
             shapes=_shapes(_annotation(info)),
             description=texts[name],
             private=name in PRIVATE_FIELDS,
+            secret=ALWAYS_SECRET in marks,
             plain=READ_BY_PROGRAM in marks,
             # Not what the model requires: some of that is added before, and some is only missed later.
             required=texts[name].endswith("Required."),

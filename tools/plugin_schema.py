@@ -68,7 +68,9 @@ def _type(part: Part) -> dict[str, Any]:
 
 def _property(each: Input, part: Part, cluster: Part | None = None) -> dict[str, Any]:
     schema = _union(each.shapes, _enum_name(each, part, cluster))
-    return {**schema, **({"plain": True} if each.plain else {}), "description": on_the_wire(each.description)}
+    marks = {"plain": each.plain, "secret": each.secret}
+    shown = {name: True for name, marked in marks.items() if marked}
+    return {**schema, **shown, "description": on_the_wire(each.description)}
 
 
 def _union(shapes: Sequence[Shape], enum: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, PlainSerializer, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
-from ksail_pulumi.model.base import FilePath, Inline, Model, Version
+from ksail_pulumi.model.base import ALWAYS_SECRET, FilePath, Inline, Model, Version
 from ksail_pulumi.problems import Problem
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class GitOpsSource(Model):
     username: str | None = None
     """User name for the repository or the registry. Only with `password`."""
 
-    password: str | None = None
+    password: Annotated[str, ALWAYS_SECRET] | None = None
     """Password or token for the repository or the registry. It is a secret in Pulumi's state. In Omni it is in a
     manifest, and in Kubernetes in a `Secret`."""
 

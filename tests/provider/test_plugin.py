@@ -68,6 +68,12 @@ def test_the_schema_has_all_inputs_and_outputs(stub):
     assert {"name", "kubernetesVersion", "talosVersion", "clusterUuid", "nodes", "ready"} <= set(cluster["properties"])
 
 
+def test_the_schema_marks_the_input_that_is_always_a_secret():
+    properties = {token: each.get("properties", {}) for token, each in schema()["types"].items()}
+    marked = [(token, name) for token, found in properties.items() for name in found if found[name].get("secret")]
+    assert marked == [("ksail:index:GitOpsSource", "password")]
+
+
 def test_every_type_is_defined_and_every_property_described():
     served = schema()
     referenced = set()
