@@ -29,6 +29,8 @@ from ksail_pulumi.omni.resources import (
     LABEL_SYSTEM_PATCH,
     Resource,
 )
+from ksail_pulumi.plan.findings import Findings
+from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.problems import InvalidCluster
 from ksail_pulumi.simulator.kubernetes_objects import TALOS, Key
 from ksail_pulumi.simulator.server import Simulator
@@ -286,6 +288,25 @@ def test_a_manifest_is_fetched_once_and_pinned_by_its_checksum(simulator: Simula
     assert str(raised.value).startswith(
         "addons.certManager.url: the manifest at this address has changed since it was first installed (SHA-256 "
     )
+
+
+def test_a_takeover_leaves_add_ons_as_they_are_and_the_next_fetch_is_pinned(simulator: Simulator, omni: Client) -> None:
+    lab = Lab(omni, "adopted")
+    pages = {"/a.yaml": manifest("own", "1")}
+    with serving(pages) as url:
+        asked = {"certManager": {"url": f"{url}/a.yaml"}}
+        lab.create(addons=asked)
+        pages["/a.yaml"] = manifest("own", "2")
+        lab.mark = OwnershipMark("org/test/dev/other")
+        taken = lab.create(adopt=True, addons=asked)  # nothing is fetched
+        assert (taken.checksums, config(simulator, lab, "own")) == ({}, "v1")
+        assert preview(lab.spec(addons=asked), lab.spec(addons=asked), lab.mark, omni) == Findings()
+
+        cache_file(f"{url}/a.yaml").unlink()
+        omni.state.teardown(KUBERNETES_MANIFEST_GROUP, "110-cluster-adopted-component-cert-manager")
+        until(lambda: groups(lab) == staying("cert-manager", "own"))
+        checksum = hashlib.sha256(pages["/a.yaml"].encode()).hexdigest()
+        assert list(lab.update(taken, addons=asked).checksums.values()) == [checksum]
 
 
 def test_what_cannot_be_fetched_is_said_by_preview_and_up_alike(simulator: Simulator, omni: Client) -> None:
