@@ -23,6 +23,7 @@ PRIVATE = frozenset(
         "annotations",
         "healthChecks",
         "healthchecks",
+        "inline",
         "kernelArgs",
         "labels",
         "manifests",

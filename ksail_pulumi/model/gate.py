@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from ksail_pulumi.goyaml.loaders import SafeLoader
 from ksail_pulumi.goyaml.read import MAX_DEPTH
+from ksail_pulumi.model.objects import objects_in
 from ksail_pulumi.problems import is_private
 
 if TYPE_CHECKING:
@@ -76,6 +78,27 @@ def _names(wire: Mapping[str, Any]) -> Iterator[str]:
             yield str(machine_set.get("name", "workers"))
     if isinstance(machines := wire.get("machines"), Mapping):
         yield from machines
+    if isinstance(manifests := wire.get("manifests"), list | tuple):
+        yield from (name for each in manifests if isinstance(each, Mapping) for name in _object_names(each))
+    if isinstance(addons := wire.get("addons"), Mapping):
+        yield from (name for each in addons.values() if isinstance(each, Mapping) for name in _object_names(each))
+
+
+def _object_names(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """What identifies the Kubernetes objects of a manifest: version, kind, namespace and name."""
+    inline = manifest.get("inline")
+    if isinstance(inline, str):
+        with suppress(ValueError):  # the validation reports it
+            for each in objects_in(inline):
+                yield from (each.version, each.kind, each.namespace, each.name)
+        return
+    for each in inline if isinstance(inline, list | tuple) else (inline,):
+        if isinstance(each, Mapping):
+            metadata = each.get("metadata")
+            named = metadata if isinstance(metadata, Mapping) else {}
+            found = (each.get("apiVersion"), each.get("kind"), named.get("namespace"), named.get("name"))
+            if found[1] and found[3]:
+                yield from (value for value in found if isinstance(value, str))
 
 
 def _in_yaml(text: str) -> Iterator[str]:

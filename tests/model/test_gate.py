@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from ksail_pulumi.model.gate import private_values, secret_values
 from ksail_pulumi.redaction import Gate, behind, quoted
@@ -34,6 +35,8 @@ def masked(text: str, inputs: dict[str, Any], *marked: tuple[str | int, ...]) ->
         {"patches": [{"description": TOKEN}]},
         {"manifests": [{"inline": {"data": {"password": TOKEN}}}]},
         {"manifests": [{"inline": f"data:\n  name: {TOKEN}\n"}]},
+        {"addons": {"certManager": {"inline": {"data": {"a": TOKEN}}}}},
+        {"addons": {"certManager": {"inline": f"kind: Secret\nstringData: {{a: {TOKEN}}}\n"}}},
         {"healthChecks": [{"job": {"spec": TOKEN}}]},
         {"labels": {"a": TOKEN}},
         {"annotations": {"name": TOKEN}},
@@ -76,6 +79,24 @@ def test_keys_and_what_identifies_a_cluster_and_its_parts_stay() -> None:
     }
     text = "cluster west: 200-west-time of pool: machine network of m1"
     assert masked(text, inputs) == text
+
+
+@pytest.mark.parametrize("form", ["mapping", "list", "text"])
+def test_the_names_of_kubernetes_objects_stay(form: str) -> None:
+    """Our own texts name the objects too. Without that, `…/… namespace not specified` is left of Omni's text."""
+    labels = {"default": TOKEN}
+    one = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "namespace", "labels": labels}}
+    two = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "nons", "namespace": "default"}}
+    objects = [one, {**two, "data": {"kind": TOKEN}}]
+    inline = {"mapping": objects[1], "list": objects, "text": "---\n".join(map(yaml.safe_dump, objects))}[form]
+    text = "v1.ConfigMap/nons namespace not specified: default"
+    for inputs in ({"manifests": [{"name": "m", "inline": inline}]}, {"addons": {"certManager": {"inline": inline}}}):
+        assert masked(f"{text} {TOKEN}", inputs) == f"{text} …"
+
+
+def test_a_name_of_an_object_that_is_marked_as_secret_is_taken_out() -> None:
+    inputs = {"manifests": [{"name": "m", "inline": {"kind": "ConfigMap", "metadata": {"name": TOKEN}}}]}
+    assert masked(f"ConfigMap/{TOKEN}", inputs, ("manifests", 0, "inline", "metadata", "name")) == "ConfigMap/…"
 
 
 def test_what_is_marked_as_secret_is_taken_out_of_our_own_texts_too() -> None:
