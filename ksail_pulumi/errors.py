@@ -150,9 +150,11 @@ class NotEnoughMachinesError(LifecycleError):
         self.available = available
         self.excluded = tuple(excluded)
         message = f"not enough available machines in Omni for the requested node count: need {needed}, got {available}"
+        remedy = "register more machines in Omni, or request fewer"
         if excluded:
             message += f" (unavailable: {'; '.join(excluded)})"
-        super().__init__(message)
+            remedy = "free some of the unavailable ones, register more in Omni, or request fewer"
+        super().__init__(f"{message}; {remedy}")
 
 
 class ForeignClusterError(LifecycleError):

@@ -164,7 +164,10 @@ def test_too_few_machines_is_a_warning_because_they_may_join_in_time() -> None:
     found = judged(SPEC, omni_with(statuses=pool(2)), old=None)
 
     assert failures(found) == {}
-    assert found.warnings == ("not enough available machines in Omni for the requested node count: need 3, got 2",)
+    assert found.warnings == (
+        "not enough available machines in Omni for the requested node count: need 3, got 2; register more machines in "
+        "Omni, or request fewer",
+    )
 
 
 def test_machines_that_leave_are_told_to_be_wiped() -> None:

@@ -188,7 +188,8 @@ def test_too_few_that_match_a_selector_is_told_with_the_selector() -> None:
         assign(spec, pool(3))
 
     assert str(caught.value).endswith(
-        "need 2, got 1 (unavailable: 2 not matching the selector 'role = gpu' of prod-workers)"
+        "need 2, got 1 (unavailable: 2 not matching the selector 'role = gpu' of prod-workers); free some of the "
+        "unavailable ones, register more in Omni, or request fewer"
     )
 
 
@@ -196,7 +197,10 @@ def test_an_empty_pool_needs_no_reasons() -> None:
     with pytest.raises(NotEnoughMachinesError) as caught:
         assign(cluster_spec(), [])
 
-    assert str(caught.value) == "not enough available machines in Omni for the requested node count: need 1, got 0"
+    assert str(caught.value) == (
+        "not enough available machines in Omni for the requested node count: need 1, got 0; register more machines in "
+        "Omni, or request fewer"
+    )
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,8 @@ def test_the_second_cluster_is_warned_of_what_the_first_one_gets() -> None:
     assert found.failures == ()
     assert list(found.warnings) == [
         "not enough available machines in Omni for the requested node count: need 16, got 9 "
-        "(unavailable: 16 reserved for cluster red in this run)"
+        "(unavailable: 16 reserved for cluster red in this run); free some of the unavailable ones, register more in "
+        "Omni, or request fewer"
     ]
 
 
