@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 from ksail_pulumi.problems import Problem, unknown_field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -93,8 +94,11 @@ def model_at(model: type[BaseModel], location: Sequence[str | int]) -> type[Base
     return at
 
 
-def model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model in an annotation such as `Omni | None` or `list[Omni]`."""
+def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for each in get_args(annotation) if (found := model_in(each))), None)
+
+
+model_in: Callable[[Any], type[BaseModel] | None] = functools.cache(_model_in)
+"""The model in an annotation such as `Omni | None` or `list[Omni]`. Every file that is read asks for all of them."""
