@@ -21,7 +21,7 @@ from ksail_pulumi.cli.app import main
 from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH, MACHINE_CLASS, MACHINE_SET
 from ksail_pulumi.simulator.machines import MachineSetup
 from ksail_pulumi.testing import Simulator
-from tests.e2e.project import ROOT, Project
+from tests.e2e.project import PIP, ROOT, Project
 from tests.sweeps import sample
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ omni, pulumi_stack = testing.omni, testing.pulumi_stack
 def _commands(pulumi: dict[str, str], omni_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if omni_endpoint:
         pytest.skip("the examples choose the names and the sizes of their clusters")
-    for name, value in pulumi.items():
+    for name, value in {**pulumi, "PYTHONPATH": str(PIP.parent)}.items():
         monkeypatch.setenv(name, value)
 
 
