@@ -15,6 +15,7 @@ from benchmarks import scale
 NAMES = (
     "imports",
     "settling",
+    "naming",
     "creating",
     "client_cpu",
     "previewing",

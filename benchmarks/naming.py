@@ -51,7 +51,8 @@ def _late(number: int) -> tuple[float, float]:
     with Simulator(machines=1, speed="fast", seed=number) as omni:
         omni.store.subscribe(see)
         client = connect(Connection(omni.endpoint, omni.service_account_key))
-        inputs = {"name": "bench", "controlPlane": 1, "manifests": [{"name": "mine", "inline": _SERVICE}]}
+        manifest = {"name": "mine", "inline": _SERVICE, "mode": "full"}
+        inputs = {"name": "bench", "controlPlane": {"count": 1}, "manifests": [manifest]}
         with suppress(ClusterFailedError):
             create(parse_cluster(inputs), MARK, replace(session(client), progress=hear, grace=2))
         began = time.perf_counter()
