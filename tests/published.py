@@ -18,7 +18,9 @@ from tests.web import listening
 _MORE = {
     "cert-manager": ("1.17.0", "1.20.0", "1.20.2", "1.21.0"),
     "kyverno": ("1.18.2",),
+    "gatekeeper": ("3.22.0",),
     "flux": ("2.9.0",),
+    "argocd": ("3.4.0",),
     "metrics-server": ("0.8.1",),
 }
 PROJECTS = ("metrics-server", "cert-manager", "kyverno", "gatekeeper", "flux", "argocd")

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ksail_pulumi.omni.resources import CONFIG_PATCH, KUBERNETES_MANIFEST_GROUP, LABEL_CLUSTER
+from ksail_pulumi.addons.marks import installed_addons
+from ksail_pulumi.model.addons import FIELDS, VERSIONS
+from ksail_pulumi.omni.api import specs_pb2
+from ksail_pulumi.omni.resources import (
+    CLUSTER_KUBERNETES_MANIFESTS_STATUS,
+    CONFIG_PATCH,
+    KUBERNETES_MANIFEST_GROUP,
+    LABEL_CLUSTER,
+)
 from ksail_pulumi.simulator.kubernetes_objects import Key
 from tests.e2e.project import need
 from tests.published import manifest, serving
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.simulator.server import Simulator
     from tests.e2e.project import Project
 
+
+Status = specs_pb2.ClusterKubernetesManifestsStatusSpec
 
 pytestmark = pytest.mark.usefixtures("published")
 
@@ -99,6 +112,91 @@ def test_components_are_turned_on_changed_and_off(
     patches = {each.annotations.get("name") for each in omni.state.list(CONFIG_PATCH) if name in each.id}
     assert {each for each in patches if each and each.startswith("component-")} == {"component-cni"}
     project.preview("--expect-no-changes")
+
+
+FORMER = {
+    "metrics-server": "0.8.1",
+    "cert-manager": "1.20.0",
+    "kyverno": "1.18.2",
+    "gatekeeper": "3.22.0",
+    "flux": "2.9.0",
+    "argocd": "3.4.0",
+    "local-path": "0.0.36",
+}
+
+
+@pytest.mark.sweep
+def test_each_add_on_comes_changes_and_goes(
+    project: Project, omni: Client, simulator: Simulator, name: str, free_machines: list[str]
+) -> None:
+    need(free_machines, 2)
+    project.init()
+    for versions in (FORMER, {each: VERSIONS[each] for each in FIELDS}):
+        asked = catalogue(versions)
+        project.clusters({f"c{index}": {"name": f"{name}-{index}", "addons": each} for index, each in enumerate(asked)})
+        project.up()
+        found: dict[str, str] = {}
+        for index in range(len(asked)):
+            cluster = f"{name}-{index}"
+            resources = omni.state.list(KUBERNETES_MANIFEST_GROUP, {LABEL_CLUSTER: cluster})
+            found |= {each.name: each.version for each in installed_addons(resources)}
+            assert applied(omni, cluster) == {each.id for each in resources}
+            for addon in asked[index].values():
+                assert version_in_kubernetes(simulator, cluster, addon["name"]) == addon["version"]
+        assert found == versions
+
+    project.clusters({f"c{index}": {"name": f"{name}-{index}"} for index in range(len(asked))})
+    project.up()
+    for index, addons in enumerate(asked):
+        cluster = f"{name}-{index}"
+        kept = {each.id for each in omni.state.list(KUBERNETES_MANIFEST_GROUP, {LABEL_CLUSTER: cluster})}
+        wait_until(lambda cluster=cluster, kept=kept: set(manifests_status(omni, cluster).groups) == kept)
+        assert applied(omni, cluster) == kept
+        assert all("-definition-" in each or "-namespace-" in each for each in kept)
+        assert {version_in_kubernetes(simulator, cluster, each["name"]) for each in addons.values()} == {None}
+
+    project.destroy()
+    assert not [each for each in omni.state.list(CLUSTER_KUBERNETES_MANIFESTS_STATUS) if each.id.startswith(name)]
+
+
+def catalogue(versions: dict[str, str]) -> list[dict[str, Any]]:
+    """The inputs `addons` of clusters that have all add-ons together: some of them exclude each other."""
+    asked: list[dict[str, Any]] = [{}, {}]
+    for addon, field in FIELDS.items():
+        next(each for each in asked if field not in each)[field] = {"name": addon, "version": versions[addon]}
+    return asked
+
+
+def manifests_status(omni: Client, cluster: str) -> Any:
+    return omni.state.get(CLUSTER_KUBERNETES_MANIFESTS_STATUS, cluster).spec
+
+
+def applied(omni: Client, cluster: str) -> set[str]:
+    """The groups in Omni's status of a cluster: all of them are applied, with all of their objects."""
+    status = manifests_status(omni, cluster)
+    assert (status.last_error, status.out_of_sync) == ("", 0)
+    for group in status.groups.values():
+        assert group.phase == Status.GroupStatus.APPLIED
+        assert {each.phase for each in group.manifests.values()} == {Status.ManifestStatus.APPLIED}
+    return set(status.groups)
+
+
+def version_in_kubernetes(simulator: Simulator, cluster: str, addon: str) -> str | None:
+    """The version of an add-on that its objects show; None without objects."""
+    if addon == "local-path":
+        key = Key("apps", "Deployment", "local-path-storage", "local-path-provisioner")
+        found = simulator.kubernetes(cluster).get(key)
+        image = found["spec"]["template"]["spec"]["containers"][0]["image"] if found else None
+        return image.rpartition(":v")[2] if image else None
+    found = simulator.kubernetes(cluster).get(Key("", "ConfigMap", addon, addon))
+    return found["data"]["version"].removeprefix("v") if found else None
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.2)
 
 
 def definition(kind: str, plural: str, group: str) -> dict[str, Any]:
