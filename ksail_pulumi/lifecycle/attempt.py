@@ -27,7 +27,7 @@ from ksail_pulumi.plan.locks import with_lock
 from ksail_pulumi.plan.ownership import Creation, without_creation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ksail_pulumi.lifecycle.converge import Converged
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.waiting.goal import Goal
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.model.versions import Versions
-    from ksail_pulumi.omni.resources import Resource
+    from ksail_pulumi.omni.resources import Resource, ResourceType
 
 
 class Attempt:
@@ -101,15 +101,18 @@ class Attempt:
         if self._view.one(CLUSTER_UUID) is not None:
             return
         with suppress(OmniError):  # Omni is unreachable, or has not made the UUID yet; the next operation stores it
-            state = self.session.client.state
-            results = {kind: start_reading(state, kind, self._view.cluster) for kind in (CLUSTER, CLUSTER_UUID)}
-            for kind, result in results.items():
-                self._view.put(kind, result())
+            self._read((CLUSTER, CLUSTER_UUID))
             if self.session.presence is not None:
                 try:
                     self.session.presence.check(self._view.one(CLUSTER), self._view.one(CLUSTER_UUID))
                 except ClusterGoneError as gone:
                     raise gone from error
+
+    def _read(self, kinds: Iterable[ResourceType]) -> None:
+        state, view = self.session.client.state, self._view
+        results = {kind: start_reading(state, kind, view.cluster) for kind in kinds}
+        for kind, result in results.items():
+            view.put(kind, result())
 
     def converged(self, converged: Converged) -> None:
         """Set what to wait for, after everything is written."""
@@ -134,6 +137,8 @@ class Attempt:
                 if self._spec.on_upgrade_failure == "revert" and self._before is not None:
                     self._take_back(revert(self._goal, self._before, session, error))
                 raise
+            # With `none`, no wait has read them.
+            self._read(kind for kind in facts.TYPES if not self._view.synced((kind,)))
             if self._groups and self._goal.wait_for == "ready":
                 prove(self._groups, session, self._view.cluster, last_write=self.applied.last_write)
                 self._proved = True

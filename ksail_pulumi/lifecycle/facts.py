@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.waiting.view import ClusterView
     from ksail_pulumi.omni.resources import Resource
 
+TYPES = (CLUSTER_UUID, CLUSTER_STATUS, CLUSTER_MACHINE_STATUS, CLUSTER_MACHINE_IDENTITY)
+"""The types that the outputs are made of. Whether the cluster is ready takes those of the goal too."""
+
 
 def outputs(
     inputs: Mapping[str, Any], view: ClusterView, goal: Goal | None, old: Mapping[str, Any] | None
@@ -47,8 +50,7 @@ def outputs(
         inputs=inputs,
         cluster_uuid=uuid.spec.uuid if uuid is not None else str(old.get("clusterUuid", "")),
         phase=phase(view),
-        # Without a wait, the statuses may still be those from before the last write.
-        ready=goal is not None and goal.wait_for != "none" and reached(view, replace(goal, wait_for="ready")),
+        ready=goal is not None and reached(view, replace(goal, wait_for="ready")),
         nodes=nodes(view),
     )
 

@@ -69,18 +69,21 @@ class Goal:
 
     @property
     def types(self) -> tuple[ResourceType, ...]:
-        """The types to watch: the outputs need all of them, whatever the goal."""
-        types: tuple[ResourceType, ...] = (
-            CLUSTER_UUID,
-            CLUSTER_STATUS,
-            MACHINE_SET_STATUS,
-            CLUSTER_MACHINE_STATUS,
-            CLUSTER_MACHINE_IDENTITY,
-            TALOS_UPGRADE_STATUS,
-            KUBERNETES_UPGRADE_STATUS,
-            CONTROL_PLANE_STATUS,
-        )
-        return (*types, CLUSTER_MACHINE, MACHINE_STATUS) if self.shrinks else types
+        """The types to watch."""
+        types: tuple[ResourceType, ...] = (CLUSTER_UUID,)
+        if self.wait_for != "none":
+            types += (
+                CLUSTER_STATUS,
+                MACHINE_SET_STATUS,
+                CLUSTER_MACHINE_STATUS,
+                CLUSTER_MACHINE_IDENTITY,
+                TALOS_UPGRADE_STATUS,
+                KUBERNETES_UPGRADE_STATUS,
+                CONTROL_PLANE_STATUS,
+            )
+            if self.shrinks:
+                types += (CLUSTER_MACHINE, MACHINE_STATUS)
+        return types
 
 
 def goal_of(cluster: Resource, resources: Sequence[Resource]) -> Goal:
