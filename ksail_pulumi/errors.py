@@ -153,7 +153,7 @@ class NotEnoughMachinesError(LifecycleError):
         remedy = "register more machines in Omni, or request fewer"
         if excluded:
             message += f" (unavailable: {'; '.join(excluded)})"
-            remedy = "free some of the unavailable ones, register more in Omni, or request fewer"
+            remedy = "make some of these available, register more machines in Omni, or request fewer"
         super().__init__(f"{message}; {remedy}")
 
 

@@ -110,7 +110,7 @@ def places() -> Iterator[Place]:
     for file in sorted(PACKAGE.rglob("*.py")):
         module = file.relative_to(PACKAGE)
         if not set(_LEFT_OUT) & set(module.parts):
-            yield from _places(str(module), ast.parse(file.read_text()), "", ())
+            yield from places_in(str(module), ast.parse(file.read_text()))
 
 
 def texts() -> list[Text]:
@@ -131,12 +131,13 @@ def is_content(place: Place) -> bool:
     return place.module.startswith(_WRITERS) and not raised
 
 
-def _places(module: str, node: ast.AST, function: str, parents: tuple[ast.AST, ...]) -> Iterator[Place]:
+def places_in(module: str, node: ast.AST, function: str = "", parents: tuple[ast.AST, ...] = ()) -> Iterator[Place]:
+    """Every place in the code of a module, the outer ones first."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         function = f"{function}.{node.name}".lstrip(".")
     yield Place(module, function, node, parents)
     for child in ast.iter_child_nodes(node):
-        yield from _places(module, child, function, (node, *parents))
+        yield from places_in(module, child, function, (node, *parents))
 
 
 def _text(place: Place) -> Text | None:

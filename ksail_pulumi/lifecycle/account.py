@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from ksail_pulumi.errors import OmniError
 from ksail_pulumi.lifecycle.joined import Joined, join
+from ksail_pulumi.plan.reservations import Reserving
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -32,6 +33,7 @@ class Reading:
     Attributes:
         shared: Whether other operations get the same reading.
         began: When, by `time.monotonic`.
+        reserving: Chooses machines, from this reading, for the clusters of the program that come first.
     """
 
     def __init__(self, joining: Collection[Question] = (), *, shared: bool = False) -> None:
@@ -44,6 +46,7 @@ class Reading:
         self.shared = shared
         self._joining = joining
         self.began = time.monotonic()
+        self.reserving = Reserving()
         self._lock = threading.Lock()
         self._answers: dict[Question, _Answer | Joined] = {}
 

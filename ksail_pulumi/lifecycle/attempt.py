@@ -137,8 +137,8 @@ class Attempt:
                 if self._spec.on_upgrade_failure == "revert" and self._before is not None:
                     self._take_back(revert(self._goal, self._before, session, error))
                 raise
-            # With `none`, no wait has read them.
-            self._read(kind for kind in facts.TYPES if not self._view.synced((kind,)))
+            with suppress(OmniError):  # with `none`, no wait has read them; a refresh does, if Omni does not answer now
+                self._read(kind for kind in facts.TYPES if not self._view.synced((kind,)))
             if self._groups and self._goal.wait_for == "ready":
                 prove(self._groups, session, self._view.cluster, last_write=self.applied.last_write)
                 self._proved = True

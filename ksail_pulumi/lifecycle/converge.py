@@ -28,7 +28,7 @@ from ksail_pulumi.plan.locks import without_lock
 from ksail_pulumi.plan.machine_fields import set_by_configs
 from ksail_pulumi.plan.parts.nodes import taken_machines
 from ksail_pulumi.plan.planning import NO_TEXTS, cluster_machines, cluster_versions, plan_changes, sources_of
-from ksail_pulumi.plan.reservations import reserve
+from ksail_pulumi.plan.reservations import Reserving
 from ksail_pulumi.plan.versions import versions_of
 from ksail_pulumi.problems import InvalidCluster
 
@@ -217,7 +217,7 @@ def _plan(
     if any(source.url not in texts for source in sources_of(spec, snapshot, mark)):
         raise LifecycleError(f"somebody has changed the add-ons of cluster {spec.name!r} in the meantime: run it again")
     versions = cluster_versions(spec, snapshot)
-    promised = reserve(earlier, snapshot).machines
+    promised = Reserving().reserve(earlier, snapshot).machines
 
     def assign(held: frozenset[str]) -> Assignment:
         taken = dict.fromkeys(held.union(lost), "another cluster")

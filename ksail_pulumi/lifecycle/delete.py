@@ -207,8 +207,10 @@ class _Deletion:
         return [self._names.get(machine, machine) for machine in self._cut_off]
 
     def observe(self, now: float) -> None:
-        gone = self._view.synced((CLUSTER, self.kind)) and (
-            self.replaced or (self._view.one(CLUSTER) is None and not self._view.count(self.kind))
+        # Where the labels do not show all, the statuses are followed from now on.
+        gone = not self.certain or (
+            self._view.synced((CLUSTER, self.kind))
+            and (self.replaced or (self._view.one(CLUSTER) is None and not self._view.count(self.kind)))
         )
         self._since = (self._since or now) if gone else None
         self._cut_off_since = {key: self._cut_off_since.get(key, now) for key in self._cut_off}

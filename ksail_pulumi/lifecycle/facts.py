@@ -50,6 +50,7 @@ def outputs(
         inputs=inputs,
         cluster_uuid=uuid.spec.uuid if uuid is not None else str(old.get("clusterUuid", "")),
         phase=phase(view),
+        # With `none`, not all that this takes has been read: then it is false.
         ready=goal is not None and reached(view, replace(goal, wait_for="ready")),
         nodes=nodes(view),
     )

@@ -16,7 +16,6 @@ from ksail_pulumi.plan.findings import findings
 from ksail_pulumi.plan.machine_class import with_declared
 from ksail_pulumi.plan.ownership import Creation
 from ksail_pulumi.plan.planning import NO_TEXTS, sources_of
-from ksail_pulumi.plan.reservations import reserve
 from ksail_pulumi.problems import Problem, field_path
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ def preview(
         )
         known_classes, uncertain = with_declared(snapshot.machine_classes or (), classes)
         snapshot = replace(snapshot, machine_classes=known_classes)
-        reservations = reserve(earlier, snapshot)
+        reservations = reading.reserving.reserve(earlier, snapshot)
         lines = [_replaces(each, snapshot, mark, adopt=adopt) for each in replaced]
         if not adopt:
             snapshot = snapshot.without([each.cluster for each in replaced if each.first])

@@ -49,7 +49,7 @@ READ_BY_PROGRAM = "read by the program"
 """Marks a field that the program itself needs, so that it cannot be an output."""
 
 ALWAYS_SECRET = "always a secret"  # noqa: S105 - a mark
-"""Marks a field that Pulumi keeps as a secret, also if the program does not mark its value."""
+"""Marks a field whose values the schema of the plugin declares as secret."""
 
 
 @dataclass(frozen=True)

@@ -203,6 +203,7 @@ class _Stream(threading.Thread):
                 connected_at, odd_failures = time.monotonic(), 0
             odd_failures += code in BROKEN
             if self._query.late and isinstance(failure, PermissionDeniedError):
+                self.trouble = None
                 self._put(WatchEvent("resync", None, self._query))
                 self._put(WatchEvent("bootstrapped", None, self._query))
                 return

@@ -71,28 +71,34 @@ class _Reserved:
 
     def begins(self, read: tuple[object, ...], earlier: Sequence[Earlier]) -> bool:
         """Whether other clusters get their machines after these, of the same ones."""
-        return self.read == read and self.earlier == earlier[: len(self.earlier)]
+        return self.read == read and list(self.earlier) == list(earlier[: len(self.earlier)])
 
 
-# Each cluster of a program comes with all before it: without this, many clusters take the square of their number.
-_latest = [_Reserved()]
+class Reserving:
+    """Chooses the machines of earlier clusters, one cluster after the other. Can be used from several threads.
 
-
-def reserve(earlier: Sequence[Earlier], snapshot: Snapshot) -> Reservations:
-    """Choose the machines of earlier clusters, one cluster after the other.
-
-    A cluster without enough machines reserves none, and neither does one without a possible version: its own check
-    reports that.
+    It keeps the latest choice: each cluster of a program comes with all before it, and a choice for all of them anew
+    would take the square of their number.
     """
-    read = (snapshot.statuses, snapshot.nodes, snapshot.clusters, snapshot.talos_versions)
-    known = _latest[0]
-    if not known.begins(read, earlier):
-        known = _Reserved()
-    machines = dict(known.machines)
-    for each in earlier[len(known.earlier) :]:
-        machines |= dict.fromkeys(_machines(each, snapshot, machines), f"cluster {each.spec.name}")
-    _latest[0] = _Reserved(read, earlier, machines)
-    return Reservations(machines)
+
+    def __init__(self) -> None:
+        self._latest = _Reserved()
+
+    def reserve(self, earlier: Sequence[Earlier], snapshot: Snapshot) -> Reservations:
+        """What earlier clusters get.
+
+        A cluster without enough machines reserves none, and neither does one without a possible version: its own check
+        reports that.
+        """
+        read = (snapshot.statuses, snapshot.nodes, snapshot.clusters, snapshot.talos_versions)
+        known = self._latest
+        if not known.begins(read, earlier):
+            known = _Reserved()
+        machines = dict(known.machines)
+        for each in earlier[len(known.earlier) :]:
+            machines |= dict.fromkeys(_machines(each, snapshot, machines), f"cluster {each.spec.name}")
+        self._latest = _Reserved(read, list(earlier), machines)
+        return Reservations(machines)
 
 
 def _machines(earlier: Earlier, snapshot: Snapshot, taken: Mapping[str, str]) -> Sequence[str]:

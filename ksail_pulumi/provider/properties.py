@@ -35,7 +35,7 @@ CREATE_FIRST = "__createFirst"
 NAME_LEFT_OUT = "__nameLeftOut"
 """The program omits the name, so it is that of the resource."""
 
-EARLIER = "__earlier"
+EARLIER = "__earlierClusters"
 """What decides the machines of the clusters that the program declares before this one: JSON, one on each line."""
 
 REPLACED_ON = "__replacedOn"

@@ -59,42 +59,36 @@ def wait_for_error(omni: Simulator, *, there: bool) -> None:
 
 def test_the_object_that_cannot_be_applied_is_named(omni, monkeypatch, capsys):
     use(monkeypatch, omni, "Reader")
-    error = "Omni cannot apply Service/default/bad of manifest group 400-cluster-shop-web: failed to diff object"
+    error = (
+        "Omni cannot apply Service/default/bad of manifest group 400-cluster-shop-web, and nothing else until that is "
+        "fixed (`omnictl get ClusterKubernetesManifestsStatuses.omni.sidero.dev shop -o yaml` shows why)"
+    )
     with manifest(omni, BAD):
         assert main(["status", "shop"]) == 3
-        assert capsys.readouterr().out.startswith(
-            f"shop is not healthy: 1/1 machines running, control plane ready, {error}"
-        )
-        assert main(["status", "shop", "--timeout", "1s"]) == 3
-        assert error in capsys.readouterr().err
+        shown = f"shop is not healthy: 1/1 machines running, control plane ready, {error}"
+        assert capsys.readouterr().out.splitlines()[0] == shown
         assert main(["diagnose", "shop"]) == 3
-        lines = capsys.readouterr().out.splitlines()
-        assert lines[1].startswith(error)
-        assert lines[2].startswith("Until that is fixed, Omni applies no other manifest of the cluster either")
+        assert capsys.readouterr().out.splitlines()[0] == shown
         assert main(["info", "shop"]) == 0
-        assert f"\nManifests:       {error}" in capsys.readouterr().out
+        assert f"\nManifests:       {error}\n" in capsys.readouterr().out
         assert main(["info", "shop", "--output", "json"]) == 0
-        assert json.loads(capsys.readouterr().out)["manifestsError"].startswith(error)
+        assert json.loads(capsys.readouterr().out)["manifestsError"] == error
 
 
 def test_an_error_that_names_no_object_is_shown_with_those_that_are_not_applied(omni, monkeypatch, capsys):
     use(monkeypatch, omni)
     with manifest(omni, LOST):
         assert main(["status", "shop"]) == 3
-        assert (
-            capsys.readouterr()
-            .out.splitlines()[0]
-            .endswith(
-                "Omni cannot apply manifests: retryable error occurred while applying manifests "
-                "(not applied yet: ConfigMap/nowhere/lost of manifest group 400-cluster-shop-web)"
-            )
-        )
+        shown = capsys.readouterr().out.splitlines()[0]
+        assert "Omni cannot apply ConfigMap/nowhere/lost of manifest group 400-cluster-shop-web, and nothing" in shown
 
 
 def test_an_omni_that_has_no_status_of_manifests_is_shown_without(omni, monkeypatch, capsys):
     use(monkeypatch, omni)
     omni.faults.missing_types.add(CLUSTER_KUBERNETES_MANIFESTS_STATUS.name)
-    for command in (["status", "shop"], ["status", "shop", "--watch"], ["diagnose", "shop"], ["info", "shop"]):
-        assert main(command) == 0
-    omni.faults.missing_types.clear()
+    try:
+        for command in (["status", "shop"], ["status", "shop", "--watch"], ["diagnose", "shop"], ["info", "shop"]):
+            assert main(command) == 0
+    finally:
+        omni.faults.missing_types.clear()
     assert "Manifests:" not in capsys.readouterr().out

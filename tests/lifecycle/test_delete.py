@@ -120,9 +120,13 @@ def test_a_machine_that_cannot_be_wiped_is_waited_for_where_that_is_asked_for(la
     assert worker in lab.available()
 
 
-def test_a_machine_that_cannot_be_wiped_is_removed_where_that_is_asked_for(lab: Lab, simulator: Simulator) -> None:
+@pytest.mark.parametrize("missing", [(), (MACHINE_STATUS_LABELS.name,)], ids=["labels", "statuses"])
+def test_a_machine_that_cannot_be_wiped_is_removed_where_that_is_asked_for(
+    lab: Lab, simulator: Simulator, missing: tuple[str, ...]
+) -> None:
     worker = lab.create(workers=1).nodes[1]["id"]
     lab.cut_off(worker, simulator)
+    simulator.faults.missing_types.update(missing)
     lab.delete(on_disconnected="remove")
     assert lab.client.state.find(CLUSTER, lab.name) is None
     assert lab.client.state.find(LINK, worker) is None

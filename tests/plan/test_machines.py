@@ -188,8 +188,8 @@ def test_too_few_that_match_a_selector_is_told_with_the_selector() -> None:
         assign(spec, pool(3))
 
     assert str(caught.value).endswith(
-        "need 2, got 1 (unavailable: 2 not matching the selector 'role = gpu' of prod-workers); free some of the "
-        "unavailable ones, register more in Omni, or request fewer"
+        "need 2, got 1 (unavailable: 2 not matching the selector 'role = gpu' of prod-workers); make some of "
+        "these available, register more machines in Omni, or request fewer"
     )
 
 

@@ -13,7 +13,7 @@ from ksail_pulumi.omni.resources import Resource
 from ksail_pulumi.plan.findings import Findings, findings
 from ksail_pulumi.plan.machines import Assignment
 from ksail_pulumi.plan.planning import cluster_machines
-from ksail_pulumi.plan.reservations import Earlier, reserve
+from ksail_pulumi.plan.reservations import Earlier, Reserving
 from ksail_pulumi.plan.snapshot import Snapshot
 
 from .builders import CATALOG, MARK, VERSIONS, desired, machine, machine_id, node, pool
@@ -32,7 +32,7 @@ def numbers(machines: object) -> list[int]:
 
 
 def judged(spec: ClusterSpec, snapshot: Snapshot, *earlier: Earlier) -> Findings:
-    return findings(spec, snapshot, mark=MARK, reservations=reserve(earlier, snapshot))
+    return findings(spec, snapshot, mark=MARK, reservations=Reserving().reserve(earlier, snapshot))
 
 
 def test_the_second_cluster_is_warned_of_what_the_first_one_gets() -> None:
@@ -45,8 +45,8 @@ def test_the_second_cluster_is_warned_of_what_the_first_one_gets() -> None:
     assert found.failures == ()
     assert list(found.warnings) == [
         "not enough available machines in Omni for the requested node count: need 16, got 9 "
-        "(unavailable: 16 reserved for cluster red in this run); free some of the unavailable ones, register more in "
-        "Omni, or request fewer"
+        "(unavailable: 16 reserved for cluster red in this run); make some of these available, register more "
+        "machines in Omni, or request fewer"
     ]
 
 
@@ -61,8 +61,8 @@ def test_what_is_lacking_with_or_without_the_first_cluster_is_a_warning() -> Non
 
 def test_a_cluster_that_cannot_be_served_reserves_nothing() -> None:
     snapshot = omni(pool(5))
-    assert reserve([Earlier(declared("red", workers=9))], snapshot).machines == {}
-    assert reserve([Earlier(declared("red", talosVersion="1.99.0"))], snapshot).machines == {}
+    assert Reserving().reserve([Earlier(declared("red", workers=9))], snapshot).machines == {}
+    assert Reserving().reserve([Earlier(declared("red", talosVersion="1.99.0"))], snapshot).machines == {}
 
 
 def test_a_cluster_in_omni_keeps_its_machines_and_gets_what_it_lacks_first() -> None:
@@ -70,13 +70,13 @@ def test_a_cluster_in_omni_keeps_its_machines_and_gets_what_it_lacks_first() -> 
     statuses = [machine(number, cluster="red" if number in (4, 5) else "") for number in range(1, 7)]
     snapshot = omni(statuses, nodes)
 
-    kept = reserve([Earlier(declared("red", workers=1))], snapshot)
+    kept = Reserving().reserve([Earlier(declared("red", workers=1))], snapshot)
     assert numbers(kept.machines) == [4, 5]
-    grows = reserve([Earlier(declared("red", workers=3))], snapshot)
+    grows = Reserving().reserve([Earlier(declared("red", workers=3))], snapshot)
     assert numbers(grows.machines) == [1, 2, 4, 5]
     assert set(grows.machines.values()) == {"cluster red"}
     shrinks = Earlier(declared("red", workers=0))
-    assert numbers(reserve([shrinks], snapshot).machines) == [5]
+    assert numbers(Reserving().reserve([shrinks], snapshot).machines) == [5]
 
 
 def test_machines_that_an_earlier_cluster_gives_up_are_no_reason_to_refuse() -> None:
@@ -97,7 +97,7 @@ def test_an_earlier_cluster_that_is_replaced_chooses_from_the_machines_of_the_ol
 
     snapshot = omni(statuses, nodes)
 
-    assert numbers(reserve([earlier], snapshot).machines) == [1, 2, 3]
+    assert numbers(Reserving().reserve([earlier], snapshot).machines) == [1, 2, 3]
     assert judged(declared("blue", controlPlane=3), snapshot, earlier).failures == ()
 
 
@@ -106,10 +106,10 @@ def test_the_talos_version_of_an_earlier_cluster_decides_which_machines_can_join
     live = next(each for each in desired(declared("red"), Assignment({}), replace(VERSIONS, talos="1.12.11")))
     earlier = [Earlier(declared("red", controlPlane=1))]
 
-    assert numbers(reserve(earlier, omni(statuses, clusters=[live])).machines) == [2]
-    assert numbers(reserve(earlier, omni(statuses)).machines) == [1]
+    assert numbers(Reserving().reserve(earlier, omni(statuses, clusters=[live])).machines) == [2]
+    assert numbers(Reserving().reserve(earlier, omni(statuses)).machines) == [1]
     given = [Earlier(declared("red", controlPlane=1, talosVersion="1.12.11"))]
-    assert numbers(reserve(given, omni(statuses)).machines) == [2]
+    assert numbers(Reserving().reserve(given, omni(statuses)).machines) == [2]
 
 
 def test_a_named_machine_that_an_earlier_cluster_gets_is_warned_of() -> None:
@@ -150,7 +150,7 @@ def test_what_is_promised_in_the_order_of_the_program_is_taken_in_any_order(labe
         now = [machine(int(each.id[:8]), cluster=_holder(each.id, nodes), labels=each.labels) for each in statuses]
         snapshot = omni(now, nodes)
         earlier = [Earlier(each) for each in program[: program.index(spec)]]
-        taken = reserve(earlier, snapshot).machines
+        taken = Reserving().reserve(earlier, snapshot).machines
         return cluster_machines(spec, snapshot, VERSIONS, MARK, taken=taken)
 
     try:

@@ -136,7 +136,7 @@ def test_options_that_do_not_reach_a_component_are_inputs(monitor, stub):
 def test_a_cluster_leaves_machines_for_those_before_it(monitor, stub):
     monitor.construct(stub, {"workers": 3.0}, name="before")
     monitor.construct(stub, {})
-    earlier = monitor.inputs_of(CLUSTER)["__earlier"].splitlines()
+    earlier = monitor.inputs_of(CLUSTER)["__earlierClusters"].splitlines()
     assert {"name": "before", "workers": 3} in list(map(json.loads, earlier))
 
 
@@ -168,10 +168,13 @@ def test_a_mistake_names_the_field_and_shows_no_traceback(monitor, stub, inputs,
 def test_the_plugin_ends_with_the_engine_that_reads_its_output(sdk, tmp_path):
     engine = Engine()
     process = started(sdk, engine, tmp_path)
-    process.stdout.readline()
-    process.stdout.close()
-    assert process.wait(timeout=30) == 0
-    engine.server.stop(None).wait()
+    try:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+        engine.server.stop(None).wait()
 
 
 def test_another_type_is_refused(monitor, stub):

@@ -385,7 +385,7 @@ def test_a_cluster_knows_what_decides_the_machines_of_those_before_it(monitor):
             pulumi.runtime.settings.set_root_resource(before)
 
     run(within_a_stack)
-    texts = {args.name: args.inputs.get("__earlier") for args in monitor.registered if args.typ == TOKEN}
+    texts = {args.name: args.inputs.get("__earlierClusters") for args in monitor.registered if args.typ == TOKEN}
     earlier = {name: text and [json.loads(line) for line in text.splitlines()] for name, text in texts.items()}
     first = {"name": "first", "controlPlane": 3, "workers": [{"name": "gpu", "selector": "gpu"}]}
     taken = {"name": "taken", "__adopt": True}

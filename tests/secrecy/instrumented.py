@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Made = Callable[[str, int], None]
     HandedOut = Callable[[str, object], None]
 
-MADE, HANDED_OUT, CAUGHT = "_observed_made", "_observed_handed_out", "_observed_caught"
+MADE, HANDED_OUT, EACH, CAUGHT = "_observed_made", "_observed_handed_out", "_observed_each", "_observed_caught"
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -37,19 +37,30 @@ def observe(made: Made, handed_out: HandedOut) -> None:
         handed_out: Is called with the module and function, and with all that a function that makes texts returns,
             yields, raises or catches.
     """
+    vars(builtins).update(reports(made, handed_out))
+    # All are compiled at once: CPython 3.11 cannot parse while another thread formats a traceback.
+    code = {str(PACKAGE / module): compiled(module, found) for module, found in _with_texts()}
+    for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE.name]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, _Finder(code))
+
+
+def reports(made: Made, handed_out: HandedOut) -> dict[str, Callable[..., object]]:
+    """What the observed code calls, by the names that it uses."""
 
     def handed_out_by(where: str, value: object) -> object:
         handed_out(where, value)
         return value
 
-    vars(builtins)[MADE] = made
-    vars(builtins)[HANDED_OUT] = handed_out_by
-    vars(builtins)[CAUGHT] = lambda where: handed_out(where, sys.exception())
-    # All are compiled at once: CPython 3.11 cannot parse while another thread formats a traceback.
-    code = {str(PACKAGE / module): _compiled(module, found) for module, found in _with_texts()}
-    for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE.name]:
-        del sys.modules[name]
-    sys.meta_path.insert(0, _Finder(code))
+    def each(where: str, values: Iterable[object]) -> Iterator[object]:
+        return (handed_out_by(where, value) for value in values)
+
+    return {
+        MADE: made,
+        HANDED_OUT: handed_out_by,
+        EACH: each,
+        CAUGHT: lambda where: handed_out(where, sys.exception()),
+    }
 
 
 class _Finder:
@@ -80,7 +91,8 @@ def _with_texts() -> Iterator[tuple[str, list[Place]]]:
             yield module, its
 
 
-def _compiled(module: str, found: list[Place]) -> CodeType:
+def compiled(module: str, found: list[Place]) -> CodeType:
+    """The code of a module with the reports, from all places in it."""
     tree = _Observed(module, found).visit(found[0].node)
     return compile(ast.fix_missing_locations(tree), str(PACKAGE / module), "exec")
 
@@ -137,6 +149,8 @@ class _Observed(ast.NodeTransformer):
         match node:
             case ast.Return(value=ast.expr()) | ast.Yield(value=ast.expr()):
                 node.value = self._call(HANDED_OUT, where, node.value)
+            case ast.YieldFrom():
+                node.value = self._call(EACH, where, node.value)
             case ast.GeneratorExp():
                 node.elt = self._call(HANDED_OUT, where, node.elt)
             case ast.ExceptHandler():

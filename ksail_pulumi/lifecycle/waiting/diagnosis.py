@@ -15,12 +15,10 @@ from ksail_pulumi.lifecycle.waiting.held_checks import held_checks
 from ksail_pulumi.lifecycle.waiting.machine_log import last_lines
 from ksail_pulumi.lifecycle.waiting.machine_state import connection, own_error, refuses
 from ksail_pulumi.lifecycle.waiting.machine_state import facts as machine_facts
-from ksail_pulumi.lifecycle.waiting.manifest_error import reported_error
 from ksail_pulumi.lifecycle.waiting.progress import duration
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
     CLUSTER,
-    CLUSTER_KUBERNETES_MANIFESTS_STATUS,
     CLUSTER_MACHINE_STATUS,
     CLUSTER_STATUS,
     CONTROL_PLANE_STATUS,
@@ -75,12 +73,6 @@ _WAIT_FOR_API = (
 )
 
 
-_FIX_MANIFESTS = (
-    "Until that is fixed, Omni applies no other manifest of the cluster either: change or remove the manifest, and run "
-    "`pulumi up`."
-)
-
-
 @dataclass(frozen=True)
 class Awaited:
     """The machines that a wait is about.
@@ -113,11 +105,8 @@ def diagnose(view: ClusterView, awaited: Awaited, client: Client | None = None) 
     more = len(blocking.findings) - listing.LIMIT
     rest = [Finding("", f"and {more} more machines")] if more > 0 else []
     control_plane = list(_control_plane(view)) if awaited.control_plane else []
-    manifests = list(_manifests(view))
     advice = _FIX_CHECKS if checks else _advice(blocking) or (_WAIT_FOR_API if control_plane else "")
-    advice = advice or (_FIX_MANIFESTS if manifests else "")
-    found = (*checks, *machines, *rest, *_sets(view), *_upgrades(view), *control_plane, *manifests)
-    return Diagnosis(found, advice)
+    return Diagnosis((*checks, *machines, *rest, *_sets(view), *_upgrades(view), *control_plane), advice)
 
 
 def _with_logs(findings: Sequence[Finding], client: Client | None) -> list[Finding]:
@@ -232,11 +221,6 @@ def _control_plane(view: ClusterView) -> Iterator[Finding]:
         yield Finding("control plane", "etcd is not ready yet")
     if not status.spec.kubernetesAPIReady:
         yield Finding("Kubernetes API", "Omni cannot reach it")
-
-
-def _manifests(view: ClusterView) -> Iterator[Finding]:
-    if error := reported_error(view.one(CLUSTER_KUBERNETES_MANIFESTS_STATUS)):
-        yield Finding("", error)
 
 
 def _advice(blocking: _Blocking) -> str:

@@ -37,7 +37,10 @@ def named_object(error: str, objects: Iterable[tuple[str, str]]) -> str:
 
 
 def reported_error(status: Resource | None) -> str:
-    """What Omni cannot apply, from its status of a cluster's manifests alone; `""` for nothing."""
+    """What Omni cannot apply, from its status of a cluster's manifests alone; `""` for nothing.
+
+    Without Omni's own words: they quote values of the manifests, which are not known here and so cannot be hidden.
+    """
     if status is None or not status.spec.last_error:
         return ""
     shown = [
@@ -45,9 +48,8 @@ def reported_error(status: Resource | None) -> str:
         for key, group in sorted(status.spec.groups.items())
         for name, each in sorted(group.manifests.items())
     ]
-    error, objects = status.spec.last_error, [(name, title) for name, title, _ in shown]
-    text = f"Omni cannot apply {error_text(error, objects)}"
+    named = named_object(status.spec.last_error, [(name, title) for name, title, _ in shown])
     waiting = [f"{name} of {title}" for name, title, phase in shown if phase != _APPLIED]
-    if named_object(error, objects) or not waiting:
-        return text
-    return f"{text} (not applied yet: {listing.names(waiting)})"
+    what = named or listing.names(waiting) or "the manifests"
+    command = f"omnictl get {status.type.name} {status.id} -o yaml"
+    return f"Omni cannot apply {what}, and nothing else until that is fixed (`{command}` shows why)"

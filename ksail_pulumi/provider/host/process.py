@@ -38,8 +38,8 @@ def import_faster() -> None:
 def end_with_engine(on_end: Callable[[], None]) -> None:
     """End this process when the engine has ended, even if it was killed. Needed once per process.
 
-    `on_end` is called first; running calls of all providers then come to their end. Windows has no `poll`: there the
-    process stays.
+    `on_end` is called first: it ends the running calls of all providers, or the process itself. Windows has no `poll`:
+    there the process stays.
     """
     if hasattr(select, "poll") and _once.acquire(blocking=False):
         threading.Thread(target=_wait_for_end, args=(on_end,), name="ksail-pulumi-engine", daemon=True).start()

@@ -78,7 +78,7 @@ def _snake_case(name: str) -> str:
 
 
 def main() -> None:
-    """Serve the plugin to the engine whose address is the first argument, until it ends or interrupts."""
+    """Serve the plugin to the engine whose address is the first argument, until the engine ends or interrupts it."""
     # At once: an interrupted server of grpcio 1.71 does not always end, and without an engine nothing is left to do.
     end_with_engine(partial(os._exit, 0))
     provider.main(KSailProvider(), sys.argv[1:])
