@@ -43,6 +43,9 @@ _TIMESTAMP = re.compile(
 )
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _BREAKS = "\n\r\x85\u2028\u2029"
+_PRINTABLE = r"\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd"
+_UNPRINTABLE = re.compile(rf"[^\t{_PRINTABLE}]")
+_NEEDS_ESCAPES = re.compile(rf"[^{_PRINTABLE}]|[{_BREAKS}]")
 _ESCAPES = {
     "\0": "\\0",
     "\a": "\\a",
@@ -177,7 +180,7 @@ def _string(text: str, indent: int, column: int, *, is_key: bool) -> str:
         return _literal(text, column)
     if "\n" in text or not _reads_as_string(text):
         return _double_quoted(text)
-    if _needs_escapes(text):
+    if _NEEDS_ESCAPES.search(text):
         return _double_quoted(text)
     return text if _may_be_plain(text) else "'" + text.replace("'", "''") + "'"
 
@@ -211,20 +214,6 @@ def _is_timestamp(text: str) -> bool:
     return not found["sep"] or (int(found["hour"]) < 24 and int(found["minute"]) < 60 and int(found["second"]) < 60)
 
 
-def _printable(character: str) -> bool:
-    code = ord(character)
-    return (
-        character == "\n"
-        or 0x20 <= code <= 0x7E
-        or 0xA0 <= code < 0xD800
-        or (0xE000 <= code <= 0xFFFD and code != 0xFEFF)
-    )
-
-
-def _needs_escapes(text: str) -> bool:
-    return any(character == "\t" or character in _BREAKS or not _printable(character) for character in text)
-
-
 def lost_in_list(text: str) -> bool:
     """Whether go-yaml cannot read its own YAML of a text that stands in a list, or in a mapping in a list.
 
@@ -242,7 +231,7 @@ def _go_writes_lines(text: str) -> bool:
     """Whether go-yaml writes a text of several lines as they are, and not in quotes."""
     if any(line.endswith(" ") for line in text.split("\n")):
         return False
-    return all(_printable(c) or c == "\t" for c in text)
+    return not _UNPRINTABLE.search(text)
 
 
 def _may_be_plain(text: str) -> bool:
@@ -269,9 +258,9 @@ def _double_quoted(text: str) -> str:
     out = []
     for character in text:
         code = ord(character)
-        if character in _ESCAPES and (character in '"\\' or character in _BREAKS or not _printable(character)):
+        if character in '"\\' or (character in _ESCAPES and _NEEDS_ESCAPES.match(character)):
             out.append(_ESCAPES[character])
-        elif _printable(character) and character not in _BREAKS:
+        elif not _NEEDS_ESCAPES.match(character):
             out.append(character)
         else:
             out.append(f"\\x{code:02X}" if code <= 0xFF else f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}")
