@@ -21,6 +21,7 @@ SWEEP_SECONDS = 600
 def main(arguments: list[str]) -> int:
     """Return the exit status for `make test` or, with `--sweeps` among the arguments, for `make sweeps`."""
     left_out = []
+    compiling = _compile()
     try:
         obtain_pulumi.obtain()
     except obtain_pulumi.UnavailableError as error:
@@ -30,6 +31,8 @@ def main(arguments: list[str]) -> int:
     except obtain_pulumi.UnavailableError as error:
         left_out.append(f"the provider on the oldest supported releases: {error}")
 
+    if compiling is not None:
+        compiling.wait()
     command = [sys.executable, "-m", "pytest", *_parallel(arguments), *_selected(arguments)]
     status = subprocess.run(command, cwd=_ROOT, env=_environment(), check=False).returncode
     for line in left_out:
@@ -38,6 +41,14 @@ def main(arguments: list[str]) -> int:
 
 
 _ROOT = obtain_pulumi.TOOLS.parent
+
+
+def _compile() -> subprocess.Popen[bytes] | None:
+    """In a new checkout, compile the tests and what they import, once: otherwise each worker does so at its start."""
+    if any((_ROOT / "tests").rglob("*.pyc")):
+        return None
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n0"]
+    return subprocess.Popen(command, cwd=_ROOT, env=_environment(), stdout=subprocess.DEVNULL)
 
 
 def _parallel(arguments: list[str]) -> list[str]:
