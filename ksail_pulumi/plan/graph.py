@@ -67,7 +67,12 @@ def _marked(outlook: Outlook) -> Iterator[Marked]:
     for each in plan.desired:
         yield each, "changed" if each.key in changed else "added" if each.key in created else ""
     kept = {each.key for each in (*plan.desired, *plan.destroys)}
-    yield from ((each, "") for each in outlook.snapshot.resources if each.key not in kept)
+    gone = {each.id for each in plan.destroys if each.type == omni.MACHINE_SET}
+    for each in outlook.snapshot.resources:
+        if each.key not in kept:
+            # Omni removes the nodes of a set with it.
+            leaves = each.type == omni.MACHINE_SET_NODE and each.labels.get(omni.LABEL_MACHINE_SET) in gone
+            yield each, "removed" if leaves else ""
     yield from ((each, "removed") for each in plan.destroys if each.key not in old)
 
 
