@@ -19,7 +19,7 @@ from ksail_pulumi.lifecycle.apply import Applied
 from ksail_pulumi.lifecycle.outputs import inputs_in
 from ksail_pulumi.lifecycle.proof import prove
 from ksail_pulumi.lifecycle.revert import revert
-from ksail_pulumi.lifecycle.waiting.view import ClusterView, start_reading
+from ksail_pulumi.lifecycle.waiting.view import ClusterView, read_into
 from ksail_pulumi.lifecycle.waiting.watch import wait
 from ksail_pulumi.model.parse import to_wire
 from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_UUID
@@ -27,7 +27,7 @@ from ksail_pulumi.plan.locks import with_lock
 from ksail_pulumi.plan.ownership import Creation, without_creation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ksail_pulumi.lifecycle.converge import Converged
     from ksail_pulumi.lifecycle.outputs import ClusterOutputs
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.lifecycle.waiting.goal import Goal
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.model.versions import Versions
-    from ksail_pulumi.omni.resources import Resource, ResourceType
+    from ksail_pulumi.omni.resources import Resource
 
 
 class Attempt:
@@ -101,18 +101,12 @@ class Attempt:
         if self._view.one(CLUSTER_UUID) is not None:
             return
         with suppress(OmniError):  # Omni is unreachable, or has not made the UUID yet; the next operation stores it
-            self._read((CLUSTER, CLUSTER_UUID))
+            read_into(self._view, self.session.client.state, (CLUSTER, CLUSTER_UUID))
             if self.session.presence is not None:
                 try:
                     self.session.presence.check(self._view.one(CLUSTER), self._view.one(CLUSTER_UUID))
                 except ClusterGoneError as gone:
                     raise gone from error
-
-    def _read(self, kinds: Iterable[ResourceType]) -> None:
-        state, view = self.session.client.state, self._view
-        results = {kind: start_reading(state, kind, view.cluster) for kind in kinds}
-        for kind, result in results.items():
-            view.put(kind, result())
 
     def converged(self, converged: Converged) -> None:
         """Set what to wait for, after everything is written."""
@@ -138,7 +132,8 @@ class Attempt:
                     self._take_back(revert(self._goal, self._before, session, error))
                 raise
             with suppress(OmniError):  # with `none`, no wait has read them; a refresh does, if Omni does not answer now
-                self._read(kind for kind in facts.TYPES if not self._view.synced((kind,)))
+                missing = [kind for kind in facts.TYPES if not self._view.synced((kind,))]
+                read_into(self._view, session.client.state, missing)
             if self._groups and self._goal.wait_for == "ready":
                 prove(self._groups, session, self._view.cluster, last_write=self.applied.last_write)
                 self._proved = True

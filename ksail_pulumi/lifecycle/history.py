@@ -18,7 +18,7 @@ from ksail_pulumi.errors import OmniError
 from ksail_pulumi.lifecycle.lanes import Moment, changed_at, lanes_of, settled_at
 from ksail_pulumi.lifecycle.overview import not_found
 from ksail_pulumi.lifecycle.status import TYPES, healthy
-from ksail_pulumi.lifecycle.waiting.view import ClusterView, start_reading
+from ksail_pulumi.lifecycle.waiting.view import ClusterView, read_into
 from ksail_pulumi.omni.resources import (
     CLUSTER,
     CLUSTER_BOOTSTRAP_STATUS,
@@ -76,10 +76,8 @@ def read_timeline(client: Client, name: str) -> Timeline:
     """
     kinds = (*dict.fromkeys((*TYPES, CLUSTER_MACHINE, CLUSTER_BOOTSTRAP_STATUS, LOAD_BALANCER_STATUS)),)
     written_kinds = [part.type for part in PARTS if not (part.of_machine or part.late) and part.type not in kinds]
-    calls = {kind: start_reading(client.state, kind, name) for kind in (*kinds, *written_kinds)}
     view = ClusterView(name)
-    for kind, call in calls.items():
-        view.put(kind, call())
+    read_into(view, client.state, (*kinds, *written_kinds))
     cluster = view.one(CLUSTER)
     if cluster is None:
         raise not_found(name)

@@ -14,7 +14,7 @@ from ksail_pulumi.lifecycle.waiting.machine_state import facts as machine_facts
 from ksail_pulumi.lifecycle.waiting.manifest_error import reported_error
 from ksail_pulumi.lifecycle.waiting.progress import describe, describe_deletion
 from ksail_pulumi.lifecycle.waiting.settling import GoalCondition
-from ksail_pulumi.lifecycle.waiting.view import ClusterView, start_reading
+from ksail_pulumi.lifecycle.waiting.view import ClusterView, read_into
 from ksail_pulumi.lifecycle.waiting.watch import Condition, follow, queries
 from ksail_pulumi.omni.api import specs_pb2
 from ksail_pulumi.omni.resources import (
@@ -122,10 +122,8 @@ def read_view(client: Client, name: str) -> ClusterView:
         NotFoundError: The account has no cluster of this name.
         OmniError: Omni did not answer.
     """
-    results = {kind: start_reading(client.state, kind, name) for kind in TYPES}
     view = ClusterView(name)
-    for kind, result in results.items():
-        view.put(kind, result())
+    read_into(view, client.state, TYPES)
     _cluster(view)
     return view
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ksail_pulumi import listing
@@ -128,6 +129,10 @@ class _Applied(Condition):
         self._fails_since: float | None = None
         self._explain_at = float("-inf")
 
+    @cached_property
+    def _names(self) -> list[tuple[str, str]]:
+        return names_in(self._groups)
+
     @property
     def _status(self) -> Status:
         found = self._view.one(CLUSTER_KUBERNETES_MANIFESTS_STATUS)
@@ -137,11 +142,11 @@ class _Applied(Condition):
         error = self._status.last_error
         if error != self._error:
             self._error, self._explain_at = error, now
-            self._text = error_text(error, names_in(self._groups)) if error else ""
+            self._text = error_text(error, self._names) if error else ""
         # The API is asked only where Omni's error says too little: that takes time.
-        if error and now >= self._explain_at and not named_object(error, names_in(self._groups)):
+        if error and now >= self._explain_at and not named_object(error, self._names):
             if more := self._explain(self._waiting()):
-                self._text = f"{error_text(error, names_in(self._groups))} ({more})"
+                self._text = f"{error_text(error, self._names)} ({more})"
             self._explain_at = time.monotonic() + _EXPLAIN_SECONDS
         if not error:
             self._fails_since = None

@@ -66,6 +66,17 @@ def start_reading(state: State, resource_type: ResourceType, cluster: str) -> Ca
     return lambda: list(question.answer(call))
 
 
+def read_into(view: ClusterView, state: State, types: Iterable[ResourceType]) -> None:
+    """Read these types of a cluster, all at once.
+
+    Raises:
+        OmniError: A call failed.
+    """
+    results = {each: start_reading(state, each, view.cluster) for each in types}
+    for each, result in results.items():
+        view.put(each, result())
+
+
 class ClusterView:
     """The statuses of one cluster.
 
