@@ -131,7 +131,7 @@ def _wait_until_deleted(name: str, session: Session, on_disconnected: OnDisconne
     view = ClusterView(name)
     for kind in _OF_MACHINES:
         condition = _Deletion(view, kind, session, session.grace if on_disconnected == "fail" else None)
-        _follow(condition, view, session, _Remover(session.client.state) if on_disconnected == "remove" else None)
+        _follow(condition, view, session, _Remover(session.client.state, name) if on_disconnected == "remove" else None)
         if condition.certain:
             break
     if condition.replaced:
@@ -231,16 +231,17 @@ class _Deletion:
 class _Remover:
     """Removes the machines of the cluster that are not connected."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, cluster: str) -> None:
         self._state = state
+        self._cluster = cluster
         self._removed: set[str] = set()
 
     def look_at(self, resource: Resource) -> None:
         if resource.type not in _OF_MACHINES or connected(resource) or resource.id in self._removed:
             return
-        # The labels may be older than the status.
+        # The labels may be older than the status: the machine may be in another cluster by now.
         status = self._state.find(MACHINE_STATUS, resource.id)
-        if status is not None and not connected(status):
+        if status is not None and status.cluster == self._cluster and not connected(status):
             self._removed.add(resource.id)
             remove_machine(resource.id, self._state)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from ksail_pulumi.errors import CancelledError, ClusterFailedError, LifecycleError, WaitTimeoutError
-from ksail_pulumi.lifecycle.delete import delete
+from ksail_pulumi.lifecycle.delete import _Remover, delete
 from ksail_pulumi.omni.client import Client
 from ksail_pulumi.omni.resources import CLUSTER, KERNEL_ARGS, LABEL_CLUSTER, LINK, MACHINE_STATUS, MACHINE_STATUS_LABELS
 from ksail_pulumi.simulator.server import Simulator
@@ -131,6 +131,20 @@ def test_a_machine_that_cannot_be_wiped_is_removed_where_that_is_asked_for(
     assert lab.client.state.find(CLUSTER, lab.name) is None
     assert lab.client.state.find(LINK, worker) is None
     assert not lab.client.state.list(MACHINE_STATUS, {LABEL_CLUSTER: lab.name})
+
+
+def test_a_machine_that_is_in_another_cluster_by_now_is_not_removed(lab: Lab, simulator: Simulator) -> None:
+    worker = lab.create(workers=1).nodes[1]["id"]
+    lab.cut_off(worker, simulator)
+    state = lab.client.state
+    labels = state.get(MACHINE_STATUS_LABELS, worker)
+    before = replace(labels, labels={**labels.labels, LABEL_CLUSTER: "another"})
+    _Remover(state, "another").look_at(before)
+    link = state.find(LINK, worker)
+    assert link is not None
+    assert not link.tearing_down
+    lab.delete(on_disconnected="remove")
+    assert state.find(LINK, worker) is None
 
 
 def test_a_machine_that_is_lost_on_the_way_is_an_error_once_that_stands(lab: Lab, simulator: Simulator) -> None:
