@@ -155,29 +155,29 @@ class _OpenPGPSigner:
 
 
 def signed_metadata(
-    key: ServiceAccountKey, method: str, metadata: Iterable[tuple[str, str]], now: datetime
-) -> list[tuple[str, str]]:
-    """The three headers that sign one call.
+    key: ServiceAccountKey, method: str, metadata: Iterable[tuple[str, str]], timestamp: int
+) -> tuple[tuple[str, str], ...]:
+    """The metadata of a call with the three headers that sign it.
 
     Args:
         key: The service account key.
         method: The full gRPC method, `/cosi.resource.State/Get`.
         metadata: All other metadata that is sent with the call.
-        now: The time of the call; Omni accepts it within 5 minutes of its own clock.
+        timestamp: The time of the call in Unix seconds; Omni accepts it within 5 minutes of its own clock.
 
     Raises:
         SettingsError: The key has expired in the meantime.
     """
-    if key.expires_at and key.expires_at <= now:
+    if key.expires_at and key.expires_at.timestamp() <= timestamp:
         raise expired(key.name, key.expires_at)
-    timestamp = int(now.timestamp())
     payload = canonical_payload(method, timestamp, metadata)
     signature = base64.b64encode(key.signer.sign(payload)).decode()
-    return [
+    return (
+        *metadata,
         (TIMESTAMP_HEADER, str(timestamp)),
         (PAYLOAD_HEADER, payload.decode()),
         (SIGNATURE_HEADER, f"{SIGNATURE_VERSION} {key.name} {key.fingerprint} {signature}"),
-    ]
+    )
 
 
 def canonical_payload(method: str, timestamp: int, metadata: Iterable[tuple[str, str]]) -> bytes:

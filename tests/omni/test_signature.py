@@ -4,13 +4,15 @@ import base64
 import json
 import pickle
 import threading
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pysequoia
 import pytest
 
 from ksail_pulumi.errors import SettingsError
+from ksail_pulumi.omni.channel import Channel, Connection
 from ksail_pulumi.omni.signature import ServiceAccountKey, canonical_payload, signed_metadata
 
 DATA = Path(__file__).parent / "data"
@@ -53,11 +55,12 @@ def test_the_payload_is_that_of_omnis_own_client_byte_for_byte(name, method, met
 def test_the_headers_are_those_of_omnis_own_client_byte_for_byte(name, method, metadata):
     key = ServiceAccountKey("automation", VectorSigner())
     signature = base64.b64encode((DATA / f"{name}.sig").read_bytes()).decode()
-    assert signed_metadata(key, method, metadata, datetime.fromtimestamp(1_700_000_000, UTC)) == [
+    assert signed_metadata(key, method, metadata, 1_700_000_000) == (
+        *metadata,
         ("x-sidero-timestamp", "1700000000"),
         ("x-sidero-payload", (DATA / f"{name}.json").read_text()),
         ("x-sidero-signature", f"siderov1 automation {FINGERPRINT} {signature}"),
-    ]
+    )
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in VECTORS])
@@ -71,7 +74,7 @@ def test_the_library_accepts_the_signatures_of_omnis_own_client(name):
 
 def test_a_signed_call_verifies_against_the_public_key(private_key, key_text):
     key = ServiceAccountKey.parse(key_text)
-    headers = dict(signed_metadata(key, "/cosi.resource.State/Get", [], datetime.now(UTC)))
+    headers = dict(signed_metadata(key, "/cosi.resource.State/Get", (), int(time.time())))
     version, name, fingerprint, signature = headers["x-sidero-signature"].split(" ")
     certificate = private_key.extract_certificate()
     assert (version, name, fingerprint) == ("siderov1", "automation", certificate.fingerprint)
@@ -85,7 +88,7 @@ def test_a_key_of_openpgp_version_6_signs_as_well():
     key = ServiceAccountKey.parse(encode({"name": "automation", "pgp_key": armored}))
     assert key.fingerprint == "9749d1912f95f3aa8156ea48dec826e80e49b11592d031965d9cf0ddaa53f298"
     assert key.expires_at is None
-    headers = dict(signed_metadata(key, "/cosi.resource.State/Get", [], datetime.now(UTC)))
+    headers = dict(signed_metadata(key, "/cosi.resource.State/Get", (), int(time.time())))
     _, _, fingerprint, signature = headers["x-sidero-signature"].split(" ")
     assert fingerprint == key.fingerprint
     assert verified(certificate, headers["x-sidero-payload"].encode(), base64.b64decode(signature, validate=True))
@@ -96,7 +99,7 @@ def test_a_version_6_key_expires_like_any_other():
     key = ServiceAccountKey.parse(encode({"name": "automation", "pgp_key": str(made)}))
     assert key.expires_at == made.extract_certificate().expiration
     with pytest.raises(SettingsError, match="'automation' has expired on"):
-        signed_metadata(key, "/a/B", [], datetime.now(UTC) + timedelta(hours=2))
+        signed_metadata(key, "/a/B", (), int(time.time()) + 7200)
 
 
 def test_all_values_of_a_signed_header_count_and_other_headers_do_not():
@@ -192,7 +195,26 @@ def test_an_expired_key_is_refused_with_its_date():
 def test_a_key_that_expires_while_in_use_signs_no_more(key_text):
     key = ServiceAccountKey.parse(key_text)
     with pytest.raises(SettingsError, match="'automation' has expired on"):
-        signed_metadata(key, "/a/B", [], datetime.now(UTC) + timedelta(hours=2))
+        signed_metadata(key, "/a/B", (), int(time.time()) + 7200)
+
+
+def test_calls_of_one_second_share_a_signature_and_the_next_second_has_its_own(key_text):
+    channel = Channel(Connection("grpc://127.0.0.1:1", key_text))
+    signatures: dict[str, set[str]] = {}
+    while len(signatures) < 3:
+        headers = dict(channel.signed("/a/B"))
+        signatures.setdefault(headers["x-sidero-timestamp"], set()).add(headers["x-sidero-signature"])
+    assert [len(each) for each in signatures.values()] == [1, 1, 1]
+    assert len(set.union(*signatures.values())) == 3
+
+
+def test_other_methods_and_headers_have_their_own_signature(key_text):
+    channel = Channel(Connection("grpc://127.0.0.1:1", key_text))
+    plain, other, headed = channel.signed("/a/B"), channel.signed("/a/C"), channel.signed("/a/B", [("nodes", "a")])
+    payloads = [json.loads(dict(each)["x-sidero-payload"]) for each in (plain, other, headed)]
+    assert [each["method"] for each in payloads] == ["/a/B", "/a/C", "/a/B"]
+    assert [each["headers"]["nodes"] for each in payloads] == [None, None, ["a"]]
+    assert headed[0] == ("nodes", "a")
 
 
 def test_a_revoked_key_is_refused(private_key):
