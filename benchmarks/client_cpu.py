@@ -1,10 +1,14 @@
-"""CPU of the client: in a large account beside a small one, and for a large cluster beside the earlier build."""
+"""CPU of the client: in a large account beside a small one, for long lists, and for a large cluster beside the earlier
+build.
+"""
 
 from __future__ import annotations
 
 import statistics
 import time
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +20,14 @@ from ksail_pulumi.lifecycle.create import create
 from ksail_pulumi.lifecycle.preview import preview
 from ksail_pulumi.model.parse import parse_cluster
 from ksail_pulumi.omni.api import specs_pb2
-from ksail_pulumi.omni.resources import LABEL_AVAILABLE, MACHINE_CLASS, MACHINE_STATUS, SYS_VERSION, Resource
+from ksail_pulumi.omni.resources import (
+    LABEL_AVAILABLE,
+    MACHINE_CLASS,
+    MACHINE_STATUS,
+    MACHINE_STATUS_LABELS,
+    SYS_VERSION,
+    Resource,
+)
 from ksail_pulumi.provider.cluster import OmniClusterProvider
 
 if TYPE_CHECKING:
@@ -35,11 +46,14 @@ ACCOUNT = 1.3
 MANY = 1000
 PAIRS = 5
 BUILD = 0.6
+LISTS = 5
+LISTING = 0.3
 _CLASS = "without-machines"
 
 
 def measure() -> Iterator[Figure]:
     yield from _accounts()
+    yield _listing()
     with earlier_build() as earlier:
         runs = [(_created(ROOT), _created(earlier), _calls()) for _ in range(PAIRS)]
     now, before, calls = (statistics.median(each) for each in zip(*runs, strict=True))
@@ -51,6 +65,31 @@ def measure() -> Iterator[Figure]:
         f"{now:.2f} s beside {before:.2f} s; medians of {PAIRS} in turn",
         reason=f"as many of the smallest signed calls alone take {calls:.2f} s, {calls / before:.2f} of it",
     )
+
+
+def _listing() -> Figure:
+    """The same list in one message, and in a message for each machine."""
+    apart = replace(MACHINE_STATUS_LABELS, small=False)
+    with omni(machines=LARGE, speed="real") as server:
+        state = server.connect().state
+        runs = [
+            [_cpu_of(partial(state.list, kind)) for kind in (MACHINE_STATUS_LABELS, apart)] for _ in range(LISTS + 1)
+        ]
+    together, each = (statistics.median(every) for every in zip(*runs[1:], strict=True))
+    return Figure(
+        f"listing the labels of {LARGE} machines, CPU beside that of a message for each machine",
+        together / each,
+        LISTING,
+        "",
+        f"{together * 1000:.0f} ms beside {each * 1000:.0f} ms; medians of {LISTS} in turn",
+    )
+
+
+def _cpu_of(work: Callable[[], object]) -> float:
+    """Seconds of CPU of this process for one piece of work."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
 
 
 def _created(tree: Path) -> float:
@@ -70,10 +109,9 @@ def _calls() -> float:
     with omni(machines=1, speed="real") as server:
         state = server.connect().state
         state.find(SYS_VERSION, "current")  # connects
-        began = time.process_time()
-        for call in [state.start_find(SYS_VERSION, "current") for _ in range(MANY)]:
-            call.result()
-        return time.process_time() - began
+        return _cpu_of(
+            lambda: [call.result() for call in [state.start_find(SYS_VERSION, "current") for _ in range(MANY)]]
+        )
 
 
 def _inputs(name: str, machines: int) -> dict[str, Any]:
@@ -143,9 +181,7 @@ _numbers = count()
 def _cpu(work: Callable[[ClusterSpec, Client], object], client: Client, inputs: Callable[[Client], Any]) -> float:
     """Seconds of CPU of one piece of work on a new cluster."""
     spec = parse_cluster({"name": f"bench-{next(_numbers)}", **inputs(client), "waitFor": "none"})
-    began = time.process_time()
-    work(spec, client)
-    return time.process_time() - began
+    return _cpu_of(partial(work, spec, client))
 
 
 def _preview(spec: ClusterSpec, client: Client) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ksail_pulumi.plan.snapshot import Snapshot
 
 _FEWEST = 32
+_TOGETHER = 512
+"""How many statuses come in one message: 3 MB."""
 
 
 def with_free_machines(
@@ -50,11 +52,15 @@ def with_free_machines(
     kinds = Kinds(max(_FEWEST, 1 << needed.free.bit_length()), needed.selectors)
     talos = possible_talos(needed.talos, snapshot.clusters, snapshot.talos_versions)
     candidates = kinds.candidates(relabelled(labelled, labels), talos)
-    found: Sequence[Resource] | None = None
-    if len(candidates) < len(labelled) / 2:
-        read = reading.ask(client, replace(STATUSES, ids=frozenset(each.id for each in candidates)))
-        found = read if kinds.confirmed(candidates, relabelled(read, labels)) else None
-    if found is None:
+    found = _statuses(sorted(each.id for each in candidates), client, reading)
+    if not kinds.confirmed(candidates, relabelled(found, labels)):
         found = reading.ask(client, FREE_MACHINES)
     known = {each.id for each in snapshot.statuses}
     return replace(snapshot, statuses=[*snapshot.statuses, *(each for each in found if each.id not in known)])
+
+
+def _statuses(machines: Sequence[str], client: Client, reading: Reading) -> Sequence[Resource]:
+    groups = [frozenset(machines[at : at + _TOGETHER]) for at in range(0, len(machines), _TOGETHER)]
+    questions = [replace(STATUSES, ids=each) for each in groups]
+    reading.send(client, questions)
+    return [status for each in questions for status in reading.result(client, each)]

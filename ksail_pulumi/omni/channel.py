@@ -45,7 +45,9 @@ BROKEN = (
 """A stream ends with one of these when its connection breaks, a proxy times out or the server stops."""
 
 _NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-_STREAM_ATTEMPTS, _STREAM_PAUSE = 5, 0.2
+_STREAM_PAUSES = (0.2, 0.4, 0.8, 1.6)
+_OWN_RETRIES = "Watch"
+"""The method that gRPC does not send again: who calls it does, with a new signature."""
 _SIGNED = 16
 """How many signatures are kept; a few methods are called in one second."""
 
@@ -62,12 +64,12 @@ _SERVICE_CONFIG = {
                 "retryableStatusCodes": ["UNAVAILABLE"],
             },
         },
-        {"name": [{"service": "cosi.resource.State", "method": "Watch"}]},  # Watch opens it again, with a new signature
+        {"name": [{"service": "cosi.resource.State", "method": _OWN_RETRIES}]},
     ]
 }
 _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-    ("grpc.max_receive_message_length", 32 * 1024 * 1024),  # as Omni's own client
+    ("grpc.max_receive_message_length", 128 * 1024 * 1024),  # a list in one message: 5.5 kB for each of 20,000 machines
     ("grpc.max_metadata_size", 1024 * 1024),  # long validation errors are sent as metadata
     ("grpc.keepalive_time_ms", 60_000),  # as Omni's own client
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -214,7 +216,8 @@ class Channel:
     ) -> Call[T]:
         """Send a request that a stream of messages answers, all within `timeout` seconds; else as `start`.
 
-        A `repeatable` request is sent again if the stream breaks after a message; gRPC does so only before the first.
+        The stream ends when `convert` returns. A `repeatable` request is sent again if the stream breaks after a
+        message; gRPC does so only before the first.
         """
         method = f"/{service.name}/{rpc}"
         send = getattr(self.stub(service.stub, doing, method), rpc)
@@ -226,8 +229,9 @@ class Channel:
             return stream
 
         first = open_stream()
-        attempts = _STREAM_ATTEMPTS if repeatable else 1
-        return Call(self, lambda: _read(first, open_stream, convert, attempts), doing=doing, method=method)
+        pauses = _STREAM_PAUSES if repeatable else ()
+        own = rpc == _OWN_RETRIES
+        return Call(self, lambda: _read(first, open_stream, convert, pauses, own=own), doing=doing, method=method)
 
     def close(self) -> None:
         """End all calls and watches."""
@@ -264,23 +268,27 @@ class Channel:
 
 
 def _read(
-    stream: Iterator[Any],
-    open_again: Callable[[], Iterator[Any]],
+    stream: Any,
+    open_again: Callable[[], Any],
     convert: Callable[[Iterable[Any]], T],
-    attempts: int,
+    pauses: Sequence[float],
+    *,
+    own: bool,
 ) -> T:
-    """Convert a stream; open it again if it breaks after a message."""
-    while True:
+    """Convert a stream; open it again if it breaks after a message, or before if all retries are our `own`."""
+    for pause in (*pauses, None):
         received = _Counted(stream)
         try:
             return convert(received)
         except grpc.RpcError as error:
-            attempts -= 1
             broken = error.code() in (*BROKEN, grpc.StatusCode.UNAVAILABLE)
-            if not (broken and received.some and attempts):
+            if pause is None or not (broken and (received.some or own)):
                 raise
-        time.sleep(_STREAM_PAUSE)
+        finally:
+            stream.cancel()
+        time.sleep(pause)
         stream = open_again()
+    raise AssertionError("the last attempt returns or raises")
 
 
 class _Counted:

@@ -59,27 +59,29 @@ class ResourceType:
         name: The type's name on the wire, `Clusters.omni.sidero.dev`.
         namespace: The namespace of its resources, such as `default`.
         spec: The protobuf message that holds a resource's spec.
+        small: Whether its resources have about 1 kB each, so all of them may come in one message.
     """
 
     name: str
     namespace: str = field(compare=False)
     spec: type[Message] = field(compare=False)
+    small: bool = field(default=False, compare=False)
 
 
-def _type(name: str, spec: type[Message], namespace: str = "default") -> ResourceType:
-    return ResourceType(name if "." in name else f"{name}.omni.sidero.dev", namespace, spec)
+def _type(name: str, spec: type[Message], namespace: str = "default", *, small: bool = False) -> ResourceType:
+    return ResourceType(name if "." in name else f"{name}.omni.sidero.dev", namespace, spec, small)
 
 
 CLUSTER = _type("Clusters", specs_pb2.ClusterSpec)
 MACHINE_SET = _type("MachineSets", specs_pb2.MachineSetSpec)
-MACHINE_SET_NODE = _type("MachineSetNodes", specs_pb2.MachineSetNodeSpec)
+MACHINE_SET_NODE = _type("MachineSetNodes", specs_pb2.MachineSetNodeSpec, small=True)
 CONFIG_PATCH = _type("ConfigPatches", specs_pb2.ConfigPatchSpec)
 EXTENSIONS_CONFIGURATION = _type("ExtensionsConfigurations", specs_pb2.ExtensionsConfigurationSpec)
-KERNEL_ARGS = _type("KernelArgs", specs_pb2.KernelArgsSpec)
+KERNEL_ARGS = _type("KernelArgs", specs_pb2.KernelArgsSpec, small=True)
 KUBERNETES_MANIFEST_GROUP = _type("KubernetesManifestGroups", specs_pb2.KubernetesManifestGroupSpec)
 KUBERNETES_HEALTH_CHECK = _type("KubernetesHealthChecks", specs_pb2.KubernetesHealthCheckSpec)
 KUBERNETES_HEALTH_CHECK_STATUS = _type("KubernetesHealthCheckStatuses", specs_pb2.KubernetesHealthCheckStatusSpec)
-MACHINE_INSTALL_DISK_CONFIG = _type("MachineInstallDiskConfigs", specs_pb2.MachineInstallDiskConfigSpec)
+MACHINE_INSTALL_DISK_CONFIG = _type("MachineInstallDiskConfigs", specs_pb2.MachineInstallDiskConfigSpec, small=True)
 MACHINE_CLASS = _type("MachineClasses", specs_pb2.MachineClassSpec)
 MACHINE_LABELS = _type("MachineLabels", specs_pb2.MachineLabelsSpec)
 ETCD_MANUAL_BACKUP = _type("EtcdManualBackups", specs_pb2.EtcdManualBackupSpec, "ephemeral")
@@ -87,12 +89,12 @@ NODE_FORCE_DESTROY_REQUEST = _type("NodeForceDestroyRequests", specs_pb2.NodeFor
 
 MACHINE = _type("Machines", specs_pb2.MachineSpec)
 MACHINE_STATUS = _type("MachineStatuses", specs_pb2.MachineStatusSpec)
-MACHINE_STATUS_LABELS = _type("MachineStatusLabels", specs_pb2.MachineRequestSetStatusSpec)
+MACHINE_STATUS_LABELS = _type("MachineStatusLabels", specs_pb2.MachineRequestSetStatusSpec, small=True)
 """The labels of MachineStatuses, with an empty spec: an eighth of the bytes."""
 CLUSTER_STATUS = _type("ClusterStatuses", specs_pb2.ClusterStatusSpec)
-CLUSTER_MACHINE = _type("ClusterMachines", specs_pb2.ClusterMachineSpec)
-CLUSTER_MACHINE_STATUS = _type("ClusterMachineStatuses", specs_pb2.ClusterMachineStatusSpec)
-CLUSTER_MACHINE_IDENTITY = _type("ClusterMachineIdentities", specs_pb2.ClusterMachineIdentitySpec)
+CLUSTER_MACHINE = _type("ClusterMachines", specs_pb2.ClusterMachineSpec, small=True)
+CLUSTER_MACHINE_STATUS = _type("ClusterMachineStatuses", specs_pb2.ClusterMachineStatusSpec, small=True)
+CLUSTER_MACHINE_IDENTITY = _type("ClusterMachineIdentities", specs_pb2.ClusterMachineIdentitySpec, small=True)
 MACHINE_SET_STATUS = _type("MachineSetStatuses", specs_pb2.MachineSetStatusSpec)
 CONTROL_PLANE_STATUS = _type("ControlPlaneStatuses", specs_pb2.ControlPlaneStatusSpec)
 CLUSTER_BOOTSTRAP_STATUS = _type("ClusterBootstrapStatuses", specs_pb2.ClusterBootstrapStatusSpec)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.omni.channel import Channel
 
+API_VERSION = 1
+"""Of watches. Without it Omni leaves BOOTSTRAPPED and ERRORED out."""
+
 _METHOD = "/cosi.resource.State/Watch"
 _PATIENCE = 300.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
@@ -245,13 +248,14 @@ class _Stream(threading.Thread):
             label_query=label_query(self._query.labels or {}),
             bootstrap_contents=self._query.id is None and self._bookmark is None,
             start_from_bookmark=self._bookmark,
+            aggregated=True,
         )
         request = state_pb2.WatchRequest(
             namespace=self._query.type.namespace,
             type=self._query.type.name,
             id=self._query.id,
             options=options,
-            api_version=1,  # without it Omni leaves BOOTSTRAPPED and ERRORED out
+            api_version=API_VERSION,
         )
         stub = self._channel.stub(StateStub, f"watch {self._query}", _METHOD)
         with self._lock:

@@ -19,7 +19,16 @@ from ksail_pulumi.errors import (
 from ksail_pulumi.omni.api import resource_pb2, specs_pb2, state_pb2
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import Client
-from ksail_pulumi.omni.resources import CLUSTER, CONFIG_PATCH, RUNNING, TEARING_DOWN, Resource, from_wire, to_wire
+from ksail_pulumi.omni.resources import (
+    CLUSTER,
+    CONFIG_PATCH,
+    MACHINE_SET_NODE,
+    RUNNING,
+    TEARING_DOWN,
+    Resource,
+    from_wire,
+    to_wire,
+)
 
 
 def cluster(name: str = "prod", **metadata: Any) -> Resource:
@@ -135,6 +144,69 @@ def test_a_list_that_always_breaks_ends(server, client):
     with pytest.raises(UnreachableError, match="the connection broke"):
         client.state.list(CLUSTER)
     assert len(server.received) == 5
+
+
+def created(*names: str) -> state_pb2.WatchResponse:
+    nodes = [Resource(MACHINE_SET_NODE, name, specs_pb2.MachineSetNodeSpec()) for name in names]
+    events = [state_pb2.Event(resource=stored(node, 1), event_type=state_pb2.CREATED) for node in nodes]
+    return state_pb2.WatchResponse(event=events)
+
+
+def marker(kind: state_pb2.EventType.ValueType, error: str | None = None) -> state_pb2.WatchResponse:
+    return state_pb2.WatchResponse(event=[state_pb2.Event(event_type=kind, error=error)])
+
+
+def test_a_list_of_a_small_type_is_the_beginning_of_an_aggregated_watch(server, client):
+    ended = threading.Event()
+
+    def answer(request: Any, context: grpc.ServicerContext) -> Any:
+        context.add_callback(ended.set)
+        yield state_pb2.WatchResponse()
+        yield created("b", "c")
+        yield created("a")
+        yield marker(state_pb2.BOOTSTRAPPED)
+        yield created("later")
+        ended.wait(60)
+
+    server.on["Watch"] = answer
+    found = client.state.start_list(MACHINE_SET_NODE, {"team": "x"}, without=["seen"], ids=["a", "b", "c.d"]).result()
+    assert [each.id for each in found] == ["a", "b", "c"]
+    assert ended.wait(60)  # the client ends the watch
+    [received] = server.received
+    options = received.request.options
+    assert (options.bootstrap_contents, options.aggregated, received.request.api_version) == (True, True, 1)
+    assert [term.key for query in options.label_query for term in query.terms] == ["team", "seen"]
+    assert options.id_query.regexp == r"^(?:a|b|c\.d)$"
+
+
+@pytest.mark.parametrize(
+    ("end", "text"),
+    [
+        ([], "Omni ended the list before its end"),
+        ([marker(state_pb2.ERRORED, "buffer overrun")], "Omni ended the list: buffer overrun"),
+    ],
+)
+def test_a_watch_that_ends_before_all_is_said_is_an_error_and_not_a_short_list(server, client, end, text):
+    server.on["Watch"] = lambda request, context: [state_pb2.WatchResponse(), created("a"), *end]
+    with pytest.raises(UnreachableError, match=text):
+        client.state.list(MACHINE_SET_NODE)
+
+
+@pytest.mark.parametrize("messages", [0, 1, 2])
+def test_a_list_in_one_message_that_breaks_is_read_again(server, client, messages):
+    """Before the first message too: gRPC does not send a watch again."""
+    breaks = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAVAILABLE]
+
+    def answer(request: Any, context: grpc.ServicerContext) -> Any:
+        if breaks:
+            yield from [state_pb2.WatchResponse(), created("a")][:messages]
+            context.abort(breaks.pop(), "the connection broke")
+        yield created("a", "b")
+        yield marker(state_pb2.BOOTSTRAPPED)
+
+    server.on["Watch"] = answer
+    assert [found.id for found in client.state.list(MACHINE_SET_NODE)] == ["a", "b"]
+    assert len(server.received) == 3
 
 
 def test_an_update_expects_the_phase_running_and_the_version_that_was_read(server, client):
