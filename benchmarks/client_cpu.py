@@ -41,7 +41,7 @@ SMALL, LARGE = 48, 5000
 FREE = 40
 """Of the machines of both accounts; the others are in one cluster."""
 MACHINES = 3
-PREVIEWS, CREATES = 15, 5
+PREVIEWS, CREATES = 15, 15
 ACCOUNT = 1.3
 MANY = 1000
 PAIRS = 5
