@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from ksail_pulumi.model.parse import ClusterSpec
     from ksail_pulumi.omni.client import Client
 
-SMALL, LARGE = 48, 5000
-FREE = 40
+SMALL, LARGE = 108, 5000
+FREE = 100
 """Of the machines of both accounts; the others are in one cluster."""
 MACHINES = 3
 PREVIEWS, CREATES = 15, 15

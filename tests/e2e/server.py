@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 from ksail_pulumi.omni.resources import (
     CLUSTER,
+    CLUSTER_MACHINE,
     CLUSTER_STATUS,
     CLUSTER_UUID,
     CONFIG_PATCH,
@@ -17,11 +19,27 @@ from ksail_pulumi.omni.resources import (
 
 if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
+    from ksail_pulumi.simulator.server import Simulator
+    from ksail_pulumi.simulator.store import Event
     from tests.e2e.project import Project
 
 # Written here as they are in the Omnis of users, not imported: a release that renames them loses their clusters.
 OWNER = "ksail-pulumi/owner"
 CREATION = "ksail-pulumi/creation"
+
+
+def taken_on(simulator: Simulator) -> threading.Event:
+    """Set once Omni has given a new cluster its UUID and a machine: on a slow machine either may come first."""
+    both, left = threading.Event(), {CLUSTER_UUID, CLUSTER_MACHINE}
+
+    def look(event: Event) -> None:
+        if event.kind == "created":
+            left.discard(event.resource.type)
+        if not left:
+            both.set()
+
+    simulator.store.subscribe(look)
+    return both
 
 
 def uuids(omni: Client) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ksail_pulumi.cli.app import main
-from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_MACHINE
+from ksail_pulumi.omni.resources import CLUSTER
 from tests.e2e import server
 from tests.e2e.project import kill
 
@@ -106,16 +106,10 @@ def test_a_replacement_interrupted_while_it_deletes_can_be_ended(
 
 def killed_creation(project: Project, simulator: Simulator, machines: list[str], *arguments: str) -> None:
     """Everything that `pulumi up` started is killed while it waits for the cluster."""
-    allocated = threading.Event()
-
-    def look(event: Event) -> None:
-        if event.resource.type == CLUSTER_MACHINE and event.kind == "created":
-            allocated.set()
-
     simulator.faults.never_join |= set(machines)
-    simulator.store.subscribe(look)
+    taken_on = server.taken_on(simulator)
     process = project.start("up", "--yes", "--skip-preview", *arguments)
-    assert allocated.wait(120)
+    assert taken_on.wait(120)
     kill(process)
     simulator.faults.never_join.clear()
     project.run("cancel", "--yes")  # the lock of the killed command

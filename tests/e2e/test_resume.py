@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ksail_pulumi.omni.resources import CLUSTER, CLUSTER_MACHINE
+from ksail_pulumi.omni.resources import CLUSTER
 from tests.e2e import server
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.simulator.server import Simulator
-    from ksail_pulumi.simulator.store import Event
     from tests.e2e.project import Project
 
 
@@ -57,17 +55,11 @@ def test_one_interrupt_ends_the_wait_and_nothing_is_lost(
     project: Project, simulator: Simulator, omni: Client, free_machines: list[str]
 ) -> None:
     simulator.faults.never_join |= set(free_machines)
-    allocated = threading.Event()
-
-    def look(event: Event) -> None:
-        if event.resource.type == CLUSTER_MACHINE:
-            allocated.set()
-
-    simulator.store.subscribe(look)
+    taken_on = server.taken_on(simulator)
     project.init()
     project.clusters({"main": {"workers": 1}})
     process = project.start("up", "--yes", "--skip-preview")
-    assert allocated.wait(300)
+    assert taken_on.wait(300)
     interrupt(process)
     run = project.finish(process, fails=True)
     assert "Traceback" not in run.output

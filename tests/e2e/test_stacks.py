@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import getpass
 import platform
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ksail_pulumi.omni.resources import CLUSTER_MACHINE, KERNEL_ARGS
+from ksail_pulumi.omni.resources import KERNEL_ARGS
 from tests.e2e import server
 from tests.e2e.project import PROJECT, Project, kill
 from tests.sweeps import sample
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.simulator.server import Simulator
-    from ksail_pulumi.simulator.store import Event
 
 MARK = "organization/test/dev/main"
 REFUSED = f"and was created by this resource ({MARK})."
@@ -158,22 +156,16 @@ def test_of_two_stacks_of_one_name_that_create_a_cluster_at_once_one_gets_it(
     pulumi: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    allocated = threading.Event()
-
-    def look(event: Event) -> None:
-        if event.resource.type == CLUSTER_MACHINE:
-            allocated.set()
-
     (tmp_path / "other").mkdir()
     other = Project.create(tmp_path / "other", pulumi, omni_environment)
     for each in (project, other):
         each.init()
         each.clusters({"main": {"workers": 1}})
     simulator.faults.never_join |= set(free_machines)
-    simulator.store.subscribe(look)
+    taken_on = server.taken_on(simulator)
     process = project.start("up", "--yes", "--skip-preview")
     try:
-        assert allocated.wait(120)
+        assert taken_on.wait(120)
         refused = other.up(fails=True)
         simulator.faults.never_join.clear()
         project.finish(process)
