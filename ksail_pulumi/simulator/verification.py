@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
 import re
 import uuid
@@ -194,7 +195,9 @@ def _parsed(key: str) -> tuple[str, pysequoia.Cert]:
     return fields["name"], pysequoia.Tsk.from_bytes(fields["pgp_key"].encode()).extract_certificate()
 
 
+@functools.lru_cache(maxsize=64)
 def _check_signature(payload: str, signature: bytes, certificate: pysequoia.Cert) -> None:
+    # Remembered if it fits: the calls of one second have the same.
     try:
         made = pysequoia.Sig.from_bytes(signature)
         result = pysequoia.verify(bytes=payload.encode(), store=lambda _ids: [certificate], signature=made)
