@@ -21,6 +21,9 @@ Callback = Callable[[], None]
 FAST_PACE = 15.0
 """How much faster machines work with a fast clock: a cluster of three machines is ready in about 3 s."""
 
+_LONGEST_TURN = 0.0005
+"""How long callbacks run in seconds before the threads that answer calls get the interpreter: they would wait 5 ms."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -95,13 +98,16 @@ class RealClock:
             thread.join()
 
     def _run(self) -> None:
+        paused = time.monotonic()
         while (callback := self._next()) is not None:
             try:
                 callback()
             except Exception:
                 # One broken callback must not stop the clock.
                 _log.exception("a callback of the simulator failed")
-            time.sleep(0)  # lets the thread that answers calls go first: else it waits 5 ms for the interpreter
+            if time.monotonic() - paused > _LONGEST_TURN:
+                time.sleep(0)
+                paused = time.monotonic()
 
     def _next(self) -> Callback | None:
         """Wait until a callback is due and take it; None when the clock is closed."""
