@@ -132,8 +132,9 @@ class State:
 
         None of the labels `without` is on them. `keep` gets them one by one as they arrive.
 
-        Omni sends each resource of a list in a message of its own, which takes ten times the CPU of its content. The
-        beginning of an aggregated watch is the same list in one message: that is read for small types and for IDs.
+        Omni sends each resource of a list in a message of its own, which takes several times the CPU of its content.
+        The beginning of an aggregated watch is the same list in a few messages: that is read for small types and for
+        IDs.
         """
         # Omni searches the ID for the expression
         expression = "" if ids is None else f"^(?:{'|'.join(map(re.escape, sorted(ids)))})$"
