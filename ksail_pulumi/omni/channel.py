@@ -276,11 +276,13 @@ def _read(
     own: bool,
 ) -> T:
     """Convert a stream; open it again if it breaks after a message, or before if all retries are our `own`."""
-    for pause in (*pauses, None):
+    left = iter(pauses)
+    while True:
         received = _Counted(stream)
         try:
             return convert(received)
         except grpc.RpcError as error:
+            pause = next(left, None)
             broken = error.code() in (*BROKEN, grpc.StatusCode.UNAVAILABLE)
             if pause is None or not (broken and (received.some or own)):
                 raise
@@ -288,7 +290,6 @@ def _read(
             stream.cancel()
         time.sleep(pause)
         stream = open_again()
-    raise AssertionError("the last attempt returns or raises")
 
 
 class _Counted:
