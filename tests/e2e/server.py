@@ -28,7 +28,7 @@ OWNER = "ksail-pulumi/owner"
 CREATION = "ksail-pulumi/creation"
 
 
-def taken_on(simulator: Simulator) -> threading.Event:
+def allocated(simulator: Simulator) -> threading.Event:
     """Set once Omni has given a new cluster its UUID and a machine: on a slow machine either may come first."""
     both, left = threading.Event(), {CLUSTER_UUID, CLUSTER_MACHINE}
 

@@ -107,9 +107,9 @@ def test_a_replacement_interrupted_while_it_deletes_can_be_ended(
 def killed_creation(project: Project, simulator: Simulator, machines: list[str], *arguments: str) -> None:
     """Everything that `pulumi up` started is killed while it waits for the cluster."""
     simulator.faults.never_join |= set(machines)
-    taken_on = server.taken_on(simulator)
+    allocated = server.allocated(simulator)
     process = project.start("up", "--yes", "--skip-preview", *arguments)
-    assert taken_on.wait(120)
+    assert allocated.wait(120)
     kill(process)
     simulator.faults.never_join.clear()
     project.run("cancel", "--yes")  # the lock of the killed command

@@ -55,11 +55,11 @@ def test_one_interrupt_ends_the_wait_and_nothing_is_lost(
     project: Project, simulator: Simulator, omni: Client, free_machines: list[str]
 ) -> None:
     simulator.faults.never_join |= set(free_machines)
-    taken_on = server.taken_on(simulator)
+    allocated = server.allocated(simulator)
     project.init()
     project.clusters({"main": {"workers": 1}})
     process = project.start("up", "--yes", "--skip-preview")
-    assert taken_on.wait(300)
+    assert allocated.wait(300)
     interrupt(process)
     run = project.finish(process, fails=True)
     assert "Traceback" not in run.output

@@ -162,10 +162,10 @@ def test_of_two_stacks_of_one_name_that_create_a_cluster_at_once_one_gets_it(
         each.init()
         each.clusters({"main": {"workers": 1}})
     simulator.faults.never_join |= set(free_machines)
-    taken_on = server.taken_on(simulator)
+    allocated = server.allocated(simulator)
     process = project.start("up", "--yes", "--skip-preview")
     try:
-        assert taken_on.wait(120)
+        assert allocated.wait(120)
         refused = other.up(fails=True)
         simulator.faults.never_join.clear()
         project.finish(process)
