@@ -130,7 +130,7 @@ class State:
     ) -> Call[Resources]:
         """Start to read all resources that have all labels of one of the mappings, and one of the IDs, ordered by ID.
 
-        None of the labels `without` is on them. `keep` gets them one by one as they arrive.
+        None of the labels `without` is on them. `keep` gets them one by one.
 
         Omni sends each resource of a list in a message of its own, which takes several times the CPU of its content.
         The beginning of an aggregated watch is the same list in a few messages: that is read for small types and for
