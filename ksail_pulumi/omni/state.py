@@ -218,8 +218,8 @@ def _first_contents(responses: Iterable[Any]) -> Iterator[Any]:
                 case state_pb2.BOOTSTRAPPED:
                     return iter(sorted(found, key=lambda resource: str(resource.metadata.id)))
                 case state_pb2.ERRORED:
-                    raise UnreachableError(f"Omni ended the list: {quoted(event.error)}")
-    raise UnreachableError("Omni ended the list before its end")
+                    raise UnreachableError(f"Omni ended the list: {quoted(event.error)}. Run the command again")
+    raise UnreachableError("Omni ended the list before its end. Run the command again")
 
 
 def _resource(response: Any) -> Resource:
