@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -205,6 +205,14 @@ def read_until(terminal: int, pattern: bytes) -> bytes:
     return text
 
 
+def read_to_end(terminal: int) -> None:
+    """Read until nobody writes any more: a program cannot end while what it writes to a full terminal is not read."""
+    # Linux reports the end of a terminal as EIO, others as an empty read.
+    with suppress(OSError):
+        while os.read(terminal, 65536):
+            pass
+
+
 @pytest.mark.skipif(shutil.which("stty") is None, reason="needs a terminal")
 def test_on_a_terminal_machines_and_clusters_are_shown_live():
     terminal, end = pty.openpty()
@@ -217,5 +225,6 @@ def test_on_a_terminal_machines_and_clusters_are_shown_live():
         assert b"export OMNI_SERVICE_ACCOUNT_KEY=" in shown
         assert b"No clusters yet." in shown
         process.send_signal(signal.SIGINT)
+        read_to_end(terminal)
         assert process.wait() == 0
     os.close(terminal)
