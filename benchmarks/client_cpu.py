@@ -5,29 +5,20 @@ build.
 from __future__ import annotations
 
 import statistics
-import time
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.account import MACHINES, WAYS, account
 from benchmarks.earlier import COMMIT, earlier_build
 from benchmarks.figure import Figure
 from benchmarks.host import provider_process
-from benchmarks.lab import MARK, ROOT, cpu_of, omni, session
+from benchmarks.lab import MARK, ROOT, cpu_for, cpu_of, omni, session
 from ksail_pulumi.lifecycle.create import create
 from ksail_pulumi.lifecycle.preview import preview
 from ksail_pulumi.model.parse import parse_cluster
-from ksail_pulumi.omni.api import specs_pb2
-from ksail_pulumi.omni.resources import (
-    LABEL_AVAILABLE,
-    MACHINE_CLASS,
-    MACHINE_STATUS,
-    MACHINE_STATUS_LABELS,
-    SYS_VERSION,
-    Resource,
-)
+from ksail_pulumi.omni.resources import MACHINE_STATUS_LABELS, SYS_VERSION
 from ksail_pulumi.provider.cluster import OmniClusterProvider
 
 if TYPE_CHECKING:
@@ -38,9 +29,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
 
 SMALL, LARGE = 108, 5000
-FREE = 100
-"""Of the machines of both accounts; the others are in one cluster."""
-MACHINES = 3
 PREVIEWS, CREATES = 15, 15
 ACCOUNT = 1.3
 MANY = 1000
@@ -48,7 +36,6 @@ PAIRS = 5
 BUILD = 0.6
 LISTS = 5
 LISTING = 0.3
-_CLASS = "without-machines"
 
 
 def measure() -> Iterator[Figure]:
@@ -73,7 +60,7 @@ def _listing() -> Figure:
     with omni(machines=LARGE, speed="real") as server:
         state = server.connect().state
         runs = [
-            [_cpu_of(partial(state.list, kind)) for kind in (MACHINE_STATUS_LABELS, apart)] for _ in range(LISTS + 1)
+            [cpu_for(partial(state.list, kind)) for kind in (MACHINE_STATUS_LABELS, apart)] for _ in range(LISTS + 1)
         ]
     together, each = (statistics.median(every) for every in zip(*runs[1:], strict=True))
     return Figure(
@@ -83,13 +70,6 @@ def _listing() -> Figure:
         "",
         f"{together * 1000:.0f} ms beside {each * 1000:.0f} ms; medians of {LISTS} in turn",
     )
-
-
-def _cpu_of(work: Callable[[], object]) -> float:
-    """Seconds of CPU of this process for one piece of work."""
-    began = time.process_time()
-    work()
-    return time.process_time() - began
 
 
 def _created(tree: Path) -> float:
@@ -109,7 +89,7 @@ def _calls() -> float:
     with omni(machines=1, speed="real") as server:
         state = server.connect().state
         state.find(SYS_VERSION, "current")  # connects
-        return _cpu_of(
+        return cpu_for(
             lambda: [call.result() for call in [state.start_find(SYS_VERSION, "current") for _ in range(MANY)]]
         )
 
@@ -120,8 +100,9 @@ def _inputs(name: str, machines: int) -> dict[str, Any]:
 
 
 def _accounts() -> Iterator[Figure]:
-    with _account(SMALL) as small, _account(LARGE) as large:
-        for name, inputs in _WAYS.items():
+    with account(SMALL) as few_machines, account(LARGE) as many_machines:
+        small, large = few_machines.connect(), many_machines.connect()
+        for name, inputs in WAYS.items():
             for verb, runs, work in (("preview", PREVIEWS, _preview), ("create", CREATES, _create)):
                 for client in (small, large):
                     _cpu(work, client, inputs)
@@ -136,52 +117,13 @@ def _accounts() -> Iterator[Figure]:
                 )
 
 
-@contextmanager
-def _account(machines: int) -> Iterator[Client]:
-    """An Omni where few machines are free, and a class that none of them matches."""
-    with omni(machines=machines, speed="real") as server:
-        client = server.connect()
-        rest = machines - FREE - 1
-        create(parse_cluster({"name": "rest", "workers": rest, "waitFor": "none"}), MARK, session(client))
-        client.state.create(Resource(MACHINE_CLASS, _CLASS, specs_pb2.MachineClassSpec(match_labels=["rack = 7"])))
-        until = time.monotonic() + 120
-        while len(_free(client)) > FREE:
-            if time.monotonic() > until:
-                raise RuntimeError(f"{len(_free(client))} machines are free")
-            time.sleep(0.5)
-        yield client
-
-
-def _free(client: Client) -> list[str]:
-    return sorted(each.id for each in client.state.list(MACHINE_STATUS, {LABEL_AVAILABLE: None}))
-
-
-def _of_class(_: Client) -> dict[str, Any]:
-    sets = {"machineClass": {"name": _CLASS, "size": 1}}
-    return {"controlPlane": sets, "workers": [{"name": "workers", **sets}]}
-
-
-def _named(client: Client) -> dict[str, Any]:
-    first, *others = _free(client)[:MACHINES]
-    return {"controlPlane": {"machines": [first]}, "workers": [{"name": "workers", "machines": others}]}
-
-
-def _few_free(_: Client) -> dict[str, Any]:
-    return {"controlPlane": {"count": 1}, "workers": MACHINES - 1}
-
-
-_WAYS: dict[str, Callable[[Client], dict[str, Any]]] = {
-    "of a class": _of_class,
-    "named": _named,
-    "few free": _few_free,
-}
 _numbers = count()
 
 
 def _cpu(work: Callable[[ClusterSpec, Client], object], client: Client, inputs: Callable[[Client], Any]) -> float:
     """Seconds of CPU of one piece of work on a new cluster."""
     spec = parse_cluster({"name": f"bench-{next(_numbers)}", **inputs(client), "waitFor": "none"})
-    return _cpu_of(partial(work, spec, client))
+    return cpu_for(partial(work, spec, client))
 
 
 def _preview(spec: ClusterSpec, client: Client) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,10 +10,9 @@ from benchmarks.figure import Figure
 from benchmarks.lab import MARK, Omni, omni, session
 from ksail_pulumi.lifecycle.create import create
 from ksail_pulumi.model.parse import parse_cluster
-from ksail_pulumi.omni.resources import SYS_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.omni.resources import Resource
@@ -116,19 +114,6 @@ def _create(server: Omni, machines: int) -> _Cost:
         2 + len({resource.type for resource in written.resources}),
         len(written.resources),
     )
-
-
-def ping(server: Omni) -> float:
-    """Seconds that one call takes, the median of several; the connection stands already."""
-    client = server.connect()
-    client.state.find(SYS_VERSION, "current")
-    return statistics.median(_timed(lambda: client.state.find(SYS_VERSION, "current")) for _ in range(9))
-
-
-def _timed(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def _best(machines: int, round_trip: float, repeats: int) -> _Cost:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from ksail_pulumi.omni.client import Client, connect
 from ksail_pulumi.plan.ownership import OwnershipMark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MARK = OwnershipMark("organization/benchmarks/dev/cluster")
 ROOT = Path(__file__).parent.parent
@@ -91,6 +92,13 @@ def cpu_of(process: int) -> float:
     """Seconds of CPU that a process has used, by its ID."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_for(work: Callable[[], object]) -> float:
+    """Seconds of CPU of this process for one piece of work."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
 
 
 @contextmanager

@@ -1,58 +1,67 @@
-"""How many bytes Omni sends, beside what it would send with all that there is of each machine."""
+"""How many bytes Omni sends for a preview in a large account, and for a deletion, beside the earlier build."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from benchmarks.account import MACHINES, WAYS, account, counted
+from benchmarks.earlier import COMMIT, earlier_build
 from benchmarks.figure import Figure
-from benchmarks.lab import MARK, Omni, omni, session
-from ksail_pulumi.lifecycle.create import create
-from ksail_pulumi.lifecycle.delete import delete
-from ksail_pulumi.lifecycle.preview import preview
-from ksail_pulumi.model.parse import parse_cluster
-from ksail_pulumi.omni.resources import MACHINE_STATUS
+from benchmarks.host import provider_process
+from benchmarks.lab import ROOT, Omni, omni
+from ksail_pulumi.provider.cluster import OmniClusterProvider
+from ksail_pulumi.provider.properties import PREVIEW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
-MACHINES = 5000
-PREVIEW = 1 / 3
+LARGE = 5000
+ALL_FREE, FEW_FREE = 1 / 3, 1 / 50
 DELETED = 1000
-DELETION = 7.4 / 4
-"""A quarter of what it was at commit d36ab4c, where it read and watched all of each status."""
+DELETION = 1 / 4
 LINK = 0.001
+_OWNER = {"name": "bench", "__owner": "o/p/s/bench"}
 
 
-def _received(server: Omni, work: Callable[[], object]) -> int:
-    before = server.received()
-    work()
-    return server.received() - before
+def _previewed(server: Omni, tree: Path, inputs: dict[str, Any]) -> int:
+    with provider_process(OmniClusterProvider(), server.environment, tree) as process:
+        before = server.received()
+        process.check({}, {**_OWNER, **inputs, PREVIEW: True})
+        if not process.lines:
+            raise RuntimeError("no forecast")
+        return server.received() - before
+
+
+def _deleted(tree: Path) -> int:
+    inputs = {**_OWNER, "controlPlane": {"count": 1}, "workers": DELETED - 1, "waitFor": "running"}
+    with (
+        omni(machines=DELETED, round_trip=LINK) as server,
+        provider_process(OmniClusterProvider(), server.environment, tree) as process,
+    ):
+        created = process.create(inputs)
+        before = server.received()
+        process.delete(created.properties)
+        return server.received() - before
+
+
+def _figure(name: str, now: int, before: int, bound: float) -> Figure:
+    detail = f"{now / 1e6:.3f} MB beside {before / 1e6:.2f} MB"
+    return Figure(f"bytes of {name}, beside those at {COMMIT}", now / before, bound, "", detail)
 
 
 def measure() -> Iterator[Figure]:
-    # In real time: no machine changes meanwhile.
-    with omni(machines=MACHINES, round_trip=LINK, speed="real") as server:
-        client = server.connect()
-        spec = parse_cluster({"name": "bench", "controlPlane": {"count": 1}, "workers": 2})
-        ours = _received(server, lambda: preview(spec, None, MARK, client))
-        all_of_it = _received(server, lambda: client.state.list(MACHINE_STATUS))
-    yield Figure(
-        f"bytes of a preview of 3 machines where {MACHINES} are free",
-        ours / all_of_it,
-        PREVIEW,
-        "",
-        f"{ours / 1e6:.2f} MB beside the {all_of_it / 1e6:.2f} MB of all MachineStatuses, which it read before",
-    )
-    with omni(machines=DELETED, round_trip=LINK) as server:
-        client = server.connect()
-        inputs = {"name": "bench", "controlPlane": {"count": 1}, "workers": DELETED - 1, "waitFor": "running"}
-        create(parse_cluster(inputs), MARK, session(client))
-        all_of_it = _received(server, lambda: client.state.list(MACHINE_STATUS))
-        ours = _received(server, lambda: delete("bench", session(client)))
-    yield Figure(
-        f"bytes of the deletion of {DELETED} machines",
-        ours / all_of_it,
-        DELETION,
-        "",
-        f"{ours / 1e6:.2f} MB beside the {all_of_it / 1e6:.2f} MB of all MachineStatuses, read once",
-    )
+    with earlier_build() as earlier:
+        # In real time: no machine changes meanwhile.
+        with omni(machines=LARGE, round_trip=LINK, speed="real") as server:
+            inputs = counted(server.connect())
+            now, before = (_previewed(server, tree, inputs) for tree in (ROOT, earlier))
+        yield _figure(f"a preview of {MACHINES} machines where {LARGE} are free", now, before, ALL_FREE)
+        with account(LARGE, LINK) as server:
+            for way, inputs_of in WAYS.items():
+                inputs = inputs_of(server.connect())
+                now, before = (_previewed(server, tree, inputs) for tree in (ROOT, earlier))
+                name = f"a preview of {MACHINES} machines, {way}, in an account of {LARGE}"
+                yield _figure(name, now, before, FEW_FREE)
+        now, before = (_deleted(tree) for tree in (ROOT, earlier))
+    yield _figure(f"the deletion of {DELETED} machines", now, before, DELETION)
