@@ -56,7 +56,7 @@ def measure() -> Iterator[Figure]:
 
 def _listing() -> Figure:
     """The same list in one message, and in a message for each machine."""
-    apart = replace(MACHINE_STATUS_LABELS, small=False)
+    apart = replace(MACHINE_STATUS_LABELS, together=0)
     with omni(machines=LARGE, speed="real") as server:
         state = server.connect().state
         runs = [

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ksail_pulumi.plan.snapshot import Snapshot
 
 _FEWEST = 32
-_TOGETHER = 512
-"""How many statuses come in one message: 3 MB."""
 
 
 def with_free_machines(
@@ -60,7 +58,8 @@ def with_free_machines(
 
 
 def _statuses(machines: Sequence[str], client: Client, reading: Reading) -> Sequence[Resource]:
-    groups = [frozenset(machines[at : at + _TOGETHER]) for at in range(0, len(machines), _TOGETHER)]
+    size = STATUSES.type.together
+    groups = [frozenset(machines[at : at + size]) for at in range(0, len(machines), size)]
     questions = [replace(STATUSES, ids=each) for each in groups]
     reading.send(client, questions)
     return [status for each in questions for status in reading.result(client, each)]

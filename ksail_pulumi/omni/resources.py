@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -51,6 +52,10 @@ RUNNING = "running"
 TEARING_DOWN = "tearingDown"
 
 
+ALL = sys.maxsize
+"""The resources of these types have about 1 kB each."""
+
+
 @dataclass(frozen=True)
 class ResourceType:
     """A resource type of Omni. Types are equal if their names are equal.
@@ -59,42 +64,43 @@ class ResourceType:
         name: The type's name on the wire, `Clusters.omni.sidero.dev`.
         namespace: The namespace of its resources, such as `default`.
         spec: The protobuf message that holds a resource's spec.
-        small: Whether its resources have about 1 kB each, so all of them may come in one message.
+        together: How many resources a list may read in few messages, from the beginning of a watch. None of the
+            clusters: they change all the time while a stack is created, and a watch sends each change until it is read.
     """
 
     name: str
     namespace: str = field(compare=False)
     spec: type[Message] = field(compare=False)
-    small: bool = field(default=False, compare=False)
+    together: int = field(default=0, compare=False)
 
 
-def _type(name: str, spec: type[Message], namespace: str = "default", *, small: bool = False) -> ResourceType:
-    return ResourceType(name if "." in name else f"{name}.omni.sidero.dev", namespace, spec, small)
+def _type(name: str, spec: type[Message], namespace: str = "default", *, together: int = 0) -> ResourceType:
+    return ResourceType(name if "." in name else f"{name}.omni.sidero.dev", namespace, spec, together)
 
 
 CLUSTER = _type("Clusters", specs_pb2.ClusterSpec)
 MACHINE_SET = _type("MachineSets", specs_pb2.MachineSetSpec)
-MACHINE_SET_NODE = _type("MachineSetNodes", specs_pb2.MachineSetNodeSpec, small=True)
+MACHINE_SET_NODE = _type("MachineSetNodes", specs_pb2.MachineSetNodeSpec, together=ALL)
 CONFIG_PATCH = _type("ConfigPatches", specs_pb2.ConfigPatchSpec)
 EXTENSIONS_CONFIGURATION = _type("ExtensionsConfigurations", specs_pb2.ExtensionsConfigurationSpec)
-KERNEL_ARGS = _type("KernelArgs", specs_pb2.KernelArgsSpec, small=True)
+KERNEL_ARGS = _type("KernelArgs", specs_pb2.KernelArgsSpec, together=ALL)
 KUBERNETES_MANIFEST_GROUP = _type("KubernetesManifestGroups", specs_pb2.KubernetesManifestGroupSpec)
 KUBERNETES_HEALTH_CHECK = _type("KubernetesHealthChecks", specs_pb2.KubernetesHealthCheckSpec)
 KUBERNETES_HEALTH_CHECK_STATUS = _type("KubernetesHealthCheckStatuses", specs_pb2.KubernetesHealthCheckStatusSpec)
-MACHINE_INSTALL_DISK_CONFIG = _type("MachineInstallDiskConfigs", specs_pb2.MachineInstallDiskConfigSpec, small=True)
+MACHINE_INSTALL_DISK_CONFIG = _type("MachineInstallDiskConfigs", specs_pb2.MachineInstallDiskConfigSpec, together=ALL)
 MACHINE_CLASS = _type("MachineClasses", specs_pb2.MachineClassSpec)
 MACHINE_LABELS = _type("MachineLabels", specs_pb2.MachineLabelsSpec)
 ETCD_MANUAL_BACKUP = _type("EtcdManualBackups", specs_pb2.EtcdManualBackupSpec, "ephemeral")
 NODE_FORCE_DESTROY_REQUEST = _type("NodeForceDestroyRequests", specs_pb2.NodeForceDestroyRequestSpec)
 
 MACHINE = _type("Machines", specs_pb2.MachineSpec)
-MACHINE_STATUS = _type("MachineStatuses", specs_pb2.MachineStatusSpec)
-MACHINE_STATUS_LABELS = _type("MachineStatusLabels", specs_pb2.MachineRequestSetStatusSpec, small=True)
+MACHINE_STATUS = _type("MachineStatuses", specs_pb2.MachineStatusSpec, together=512)  # 3 MB
+MACHINE_STATUS_LABELS = _type("MachineStatusLabels", specs_pb2.MachineRequestSetStatusSpec, together=ALL)
 """The labels of MachineStatuses, with an empty spec: an eighth of the bytes."""
 CLUSTER_STATUS = _type("ClusterStatuses", specs_pb2.ClusterStatusSpec)
-CLUSTER_MACHINE = _type("ClusterMachines", specs_pb2.ClusterMachineSpec, small=True)
-CLUSTER_MACHINE_STATUS = _type("ClusterMachineStatuses", specs_pb2.ClusterMachineStatusSpec, small=True)
-CLUSTER_MACHINE_IDENTITY = _type("ClusterMachineIdentities", specs_pb2.ClusterMachineIdentitySpec, small=True)
+CLUSTER_MACHINE = _type("ClusterMachines", specs_pb2.ClusterMachineSpec, together=ALL)
+CLUSTER_MACHINE_STATUS = _type("ClusterMachineStatuses", specs_pb2.ClusterMachineStatusSpec, together=ALL)
+CLUSTER_MACHINE_IDENTITY = _type("ClusterMachineIdentities", specs_pb2.ClusterMachineIdentitySpec, together=ALL)
 MACHINE_SET_STATUS = _type("MachineSetStatuses", specs_pb2.MachineSetStatusSpec)
 CONTROL_PLANE_STATUS = _type("ControlPlaneStatuses", specs_pb2.ControlPlaneStatusSpec)
 CLUSTER_BOOTSTRAP_STATUS = _type("ClusterBootstrapStatuses", specs_pb2.ClusterBootstrapStatusSpec)

@@ -15,7 +15,7 @@ from ksail_pulumi.errors import ConflictError, NotFoundError, UnreachableError, 
 from ksail_pulumi.omni.api import resource_pb2, state_pb2
 from ksail_pulumi.omni.api.state_pb2_grpc import StateStub
 from ksail_pulumi.omni.channel import Call, Service
-from ksail_pulumi.omni.resources import RUNNING, TEARING_DOWN, Resource, ResourceType, from_wire, to_wire
+from ksail_pulumi.omni.resources import ALL, RUNNING, TEARING_DOWN, Resource, ResourceType, from_wire, to_wire
 from ksail_pulumi.omni.watch import API_VERSION, Query, Watch, label_query
 from ksail_pulumi.redaction import quoted
 
@@ -133,8 +133,8 @@ class State:
         None of the labels `without` is on them. `keep` gets them one by one.
 
         Omni sends each resource of a list in a message of its own, which takes several times the CPU of its content.
-        The beginning of an aggregated watch is the same list in a few messages: that is read for small types and for
-        IDs.
+        The beginning of an aggregated watch is the same list in a few messages: that is read where the type allows so
+        many together.
         """
         # Omni searches the ID for the expression
         expression = "" if ids is None else f"^(?:{'|'.join(map(re.escape, sorted(ids)))})$"
@@ -143,7 +143,7 @@ class State:
             "id_query": resource_pb2.IDQuery(regexp=expression),
         }
         kind = {"namespace": type.namespace, "type": type.name}
-        if type.small or ids is not None:
+        if (ALL if ids is None else len(ids)) <= type.together:
             options = state_pb2.WatchOptions(bootstrap_contents=True, aggregated=True, **query)
             rpc, resources = "Watch", _first_contents
             request: Any = state_pb2.WatchRequest(options=options, api_version=API_VERSION, **kind)

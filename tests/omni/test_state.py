@@ -23,6 +23,7 @@ from ksail_pulumi.omni.resources import (
     CLUSTER,
     CONFIG_PATCH,
     MACHINE_SET_NODE,
+    MACHINE_STATUS,
     RUNNING,
     TEARING_DOWN,
     Resource,
@@ -177,6 +178,23 @@ def test_a_list_of_a_small_type_is_the_beginning_of_an_aggregated_watch(server, 
     assert (options.bootstrap_contents, options.aggregated, received.request.api_version) == (True, True, 1)
     assert [term.key for query in options.label_query for term in query.terms] == ["team", "seen"]
     assert options.id_query.regexp == r"^(?:a|b|c\.d)$"
+
+
+@pytest.mark.parametrize(
+    ("kind", "ids", "rpc"),
+    [
+        (MACHINE_SET_NODE, None, "Watch"),
+        (MACHINE_STATUS, 512, "Watch"),
+        (MACHINE_STATUS, 513, "List"),
+        (MACHINE_STATUS, None, "List"),
+        (CLUSTER, 2, "List"),  # all that others write would come until the list is read
+    ],
+)
+def test_a_list_comes_in_few_messages_where_those_stay_small(server, client, kind, ids, rpc):
+    server.on["Watch"] = lambda request, context: [marker(state_pb2.BOOTSTRAPPED)]
+    server.on["List"] = lambda request, context: []
+    assert client.state.start_list(kind, ids=ids and [str(number) for number in range(ids)]).result() == []
+    assert [received.method for received in server.received] == [rpc]
 
 
 @pytest.mark.parametrize(
