@@ -17,6 +17,7 @@ from benchmarks.stack import CLUSTERS, EMPTY, stacks
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from benchmarks.lab import Omni
     from benchmarks.stack import Stack, Used
 
 COUNT = 50
@@ -25,6 +26,7 @@ TRIPS = 3
 """Of the first check: to connect, to read the clusters, and to read the rest."""
 PREVIEWS, UPS = 5, 2
 PREVIEW, UP = 1.15, 1.1
+BYTES = 0.5
 _INPUTS = "control_plane={'count': 1}"
 
 
@@ -32,6 +34,13 @@ def _up(stack: Stack) -> Used:
     used = stack.up("--parallel", "64")
     stack.destroy()
     return used
+
+
+def _received(server: Omni, stack: Stack) -> int:
+    """Bytes of an `up` and the `destroy` after it."""
+    before = server.received()
+    _up(stack)
+    return server.received() - before
 
 
 def _quickest(runs: Sequence[Used]) -> float:
@@ -70,6 +79,7 @@ def measure() -> Iterator[Figure]:
         served = server.cpu() - served
         ours, theirs = zip(*runs, strict=True)
         before = (_up(earlier),)
+        received, received_before = (_received(server, each) for each in (many, earlier))
         floor = _quickest(theirs) + alone - empty_alone
         yield Figure(
             f"`up` of {COUNT} clusters of one machine {over} with --parallel 64, beside the floor",
@@ -80,4 +90,11 @@ def measure() -> Iterator[Figure]:
             f"CPU {_least(ours):.2f} s beside {_least(theirs):.2f} s of the empty resources; "
             f"the simulator took {served / UPS:.1f} s for one `up` and `destroy`",
             reason="the calls and watches of all clusters share one Python process, beside Pulumi and the simulator",
+        )
+        yield Figure(
+            f"bytes of `up` and `destroy` of {COUNT} clusters {over}, beside those at {COMMIT}",
+            received / received_before,
+            BYTES,
+            "",
+            f"{received / 1e6:.1f} MB beside {received_before / 1e6:.1f} MB",
         )

@@ -53,17 +53,19 @@ def _while_waiting(machines: int, clusters: int, tree: Path = ROOT, *, may_fail:
         provider_process(OmniClusterProvider(), server.environment, tree) as process,
     ):
         names = [f"bench-{number}" for number in range(clusters)]
-        calls = [process.start_create(_inputs(name, 3), URN_OF.format(name)) for name in names]
+        calls = {URN_OF.format(name): process.start_create(_inputs(name, 3), URN_OF.format(name)) for name in names}
         until = time.monotonic() + 240
-        while _waiting(process) + (ended := sum(call.done() for call in calls)) < clusters:
+        while True:
+            ended = {urn for urn, call in calls.items() if call.done()}
             if time.monotonic() > until or (ended and not may_fail):
                 raise RuntimeError(f"not all creates wait: {process.lines[-5:]}")
+            if _waiting(process) | ended == set(calls):
+                return process.memory(), process.memory("VmHWM")
             time.sleep(0.5)
-        return process.memory(), process.memory("VmHWM")
 
 
-def _waiting(process: Host) -> int:
-    return len({urn for urn, text in process.lines if " machines " in text})
+def _waiting(process: Host) -> set[str]:
+    return {urn for urn, text in process.lines if " machines " in text}
 
 
 def _growth_of_previews(machines: int) -> tuple[float, float]:

@@ -28,8 +28,8 @@ def _previewed(server: Omni, tree: Path, inputs: dict[str, Any]) -> int:
     with provider_process(OmniClusterProvider(), server.environment, tree) as process:
         before = server.received()
         process.check({}, {**_OWNER, **inputs, PREVIEW: True})
-        if not process.lines:
-            raise RuntimeError("no forecast")
+        if not any("bench-control-planes " in text for _, text in process.lines):
+            raise RuntimeError(f"no forecast: {process.lines}")
         return server.received() - before
 
 
