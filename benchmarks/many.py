@@ -17,7 +17,6 @@ from benchmarks.stack import CLUSTERS, EMPTY, stacks
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from benchmarks.lab import Omni
     from benchmarks.stack import Stack, Used
 
 COUNT = 50
@@ -34,13 +33,6 @@ def _up(stack: Stack) -> Used:
     used = stack.up("--parallel", "64")
     stack.destroy()
     return used
-
-
-def _received(server: Omni, stack: Stack) -> int:
-    """Bytes of an `up` and the `destroy` after it."""
-    before = server.received()
-    _up(stack)
-    return server.received() - before
 
 
 def _quickest(runs: Sequence[Used]) -> float:
@@ -74,27 +66,28 @@ def measure() -> Iterator[Figure]:
         )
 
         alone, empty_alone = (_quickest([_up(stack) for _ in range(UPS)]) for stack in (one, empty_one))
-        served = server.cpu()
+        served, received = server.cpu(), server.received()
         runs = [[_up(each) for each in (many, empty)] for _ in range(UPS)]
-        served = server.cpu() - served
+        served, received = server.cpu() - served, server.received() - received
         ours, theirs = zip(*runs, strict=True)
-        before = (_up(earlier),)
-        received, received_before = (_received(server, each) for each in (many, earlier))
+        received_before = server.received()
+        up_before = _up(earlier)
+        received_before = server.received() - received_before
         floor = _quickest(theirs) + alone - empty_alone
         yield Figure(
             f"`up` of {COUNT} clusters of one machine {over} with --parallel 64, beside the floor",
             _quickest(ours) / floor,
             UP,
             "",
-            f"{_quickest(ours):.2f} s beside {floor:.2f} s; {_quickest(before):.2f} s at {COMMIT}, one resource each",
+            f"{_quickest(ours):.2f} s beside {floor:.2f} s; {up_before.seconds:.2f} s at {COMMIT}, one resource each",
             f"CPU {_least(ours):.2f} s beside {_least(theirs):.2f} s of the empty resources; "
             f"the simulator took {served / UPS:.1f} s for one `up` and `destroy`",
             reason="the calls and watches of all clusters share one Python process, beside Pulumi and the simulator",
         )
         yield Figure(
             f"bytes of `up` and `destroy` of {COUNT} clusters {over}, beside those at {COMMIT}",
-            received / received_before,
+            received / UPS / received_before,
             BYTES,
             "",
-            f"{received / 1e6:.1f} MB beside {received_before / 1e6:.1f} MB",
+            f"{received / UPS / 1e6:.1f} MB beside {received_before / 1e6:.1f} MB",
         )

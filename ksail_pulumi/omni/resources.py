@@ -53,7 +53,7 @@ TEARING_DOWN = "tearingDown"
 
 
 ALL = sys.maxsize
-"""The resources of these types have about 1 kB each."""
+"""The value of `ResourceType.together` for types whose resources have about 1 kB each."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class ResourceType:
         name: The type's name on the wire, `Clusters.omni.sidero.dev`.
         namespace: The namespace of its resources, such as `default`.
         spec: The protobuf message that holds a resource's spec.
-        together: How many resources a list may read in few messages, from the beginning of a watch. None of the
-            clusters: they change all the time while a stack is created, and a watch sends each change until it is read.
+        together: The largest list that is read in a few messages, from the beginning of a watch. 0 for clusters: they
+            change all the time while a stack is created, and a watch sends each change until its answer is read.
     """
 
     name: str
