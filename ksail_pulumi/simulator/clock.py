@@ -23,6 +23,10 @@ FAST_PACE = 15.0
 
 _LONGEST_TURN = 0.0005
 """How long callbacks run in seconds before the threads that answer calls get the interpreter: they would wait 5 ms."""
+_LONGEST_PAUSE = 0.005
+"""How long callbacks wait in seconds after a turn while calls arrive. Controllers of a real Omni delay no answer."""
+_QUIET = 0.002
+"""The time in seconds without a new call after which callbacks go on."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +59,9 @@ class Clock(Protocol):
     def call_later(self, delay: float, callback: Callback) -> Handle:
         """Run a callback once, `delay` seconds from now. Thread-safe."""
 
+    def give_way(self) -> None:
+        """Note that a call has arrived: its answer comes before callbacks that are due."""
+
     def close(self) -> None:
         """Run no further callback; returns when the running one has ended."""
 
@@ -70,6 +77,7 @@ class RealClock:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._called = float("-inf")
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -88,6 +96,9 @@ class RealClock:
                 self._changed.notify()
         return handle
 
+    def give_way(self) -> None:
+        self._called = time.monotonic()
+
     def close(self) -> None:
         with self._changed:
             self._closed = True
@@ -98,16 +109,23 @@ class RealClock:
             thread.join()
 
     def _run(self) -> None:
-        paused = time.monotonic()
+        began = time.monotonic()
         while (callback := self._next()) is not None:
             try:
                 callback()
             except Exception:
                 # One broken callback must not stop the clock.
                 _log.exception("a callback of the simulator failed")
-            if time.monotonic() - paused > _LONGEST_TURN:
-                time.sleep(0)
-                paused = time.monotonic()
+            if time.monotonic() - began > _LONGEST_TURN:
+                self._pause()
+                began = time.monotonic()
+
+    def _pause(self) -> None:
+        """Give the interpreter to the threads that answer calls, for longer while calls arrive."""
+        until = time.monotonic() + _LONGEST_PAUSE
+        time.sleep(0)
+        while (now := time.monotonic()) < min(until, self._called + _QUIET):
+            time.sleep(min(until, self._called + _QUIET) - now)
 
     def _next(self) -> Callback | None:
         """Wait until a callback is due and take it; None when the clock is closed."""
@@ -162,6 +180,9 @@ class ManualClock:
             else:
                 heapq.heappush(self._due, handle)
         return handle
+
+    def give_way(self) -> None:
+        """Nothing: callbacks run only in `advance`."""
 
     def advance(self, seconds: float) -> None:
         """Advance the time, and run all callbacks that become due, each at its own time."""

@@ -111,7 +111,7 @@ class Simulator:
             MachineLogs(self.store, self.machines),
             proxy=lambda: self.kubernetes_url,
         )
-        self._services = Services(state, management, self.store, self._verifier, self.faults)
+        self._services = Services(state, management, self.store, self._verifier, self.faults, clock=self.clock)
         self._runtime: Runtime | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

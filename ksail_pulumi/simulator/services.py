@@ -19,6 +19,7 @@ from google.protobuf.message import Message
 from ksail_pulumi.omni.api import management_pb2, state_pb2
 from ksail_pulumi.simulator import yaml_specs
 from ksail_pulumi.simulator.audit_log import CALLER, AuditLog
+from ksail_pulumi.simulator.clock import Clock
 from ksail_pulumi.simulator.faults import Faults, Write
 from ksail_pulumi.simulator.management import Management
 from ksail_pulumi.simulator.state import State
@@ -49,12 +50,15 @@ class _Signal:
 class Services(grpc.GenericRpcHandler):
     """All methods of the server; each first checks the signature of the caller."""
 
-    def __init__(self, state: State, management: Management, store: Store, verifier: Verifier, faults: Faults) -> None:
+    def __init__(
+        self, state: State, management: Management, store: Store, verifier: Verifier, faults: Faults, *, clock: Clock
+    ) -> None:
         self._state = state
         self._management = management
         self._verifier = verifier
         self._faults = faults
         self._store = store
+        self._clock = clock
         self._audit_log = AuditLog(store)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = False
@@ -231,6 +235,7 @@ class Services(grpc.GenericRpcHandler):
     # -- authentication and answers
 
     async def _admit(self, method: str, context: Context) -> Identity:
+        self._clock.give_way()
         await self._travel()
         if self._faults.take_unavailable():
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is not available")

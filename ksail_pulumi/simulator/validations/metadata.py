@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 
 from ksail_pulumi.omni.resources import Resource
@@ -13,6 +14,8 @@ LONGEST_VALUE = 16 * 1024
 """The maximum length of a value of a label or annotation, in bytes."""
 MOST_ENTRIES = 256
 """The maximum number of labels, and of annotations."""
+
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def faults(resource: Resource) -> Iterator[str]:
@@ -48,4 +51,4 @@ def _entries(what: str, entries: Mapping[str, str]) -> Iterator[str]:
 
 def has_control_characters(text: str) -> bool:
     """Whether a text contains control characters (Unicode category Cc), including tabs and newlines."""
-    return any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in text)
+    return _CONTROL_CHARACTER.search(text) is not None

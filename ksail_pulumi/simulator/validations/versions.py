@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ class Version:
     patch: int
 
 
+@functools.lru_cache(maxsize=64)
 def tolerant(text: str) -> Version:
     """Read `1.36.3`, `v1.36.3` or `1.36`.
 
