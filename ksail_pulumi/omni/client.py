@@ -60,6 +60,10 @@ class Client:
         link = self._channel.link
         return link.heard_at if link.silent else None
 
+    def heard_since(self, began: float) -> float:
+        """When the last message came, by `time.monotonic`; `began` if none has come since."""
+        return max(began, self._channel.link.heard_at or began)
+
     def close(self) -> None:
         """End all calls and watches; the next `connect` makes a new client."""
         with _lock:

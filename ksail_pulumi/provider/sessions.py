@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 LOOK_SECONDS = 10.0
-"""The time limit of a check for Omni in seconds; after it the check continues without Omni."""
+"""How long a check waits in seconds for an Omni that does not answer; after it the check continues without Omni."""
 
 
 def session_for(call: Call, settings: Settings, properties: Mapping[str, Any], verb: str) -> Session:

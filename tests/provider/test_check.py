@@ -2,11 +2,15 @@
 
 import re
 import socket
+import threading
+import time
 
 import pytest
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
+from ksail_pulumi.omni.channel import Connection
+from ksail_pulumi.omni.client import connect
 from ksail_pulumi.provider import looking
 from ksail_pulumi.provider.cluster import OmniClusterProvider
 from ksail_pulumi.simulator.server import Simulator
@@ -240,3 +244,25 @@ def test_an_omni_that_does_not_answer_holds_nothing_up(monkeypatch, capsys, list
     assert listener.was_called()
     reason = "did not answer within 0.5 s: check the network, and whether Omni is overloaded"
     assert capsys.readouterr().err == f"warning: Omni at {listener.endpoint} {reason}\n"
+
+
+def test_a_check_waits_while_omni_answers_others(monkeypatch, listener, service_account_key):
+    monkeypatch.setattr(looking, "LOOK_SECONDS", 0.5)
+    monkeypatch.setenv("WEST_KEY", service_account_key)
+    inputs = {**INPUTS, "endpoint": listener.endpoint, "serviceAccountKeyEnvVar": "WEST_KEY"}
+    link = connect(Connection(listener.endpoint, service_account_key))._channel.link
+    last = []
+
+    def hear_others():
+        for _ in range(20):
+            time.sleep(0.1)
+            last.append(time.monotonic())
+            link.heard()
+
+    began = time.monotonic()
+    others = threading.Thread(target=hear_others)
+    others.start()
+    OmniClusterProvider().check({}, {**inputs, "__preview": True})
+    ended = time.monotonic()
+    others.join()
+    assert ended - max((at for at in last if at < ended), default=began) >= 0.5
