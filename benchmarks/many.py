@@ -23,7 +23,7 @@ COUNT = 50
 ROUND_TRIP = 0.05
 TRIPS = 3
 """Of the first check: to connect, to read the clusters, and to read the rest."""
-PREVIEWS, UPS = 5, 2
+PREVIEWS, UPS = 5, 3
 PREVIEW, UP = 1.15, 1.1
 BYTES = 0.5
 _INPUTS = "control_plane={'count': 1}"

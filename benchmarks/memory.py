@@ -33,6 +33,7 @@ EARLIER_WAITING, EARLIER_PEAK = 1 / 3.5, 1 / 6
 """The most beside the earlier build, for `WAITING` and `MANY` clusters."""
 PREVIEWS = 8
 GROWTH = 3.0
+"""The most MiB that a process may grow by from the second of the previews to the last."""
 
 
 def _inputs(name: str, machines: int) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def _waiting(process: Host) -> set[str]:
 
 
 def _growth_of_previews(machines: int) -> tuple[float, float]:
-    """MiB by which previews grow a process from the second to the last one, and its size at the end."""
+    """MiB of a process after the second preview, and after the last one."""
     with (
         omni(machines=machines, speed="real") as server,
         provider_process(OmniClusterProvider(), server.environment) as process,
@@ -81,7 +82,7 @@ def _growth_of_previews(machines: int) -> tuple[float, float]:
                 raise RuntimeError(f"no forecast: {process.lines[-5:]}")
             sizes.append(process.memory())
             time.sleep(FRESH_SECONDS / 2)  # some of them read again
-        return sizes[-1] - sizes[1], sizes[-1]
+        return sizes[1], sizes[-1]
 
 
 def measure() -> Iterator[Figure]:
@@ -123,9 +124,15 @@ def measure() -> Iterator[Figure]:
         f"{peak:.0f} MiB beside at least {peak_before:.0f} MiB",
         reason="the creates of the earlier build run out of time here before they have read everything",
     )
-    (_, small), (growth, large) = (_growth_of_previews(machines) for machines in (SMALL, LARGE))
+    (_, small), (second, large) = (_growth_of_previews(machines) for machines in (SMALL, LARGE))
     name = f"{PREVIEWS} previews in a row in an account of {LARGE}"
-    yield Figure(f"{name}, growth from the second one on", growth, GROWTH, "MiB", f"{large:.0f} MiB at the end")
+    yield Figure(
+        f"{name}, at the end beside after the second",
+        large / second,
+        1 + GROWTH / second,
+        "",
+        f"{large:.1f} MiB beside {second:.1f} MiB, which may become {GROWTH:g} more",
+    )
     yield Figure(
         f"{name}, beside one of {SMALL}", large / small, SIZE_OF_ACCOUNT, "", f"{large:.0f} MiB beside {small:.0f} MiB"
     )
