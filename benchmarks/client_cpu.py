@@ -107,7 +107,7 @@ def _accounts() -> Iterator[Figure]:
                 for client in (small, large):
                     _cpu(work, client, inputs)
                 pairs = [[_cpu(work, client, inputs) for client in (small, large)] for _ in range(runs)]
-                # What else the machine does only ever adds.
+                # What else the machine does only adds. A garbage collection that not every run has is left out, too.
                 few, many = (min(each) * 1000 for each in zip(*pairs, strict=True))
                 yield Figure(
                     f"{verb} of {MACHINES} machines, {name}: CPU in an account of {LARGE} beside one of {SMALL}",

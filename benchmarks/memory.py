@@ -125,13 +125,13 @@ def measure() -> Iterator[Figure]:
         reason="the creates of the earlier build run out of time here before they have read everything",
     )
     (_, small), (second, large) = (_growth_of_previews(machines) for machines in (SMALL, LARGE))
-    name = f"{PREVIEWS} previews in a row in an account of {LARGE}"
+    name = f"a process after {PREVIEWS} previews in a row in an account of {LARGE}"
     yield Figure(
-        f"{name}, at the end beside after the second",
+        f"{name}, beside it after two",
         large / second,
         1 + GROWTH / second,
         "",
-        f"{large:.1f} MiB beside {second:.1f} MiB, which may become {GROWTH:g} more",
+        f"{large:.1f} MiB beside {second:.1f} MiB; the bound is a growth of {GROWTH:g} MiB",
     )
     yield Figure(
         f"{name}, beside one of {SMALL}", large / small, SIZE_OF_ACCOUNT, "", f"{large:.0f} MiB beside {small:.0f} MiB"

@@ -73,9 +73,9 @@ def look(
         name_left_out: Whether the program omits the name.
 
     Raises:
-        SettingsError: The endpoint or the key is not set.
-        UnreachableError: Omni does not answer any call of this process for `LOOK_SECONDS`; running calls end by their
-            own deadline.
+        SettingsError: The endpoint, the key or the CA file is not set or not usable.
+        UnreachableError: No message came over this connection for `LOOK_SECONDS`. While other calls get answers, a
+            check lasts until its own calls end, each by its own deadline.
         OmniError: Omni answers with an error.
     """
     client = connect(settings.connection(inputs))

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 LOOK_SECONDS = 10.0
-"""How long a check waits in seconds for an Omni that does not answer; after it the check continues without Omni."""
+"""How long in seconds the check of a cluster waits after the last answer of Omni, and how long the calls in the check
+of another resource may take; then the check continues without Omni."""
 
 
 def session_for(call: Call, settings: Settings, properties: Mapping[str, Any], verb: str) -> Session:

@@ -60,7 +60,7 @@ class Clock(Protocol):
         """Run a callback once, `delay` seconds from now. Thread-safe."""
 
     def give_way(self) -> None:
-        """Note that a call has arrived: its answer comes before callbacks that are due."""
+        """Note that a call has arrived: callbacks that are due wait some milliseconds for its answer. Thread-safe."""
 
     def close(self) -> None:
         """Run no further callback; returns when the running one has ended."""
@@ -109,23 +109,25 @@ class RealClock:
             thread.join()
 
     def _run(self) -> None:
-        began = time.monotonic()
+        ran = 0.0
         while (callback := self._next()) is not None:
+            began = time.monotonic()
             try:
                 callback()
             except Exception:
                 # One broken callback must not stop the clock.
                 _log.exception("a callback of the simulator failed")
-            if time.monotonic() - began > _LONGEST_TURN:
+            ran += time.monotonic() - began
+            if ran > _LONGEST_TURN:
                 self._pause()
-                began = time.monotonic()
+                ran = 0.0
 
     def _pause(self) -> None:
         """Give the interpreter to the threads that answer calls, for longer while calls arrive."""
         until = time.monotonic() + _LONGEST_PAUSE
         time.sleep(0)
-        while (now := time.monotonic()) < min(until, self._called + _QUIET):
-            time.sleep(min(until, self._called + _QUIET) - now)
+        while (left := min(until, self._called + _QUIET) - time.monotonic()) > 0:
+            time.sleep(left)
 
     def _next(self) -> Callback | None:
         """Wait until a callback is due and take it; None when the clock is closed."""

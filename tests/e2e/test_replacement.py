@@ -57,7 +57,8 @@ def test_every_way_to_ask_for_a_replacement_gives_a_new_cluster_that_runs(
     project.up()
     before = server.uuids(omni)
     server.is_as_stored(project, omni)
-    nodes = {name: output["nodes"] for name, output in project.outputs().items() if name in CLUSTERS}
+    outputs = project.outputs()
+    nodes = {name: outputs[name]["nodes"] for name in CLUSTERS}
 
     project.run("state", "taint", project.urn("tainted"), "--yes")
     project.clusters(asked(simulator.endpoint, machines, second=True))

@@ -2,7 +2,6 @@
 
 import re
 import socket
-import threading
 import time
 
 import pytest
@@ -251,18 +250,6 @@ def test_a_check_waits_while_omni_answers_others(monkeypatch, listener, service_
     monkeypatch.setenv("WEST_KEY", service_account_key)
     inputs = {**INPUTS, "endpoint": listener.endpoint, "serviceAccountKeyEnvVar": "WEST_KEY"}
     link = connect(Connection(listener.endpoint, service_account_key))._channel.link
-    last = []
-
-    def hear_others():
-        for _ in range(20):
-            time.sleep(0.1)
-            last.append(time.monotonic())
-            link.heard()
-
-    began = time.monotonic()
-    others = threading.Thread(target=hear_others)
-    others.start()
+    link.heard_at = last = time.monotonic() + 1  # as if others got answers until then
     OmniClusterProvider().check({}, {**inputs, "__preview": True})
-    ended = time.monotonic()
-    others.join()
-    assert ended - max((at for at in last if at < ended), default=began) >= 0.5
+    assert time.monotonic() - last >= 0.5
