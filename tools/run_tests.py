@@ -8,6 +8,7 @@ the rest runs without it.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -20,6 +21,8 @@ SWEEP_SECONDS = 600
 
 def main(arguments: list[str]) -> int:
     """Return the exit status for `make test` or, with `--sweeps` among the arguments, for `make sweeps`."""
+    # `make test &` in a shell ignores it; provider processes that tests start would do the same, and never end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     left_out = []
     compiling = _compile()
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from ksail_pulumi.lifecycle.outputs import CONNECTING
 from ksail_pulumi.model.parse import parse_inputs
 from ksail_pulumi.omni.client import Client, connect
 from ksail_pulumi.omni.endpoint import another_omni
+from ksail_pulumi.plan.findings import Findings
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.problems import InvalidCluster, Problem
 from ksail_pulumi.provider.check import show
@@ -39,13 +39,12 @@ from ksail_pulumi.provider.properties import (
 from ksail_pulumi.provider.properties import found as without_contents
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import marked, newly_marked
-from ksail_pulumi.provider.sessions import LOOK_SECONDS, perhaps_gone, session_for
+from ksail_pulumi.provider.sessions import look, perhaps_gone, session_for
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from ksail_pulumi.lifecycle.kind import Found, Kind
-    from ksail_pulumi.plan.findings import Findings
     from ksail_pulumi.provider.host.call import Call
     from ksail_pulumi.provider.settings import Settings
 
@@ -111,20 +110,9 @@ class Verbs:
             yield Problem((), f"the resource {other!r} of this stack already manages {self.kind.noun} {id_!r}")
             return
         before = parse_inputs(_inputs(self.kind, olds), self.kind.model) if olds else None
-        left_behind: list[str] = []
         try:
-            client = self._client(inputs)
-            mark = OwnershipMark(str(inputs.get(OWNER, "")), frozenset({str(olds[OWNER])} if OWNER in olds else ()))
-            former = self.settings.endpoint_for(olds)
-            if before is not None and self._leaves(self.kind.id_of(before), former, client, mark):
-                if "endpoint" not in inputs:
-                    yield Problem(("endpoint",), in_another_omni(id_, former, client.endpoint, self.kind.noun))
-                    return
-                left_behind += self.kind.deletion_warnings(before, self._client(olds))
-                before = None
-            adopt = before is None and adopts(self.call.urn, endpoint, id_)
-            found: Findings = self.kind.preview(spec, before, mark, client, adopt=adopt)
-            found = replace(found, warnings=(*left_behind, *found.warnings))
+            client = connect(self.settings.connection(inputs))
+            found = look(client, lambda: self._findings(spec, before, client, inputs=inputs, olds=olds))
         except KsailPulumiError as error:
             if news.get(PREVIEW):
                 self.call.warning(str(error))
@@ -135,8 +123,23 @@ class Verbs:
         yield from found.failures
         yield from set_elsewhere(self.call.urn, self.settings, inputs, found, cluster=False)
 
-    def _client(self, inputs: Mapping[str, Any]) -> Client:
-        return connect(self.settings.connection(inputs)).until(time.monotonic() + LOOK_SECONDS)
+    def _findings(
+        self, spec: Any, before: Any, client: Client, *, inputs: Mapping[str, Any], olds: Mapping[str, Any]
+    ) -> Findings:
+        """What Omni would refuse, and what will change."""
+        id_ = self.kind.id_of(spec)
+        mark = OwnershipMark(str(inputs.get(OWNER, "")), frozenset({str(olds[OWNER])} if OWNER in olds else ()))
+        former = self.settings.endpoint_for(olds)
+        left_behind: Iterable[str] = ()
+        if before is not None and self._leaves(self.kind.id_of(before), former, client, mark):
+            if "endpoint" not in inputs:
+                reason = in_another_omni(id_, former, client.endpoint, self.kind.noun)
+                return Findings(failures=(Problem(("endpoint",), reason),))
+            left_behind = self.kind.deletion_warnings(before, connect(self.settings.connection(olds)))
+            before = None
+        adopt = before is None and adopts(self.call.urn, client.endpoint, id_)
+        found = self.kind.preview(spec, before, mark, client, adopt=adopt)
+        return replace(found, warnings=(*left_behind, *found.warnings))
 
     def diff(self, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> DiffResult:
         """What differs in meaning; makes no call unless the endpoint has changed.

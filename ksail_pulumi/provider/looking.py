@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextvars
-import threading
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ksail_pulumi.errors import UnreachableError
 from ksail_pulumi.lifecycle.account import shared_reading
 from ksail_pulumi.lifecycle.needed import COMMON
 from ksail_pulumi.lifecycle.outputs import inputs_in
@@ -21,12 +17,12 @@ from ksail_pulumi.plan.findings import Findings
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import versions_of
 from ksail_pulumi.problems import Problem
+from ksail_pulumi.provider import sessions
 from ksail_pulumi.provider.earlier import classes_of_program, earlier_clusters
 from ksail_pulumi.provider.identity import adopts, in_another_omni
 from ksail_pulumi.provider.paths import replaced_by
 from ksail_pulumi.provider.properties import BACKED_UP, CHOSEN, CONFIGS, CREATE_FIRST, OWNER, REPLACED_ON, VERSIONS
 from ksail_pulumi.provider.run import this_run
-from ksail_pulumi.provider.sessions import LOOK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -74,34 +70,16 @@ def look(
 
     Raises:
         SettingsError: The endpoint, the key or the CA file is not set or not usable.
-        UnreachableError: No message came over this connection for `LOOK_SECONDS`. While other calls get answers, a
-            check lasts until its own calls end, each by its own deadline.
+        UnreachableError: Omni is silent; see `sessions.look`.
         OmniError: Omni answers with an error.
     """
     client = connect(settings.connection(inputs))
-    outcome: list[Look | Exception] = []
 
-    def ask() -> None:
-        try:
-            asking = _Asking(urn, inputs, spec, olds, client, settings, shared_reading(client, COMMON))
-            outcome.append(asking.about_a_change() if olds else asking.about_a_new_one(name_left_out=name_left_out))
-        except Exception as error:
-            outcome.append(error)
+    def ask() -> Look:
+        asking = _Asking(urn, inputs, spec, olds, client, settings, shared_reading(client, COMMON))
+        return asking.about_a_change() if olds else asking.about_a_new_one(name_left_out=name_left_out)
 
-    # Runs in a copy of this context, which holds the redaction gate for Omni's texts.
-    context = contextvars.copy_context()
-    thread = threading.Thread(target=context.run, args=(ask,), name="ksail-pulumi-check", daemon=True)
-    began = time.monotonic()
-    thread.start()
-    # An `up` of hundreds of clusters keeps a processor busy for longer, while Omni answers.
-    while thread.is_alive() and (left := client.heard_since(began) + LOOK_SECONDS - time.monotonic()) > 0:
-        thread.join(left)
-    if not outcome:
-        text = f"Omni at {client.endpoint} did not answer within {LOOK_SECONDS:g} s"
-        raise UnreachableError(f"{text}: check the network, and whether Omni is overloaded")
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
+    return sessions.look(client, ask)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
+import threading
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ksail_pulumi.errors import UnreachableError
 from ksail_pulumi.lifecycle.session import DEFAULT_SECONDS, Deadline, Session
@@ -11,15 +14,49 @@ from ksail_pulumi.omni.client import connect
 from ksail_pulumi.plan.ownership import forgetting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from ksail_pulumi.omni.client import Client
     from ksail_pulumi.provider.host.call import Call
     from ksail_pulumi.provider.settings import Settings
 
+T = TypeVar("T")
 
 LOOK_SECONDS = 10.0
-"""How long in seconds the check of a cluster waits after the last answer of Omni, and how long the calls in the check
-of another resource may take; then the check continues without Omni."""
+"""How long in seconds a check waits after the last answer of Omni; then it continues without Omni."""
+
+
+def look(client: Client, ask: Callable[[], T]) -> T:
+    """Ask Omni in a check, which must not hold up the engine if Omni is silent.
+
+    Raises:
+        UnreachableError: No message came over this connection for `LOOK_SECONDS`. While other calls get answers, a
+            check lasts until its own calls end, each by its own deadline.
+        Exception: The one of `ask`.
+    """
+    answers: list[T] = []
+    errors: list[Exception] = []
+
+    def answer() -> None:
+        try:
+            answers.append(ask())
+        except Exception as error:
+            errors.append(error)
+
+    # Runs in a copy of this context, which holds the redaction gate for Omni's texts.
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(answer,), name="ksail-pulumi-check", daemon=True)
+    began = time.monotonic()
+    thread.start()
+    # An `up` of hundreds of clusters keeps a processor busy for longer, while Omni answers.
+    while thread.is_alive() and (left := client.heard_since(began) + LOOK_SECONDS - time.monotonic()) > 0:
+        thread.join(left)
+    if errors:
+        raise errors[0]
+    if not answers:
+        text = f"Omni at {client.endpoint} did not answer within {LOOK_SECONDS:g} s"
+        raise UnreachableError(f"{text}: check the network, and whether Omni is overloaded")
+    return answers[0]
 
 
 def session_for(call: Call, settings: Settings, properties: Mapping[str, Any], verb: str) -> Session:

@@ -10,8 +10,9 @@ from pulumi.runtime import rpc
 
 from ksail_pulumi.omni.channel import Connection
 from ksail_pulumi.omni.client import connect
-from ksail_pulumi.provider import looking
+from ksail_pulumi.provider import sessions
 from ksail_pulumi.provider.cluster import OmniClusterProvider
+from ksail_pulumi.provider.machine_class import MachineClassProvider
 from ksail_pulumi.simulator.server import Simulator
 from tests.host import URN, Failed
 
@@ -234,22 +235,29 @@ def test_inputs_that_have_not_changed_are_not_taken_to_omni(start_provider, engi
     assert engine.texts() == []
 
 
-def test_an_omni_that_does_not_answer_holds_nothing_up(monkeypatch, capsys, listener, service_account_key):
-    monkeypatch.setattr(looking, "LOOK_SECONDS", 0.5)
+CHECKS = [(OmniClusterProvider, INPUTS), (MachineClassProvider, {"name": "big", "matchLabels": ["arch = amd64"]})]
+
+
+@pytest.mark.parametrize(("provider", "asked"), CHECKS)
+def test_an_omni_that_does_not_answer_holds_nothing_up(
+    monkeypatch, capsys, listener, service_account_key, provider, asked
+):
+    monkeypatch.setattr(sessions, "LOOK_SECONDS", 0.5)
     monkeypatch.setenv("WEST_KEY", service_account_key)
-    inputs = {**INPUTS, "endpoint": listener.endpoint, "serviceAccountKeyEnvVar": "WEST_KEY"}
-    result = OmniClusterProvider().check({}, {**inputs, "__preview": True})
+    inputs = {**asked, "endpoint": listener.endpoint, "serviceAccountKeyEnvVar": "WEST_KEY"}
+    result = provider().check({}, {**inputs, "__preview": True})
     assert (result.inputs, result.failures) == (inputs, [])
     assert listener.was_called()
     reason = "did not answer within 0.5 s: check the network, and whether Omni is overloaded"
     assert capsys.readouterr().err == f"warning: Omni at {listener.endpoint} {reason}\n"
 
 
-def test_a_check_waits_while_omni_answers_others(monkeypatch, listener, service_account_key):
-    monkeypatch.setattr(looking, "LOOK_SECONDS", 0.5)
+@pytest.mark.parametrize(("provider", "asked"), CHECKS)
+def test_a_check_waits_while_omni_answers_others(monkeypatch, listener, service_account_key, provider, asked):
+    monkeypatch.setattr(sessions, "LOOK_SECONDS", 0.5)
     monkeypatch.setenv("WEST_KEY", service_account_key)
-    inputs = {**INPUTS, "endpoint": listener.endpoint, "serviceAccountKeyEnvVar": "WEST_KEY"}
+    inputs = {**asked, "endpoint": listener.endpoint, "serviceAccountKeyEnvVar": "WEST_KEY"}
     link = connect(Connection(listener.endpoint, service_account_key))._channel.link
     link.heard_at = last = time.monotonic() + 1  # as if others got answers until then
-    OmniClusterProvider().check({}, {**inputs, "__preview": True})
+    provider().check({}, {**inputs, "__preview": True})
     assert time.monotonic() - last >= 0.5
