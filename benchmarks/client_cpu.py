@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ksail_pulumi.omni.client import Client
 
 SMALL, LARGE = 108, 5000
-PREVIEWS, CREATES = 15, 15
+PREVIEWS, CREATES = 45, 30
 ACCOUNT = 1.3
 MANY = 1000
 PAIRS = 5

@@ -1,13 +1,12 @@
 """CPU of our processes beside those of the earlier build: two commands, the provider process, and a program.
 
-Counted is the CPU time of whole processes with compiled bytecode, in turn: what else the machine does matters little.
+Counted is the CPU time of whole processes with compiled bytecode, in turn.
 """
 
 from __future__ import annotations
 
 import os
 import resource
-import statistics
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -73,12 +72,12 @@ def _check_nothing() -> float:
     return process.cpu
 
 
-def _medians(*works: Callable[[], float]) -> list[float]:
-    """The median milliseconds of each work, measured in turn."""
+def _least(*works: Callable[[], float]) -> list[float]:
+    """The least milliseconds of each work, measured in turn: what else runs on this machine only adds."""
     for work in works:
         work()
     runs = [[work() for work in works] for _ in range(RUNS)]
-    return [statistics.median(each) * 1000 for each in zip(*runs, strict=True)]
+    return [min(each) * 1000 for each in zip(*runs, strict=True)]
 
 
 @contextmanager
@@ -93,37 +92,35 @@ def measure() -> Iterator[Figure]:
     with _account() as server, earlier_build() as earlier:
         for command in (["list"], ["info", "west"]):
             run = partial(_cpu, _RUN, *command, server=server)
-            now, before, grpc = _medians(run, partial(run, tree=earlier), partial(_cpu, _GRPC))
+            now, before, grpc = _least(run, partial(run, tree=earlier), partial(_cpu, _GRPC))
             yield Figure(
                 f"CPU of `{command[0]}` beside that at {COMMIT}",
                 now / before,
                 COMMAND,
                 "",
-                f"{now:.0f} ms beside {before:.0f} ms; medians of {RUNS} in turn",
+                f"{now:.0f} ms beside {before:.0f} ms; the least of {RUNS} in turn",
                 reason=f"Python and gRPC alone are {grpc:.0f} ms, {grpc / before:.2f} of it",
             )
-        now, before, bare = _medians(lambda: _check(server, ROOT), lambda: _check(server, earlier), _check_nothing)
+        now, before, bare = _least(lambda: _check(server, ROOT), lambda: _check(server, earlier), _check_nothing)
         models = _added("import pulumi.dynamic, grpc", "import ksail_pulumi.model.cluster")
         yield Figure(
             f"CPU that the check of a new cluster adds to a provider process, beside that at {COMMIT}",
             (now - bare) / (before - bare),
             PROVIDER,
             "",
-            f"{now - bare:.0f} ms beside {before - bare:.0f} ms, on top of {bare:.0f} ms; medians of {RUNS} in turn",
+            f"{now - bare:.0f} ms beside {before - bare:.0f} ms, on top of {bare:.0f} ms; the least of {RUNS} in turn",
             reason=f"the models and pydantic alone are {models:.0f} ms, {models / (before - bare):.2f} of it",
         )
-        now, before, empty = _medians(
-            lambda: _cpu(_CLUSTER), lambda: _cpu(_CLUSTER, tree=earlier), lambda: _cpu(_EMPTY)
-        )
+        now, before, empty = _least(lambda: _cpu(_CLUSTER), lambda: _cpu(_CLUSTER, tree=earlier), lambda: _cpu(_EMPTY))
         yield Figure(
             "CPU of a program with a cluster, beside one with as many empty dynamic resources",
             now / empty,
             PROGRAM,
             "",
-            f"{now:.0f} ms beside {empty:.0f} ms; {before:.0f} ms at {COMMIT}; medians of {RUNS} in turn",
+            f"{now:.0f} ms beside {empty:.0f} ms; {before:.0f} ms at {COMMIT}; the least of {RUNS} in turn",
         )
 
 
 def _added(first: str, second: str) -> float:
-    without, with_ = _medians(lambda: _cpu(first), lambda: _cpu(f"{first}; {second}"))
+    without, with_ = _least(lambda: _cpu(first), lambda: _cpu(f"{first}; {second}"))
     return with_ - without

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MACHINES = 1000
 ROUND_TRIP = 0.05
-RUNS = 5
+RUNS = 15
 TRIPS = 2.5
 """Two calls that depend on each other; the half is for what the link carries in more than one piece."""
 CPU = 2.0
