@@ -21,7 +21,8 @@ SWEEP_SECONDS = 600
 
 def main(arguments: list[str]) -> int:
     """Return the exit status for `make test` or, with `--sweeps` among the arguments, for `make sweeps`."""
-    # `make test &` in a shell ignores it; provider processes that tests start would do the same, and never end.
+    # A script that runs `make test &` has SIGINT ignored. The provider processes of tests would inherit that, and never
+    # end; those of the engine do not.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     left_out = []
     compiling = _compile()

@@ -39,10 +39,10 @@ from ksail_pulumi.provider.properties import (
 from ksail_pulumi.provider.properties import found as without_contents
 from ksail_pulumi.provider.run import this_run
 from ksail_pulumi.provider.secrecy import marked, newly_marked
-from ksail_pulumi.provider.sessions import look, perhaps_gone, session_for
+from ksail_pulumi.provider.sessions import ask, left_omni, perhaps_gone, session_for
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from ksail_pulumi.lifecycle.kind import Found, Kind
     from ksail_pulumi.provider.host.call import Call
@@ -112,7 +112,7 @@ class Verbs:
         before = parse_inputs(_inputs(self.kind, olds), self.kind.model) if olds else None
         try:
             client = connect(self.settings.connection(inputs))
-            found = look(client, lambda: self._findings(spec, before, client, inputs=inputs, olds=olds))
+            found = ask(client, lambda: self._findings(spec, before, client, inputs=inputs, olds=olds))
         except KsailPulumiError as error:
             if news.get(PREVIEW):
                 self.call.warning(str(error))
@@ -130,12 +130,13 @@ class Verbs:
         id_ = self.kind.id_of(spec)
         mark = OwnershipMark(str(inputs.get(OWNER, "")), frozenset({str(olds[OWNER])} if OWNER in olds else ()))
         former = self.settings.endpoint_for(olds)
-        left_behind: Iterable[str] = ()
+        left_behind: tuple[str, ...] = ()
         if before is not None and self._leaves(self.kind.id_of(before), former, client, mark):
             if "endpoint" not in inputs:
                 reason = in_another_omni(id_, former, client.endpoint, self.kind.noun)
                 return Findings(failures=(Problem(("endpoint",), reason),))
-            left_behind = self.kind.deletion_warnings(before, connect(self.settings.connection(olds)))
+            former_client = left_omni(self.settings.connection(olds))
+            left_behind = tuple(self.kind.deletion_warnings(before, former_client))
             before = None
         adopt = before is None and adopts(self.call.urn, client.endpoint, id_)
         found = self.kind.preview(spec, before, mark, client, adopt=adopt)

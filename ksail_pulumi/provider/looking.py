@@ -17,12 +17,12 @@ from ksail_pulumi.plan.findings import Findings
 from ksail_pulumi.plan.ownership import OwnershipMark
 from ksail_pulumi.plan.versions import versions_of
 from ksail_pulumi.problems import Problem
-from ksail_pulumi.provider import sessions
 from ksail_pulumi.provider.earlier import classes_of_program, earlier_clusters
 from ksail_pulumi.provider.identity import adopts, in_another_omni
 from ksail_pulumi.provider.paths import replaced_by
 from ksail_pulumi.provider.properties import BACKED_UP, CHOSEN, CONFIGS, CREATE_FIRST, OWNER, REPLACED_ON, VERSIONS
 from ksail_pulumi.provider.run import this_run
+from ksail_pulumi.provider.sessions import ask, left_omni
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -70,16 +70,16 @@ def look(
 
     Raises:
         SettingsError: The endpoint, the key or the CA file is not set or not usable.
-        UnreachableError: Omni is silent; see `sessions.look`.
+        UnreachableError: Omni is silent; see `sessions.ask`.
         OmniError: Omni answers with an error.
     """
     client = connect(settings.connection(inputs))
 
-    def ask() -> Look:
+    def question() -> Look:
         asking = _Asking(urn, inputs, spec, olds, client, settings, shared_reading(client, COMMON))
         return asking.about_a_change() if olds else asking.about_a_new_one(name_left_out=name_left_out)
 
-    return sessions.look(client, ask)
+    return ask(client, question)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class _Asking:
 
     def _left_behind(self, name: str) -> str:
         """What happens to the cluster in the former Omni."""
-        state = connect(self.settings.connection(inputs_in(self.olds))).state
+        state = left_omni(self.settings.connection(inputs_in(self.olds))).state
         nodes = state.list(MACHINE_SET_NODE, {LABEL_CLUSTER: name})
         when = "after the new one is created" if self._create_first else "first"
         machines = ", ".join(sorted(node.id for node in nodes))

@@ -16,6 +16,7 @@ from ksail_pulumi.plan.ownership import forgetting
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from ksail_pulumi.omni.channel import Connection
     from ksail_pulumi.omni.client import Client
     from ksail_pulumi.provider.host.call import Call
     from ksail_pulumi.provider.settings import Settings
@@ -26,20 +27,25 @@ LOOK_SECONDS = 10.0
 """How long in seconds a check waits after the last answer of Omni; then it continues without Omni."""
 
 
-def look(client: Client, ask: Callable[[], T]) -> T:
-    """Ask Omni in a check, which must not hold up the engine if Omni is silent.
+def ask(client: Client, question: Callable[[], T]) -> T:
+    """The answer to a question to Omni in a check, which must not hold up the engine if Omni is silent.
+
+    Args:
+        client: The Omni that is asked.
+        question: Asks, in another thread. It goes on after this gives up, until its calls end: it must not write to
+            Omni or report to the engine.
 
     Raises:
         UnreachableError: No message came over this connection for `LOOK_SECONDS`. While other calls get answers, a
             check lasts until its own calls end, each by its own deadline.
-        Exception: The one of `ask`.
+        Exception: The one of the question.
     """
     answers: list[T] = []
     errors: list[Exception] = []
 
     def answer() -> None:
         try:
-            answers.append(ask())
+            answers.append(question())
         except Exception as error:
             errors.append(error)
 
@@ -57,6 +63,11 @@ def look(client: Client, ask: Callable[[], T]) -> T:
         text = f"Omni at {client.endpoint} did not answer within {LOOK_SECONDS:g} s"
         raise UnreachableError(f"{text}: check the network, and whether Omni is overloaded")
     return answers[0]
+
+
+def left_omni(connection: Connection) -> Client:
+    """The Omni that a resource leaves. Its calls end before `ask` reports the other one as silent."""
+    return connect(connection).until(time.monotonic() + LOOK_SECONDS / 2)
 
 
 def session_for(call: Call, settings: Settings, properties: Mapping[str, Any], verb: str) -> Session:

@@ -2,8 +2,11 @@
 
 import re
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import grpc
 import pytest
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
@@ -253,7 +256,7 @@ def test_an_omni_that_does_not_answer_holds_nothing_up(
 
 
 @pytest.mark.parametrize(("provider", "asked"), CHECKS)
-def test_a_check_waits_while_omni_answers_others(monkeypatch, listener, service_account_key, provider, asked):
+def test_a_check_waits_while_omni_answers_others(monkeypatch, capsys, listener, service_account_key, provider, asked):
     monkeypatch.setattr(sessions, "LOOK_SECONDS", 0.5)
     monkeypatch.setenv("WEST_KEY", service_account_key)
     inputs = {**asked, "endpoint": listener.endpoint, "serviceAccountKeyEnvVar": "WEST_KEY"}
@@ -261,3 +264,42 @@ def test_a_check_waits_while_omni_answers_others(monkeypatch, listener, service_
     link.heard_at = last = time.monotonic() + 1  # as if others got answers until then
     provider().check({}, {**inputs, "__preview": True})
     assert time.monotonic() - last >= 0.5
+    assert "did not answer within 0.5 s" in capsys.readouterr().err
+
+
+class _Silent(grpc.GenericRpcHandler):
+    """Accepts every call and answers none before the end of the test."""
+
+    def __init__(self):
+        self.over = threading.Event()
+
+    def service(self, _):
+        return grpc.unary_stream_rpc_method_handler(lambda *_: iter(self.over.wait, True))
+
+
+@pytest.fixture
+def silent():
+    """The endpoint of an Omni that accepts every call and answers none."""
+    handler = _Silent()
+    server = grpc.server(ThreadPoolExecutor(), handlers=[handler])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"grpc://127.0.0.1:{port}"
+    handler.over.set()
+    server.stop(None).wait()
+
+
+@pytest.mark.parametrize(("provider", "asked"), CHECKS)
+def test_the_omni_that_a_resource_leaves_is_named_if_it_does_not_answer(
+    monkeypatch, capsys, silent, service_account_key, simulator, provider, asked
+):
+    monkeypatch.setattr(sessions, "LOOK_SECONDS", 4.0)
+    monkeypatch.setenv("WEST_KEY", service_account_key)
+    olds = {**asked, "endpoint": silent, "serviceAccountKeyEnvVar": "WEST_KEY"}
+    monkeypatch.setenv("HERE_KEY", simulator.service_account_key)
+    here = {"endpoint": simulator.endpoint, "serviceAccountKeyEnvVar": "HERE_KEY"}
+    result = provider().check(olds, {**asked, **here, "__preview": True})
+    assert result.failures == []
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert f"Omni at {silent} to list" in warning
+    assert simulator.endpoint not in warning

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TESTS = """\
 import os
+import signal
 
 import pytest
 from hypothesis import given, strategies
@@ -19,6 +20,7 @@ from hypothesis import given, strategies
 
 def test_one():
     assert "PYTHONDONTWRITEBYTECODE" not in os.environ
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.sweep
@@ -56,7 +58,9 @@ def run_tests(checkout: Path, *arguments: str, **env: str) -> subprocess.Complet
         **env,
     }
     command = [sys.executable, checkout / "tools" / "run_tests.py", "-n0", "-p", "no:cacheprovider", *arguments]
-    return subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False)
+    # As a script starts what it runs in the background.
+    ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
+    return subprocess.run(ignoring, env=surroundings, capture_output=True, text=True, check=False)
 
 
 def test_the_rest_runs_and_the_last_line_names_what_did_not_and_why(checkout: Path) -> None:

@@ -53,5 +53,6 @@ def _wait_for_end(on_end: Callable[[], None]) -> None:
     if any(event & (select.POLLERR | select.POLLHUP) for _, event in reader.poll()):
         on_end()
         # The host handles the interrupt as from the engine: it stops its server. Sent to the main thread, because
-        # another thread that takes a signal does not wake it.
+        # another thread that takes a signal does not wake it. A script that runs `pulumi up &` has it ignored, but the
+        # engine (pulumi 3.276) starts its plugins with the default.
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
