@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ksail_pulumi.simulator.store import Event
 
-SEEDS, RUNS = 3, 3
+SEEDS, RUNS = 3, 6
 BOUND = 100.0
 POLLING = 10.0
 """Seconds between two looks of a wait that polls, as KSail's does; on average it is half of that late."""

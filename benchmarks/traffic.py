@@ -21,17 +21,20 @@ ALL_FREE, FEW_FREE = 1 / 3, 1 / 50
 DELETED = 1000
 DELETION = 1 / 4
 DELETIONS = 3
+ATTEMPTS = 3
 LINK = 0.001
 _OWNER = {"name": "bench", "__owner": "o/p/s/bench"}
 
 
 def _previewed(server: Omni, tree: Path, inputs: dict[str, Any]) -> int:
-    with provider_process(OmniClusterProvider(), server.environment, tree) as process:
-        before = server.received()
-        process.check({}, {**_OWNER, **inputs, PREVIEW: True})
-        if not any("bench-control-planes " in text for _, text in process.lines):
-            raise RuntimeError(f"no forecast: {process.lines}")
-        return server.received() - before
+    # The earlier build gives Omni up after 10 s, within which a slow machine does not always send so much.
+    for _ in range(ATTEMPTS):
+        with provider_process(OmniClusterProvider(), server.environment, tree) as process:
+            before = server.received()
+            process.check({}, {**_OWNER, **inputs, PREVIEW: True})
+            if any("bench-control-planes " in text for _, text in process.lines):
+                return server.received() - before
+    raise RuntimeError(f"no forecast: {process.lines}")
 
 
 def _deleted(tree: Path) -> int:
